@@ -1,0 +1,6 @@
+/** The admin command, `virt-hooks`. */
+import { runCli } from "./lib/cli/run_cli.ts";
+import { denoSys } from "./lib/sys/deno_sys.ts";
+import { denoTerminal } from "./lib/sys/deno_terminal.ts";
+
+Deno.exit(await runCli(denoSys(), denoTerminal()));

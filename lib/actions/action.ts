@@ -1,0 +1,34 @@
+/**
+ * What every action kind is to the rest of the house.
+ * @module
+ */
+import type { Driver, Operation } from "../libvirt/driver.ts";
+import type { HookCall } from "../libvirt/call.ts";
+import type { Intent } from "../plan/intent.ts";
+
+/** One operation of one driver at which a rule can match, with the time its calls have. */
+export interface Place {
+  readonly driver: Driver;
+  readonly operation: string;
+  readonly facts: Operation;
+  readonly budgetMs: number;
+}
+
+/** Something in an action's configuration that can never take effect at the rule's places. */
+export interface Misfit {
+  /** From the action's key downwards. */
+  readonly path: readonly (string | number)[];
+  readonly found: string;
+  readonly expected: string;
+}
+
+/** A configured action of a rule. */
+export interface Action {
+  readonly kind: string;
+  /** What it runs: programs with their arguments, fillings as the rule writes them. */
+  readonly programs: readonly (readonly [string, ...string[]])[];
+  /** Finds what can never take effect at any of the places where the rule can match (or would do harm at one). */
+  misfits(places: readonly Place[]): readonly Misfit[];
+  /** What the action does at a call. Pure. */
+  plan(rule: string, call: HookCall): readonly Intent[];
+}

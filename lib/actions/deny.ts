@@ -1,0 +1,59 @@
+/**
+ * `deny = "message"`: refuse what libvirt asks about, with a message that its client sees.
+ * @module
+ */
+import * as v from "valibot";
+import type { HookCall } from "../libvirt/call.ts";
+import { type Consequence, failurePolicy } from "../libvirt/driver.ts";
+import type { Intent } from "../plan/intent.ts";
+import type { Action, Misfit, Place } from "./action.ts";
+import { emptyFillings, fill, type Template, templateSchema } from "./filling.ts";
+
+/** The configuration of `deny`, as a schema. */
+export function denySchema(): v.GenericSchema<unknown, Action> {
+  return v.pipe(
+    templateSchema(),
+    v.check((message) => message.text.trim() !== "", "a message that tells people why"),
+    v.transform(deny),
+  );
+}
+
+function deny(message: Template): Action {
+  return {
+    kind: "deny",
+    programs: [],
+    misfits: (places) => [...refusalMisfits(places), ...fillingMisfits(message, places)],
+    plan: (rule, call) => [planDeny(rule, message, call)],
+  };
+}
+
+function planDeny(rule: string, message: Template, call: HookCall): Intent {
+  const filled = fill(message, call);
+  // A refusal stands even where its text has a gap.
+  return { kind: "deny", rule, message: filled.kind === "filled" ? filled.text : message.text };
+}
+
+const WHY_NOT = {
+  aborts: "",
+  kills: "it would kill the running guest",
+  abandons: "libvirt would lose sight of the running guest",
+  leaks: "libvirt 9 would leave the network's bridge behind",
+  reports: "the change is already made and stays",
+  ignored: "libvirt ignores it",
+} as const satisfies Record<Consequence, string>;
+
+function refusalMisfits(places: readonly Place[]): readonly Misfit[] {
+  return places.filter((place) => failurePolicy(place.facts) !== "strict").slice(0, 1).map((place) => ({
+    path: [],
+    found: `deny at ${place.driver.name} ${place.operation}`,
+    expected: `an operation that can be refused: here ${WHY_NOT[place.facts.onFailure]}`,
+  }));
+}
+
+function fillingMisfits(message: Template, places: readonly Place[]): readonly Misfit[] {
+  return emptyFillings(message, places).map((filling) => ({
+    path: [],
+    found: filling,
+    expected: "a filling that has a value at the rule's operations",
+  }));
+}

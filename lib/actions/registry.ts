@@ -1,0 +1,9 @@
+/**
+ * The actions there are, by the key that names them in a rule. One more action is one more row.
+ * @module
+ */
+import { denySchema } from "./deny.ts";
+import { runSchema } from "./run.ts";
+
+/** The schema of each action, made when rules are read. */
+export const actionSchemas = { deny: denySchema, run: runSchema } as const;

@@ -1,0 +1,175 @@
+/**
+ * The trace of every call: one JSON line, in the words of the standard library's log (`level`, `datetime`, `message`).
+ * @module
+ */
+import type { Invocation } from "../libvirt/invocation.ts";
+import { renderIntent, visible } from "../plan/render.ts";
+import type { Sys } from "../sys/sys.ts";
+import type { Step } from "./execute.ts";
+import type { Outcome } from "./outcome.ts";
+import { HISTORY_FILE, LOG_DIRECTORY } from "./paths.ts";
+
+/** How much a line of the history matters. */
+export type Level = "INFO" | "WARN" | "ERROR" | "CRITICAL";
+
+/** One program or refusal in the history. */
+export interface HistoryAction {
+  readonly rule: string;
+  readonly action: string;
+  /** What was to be done, as `explain` prints it. */
+  readonly plan: string;
+  readonly end: Step["end"];
+  readonly problem?: string;
+  readonly durationMs: number;
+  readonly stdout?: string;
+  readonly stderr?: string;
+}
+
+/** One line of the history. */
+export interface HistoryEntry {
+  readonly level: Level;
+  /** ISO 8601, UTC: when the call ended. */
+  readonly datetime: string;
+  /** The call and its outcome, for people. */
+  readonly message: string;
+  readonly driver: string;
+  readonly object: string;
+  readonly operation: string;
+  readonly subOperation: string;
+  readonly extra: string;
+  /** What the operation is to us; absent for one that we do not know. */
+  readonly verb?: string;
+  /** The rules that matched, each with the selectors that decided. */
+  readonly rules: readonly { readonly name: string; readonly because: readonly string[] }[];
+  readonly actions: readonly HistoryAction[];
+  readonly outcome: Outcome["kind"];
+  readonly exitCode: number;
+  /** From the program's start to here. */
+  readonly durationMs: number;
+  readonly pid: number;
+  /** Set when parts were left out to keep the line short. */
+  readonly shortened?: true;
+}
+
+const LINE_BYTES_MAX = 65_536;
+const FILE_BYTES_MAX = 10_000_000;
+const SHOWN_OUTPUT_LENGTH_MAX = 4000;
+
+/** What the history needs of the world. */
+export type HistorySys = Pick<
+  Sys,
+  "lstat" | "makeDirectory" | "appendFile" | "rename" | "tryWithLock" | "now" | "elapsedMs" | "pid"
+>;
+
+/** Puts the entry of a call together. */
+export function historyEntry(
+  invocation: Invocation,
+  outcome: Outcome,
+  exitCode: number,
+  sys: Pick<Sys, "now" | "elapsedMs" | "pid">,
+): HistoryEntry {
+  const { driver, object, operation, subOperation, extra, facts } = invocation;
+  const about = `${driver.name} ${visible(object)} ${visible(operation)}`;
+  return {
+    level: levelOf(outcome),
+    datetime: sys.now().toISOString(),
+    message: `${about}: ${outcome.problem ?? outcome.kind}`,
+    driver: driver.name,
+    object,
+    operation,
+    subOperation,
+    extra,
+    ...(facts === undefined ? {} : { verb: facts.verb }),
+    rules: outcome.matches.filter((match) => match.matches).map((match) => ({
+      name: match.rule.name,
+      because: match.verdicts.map((verdict) => verdict.because),
+    })),
+    actions: outcome.steps.map(historyAction),
+    outcome: outcome.kind,
+    exitCode,
+    durationMs: Math.round(sys.elapsedMs() * 10) / 10,
+    pid: sys.pid,
+  };
+}
+
+/** Where a failure does not fail the call, the level is the only sign of it. */
+function levelOf(outcome: Outcome): Level {
+  switch (outcome.kind) {
+    case "done":
+      return "INFO";
+    case "bug":
+      return "CRITICAL";
+    case "disabled":
+    case "unknown-operation":
+    case "refused":
+      return "WARN";
+    case "bad-call":
+    case "bad-rules":
+    case "failed":
+    case "late":
+      return "ERROR";
+  }
+}
+
+function historyAction(step: Step): HistoryAction {
+  return {
+    rule: step.intent.rule,
+    action: step.intent.kind === "fault" ? step.intent.action : step.intent.kind,
+    plan: renderIntent(step.intent),
+    end: step.end,
+    ...(step.problem === undefined ? {} : { problem: step.problem }),
+    durationMs: Math.round(step.durationMs * 10) / 10,
+    ...output("stdout", step.stdout),
+    ...output("stderr", step.stderr),
+  };
+}
+
+function output(stream: "stdout" | "stderr", text: string | undefined): { stdout?: string; stderr?: string } {
+  if (text === undefined || text === "") return {};
+  const shown = text.length > SHOWN_OUTPUT_LENGTH_MAX ? `${text.slice(0, SHOWN_OUTPUT_LENGTH_MAX)}…` : text;
+  return { [stream]: shown };
+}
+
+/** The entry on one line; parts are left out when it would be too long. */
+export function historyLine(entry: HistoryEntry): string {
+  const shorter: readonly HistoryEntry[] = [
+    entry,
+    { ...entry, actions: entry.actions.map(({ stdout: _, stderr: __, ...rest }) => rest), shortened: true },
+    { ...entry, actions: [], rules: [], message: entry.message.slice(0, SHOWN_OUTPUT_LENGTH_MAX), shortened: true },
+  ];
+  const lines = shorter.map((candidate) => `${JSON.stringify(candidate)}\n`);
+  return lines.find((line) => new TextEncoder().encode(line).length <= LINE_BYTES_MAX) ?? "";
+}
+
+/**
+ * Appends to the history. Whatever is wrong with the log never changes a call's outcome: the reason comes back and is
+ * nobody's failure.
+ */
+export function writeHistory(entry: HistoryEntry, sys: HistorySys): string | undefined {
+  try {
+    const problem = prepareLog(sys);
+    if (problem === undefined) sys.appendFile(HISTORY_FILE, historyLine(entry));
+    return problem;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function prepareLog(sys: HistorySys): string | undefined {
+  const folder = sys.lstat(LOG_DIRECTORY);
+  if (folder === undefined) sys.makeDirectory(LOG_DIRECTORY, 0o700);
+  else if (folder.kind !== "directory" || folder.uid !== 0 || (folder.mode & 0o022) !== 0) {
+    return `${LOG_DIRECTORY} is not a folder that only root can write`;
+  }
+  const file = sys.lstat(HISTORY_FILE);
+  if (file !== undefined && file.kind !== "file") return `${HISTORY_FILE} is not a regular file`;
+  if (file !== undefined && file.sizeBytes >= FILE_BYTES_MAX) rotate(sys);
+  return undefined;
+}
+
+/** Looked at again under the lock: two calls at once must not rotate twice and lose a file. */
+function rotate(sys: HistorySys): void {
+  sys.tryWithLock(`${LOG_DIRECTORY}/lock`, () => {
+    if ((sys.lstat(HISTORY_FILE)?.sizeBytes ?? 0) >= FILE_BYTES_MAX) sys.rename(HISTORY_FILE, `${HISTORY_FILE}.1`);
+  });
+}

@@ -1,0 +1,98 @@
+/**
+ * The rules of this host: found, trusted and read.
+ * @module
+ */
+import type { Issue } from "../rules/mistake.ts";
+import type { RulesFile, RulesReading } from "../rules/read.ts";
+import { NO_RULES } from "../rules/rule.ts";
+import type { Sys } from "../sys/sys.ts";
+import { checkTrust } from "./trust.ts";
+
+/** What loading needs of the world. */
+export type RulesSys = Pick<Sys, "lstat" | "readLink" | "readDirectory" | "readTextFile">;
+
+/** How rules are loaded. */
+export interface LoadOptions {
+  /** Whether files and folders must be root's alone: always when hooks obey them. */
+  readonly trust: boolean;
+}
+
+const FILE_BYTES_MAX = 1024 * 1024;
+
+/** Loads `rules.toml`, then `rules.d/*.toml` in byte order of their names. A folder without either has no rules. */
+export async function loadRules(directory: string, sys: RulesSys, options: LoadOptions): Promise<RulesReading> {
+  const issues: Issue[] = [];
+  const files: RulesFile[] = [];
+  for (const path of findRulesFiles(directory, sys, issues, options)) {
+    const file = readRulesFile(path, directory, sys, options);
+    if ("text" in file) files.push(file);
+    else issues.push(file);
+  }
+  if (files.length === 0 && issues.length === 0) return { kind: "rules", ruleSet: NO_RULES };
+  // A host without rules does not pay for their parser.
+  const { readRules } = await import("../rules/read.ts");
+  const reading = await readRules(files);
+  if (issues.length === 0) return reading;
+  return { kind: "broken", issues: reading.kind === "broken" ? [...issues, ...reading.issues] : issues };
+}
+
+function findRulesFiles(directory: string, sys: RulesSys, issues: Issue[], options: LoadOptions): readonly string[] {
+  const main = `${directory}/rules.toml`;
+  const dropIns = `${directory}/rules.d`;
+  const paths = sys.lstat(main) === undefined ? [] : [main];
+  if (sys.lstat(dropIns) === undefined) return paths;
+  const problem = options.trust ? trustIssue(dropIns, directory, "directory", sys) : undefined;
+  if (problem !== undefined) {
+    issues.push(problem);
+    return paths;
+  }
+  const names = sys.readDirectory(dropIns).filter((name) => name.endsWith(".toml") && !name.startsWith("."));
+  return [...paths, ...names.map((name) => `${dropIns}/${name}`)];
+}
+
+/** Reads one file, or says why it is not read. */
+export function readRulesFile(
+  path: string,
+  directory: string,
+  sys: RulesSys,
+  options: LoadOptions,
+): RulesFile | Issue {
+  const problem = options.trust ? trustIssue(path, directory, "file", sys) : kindIssue(path, "file", sys);
+  if (problem !== undefined) return problem;
+  try {
+    return { path, text: sys.readTextFile(path, FILE_BYTES_MAX) };
+  } catch (error) {
+    return wholeFile(path, error instanceof Error ? error.message : String(error), "a readable text file");
+  }
+}
+
+/** Without trust, what is opened must still not be a FIFO, which would hang the program. */
+function kindIssue(path: string, kind: "file" | "directory", sys: RulesSys): Issue | undefined {
+  const facts = sys.lstat(path);
+  if (facts === undefined) return wholeFile(path, "nothing there", `a ${kind}`);
+  return facts.kind === kind || facts.kind === "symlink"
+    ? undefined
+    : wholeFile(path, `no regular ${kind}`, `a ${kind}`);
+}
+
+function trustIssue(path: string, directory: string, kind: "file" | "directory", sys: RulesSys): Issue | undefined {
+  const trust = checkTrust(path, sys);
+  switch (trust.kind) {
+    case "missing":
+      return wholeFile(path, `a link to ${trust.path}, which is not there`, `a ${kind}`);
+    case "untrusted":
+      return wholeFile(path, trust.reason, "rules that only root can write", `repair it with: ${trust.repair}`);
+    case "trusted": {
+      if (trust.facts.kind !== kind) return wholeFile(path, `no regular ${kind}`, `a ${kind}`);
+      const home = checkTrust(directory, sys);
+      if (home.kind === "trusted" && trust.path.startsWith(`${home.path}/`)) return undefined;
+      return wholeFile(path, `a link out of ${directory}, to ${trust.path}`, `a ${kind} inside ${directory}`);
+    }
+    default:
+      return trust satisfies never;
+  }
+}
+
+function wholeFile(file: string, found: string, expected: string, hint?: string): Issue {
+  return { file, line: undefined, column: undefined, path: "", found, expected, hint };
+}

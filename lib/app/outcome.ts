@@ -1,0 +1,78 @@
+/**
+ * How a call ended, and what libvirt is told.
+ * @module
+ */
+import { failurePolicy, type Operation } from "../libvirt/driver.ts";
+import type { RuleMatch } from "../rules/match.ts";
+import { isFatal, type Step } from "./execute.ts";
+
+/** The ways a call can end. */
+export type OutcomeKind =
+  | "done"
+  | "disabled"
+  | "unknown-operation"
+  | "refused"
+  | "bad-call"
+  | "bad-rules"
+  | "failed"
+  | "late"
+  | "bug";
+
+/**
+ * How much a problem counts. `noted`: a rule said to go on. `fails`: it fails a call that can still be refused.
+ * `insists`: a rule said that it shall fail the call, also where failures are only noted by default.
+ */
+export type Weight = "noted" | "fails" | "insists";
+
+/** What came of a call. */
+export interface Outcome {
+  readonly kind: OutcomeKind;
+  /** Why it is not `done`, on one line. */
+  readonly problem?: string | undefined;
+  /** What to do about it. */
+  readonly hint?: string | undefined;
+  readonly weight: Weight;
+  readonly matches: readonly RuleMatch[];
+  readonly steps: readonly Step[];
+}
+
+/** Exit codes: libvirt tells only 0 from the rest, people read the number. */
+const EXIT_CODES = {
+  done: 0,
+  disabled: 0,
+  "unknown-operation": 0,
+  refused: 1,
+  "bad-call": 2,
+  "bad-rules": 3,
+  failed: 4,
+  late: 5,
+  bug: 70,
+} as const satisfies Record<OutcomeKind, number>;
+
+/** The exit code of an outcome whose failures count. */
+export function exitCodeOf(kind: OutcomeKind): number {
+  return EXIT_CODES[kind];
+}
+
+/** The exit code for libvirt: a problem counts only where that does no harm, or where a rule insists. */
+export function exitCode(outcome: Outcome, operation: Operation | undefined): number {
+  if (operation === undefined || outcome.weight === "noted") return 0;
+  switch (failurePolicy(operation)) {
+    case "strict":
+      return EXIT_CODES[outcome.kind];
+    case "lenient":
+      return outcome.weight === "insists" ? EXIT_CODES[outcome.kind] : 0;
+    case "never":
+      return 0;
+  }
+}
+
+/** What the steps of a plan come to: the one that decides the call, else the first that went wrong at all. */
+export function outcomeOfSteps(matches: readonly RuleMatch[], steps: readonly Step[]): Outcome {
+  const decisive = steps.find(isFatal);
+  const step = decisive ?? steps.find((candidate) => candidate.end !== "done");
+  if (step === undefined) return { kind: "done", weight: "noted", matches, steps };
+  const problem = `rule "${step.intent.rule}": ${step.problem ?? step.end}`;
+  const kind = step.end === "interrupted" ? "failed" : step.end;
+  return { kind, weight: decisive === undefined ? "noted" : "insists", problem, hint: step.hint, matches, steps };
+}

@@ -1,0 +1,112 @@
+/**
+ * The one main of all hooks: argv and stdin in; exit code, one line on stderr and one in the history out.
+ * @module
+ */
+import { type HookCall, makeCall } from "../libvirt/call.ts";
+import type { Driver } from "../libvirt/driver.ts";
+import { type Invocation, InvocationError, parseInvocation } from "../libvirt/invocation.ts";
+import { visible } from "../plan/render.ts";
+import { matchRules } from "../rules/match.ts";
+import { type Issue, issueLine } from "../rules/mistake.ts";
+import type { RuleSet } from "../rules/rule.ts";
+import type { Sys } from "../sys/sys.ts";
+import { executePlan } from "./execute.ts";
+import { historyEntry, writeHistory } from "./history.ts";
+import { loadRules } from "./load_rules.ts";
+import { exitCode, exitCodeOf, type Outcome, outcomeOfSteps } from "./outcome.ts";
+import { CONFIG_DIRECTORY, DISABLED_FILE } from "./paths.ts";
+import { planCall } from "./plan_call.ts";
+import { PRODUCT, VERSION } from "./version.ts";
+
+const STDIN_BYTES_MAX = 16 * 1024 * 1024;
+/** How long an operation that we do not know may take to send its document. */
+const UNKNOWN_BUDGET_MS = 20_000;
+
+/** Answers one hook call; returns the exit code. Never throws. */
+export async function runHook(driver: Driver, sys: Sys): Promise<number> {
+  let invocation: Invocation;
+  try {
+    invocation = parseInvocation(driver, sys.args);
+  } catch (error) {
+    if (!(error instanceof InvocationError)) throw error;
+    return usage(driver, error, sys);
+  }
+  // libvirt's session mode runs the system's hooks as the user: not our business, and nothing we could write.
+  if (sys.uid() !== 0) return 0;
+  sys.onUncaught((error) => report(invocation, bug(error), sys));
+  try {
+    return report(invocation, await answer(invocation, sys), sys);
+  } catch (error) {
+    return report(invocation, bug(error), sys);
+  }
+}
+
+function usage(driver: Driver, error: InvocationError, sys: Sys): number {
+  sys.writeStderr(
+    `${PRODUCT}: ${error.message}\n` +
+      `hint: this is the ${driver.name} hook of ${PRODUCT} ${VERSION}, run by libvirt as ` +
+      `/etc/libvirt/hooks/${driver.name} OBJECT OPERATION SUB-OPERATION EXTRA; "virt-hooks --help" is for people\n`,
+  );
+  return exitCodeOf("bad-call");
+}
+
+async function answer(invocation: Invocation, sys: Sys): Promise<Outcome> {
+  const { facts } = invocation;
+  const input = await sys.readStdin({ bytesMax: STDIN_BYTES_MAX, timeoutMs: facts?.budgetMs ?? UNKNOWN_BUDGET_MS });
+  if (facts === undefined) {
+    return { ...NOTHING, kind: "unknown-operation", problem: `${PRODUCT} ${VERSION} knows no such operation` };
+  }
+  if (sys.lstat(DISABLED_FILE)?.uid === 0) {
+    return { ...NOTHING, kind: "disabled", problem: `every hook is off, since there is ${DISABLED_FILE}` };
+  }
+  if (input.kind === "late") {
+    return { ...NOTHING, kind: "late", problem: "libvirt did not finish sending the document" };
+  }
+  if (input.kind === "too-long") {
+    const problem = `the document on stdin is longer than ${STDIN_BYTES_MAX} bytes`;
+    return { ...NOTHING, kind: "bad-call", problem };
+  }
+  const reading = await loadRules(CONFIG_DIRECTORY, sys, { trust: true });
+  if (reading.kind === "broken") return brokenRules(reading.issues);
+  const call = makeCall(invocation, facts, { host: sys.hostname(), document: input.bytes });
+  return await obey(reading.ruleSet, call, sys);
+}
+
+/** An outcome in which no rule had a say. */
+const NOTHING = { weight: "fails", matches: [], steps: [] } as const;
+
+function brokenRules(issues: readonly Issue[]): Outcome {
+  const [first] = issues;
+  const line = first === undefined ? "" : visible(issueLine(first));
+  const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : "";
+  const hint = '"virt-hooks check" shows every mistake; "virt-hooks disable" turns all rules off';
+  return { ...NOTHING, kind: "bad-rules", problem: `the rules are broken: ${line}${more}`, hint };
+}
+
+async function obey(ruleSet: RuleSet, call: HookCall, sys: Sys): Promise<Outcome> {
+  const matches = matchRules(ruleSet, call, (path) => sys.lstat(path) !== undefined);
+  const plan = planCall(matches, call);
+  const deadlineMs = ruleSet.settings.budgetsMs[call.driver]?.[call.operation] ?? call.facts.budgetMs;
+  return outcomeOfSteps(matches, await executePlan(plan, { document: call.document, deadlineMs }, sys));
+}
+
+function bug(error: unknown): Outcome {
+  const message = visible(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
+  const hint = `this is a mistake in ${PRODUCT} ${VERSION}: please report it`;
+  return { ...NOTHING, kind: "bug", problem: `internal error: ${message}`, hint };
+}
+
+/** The way out: the line for libvirt's log, the line in the history, the exit code. */
+function report(invocation: Invocation, outcome: Outcome, sys: Sys): number {
+  const code = exitCode(outcome, invocation.facts);
+  if (outcome.problem !== undefined && outcome.kind !== "disabled" && outcome.kind !== "unknown-operation") {
+    const hint = outcome.hint === undefined ? "" : `hint: ${outcome.hint}\n`;
+    try {
+      sys.writeStderr(`${PRODUCT}: ${outcome.problem}\n${hint}`);
+    } catch {
+      // A closed stderr: the history still tells.
+    }
+  }
+  writeHistory(historyEntry(invocation, outcome, code, sys), sys);
+  return code;
+}

@@ -1,0 +1,127 @@
+/**
+ * `virt-hooks history`: what the hooks were asked and did.
+ * @module
+ */
+import { HISTORY_FILE } from "../app/paths.ts";
+import { visible } from "../plan/render.ts";
+import { matchGlob } from "../rules/glob.ts";
+import { CommandError, type Desk, type Given, type Subcommand } from "./command.ts";
+import type { Tone } from "./colour.ts";
+
+/** The subcommand. */
+export const history: Subcommand = {
+  name: "history",
+  usage: "[--follow] [--json] [--object GLOB]",
+  summary: "Shows the calls the hooks have answered",
+  details: [
+    `It reads ${HISTORY_FILE}.1 and ${HISTORY_FILE}, oldest first.`,
+    "--json prints the lines as they are; --follow goes on as calls come in, until it is interrupted.",
+    "--object takes a guest's or network's name, or a glob.",
+  ],
+  texts: ["object"],
+  switches: ["follow", "json"],
+  words: { min: 0, max: 0 },
+  run,
+};
+
+const POLL_MS = 300;
+
+async function run(given: Given, desk: Desk): Promise<number> {
+  needReadable(desk);
+  showLines(readWhole(`${HISTORY_FILE}.1`, desk).text, given, desk);
+  let { text, endBytes } = readWhole(HISTORY_FILE, desk);
+  showLines(text, given, desk);
+  if (text === "" && !given.switches.has("follow")) {
+    desk.sys.writeStderr("The history is empty: no hook was called yet\n");
+  }
+  while (given.switches.has("follow")) {
+    await desk.terminal.sleep(POLL_MS);
+    const sizeBytes = desk.sys.lstat(HISTORY_FILE)?.sizeBytes ?? 0;
+    // A smaller file is a new one: the old one was rotated away.
+    ({ text, endBytes } = readFrom(HISTORY_FILE, sizeBytes < endBytes ? 0 : endBytes, desk));
+    showLines(text, given, desk);
+  }
+  return 0;
+}
+
+/** @throws {CommandError} for a user who may not see what root's hooks did */
+function needReadable(desk: Desk): void {
+  if (desk.sys.uid() !== 0) {
+    throw new CommandError("Cannot read the history: only root can", { hint: "sudo virt-hooks history" });
+  }
+}
+
+interface Chunk {
+  readonly text: string;
+  /** Where the next chunk begins. */
+  readonly endBytes: number;
+}
+
+function readWhole(path: string, desk: Desk): Chunk {
+  return desk.sys.lstat(path)?.kind === "file" ? readFrom(path, 0, desk) : { text: "", endBytes: 0 };
+}
+
+/** Whole lines only: the last one may still be being written. */
+function readFrom(path: string, offsetBytes: number, desk: Desk): Chunk {
+  if (desk.sys.lstat(path)?.kind !== "file") return { text: "", endBytes: 0 };
+  const text = desk.terminal.readTail(path, offsetBytes);
+  const whole = text.slice(0, text.lastIndexOf("\n") + 1);
+  return { text: whole, endBytes: offsetBytes + new TextEncoder().encode(whole).length };
+}
+
+function showLines(text: string, given: Given, desk: Desk): void {
+  for (const line of text.split("\n")) {
+    if (line === "") continue;
+    const entry = parseEntry(line);
+    const glob = given.texts["object"];
+    if (glob !== undefined && (entry === undefined || !matchGlob(glob, entry.object))) continue;
+    desk.print(given.switches.has("json") || entry === undefined ? line : shown(entry, desk));
+  }
+}
+
+interface ShownEntry {
+  readonly datetime: string;
+  readonly level: string;
+  readonly message: string;
+  readonly object: string;
+  readonly durationMs: number;
+  readonly rules: readonly string[];
+}
+
+/** Reads a line that any version may have written; `undefined` when it is no entry. */
+function parseEntry(line: string): ShownEntry | undefined {
+  let data: unknown;
+  try {
+    data = JSON.parse(line);
+  } catch {
+    // A line that was cut off: shown as it is.
+    return undefined;
+  }
+  if (typeof data !== "object" || data === null) return undefined;
+  const fields = new Map<string, unknown>(Object.entries(data));
+  const text = (key: string): string => String(fields.get(key) ?? "");
+  const rules = fields.get("rules");
+  return {
+    datetime: text("datetime"),
+    level: text("level"),
+    message: text("message"),
+    object: text("object"),
+    durationMs: Number(fields.get("durationMs") ?? 0),
+    rules: Array.isArray(rules) ? rules.map((rule: unknown) => nameOf(rule)) : [],
+  };
+}
+
+function nameOf(rule: unknown): string {
+  return typeof rule === "object" && rule !== null && "name" in rule ? String(rule.name) : "";
+}
+
+const TONES: Readonly<Record<string, Tone>> = { INFO: "green", WARN: "yellow", ERROR: "red", CRITICAL: "red" };
+
+function shown(entry: ShownEntry, desk: Desk): string {
+  const when = entry.datetime.replace("T", " ").replace(/\.\d+Z$/, "Z");
+  const level = desk.paint(TONES[entry.level] ?? "bold", entry.level.padEnd(8));
+  const rules = entry.rules.length === 0 ? "" : `, rules ${entry.rules.join(", ")}`;
+  return `${desk.paint("dim", when)}  ${level}  ${visible(entry.message)}  ${
+    desk.paint("dim", visible(`(${entry.durationMs} ms${rules})`))
+  }`;
+}

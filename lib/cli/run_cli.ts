@@ -1,0 +1,94 @@
+/**
+ * The admin command: finds the subcommand, tells errors in one line.
+ * @module
+ */
+// @ts-types="../rules/closest_string.d.ts"
+import { closestString } from "@std/text/closest-string";
+import { PRODUCT, VERSION } from "../app/version.ts";
+import { visible } from "../plan/render.ts";
+import type { Sys } from "../sys/sys.ts";
+import type { Terminal } from "../sys/terminal.ts";
+import { parseGiven } from "./arguments.ts";
+import { check } from "./check.ts";
+import { painter } from "./colour.ts";
+import { CommandError, type Desk, type Subcommand, USAGE_CODE } from "./command.ts";
+import { disable, enable } from "./enable.ts";
+import { explain } from "./explain.ts";
+import { history } from "./history.ts";
+
+const SUBCOMMANDS: readonly Subcommand[] = [check, explain, history, enable, disable, version()];
+
+/** Runs the admin command; returns the exit code. Never throws. */
+export async function runCli(sys: Sys, terminal: Terminal): Promise<number> {
+  sys.onUncaught((error) => tell(error, sys));
+  const desk: Desk = { sys, terminal, paint: painter(terminal), print: (line) => sys.writeStdout(`${line}\n`) };
+  try {
+    return await dispatch(sys.args, desk);
+  } catch (error) {
+    return tell(error, sys);
+  }
+}
+
+async function dispatch([name, ...args]: readonly string[], desk: Desk): Promise<number> {
+  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+    desk.print(overview());
+    return name === undefined ? USAGE_CODE : 0;
+  }
+  const wanted = name === "--version" || name === "-V" ? "version" : name;
+  const subcommand = SUBCOMMANDS.find((candidate) => candidate.name === wanted);
+  if (subcommand === undefined) {
+    const nearest = closestString(name, SUBCOMMANDS.map((candidate) => candidate.name));
+    const hint = `did you mean "${nearest}"? "${PRODUCT} --help" lists them`;
+    throw new CommandError(`Cannot run "${name}": there is no such subcommand`, { hint, code: USAGE_CODE });
+  }
+  const given = parseGiven(subcommand, args);
+  if (!given.switches.has("help")) return await subcommand.run(given, desk);
+  desk.print(help(subcommand));
+  return 0;
+}
+
+function version(): Subcommand {
+  return {
+    name: "version",
+    usage: "",
+    summary: "Prints the version",
+    details: [],
+    texts: [],
+    switches: [],
+    words: { min: 0, max: 0 },
+    run: (_given, desk) => {
+      desk.print(`${PRODUCT} ${VERSION}`);
+      return Promise.resolve(0);
+    },
+  };
+}
+
+function overview(): string {
+  const width = Math.max(...SUBCOMMANDS.map((subcommand) => subcommand.name.length));
+  return [
+    `${PRODUCT} ${VERSION}: rules for libvirt's hooks`,
+    "",
+    `Usage: ${PRODUCT} SUBCOMMAND …`,
+    "",
+    ...SUBCOMMANDS.map((subcommand) => `  ${subcommand.name.padEnd(width)}  ${subcommand.summary}`),
+    "",
+    `"${PRODUCT} SUBCOMMAND --help" tells more.`,
+  ].join("\n");
+}
+
+function help(subcommand: Subcommand): string {
+  const usage = `Usage: ${PRODUCT} ${subcommand.name} ${subcommand.usage}`.trimEnd();
+  const details = subcommand.details.length === 0 ? [] : ["", ...subcommand.details];
+  return [usage, "", `${subcommand.summary}.`, ...details].join("\n");
+}
+
+function tell(error: unknown, sys: Sys): number {
+  if (error instanceof CommandError) {
+    const hint = error.hint === undefined ? "" : `hint: ${visible(error.hint)}\n`;
+    sys.writeStderr(`${PRODUCT}: ${visible(error.message)}\n${hint}`);
+    return error.code;
+  }
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  sys.writeStderr(`${PRODUCT}: internal error: ${visible(message)}\nhint: please report this\n`);
+  return 70;
+}

@@ -1,0 +1,47 @@
+/**
+ * One hook call: what libvirt asked and the document it sent along.
+ * @module
+ */
+import type { DriverName, Operation } from "./driver.ts";
+import type { Invocation } from "./invocation.ts";
+
+/** A call of an operation that we know. */
+export interface HookCall {
+  readonly driver: DriverName;
+  readonly object: string;
+  readonly operation: string;
+  readonly subOperation: string;
+  readonly extra: string;
+  readonly facts: Operation;
+  /** The guest's name, where the object is a guest. */
+  readonly domain: string | undefined;
+  /** The network's name, where the object is one. */
+  readonly network: string | undefined;
+  /** Why the guest stopped, where libvirt says so (`release`, since 10.5.0). */
+  readonly reason: string | undefined;
+  /** This host's name. */
+  readonly host: string;
+  /** What came on stdin: the guest's or the network's XML. */
+  readonly document: Uint8Array;
+}
+
+/** Puts a call together from what libvirt asked, its operation's facts and what came with it. */
+export function makeCall(
+  invocation: Invocation,
+  facts: Operation,
+  given: { readonly host: string; readonly document: Uint8Array },
+): HookCall {
+  const { driver, object, operation, subOperation, extra } = invocation;
+  return {
+    driver: driver.name,
+    object,
+    operation,
+    subOperation,
+    extra,
+    facts,
+    domain: driver.object === "domain" ? object : undefined,
+    network: driver.object === "network" ? object : undefined,
+    reason: driver.reasonAt.includes(operation) && extra !== "-" ? extra : undefined,
+    ...given,
+  };
+}

@@ -1,0 +1,38 @@
+/**
+ * What a call shall do, as data: printed by `explain`, compared by tests, carried out by the workshop.
+ * @module
+ */
+
+/** What a failed intent means for the call. */
+export type OnError = "fail" | "continue";
+
+/** Refuse what libvirt asks about. */
+export interface Deny {
+  readonly kind: "deny";
+  readonly rule: string;
+  readonly message: string;
+}
+
+/** Run a program once. */
+export interface Run {
+  readonly kind: "run";
+  readonly rule: string;
+  readonly argv: readonly [string, ...string[]];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly input: "document" | "none";
+  /** The rule's own limit; the call's budget holds as well. */
+  readonly timeoutMs: number | undefined;
+  readonly onError: OnError;
+}
+
+/** An action that cannot be planned for this call: carried out, it fails. */
+export interface Fault {
+  readonly kind: "fault";
+  readonly rule: string;
+  readonly action: string;
+  readonly message: string;
+  readonly onError: OnError;
+}
+
+/** One thing to do. */
+export type Intent = Deny | Run | Fault;

@@ -1,0 +1,49 @@
+/**
+ * A plan as text, for people.
+ * @module
+ */
+import type { Intent, OnError } from "./intent.ts";
+import type { Plan } from "./plan.ts";
+
+/** One line an intent; an empty plan says so. */
+export function renderPlan(plan: Plan): readonly string[] {
+  return plan.length === 0 ? ["nothing to do"] : plan.map(renderIntent);
+}
+
+/** What an intent does, without its rule's name. */
+export function renderIntent(intent: Intent): string {
+  switch (intent.kind) {
+    case "deny":
+      return `deny  ${quote(intent.message)}`;
+    case "fault":
+      return `FAIL  ${intent.action}: ${visible(intent.message)}${onErrorNote(intent.onError)}`;
+    case "run": {
+      const limit = intent.timeoutMs === undefined ? "" : `, for ${intent.timeoutMs / 1000} s at most`;
+      const input = intent.input === "document" ? ", the document on its stdin" : "";
+      return `run   ${intent.argv.map(quote).join(" ")}${input}${limit}${onErrorNote(intent.onError)}`;
+    }
+    default:
+      return intent satisfies never;
+  }
+}
+
+function onErrorNote(onError: OnError): string {
+  return onError === "fail" ? "; a failure fails the call" : "; a failure is noted";
+}
+
+/** Text in quotes where a reader could mistake it, control characters made visible. */
+export function quote(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `"${visible(text).replaceAll('"', '\\"')}"`;
+}
+
+/** Text on one line of a terminal or a log: control characters are written as `\xNN` or `\uNNNN`. */
+export function visible(text: string): string {
+  return text.replace(
+    // deno-lint-ignore no-control-regex
+    /[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    (character) => {
+      const code = character.codePointAt(0) ?? 0;
+      return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u${code.toString(16).padStart(4, "0")}`;
+    },
+  );
+}

@@ -1,0 +1,120 @@
+/**
+ * Mistakes as a person wants to read them: with their place in the text and the nearest right name. Loaded only when
+ * there are mistakes.
+ * @module
+ */
+// @ts-types="./closest_string.d.ts"
+import { closestString } from "@std/text/closest-string";
+import { type AST, parseTOML } from "toml-eslint-parser";
+import { listedNames } from "../actions/listing.ts";
+import type { Issue, Mistake, Path } from "./mistake.ts";
+import type { RulesFile } from "./read.ts";
+
+/** Turns mistakes into issues, in the order of files and lines. */
+export function describeMistakes(mistakes: readonly Mistake[], files: readonly RulesFile[]): readonly Issue[] {
+  const order = new Map(files.map((file, index) => [file.path, index]));
+  const texts = new Map(files.map((file) => [file.path, file.text]));
+  return mistakes
+    .map((mistake) => describe(mistake, texts.get(mistake.file) ?? ""))
+    .sort((a, b) =>
+      (order.get(a.file) ?? 0) - (order.get(b.file) ?? 0) || (a.line ?? 0) - (b.line ?? 0) ||
+      (a.column ?? 0) - (b.column ?? 0)
+    );
+}
+
+function describe(mistake: Mistake, text: string): Issue {
+  const { depth, position } = typeof mistake.at === "object"
+    ? { depth: 0, position: mistake.at }
+    : locate(text, mistake.path, mistake.at);
+  return {
+    file: mistake.file,
+    line: position.line,
+    column: position.column,
+    // One value where a list could stand is not called the list's first.
+    path: pathText(mistake.path.slice(0, Math.max(depth, 0))),
+    found: mistake.found,
+    expected: mistake.expected,
+    hint: nearest(mistake),
+  };
+}
+
+function pathText(path: Path): string {
+  return path.map((part, index) => typeof part === "number" ? `[${part}]` : index === 0 ? part : `.${part}`).join("");
+}
+
+function nearest(mistake: Mistake): string | undefined {
+  const names = listedNames(mistake.expected);
+  const [, word] = /"(.*)"$/.exec(mistake.found) ?? [];
+  if (names.length === 0 || word === undefined) return undefined;
+  return `did you mean "${closestString(word, [...names])}"?`;
+}
+
+interface Position {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** The place of the deepest part of the path that the text has. */
+function locate(text: string, path: Path, at: "key" | "value"): Found {
+  let found: Found = { depth: -1, position: { line: 1, column: 1 } };
+  for (const node of parseTOML(text).body[0].body) {
+    const candidate = node.type === "TOMLTable" ? inTable(node, path, at) : inKeyValue(node, [], path, at);
+    if (candidate !== undefined && candidate.depth > found.depth) found = candidate;
+  }
+  return found;
+}
+
+interface Found {
+  /** How many parts of the path this is. */
+  readonly depth: number;
+  readonly position: Position;
+}
+
+function inTable(table: AST.TOMLTable, path: Path, at: "key" | "value"): Found | undefined {
+  const key = table.resolvedKey;
+  if (!isPrefix(key, path)) return isPrefix(path, key) ? { depth: path.length, position: start(table.key) } : undefined;
+  let found: Found = { depth: key.length, position: start(table.key) };
+  for (const node of table.body) {
+    const candidate = inKeyValue(node, key, path, at);
+    if (candidate !== undefined && candidate.depth > found.depth) found = candidate;
+  }
+  return found;
+}
+
+function inKeyValue(
+  node: AST.TOMLKeyValue,
+  above: Path,
+  path: Path,
+  at: "key" | "value",
+): Found | undefined {
+  const key = [...above, ...node.key.keys.map((part) => part.type === "TOMLBare" ? part.name : part.value)];
+  if (!isPrefix(key, path)) return isPrefix(path, key) ? { depth: path.length, position: start(node.key) } : undefined;
+  const isEnd = key.length === path.length;
+  if (isEnd && at === "key") return { depth: key.length, position: start(node.key) };
+  return inValue(node.value, key, path, at);
+}
+
+function inValue(value: AST.TOMLContentNode, above: Path, path: Path, at: "key" | "value"): Found {
+  let found: Found = { depth: above.length, position: start(value) };
+  const inner = value.type === "TOMLInlineTable"
+    ? value.body.map((node) => inKeyValue(node, above, path, at))
+    : value.type === "TOMLArray"
+    ? value.elements.map((element, index) => inElement(element, [...above, index], path, at))
+    : [];
+  for (const candidate of inner) {
+    if (candidate !== undefined && candidate.depth > found.depth) found = candidate;
+  }
+  return found;
+}
+
+function inElement(element: AST.TOMLContentNode, key: Path, path: Path, at: "key" | "value"): Found | undefined {
+  return isPrefix(key, path) ? inValue(element, key, path, at) : undefined;
+}
+
+function isPrefix(prefix: Path, path: Path): boolean {
+  return prefix.length <= path.length && prefix.every((part, index) => part === path[index]);
+}
+
+function start(node: { readonly loc: AST.SourceLocation }): Position {
+  return { line: node.loc.start.line, column: node.loc.start.column + 1 };
+}

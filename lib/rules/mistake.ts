@@ -1,0 +1,49 @@
+/**
+ * What is wrong in a rules file: first as found (cheap), then as told to a person (with its place in the text).
+ * @module
+ */
+
+/** Keys and list indices from the top of a file downwards. */
+export type Path = readonly (string | number)[];
+
+/** A mistake as it is found. */
+export interface Mistake {
+  readonly file: string;
+  readonly path: Path;
+  /** What of the path's end is wrong, or where the text itself cannot be read. */
+  readonly at: "key" | "value" | { readonly line: number; readonly column: number };
+  readonly found: string;
+  readonly expected: string;
+}
+
+/** A mistake as it is told. Lines and columns count from 1; a mistake of the whole file has none. */
+export interface Issue {
+  readonly file: string;
+  readonly line: number | undefined;
+  readonly column: number | undefined;
+  /** `rule[2].when.domain`; empty for the whole file. */
+  readonly path: string;
+  readonly found: string;
+  readonly expected: string;
+  readonly hint: string | undefined;
+}
+
+/** An issue on one line: `FILE:LINE:COLUMN: PATH: found F, expected E; did you mean H?` */
+export function issueLine(issue: Issue): string {
+  const place = [issue.file, issue.line, issue.column].filter((part) => part !== undefined).join(":");
+  const path = issue.path === "" ? "" : `${issue.path}: `;
+  const hint = issue.hint === undefined ? "" : `; ${issue.hint}`;
+  return `${place}: ${path}found ${issue.found}, expected ${issue.expected}${hint}`;
+}
+
+const SHOWN_LENGTH_MAX = 60;
+
+/** A value of a rules file, short enough for a message. */
+export function describeValue(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";
+  if (value instanceof Date) return "a date";
+  if (typeof value === "object") return "a table";
+  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
+  return text.length > SHOWN_LENGTH_MAX ? `${text.slice(0, SHOWN_LENGTH_MAX)}…` : text;
+}

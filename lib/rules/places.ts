@@ -1,0 +1,134 @@
+/**
+ * Where a rule can match, and what in it never can. A value that can never take effect is a mistake: its author
+ * believes in something that will not happen.
+ * @module
+ */
+import type { Place } from "../actions/action.ts";
+import { type ObjectKind, shutoffReasons } from "../libvirt/driver.ts";
+import type { Driver } from "../libvirt/driver.ts";
+import { drivers } from "../libvirt/drivers.ts";
+import { findOperation } from "../libvirt/invocation.ts";
+import { matchGlob } from "./glob.ts";
+import { listing } from "../actions/listing.ts";
+import type { Path } from "./mistake.ts";
+import type { Selectors, Settings, When } from "./rule.ts";
+
+/** A selector that cannot take effect. The path starts at the rule. */
+export interface SelectorMisfit {
+  readonly path: Path;
+  readonly found: string;
+  readonly expected: string;
+}
+
+const ALL_DRIVERS: readonly Driver[] = Object.values(drivers);
+
+/** Every operation of every driver. */
+function allPlaces(settings: Settings): readonly Place[] {
+  return ALL_DRIVERS.flatMap((driver) =>
+    Object.entries<Driver["operations"][string]>(driver.operations).map(([operation, facts]) => ({
+      driver,
+      operation,
+      facts,
+      budgetMs: settings.budgetsMs[driver.name]?.[operation] ?? facts.budgetMs,
+    }))
+  );
+}
+
+/** The places where a call can fit these selectors. */
+export function placesOf(when: When, settings: Settings): readonly Place[] {
+  return allPlaces(settings).filter((place) => fitsPlace(when, place));
+}
+
+function fitsPlace(when: When, { driver, operation }: Place): boolean {
+  return (when.driver?.includes(driver.name) ?? true) &&
+    (when.on?.includes(operation) ?? true) &&
+    (when.domain === undefined || driver.object === "domain") &&
+    (when.network === undefined || driver.object === "network") &&
+    (when.reason === undefined || driver.reasonAt.includes(operation));
+}
+
+/** Everything in `when` and `unless` that can never take effect. */
+export function selectorMisfits(
+  when: When,
+  unless: readonly Selectors[],
+  settings: Settings,
+): readonly SelectorMisfit[] {
+  const misfits = [
+    ...operationMisfits(when),
+    ...objectMisfits(when),
+    ...reasonMisfits(when.reason, ["when", "reason"]),
+  ];
+  if (misfits.length > 0) return misfits;
+  const places = placesOf(when, settings);
+  return [...driverMisfits(when, places), ...unless.flatMap((table, index) => unlessMisfits(table, index, places))];
+}
+
+/** Operations that do not exist, or not for the drivers the rule names; and words that could mean several things. */
+function operationMisfits(when: When): readonly SelectorMisfit[] {
+  const candidates = ALL_DRIVERS.filter((driver) => when.driver?.includes(driver.name) ?? true);
+  const known = [...new Set(candidates.flatMap((driver) => Object.keys(driver.operations)))];
+  const of = when.driver === undefined ? "" : ` of ${when.driver.join(" or ")}`;
+  return (when.on ?? []).flatMap((operation, index): SelectorMisfit[] => {
+    const path = ["when", "on", index];
+    const found = JSON.stringify(operation);
+    const owners = candidates.filter((driver) => findOperation(driver, operation) !== undefined);
+    if (owners.length === 0) return [{ path, found, expected: listing(`one of the operations${of}`, known) }];
+    const kinds = new Set(owners.map((driver) => driver.object));
+    if (kinds.size === 1 || when.domain !== undefined || when.network !== undefined) return [];
+    const expected = `a driver beside it, since ${[...kinds].join(" and ")} operations have this name`;
+    return [{ path, found, expected }];
+  });
+}
+
+/** `domain` and `network` where no operation has such an object. */
+function objectMisfits(when: When): readonly SelectorMisfit[] {
+  if (when.domain !== undefined && when.network !== undefined) {
+    const expected = "no network selector beside domain: a call is about the one or the other";
+    return [{ path: ["when", "network"], found: "a network selector", expected }];
+  }
+  const wanted: ObjectKind | undefined = when.domain !== undefined
+    ? "domain"
+    : when.network !== undefined
+    ? "network"
+    : undefined;
+  if (wanted === undefined || placesOf({ driver: when.driver, on: when.on }, { budgetsMs: {} }).length === 0) return [];
+  if (placesOf({ ...when, reason: undefined }, { budgetsMs: {} }).length > 0) return [];
+  const expected = `no ${wanted} selector: none of these operations has a ${wanted}`;
+  return [{ path: ["when", wanted], found: `a ${wanted} selector`, expected }];
+}
+
+function reasonMisfits(reasons: readonly string[] | undefined, path: Path): readonly SelectorMisfit[] {
+  return (reasons ?? []).flatMap((glob, index) =>
+    shutoffReasons.some((reason) => matchGlob(glob, reason)) ? [] : [{
+      path: [...path, index],
+      found: JSON.stringify(glob),
+      expected: listing("one of the shut-off reasons", shutoffReasons),
+    }]
+  );
+}
+
+/** Drivers of the rule that have none of its places, and a reason that no place gives. */
+function driverMisfits(when: When, places: readonly Place[]): readonly SelectorMisfit[] {
+  if (places.length === 0 && when.reason !== undefined) {
+    const expected = "no reason selector: libvirt gives one at release of qemu and lxc only";
+    return [{ path: ["when", "reason"], found: "a reason selector", expected }];
+  }
+  return (when.driver ?? []).flatMap((name, index) =>
+    places.some((place) => place.driver.name === name) ? [] : [{
+      path: ["when", "driver", index],
+      found: JSON.stringify(name),
+      expected: "a driver that has the rule's operations and objects",
+    }]
+  );
+}
+
+function unlessMisfits(table: Selectors, index: number, places: readonly Place[]): readonly SelectorMisfit[] {
+  const path = ["unless", index];
+  const reasons = reasonMisfits(table.reason, [...path, "reason"]);
+  if (reasons.length > 0 || places.some((place) => fitsPlace(table, place))) return reasons;
+  return [{
+    path,
+    found: "selectors that never hold here",
+    expected: "selectors that fit some call the rule's when fits",
+  }];
+}

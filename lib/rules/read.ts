@@ -1,0 +1,190 @@
+/**
+ * Rules files → one set of rules, or all their mistakes at once.
+ * @module
+ */
+import { parse, TomlError } from "smol-toml";
+import * as v from "valibot";
+import type { Action } from "../actions/action.ts";
+import { describeValue, type Issue, type Mistake, type Path } from "./mistake.ts";
+import { placesOf, selectorMisfits } from "./places.ts";
+import { NO_RULES, type Rule, type RuleSet, type Settings } from "./rule.ts";
+import { fileSchema, type RawRule, ruleSchema, ruleSelectorsSchema, settingsSchema } from "./schema.ts";
+
+/** A rules file's text. */
+export interface RulesFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** What came of reading. */
+export type RulesReading =
+  | { readonly kind: "rules"; readonly ruleSet: RuleSet }
+  | { readonly kind: "broken"; readonly issues: readonly Issue[] };
+
+/** A file that is TOML. */
+interface TomlFile {
+  readonly path: string;
+  readonly rules: readonly unknown[];
+  readonly settings: unknown;
+}
+
+/** A rule whose shape is right, with its place. */
+interface ShapedRule {
+  readonly file: string;
+  readonly index: number;
+  readonly raw: RawRule;
+}
+
+/** Reads files in the order given, which is the order of the rules. */
+export async function readRules(files: readonly RulesFile[]): Promise<RulesReading> {
+  const mistakes: Mistake[] = [];
+  const parsed = parseFiles(files, mistakes);
+  const settings = readSettings(parsed, mistakes);
+  const rules = makeRules(shapeRules(parsed, mistakes), settings, mistakes);
+  if (mistakes.length === 0) return { kind: "rules", ruleSet: { rules, settings } };
+  // Only whoever made a mistake pays for the parser that knows positions.
+  const { describeMistakes } = await import("./describe.ts");
+  return { kind: "broken", issues: describeMistakes(mistakes, files) };
+}
+
+function parseFiles(files: readonly RulesFile[], mistakes: Mistake[]): readonly TomlFile[] {
+  const schema = fileSchema();
+  return files.flatMap(({ path, text }): TomlFile[] => {
+    let data: Readonly<Record<string, unknown>>;
+    try {
+      data = parse(text);
+    } catch (error) {
+      if (!(error instanceof TomlError)) throw error;
+      mistakes.push(syntaxMistake(path, error));
+      return [];
+    }
+    shape(schema, data, { path, above: [] }, mistakes);
+    const { rule, settings } = data;
+    return [{ path, rules: Array.isArray(rule) ? rule : [], settings }];
+  });
+}
+
+function shapeRules(files: readonly TomlFile[], mistakes: Mistake[]): readonly ShapedRule[] {
+  const schema = ruleSchema();
+  const selectorsSchema = ruleSelectorsSchema();
+  return files.flatMap(({ path, rules }) =>
+    rules.flatMap((rule, index): ShapedRule[] => {
+      const above = ["rule", index];
+      const raw = shape(schema, rule, { path, above }, mistakes);
+      if (raw !== undefined) return [{ file: path, index, raw }];
+      // What the rest of the rule cannot hide.
+      const selectors = v.safeParse(selectorsSchema, rule);
+      if (!selectors.success) return [];
+      for (const misfit of selectorMisfits(selectors.output.when, selectors.output.unless, NO_RULES.settings)) {
+        mistakes.push({ ...misfit, at: "value", file: path, path: [...above, ...misfit.path] });
+      }
+      return [];
+    })
+  );
+}
+
+/** A value in its right shape; else its mistakes are noted. */
+function shape<Output>(
+  schema: v.GenericSchema<unknown, Output>,
+  value: unknown,
+  { path, above }: { readonly path: string; readonly above: Path },
+  mistakes: Mistake[],
+): Output | undefined {
+  const result = v.safeParse(schema, value);
+  if (result.success) return result.output;
+  mistakes.push(...result.issues.map((issue) => shapeMistake(path, above, issue)));
+  return undefined;
+}
+
+function syntaxMistake(file: string, error: TomlError): Mistake {
+  // The parser's message goes on with the lines of the file, which `check` shows itself.
+  const [reason = ""] = error.message.replace(/^Invalid TOML document: /, "").split("\n");
+  const at = { line: error.line, column: error.column };
+  return { file, path: [], at, found: `broken TOML (${reason})`, expected: "TOML 1.0" };
+}
+
+function shapeMistake(file: string, above: Path, issue: v.BaseIssue<unknown>): Mistake {
+  const inside = (issue.path ?? []).map(({ key }) => typeof key === "number" ? key : String(key));
+  const path = [...above, ...inside];
+  const isKey = issue.type === "strict_object" && issue.path !== undefined;
+  if (isKey && issue.expected === "never") {
+    return { file, path, at: "key", found: `the key ${issue.received}`, expected: issue.message };
+  }
+  if (isKey && issue.received === "undefined") {
+    const parent = path.slice(0, -1);
+    return { file, path: parent, at: "value", found: "nothing", expected: `the key ${issue.expected}` };
+  }
+  return { file, path, at: "value", found: describeValue(issue.input), expected: issue.message };
+}
+
+/** The settings of all files together; each may be given once. */
+function readSettings(files: readonly TomlFile[], mistakes: Mistake[]): Settings {
+  const schema = settingsSchema();
+  const budgetsMs: Record<string, Record<string, number>> = {};
+  for (const { path: file, settings = {} } of files) {
+    const budgets = shape(schema, settings, { path: file, above: ["settings"] }, mistakes) ?? {};
+    for (const [driver, operations] of Object.entries(budgets)) {
+      const merged = budgetsMs[driver] ??= {};
+      for (const [operation, budgetMs] of Object.entries(operations)) {
+        if (merged[operation] !== undefined) {
+          const path = ["settings", "budgets", driver, operation];
+          mistakes.push({ file, path, at: "key", found: "a second value", expected: "one value in all files" });
+        }
+        merged[operation] = budgetMs;
+      }
+    }
+  }
+  return { budgetsMs };
+}
+
+function makeRules(shaped: readonly ShapedRule[], settings: Settings, mistakes: Mistake[]): readonly Rule[] {
+  const fileOfName = new Map<string, string>();
+  return shaped.map(({ file, index, raw }) => {
+    const path = ["rule", index];
+    const other = fileOfName.get(raw.name);
+    if (other !== undefined) {
+      const found = `a second rule ${JSON.stringify(raw.name)}`;
+      const expected = `a name of its own: ${other} has a rule of this name`;
+      mistakes.push({ file, path: [...path, "name"], at: "value", found, expected });
+    }
+    fileOfName.set(raw.name, file);
+    for (const mistake of ruleMistakes(raw, settings)) {
+      mistakes.push({ ...mistake, file, path: [...path, ...mistake.path] });
+    }
+    const { name, when, unless } = raw;
+    return { name, file, when, unless, actions: Object.values(raw.actions).flat() };
+  });
+}
+
+type RuleMistake = Omit<Mistake, "file">;
+
+/** What can never take effect in one rule. */
+function ruleMistakes(rule: RawRule, settings: Settings): readonly RuleMistake[] {
+  const keys = Object.keys(rule.actions);
+  if (keys.length === 0) return [{ path: [], at: "value", found: "no action", expected: "deny or run" }];
+  if (rule.when.on === undefined) {
+    return [{
+      path: ["when"],
+      at: "value",
+      found: "no on",
+      expected: `the key "on": ${keys.join(" and ")} happen at operations`,
+    }];
+  }
+  const misfits = selectorMisfits(rule.when, rule.unless, settings);
+  if (misfits.length > 0) return misfits.map((misfit) => ({ ...misfit, at: "value" }));
+  const places = placesOf(rule.when, settings);
+  return Object.entries(rule.actions).flatMap(([key, actions]) =>
+    actions.flatMap((action, index) =>
+      action.misfits(places).map((misfit): RuleMistake => ({
+        ...misfit,
+        path: actionPath(key, index, actions, misfit.path),
+        at: "value",
+      }))
+    )
+  );
+}
+
+/** The path of an action's part; the index stands only where the file has a list, and is dropped where it has none. */
+function actionPath(key: string, index: number, actions: readonly Action[], rest: Path): Path {
+  return actions.length === 1 ? [key, ...rest] : [key, index, ...rest];
+}

@@ -1,0 +1,47 @@
+/**
+ * Rules as the house knows them once they are read.
+ * @module
+ */
+import type { Action } from "../actions/action.ts";
+import type { DriverName } from "../libvirt/driver.ts";
+
+/** What a call must be like: every selector given must hold, any one value of a selector is enough. */
+export interface Selectors {
+  readonly driver?: readonly DriverName[] | undefined;
+  readonly domain?: readonly string[] | undefined;
+  readonly network?: readonly string[] | undefined;
+  readonly host?: readonly string[] | undefined;
+  readonly reason?: readonly string[] | undefined;
+  readonly file?: readonly string[] | undefined;
+}
+
+/** The selectors of `when`, which may name operations too. */
+export interface When extends Selectors {
+  readonly on?: readonly string[] | undefined;
+}
+
+/** One rule. */
+export interface Rule {
+  readonly name: string;
+  /** The file it was read from. */
+  readonly file: string;
+  readonly when: When;
+  /** Any of these excludes the call. */
+  readonly unless: readonly Selectors[];
+  readonly actions: readonly Action[];
+}
+
+/** What `[settings]` changes. */
+export interface Settings {
+  /** Milliseconds by driver and operation, where they differ from the driver table. */
+  readonly budgetsMs: Readonly<Record<string, Readonly<Record<string, number>>>>;
+}
+
+/** All rules of a host, in order, with its settings. */
+export interface RuleSet {
+  readonly rules: readonly Rule[];
+  readonly settings: Settings;
+}
+
+/** The set of a host without rules. */
+export const NO_RULES: RuleSet = { rules: [], settings: { budgetsMs: {} } };

@@ -1,0 +1,138 @@
+/**
+ * The shape of a rules file. What a file may say is here; what can take effect is checked in `places.ts`.
+ * @module
+ */
+import * as v from "valibot";
+import type { Action } from "../actions/action.ts";
+import { durationSchema } from "../actions/duration.ts";
+import { actionSchemas } from "../actions/registry.ts";
+import type { DriverName } from "../libvirt/driver.ts";
+import { drivers } from "../libvirt/drivers.ts";
+import { listing } from "../actions/listing.ts";
+import { oneOrMany, tableSchema } from "../actions/table_schema.ts";
+import type { Selectors, When } from "./rule.ts";
+
+/** One rule as its file says it. */
+export interface RawRule {
+  readonly name: string;
+  readonly when: When;
+  readonly unless: readonly Selectors[];
+  readonly actions: Readonly<Record<string, readonly Action[]>>;
+}
+
+/** Milliseconds by driver and operation. */
+export type BudgetsMs = Readonly<Record<string, Readonly<Record<string, number>>>>;
+
+const RULE_NAME_LENGTH_MAX = 100;
+
+/** The top of a rules file, as a schema. Rules and settings are read one by one, to find every mistake at once. */
+export function fileSchema(): v.GenericSchema<unknown, unknown> {
+  return tableSchema({
+    rule: v.optional(v.array(v.unknown(), "a list of [[rule]] tables")),
+    settings: v.optional(v.unknown()),
+  }, "a table");
+}
+
+/** One rule, as a schema. */
+export function ruleSchema(): v.GenericSchema<unknown, RawRule> {
+  return v.pipe(
+    tableSchema({
+      name: nameSchema(),
+      when: whenSchema(),
+      unless: v.optional(oneOrMany(unlessSchema())),
+      deny: v.optional(oneOrMany(actionSchemas.deny())),
+      run: v.optional(oneOrMany(actionSchemas.run())),
+    }, "a rule: a table with name, when and actions"),
+    v.transform(({ name, when, unless = [], ...given }) => ({ name, when, unless, actions: presentActions(given) })),
+  );
+}
+
+/** The selectors of a rule whose other parts may be wrong, as a schema. */
+export function ruleSelectorsSchema(): v.GenericSchema<unknown, Pick<RawRule, "when" | "unless">> {
+  return v.pipe(
+    v.object({ when: whenSchema(), unless: v.optional(oneOrMany(unlessSchema())) }),
+    v.transform(({ when, unless = [] }) => ({ when, unless })),
+  );
+}
+
+function presentActions(
+  given: Readonly<Record<string, readonly Action[] | undefined>>,
+): Readonly<Record<string, readonly Action[]>> {
+  const present: Record<string, readonly Action[]> = {};
+  for (const [key, actions] of Object.entries(given)) {
+    if (actions !== undefined) present[key] = actions;
+  }
+  return present;
+}
+
+function nameSchema(): v.GenericSchema<unknown, string> {
+  const expected = `a name of 1 to ${RULE_NAME_LENGTH_MAX} printable characters`;
+  return v.pipe(
+    v.string(expected),
+    v.maxLength(RULE_NAME_LENGTH_MAX, expected),
+    v.regex(/^[^\p{C}\p{Zl}\p{Zp}]*\S[^\p{C}\p{Zl}\p{Zp}]*$/u, expected),
+  );
+}
+
+function whenSchema(): v.GenericSchema<unknown, When> {
+  const operation = v.string("an operation's name");
+  return tableSchema({ on: v.optional(oneOrMany(operation)), ...selectorEntries() }, "a table of selectors");
+}
+
+function unlessSchema(): v.GenericSchema<unknown, Selectors> {
+  return v.pipe(
+    tableSchema(selectorEntries(), "a table of selectors, or a list of such tables"),
+    v.check(
+      (selectors) => Object.keys(selectors).length > 0,
+      "at least one selector: an empty one excludes every call",
+    ),
+  );
+}
+
+// Types of entries are inferred: each is an optional list.
+// deno-lint-ignore explicit-function-return-type
+function selectorEntries() {
+  const names: readonly DriverName[] = Object.values(drivers).map((driver) => driver.name);
+  const driver = v.picklist(names, listing("one of the drivers", names));
+  return {
+    driver: v.optional(oneOrMany(driver)),
+    domain: v.optional(oneOrMany(globSchema("a guest's name"))),
+    network: v.optional(oneOrMany(globSchema("a network's name"))),
+    host: v.optional(oneOrMany(globSchema("a host's name"))),
+    reason: v.optional(oneOrMany(globSchema("a shut-off reason"))),
+    file: v.optional(oneOrMany(filePathSchema())),
+  };
+}
+
+function globSchema(what: string): v.GenericSchema<unknown, string> {
+  return v.pipe(v.string(`${what} or a glob`), v.nonEmpty(`${what} or a glob`));
+}
+
+/** The hooks hold no permission to look into the kernel's file systems. */
+function filePathSchema(): v.GenericSchema<unknown, string> {
+  const expected = "an absolute path";
+  return v.pipe(
+    v.string(expected),
+    v.regex(/^(\/[^/\0]+)+$/, expected),
+    v.check(
+      (path) => !/^\/(proc|sys|dev)(\/|$)/.test(path),
+      "a path outside /proc, /sys and /dev, where the hooks may not look",
+    ),
+  );
+}
+
+/** `[settings]`, as a schema. */
+export function settingsSchema(): v.GenericSchema<unknown, BudgetsMs> {
+  return v.pipe(
+    tableSchema({ budgets: v.optional(budgetsSchema()) }, "a table"),
+    v.transform(({ budgets = {} }) => budgets),
+  );
+}
+
+function budgetsSchema(): v.GenericSchema<unknown, BudgetsMs> {
+  const byDriver = Object.values(drivers).map((driver) => {
+    const byOperation = Object.keys(driver.operations).map((operation) => [operation, v.optional(durationSchema())]);
+    return [driver.name, v.optional(tableSchema(Object.fromEntries(byOperation), `budgets of ${driver.name}`))];
+  });
+  return tableSchema(Object.fromEntries(byDriver), "budgets by driver and operation");
+}

@@ -1,0 +1,119 @@
+/**
+ * One program, run so that it can hold nothing of libvirt's and nothing waits for it for ever.
+ * @module
+ */
+import type { Command, CommandEnd, CommandResult } from "./sys.ts";
+
+/** How long after the end of a program its last output is waited for, and after SIGKILL its end. */
+const GRACE_MS = 90;
+
+/** The signals that ask us to end; the program is ended with us. */
+const INTERRUPTS = ["SIGTERM", "SIGINT", "SIGHUP"] as const satisfies readonly Deno.Signal[];
+
+/**
+ * Runs a program in a session of its own. Its output goes through pipes of ours, so a grandchild that lives on keeps
+ * no descriptor of our caller's; such a grandchild is not waited for.
+ */
+export async function runCommand(command: Command): Promise<CommandResult> {
+  const startedMs = performance.now();
+  // Before the program starts: a signal that came in between would leave it behind.
+  using cut = cutter(command.timeoutMs);
+  const child = spawn(command);
+  if (typeof child === "string") {
+    return { end: { kind: "not-started", reason: child }, stdout: "", stderr: "", durationMs: 0 };
+  }
+  feed(child, command.stdin);
+  const [stdout, stderr] = [collect(child.stdout, command), collect(child.stderr, command)];
+  let end = await Promise.race([child.status.then(commandEnd), cut.happens]);
+  if (end.kind === "timed-out" || end.kind === "interrupted") {
+    const ended = await killGroup(child);
+    if (end.kind === "timed-out") end = { kind: "timed-out", stuck: !ended };
+  }
+  await Promise.race([Promise.all([stdout.done, stderr.done]), wait(GRACE_MS)]);
+  return { end, stdout: stdout.text(), stderr: stderr.text(), durationMs: performance.now() - startedMs };
+}
+
+function spawn(command: Command): Deno.ChildProcess | string {
+  const [program, ...args] = command.argv;
+  try {
+    return new Deno.Command(program, {
+      args,
+      cwd: "/",
+      env: { ...command.environment },
+      clearEnv: true,
+      detached: true,
+      stdin: command.stdin === undefined ? "null" : "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function commandEnd(status: Deno.CommandStatus): CommandEnd {
+  return status.signal === null ? { kind: "exited", code: status.code } : { kind: "signalled", signal: status.signal };
+}
+
+/** Settles when the time is up or a signal asks us to end. */
+function cutter(timeoutMs: number): Disposable & { readonly happens: Promise<CommandEnd> } {
+  const { promise, resolve } = Promise.withResolvers<CommandEnd>();
+  const timer = setTimeout(() => resolve({ kind: "timed-out", stuck: false }), timeoutMs);
+  const listeners = INTERRUPTS.map((signal) => ({
+    signal,
+    listener: (): void => resolve({ kind: "interrupted", signal }),
+  }));
+  for (const { signal, listener } of listeners) Deno.addSignalListener(signal, listener);
+  return {
+    happens: promise,
+    [Symbol.dispose](): void {
+      clearTimeout(timer);
+      for (const { signal, listener } of listeners) Deno.removeSignalListener(signal, listener);
+    },
+  };
+}
+
+/** Kills the program's whole group; tells whether the program itself ended. */
+async function killGroup(child: Deno.ChildProcess): Promise<boolean> {
+  try {
+    Deno.kill(-child.pid, "SIGKILL");
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return await Promise.race([child.status.then(() => true), wait(GRACE_MS).then(() => false)]);
+}
+
+function wait(durationMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, durationMs));
+}
+
+/** Writes the program's stdin. A program that does not read it is no error. */
+async function feed(child: Deno.ChildProcess, bytes: Uint8Array | undefined): Promise<void> {
+  if (bytes === undefined) return;
+  const writer = child.stdin.getWriter();
+  try {
+    await writer.write(bytes);
+    await writer.close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}
+
+interface Collected {
+  readonly done: Promise<void>;
+  text(): string;
+}
+
+/** Reads a stream to its end, keeping its beginning. */
+function collect(stream: ReadableStream<Uint8Array>, limits: { readonly outputBytesMax: number }): Collected {
+  const decoder = new TextDecoder();
+  let kept = "";
+  let bytesLeft = limits.outputBytesMax;
+  async function read(): Promise<void> {
+    for await (const chunk of stream) {
+      if (bytesLeft > 0) kept += decoder.decode(chunk.subarray(0, bytesLeft), { stream: true });
+      bytesLeft -= chunk.length;
+    }
+  }
+  return { done: read(), text: () => kept };
+}

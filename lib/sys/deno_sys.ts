@@ -1,0 +1,144 @@
+/**
+ * The real world. With `deno_command.ts` and `deno_terminal.ts` the only code below `lib/` that a binary holds and that
+ * says `Deno.`; it decides nothing.
+ * @module
+ */
+import { runCommand } from "./deno_command.ts";
+import type { FileFacts, Input, Sys } from "./sys.ts";
+
+/** The machine this program runs on. */
+export function denoSys(): Sys {
+  return {
+    args: Deno.args,
+    pid: Deno.pid,
+    uid: () => Deno.uid() ?? -1,
+    hostname: () => Deno.hostname(),
+    now: () => new Date(),
+    elapsedMs: () => performance.now(),
+    readStdin,
+    writeStdout: (text) => writeWhole(Deno.stdout, text),
+    writeStderr: (text) => writeWhole(Deno.stderr, text),
+    lstat,
+    readLink: (path) => Deno.readLinkSync(path),
+    readDirectory,
+    readTextFile,
+    appendFile,
+    createFile: (path, text, mode) => Deno.writeTextFileSync(path, text, { createNew: true, mode }),
+    makeDirectory: (path, mode) => Deno.mkdirSync(path, { mode }),
+    rename: (from, to) => Deno.renameSync(from, to),
+    removeFile: (path) => Deno.removeSync(path),
+    tryWithLock,
+    run: runCommand,
+    onUncaught,
+  };
+}
+
+async function readStdin(limits: { readonly bytesMax: number; readonly timeoutMs: number }): Promise<Input> {
+  let timer: number | undefined;
+  const late = new Promise<Input>((resolve) => {
+    timer = setTimeout(() => resolve({ kind: "late" }), limits.timeoutMs);
+  });
+  const input = await Promise.race([drainStdin(limits.bytesMax), late]);
+  clearTimeout(timer);
+  return input;
+}
+
+const CHUNK_BYTES = 65_536;
+
+async function drainStdin(bytesMax: number): Promise<Input> {
+  const chunks: Uint8Array[] = [];
+  let total = 0;
+  while (true) {
+    const chunk = new Uint8Array(CHUNK_BYTES);
+    const length = await Deno.stdin.read(chunk);
+    if (length === null) break;
+    total += length;
+    if (total <= bytesMax) chunks.push(chunk.subarray(0, length));
+  }
+  return total > bytesMax ? { kind: "too-long" } : { kind: "whole", bytes: joinBytes(chunks, total) };
+}
+
+function joinBytes(chunks: readonly Uint8Array[], total: number): Uint8Array {
+  const bytes = new Uint8Array(total);
+  let offset = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return bytes;
+}
+
+function writeWhole(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  let rest = new TextEncoder().encode(text);
+  while (rest.length > 0) rest = rest.subarray(stream.writeSync(rest));
+}
+
+function lstat(path: string): FileFacts | undefined {
+  let info: Deno.FileInfo;
+  try {
+    info = Deno.lstatSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+    throw error;
+  }
+  return {
+    kind: info.isFile ? "file" : info.isDirectory ? "directory" : info.isSymlink ? "symlink" : "other",
+    // Linux always tells these; the other values are nobody's.
+    uid: info.uid ?? -1,
+    gid: info.gid ?? -1,
+    mode: (info.mode ?? 0o7777) & 0o7777,
+    sizeBytes: info.size,
+  };
+}
+
+function readDirectory(path: string): readonly string[] {
+  return [...Deno.readDirSync(path)].map((entry) => entry.name).sort(byBytes);
+}
+
+function byBytes(a: string, b: string): number {
+  const encoder = new TextEncoder();
+  const [left, right] = [encoder.encode(a), encoder.encode(b)];
+  const different = left.findIndex((byte, index) => byte !== right[index]);
+  if (different === -1) return left.length - right.length;
+  return (left[different] ?? 0) - (right[different] ?? -1);
+}
+
+/** @throws {Error} when the file is longer than `bytesMax` or not UTF-8 */
+function readTextFile(path: string, bytesMax: number): string {
+  using file = Deno.openSync(path);
+  const bytes = new Uint8Array(Math.min(file.statSync().size, bytesMax) + 1);
+  let length = 0;
+  while (length < bytes.length) {
+    const read = file.readSync(bytes.subarray(length));
+    if (read === null) break;
+    length += read;
+  }
+  if (length > bytesMax) throw new RangeError(`It is longer than ${bytesMax} bytes`);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(0, length));
+  } catch {
+    // TextDecoder's own message names no cause a reader could use.
+    throw new TypeError("It is not UTF-8 text");
+  }
+}
+
+function appendFile(path: string, text: string): void {
+  using file = Deno.openSync(path, { append: true, create: true, mode: 0o600 });
+  file.writeSync(new TextEncoder().encode(text));
+}
+
+function tryWithLock(path: string, action: () => void): void {
+  using file = Deno.openSync(path, { write: true, create: true, mode: 0o600 });
+  if (file.tryLockSync(true)) action();
+}
+
+function onUncaught(handle: (error: unknown) => number): void {
+  addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    Deno.exit(handle(event.reason));
+  });
+  addEventListener("error", (event) => {
+    event.preventDefault();
+    Deno.exit(handle(event.error));
+  });
+}

@@ -1,0 +1,28 @@
+/**
+ * The real terminal.
+ * @module
+ */
+import type { Terminal } from "./terminal.ts";
+
+/** The terminal this program was started from. */
+export function denoTerminal(): Terminal {
+  return {
+    isTerminal: Deno.stdout.isTerminal(),
+    noColor: (Deno.env.get("NO_COLOR") ?? "") !== "",
+    sleep: (durationMs) => new Promise((resolve) => setTimeout(resolve, durationMs)),
+    readTail,
+  };
+}
+
+function readTail(path: string, offsetBytes: number): string {
+  using file = Deno.openSync(path);
+  file.seekSync(offsetBytes, Deno.SeekMode.Start);
+  const bytes = new Uint8Array(Math.max(file.statSync().size - offsetBytes, 0));
+  let length = 0;
+  while (length < bytes.length) {
+    const read = file.readSync(bytes.subarray(length));
+    if (read === null) break;
+    length += read;
+  }
+  return new TextDecoder().decode(bytes.subarray(0, length));
+}

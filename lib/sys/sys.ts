@@ -1,0 +1,89 @@
+/**
+ * The world as our code sees it: everything outside the program comes and goes through one `Sys`, handed in as a
+ * parameter. `deno_sys.ts` is the real one, `memory_sys.ts` a host in memory.
+ * @module
+ */
+
+/** What `lstat` says of a path. */
+export interface FileFacts {
+  readonly kind: "file" | "directory" | "symlink" | "other";
+  readonly uid: number;
+  readonly gid: number;
+  /** Permission bits, without the file type. */
+  readonly mode: number;
+  readonly sizeBytes: number;
+}
+
+/** A program to run in a session of its own, with an environment of its own and nothing inherited. */
+export interface Command {
+  /** Absolute path, then its arguments. */
+  readonly argv: readonly [string, ...string[]];
+  readonly environment: Readonly<Record<string, string>>;
+  /** What the program reads, or nothing (`/dev/null`). */
+  readonly stdin: Uint8Array | undefined;
+  /** After this time the program's whole process group is killed. */
+  readonly timeoutMs: number;
+  /** How much of each output stream is kept; the rest is read and thrown away. */
+  readonly outputBytesMax: number;
+}
+
+/** How a program ended. */
+export type CommandEnd =
+  | { readonly kind: "exited"; readonly code: number }
+  | { readonly kind: "signalled"; readonly signal: string }
+  /** Killed after its timeout; `stuck` when not even SIGKILL ended it. */
+  | { readonly kind: "timed-out"; readonly stuck: boolean }
+  /** We were told to end (the signal's name) and killed it. */
+  | { readonly kind: "interrupted"; readonly signal: string }
+  | { readonly kind: "not-started"; readonly reason: string };
+
+/** What came of a {@linkcode Command}. */
+export interface CommandResult {
+  readonly end: CommandEnd;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly durationMs: number;
+}
+
+/** What was read from a stream that has a limit. */
+export type Input =
+  | { readonly kind: "whole"; readonly bytes: Uint8Array }
+  /** Read to its end, but longer than allowed: the rest was thrown away. */
+  | { readonly kind: "too-long" }
+  /** The writer did not close it in time. */
+  | { readonly kind: "late" };
+
+/** A narrow interface to the world. Every method that can fail throws an `Error` whose message says what the system said. */
+export interface Sys {
+  /** The arguments after the program's name. */
+  readonly args: readonly string[];
+  readonly pid: number;
+  uid(): number;
+  hostname(): string;
+  now(): Date;
+  /** Milliseconds since the program started. */
+  elapsedMs(): number;
+  /** Reads stdin to its end. */
+  readStdin(limits: { readonly bytesMax: number; readonly timeoutMs: number }): Promise<Input>;
+  writeStdout(text: string): void;
+  writeStderr(text: string): void;
+  /** `undefined` when there is no such path. Never follows a link. */
+  lstat(path: string): FileFacts | undefined;
+  readLink(path: string): string;
+  /** The names in a folder, in byte order. */
+  readDirectory(path: string): readonly string[];
+  /** Reads a regular file; the caller has looked at it with {@linkcode Sys.lstat}, since opening a FIFO would wait for ever. */
+  readTextFile(path: string, bytesMax: number): string;
+  /** Appends in one write, creating the file readable by its owner alone. */
+  appendFile(path: string, text: string): void;
+  /** Creates a file that must not be there yet. */
+  createFile(path: string, text: string, mode: number): void;
+  makeDirectory(path: string, mode: number): void;
+  rename(from: string, to: string): void;
+  removeFile(path: string): void;
+  /** Runs `action` while holding the lock file at `path`, or not at all when another process holds it. */
+  tryWithLock(path: string, action: () => void): void;
+  run(command: Command): Promise<CommandResult>;
+  /** What to do with an error that nobody caught: `handle` returns the exit code. */
+  onUncaught(handle: (error: unknown) => number): void;
+}

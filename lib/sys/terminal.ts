@@ -1,0 +1,15 @@
+/**
+ * What only the admin command needs of the world: a person in front of it, and a log to watch.
+ * @module
+ */
+
+/** The terminal, if there is one, and time that passes. */
+export interface Terminal {
+  /** Whether stdout is a terminal. */
+  readonly isTerminal: boolean;
+  /** Whether the user asked for no colour (`NO_COLOR`). */
+  readonly noColor: boolean;
+  sleep(durationMs: number): Promise<void>;
+  /** What a file holds from an offset in bytes on. */
+  readTail(path: string, offsetBytes: number): string;
+}
