@@ -1,0 +1,168 @@
+/**
+ * A host in memory: files with owners and modes, programs that are functions, a clock that a test moves. It does not
+ * react like a kernel; tests against the real one do that.
+ * @module
+ */
+import type { Command, CommandEnd, CommandResult, FileFacts, Input, Sys } from "./sys.ts";
+
+/** A file, folder or link of the host in memory. */
+export interface MemoryNode {
+  readonly kind: FileFacts["kind"];
+  readonly text: string;
+  readonly uid: number;
+  readonly mode: number;
+}
+
+/** A program of the host in memory: what it does with a command. */
+export type MemoryProgram = (command: Command) => Partial<Omit<CommandResult, "end">> & { readonly end?: CommandEnd };
+
+/** What the host is when a test begins. */
+export interface MemoryHost {
+  readonly args?: readonly string[];
+  readonly uid?: number;
+  readonly hostname?: string;
+  readonly stdin?: Input;
+  /** Files by path; a text alone is root's file of mode 0644. Missing parents are root's folders of mode 0755. */
+  readonly files?: Readonly<Record<string, string | Partial<MemoryNode>>>;
+  readonly programs?: Readonly<Record<string, MemoryProgram>>;
+  /** Paths whose writing fails, with what the system says. */
+  readonly failing?: Readonly<Record<string, string>>;
+}
+
+/** A `Sys` whose effects can be looked at. */
+export interface MemorySys extends Sys {
+  readonly nodes: Map<string, MemoryNode>;
+  /** Every program that was run, in order. */
+  readonly commands: Command[];
+  readonly written: { stdout: string; stderr: string };
+  /** Milliseconds since the program started; a test or a program moves it. */
+  readonly clock: { elapsedMs: number };
+  /** Hands an uncaught error to whoever asked for it. */
+  crash(error: unknown): number;
+}
+
+/** The time at which every program in memory starts. */
+const STARTED_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
+
+/** Makes a host in memory. */
+export function memorySys(host: MemoryHost = {}): MemorySys {
+  const nodes = makeNodes(host.files ?? {});
+  const commands: Command[] = [];
+  const written = { stdout: "", stderr: "" };
+  const clock = { elapsedMs: 1 };
+  let onUncaught: (error: unknown) => number = () => 1;
+  return {
+    ...memoryFiles(nodes, host.failing ?? {}),
+    nodes,
+    commands,
+    written,
+    clock,
+    args: host.args ?? [],
+    pid: 4242,
+    uid: () => host.uid ?? 0,
+    hostname: () => host.hostname ?? "hv-01",
+    now: () => new Date(STARTED_MS + clock.elapsedMs),
+    elapsedMs: () => clock.elapsedMs,
+    readStdin: () => Promise.resolve(host.stdin ?? { kind: "whole", bytes: new Uint8Array() }),
+    writeStdout: (text) => {
+      written.stdout += text;
+    },
+    writeStderr: (text) => {
+      written.stderr += text;
+    },
+    run: (command) => {
+      commands.push(command);
+      return Promise.resolve(runInMemory(command, host.programs ?? {}));
+    },
+    onUncaught: (handle) => {
+      onUncaught = handle;
+    },
+    crash: (error) => onUncaught(error),
+  };
+}
+
+function runInMemory(command: Command, programs: Readonly<Record<string, MemoryProgram>>): CommandResult {
+  const program = programs[command.argv[0]];
+  if (program === undefined) {
+    return { end: { kind: "not-started", reason: "No such file or directory" }, stdout: "", stderr: "", durationMs: 0 };
+  }
+  return { end: { kind: "exited", code: 0 }, stdout: "", stderr: "", durationMs: 1, ...program(command) };
+}
+
+function makeNodes(files: NonNullable<MemoryHost["files"]>): Map<string, MemoryNode> {
+  const nodes = new Map<string, MemoryNode>();
+  const folder: MemoryNode = { kind: "directory", text: "", uid: 0, mode: 0o755 };
+  nodes.set("/", folder);
+  for (const [path, given] of Object.entries(files)) {
+    for (let at = path.indexOf("/", 1); at !== -1; at = path.indexOf("/", at + 1)) {
+      const parent = path.slice(0, at);
+      if (!nodes.has(parent)) nodes.set(parent, folder);
+    }
+    const file: MemoryNode = { kind: "file", text: "", uid: 0, mode: 0o644 };
+    nodes.set(path, typeof given === "string" ? { ...file, text: given } : { ...file, ...given });
+  }
+  return nodes;
+}
+
+type Files = Pick<
+  Sys,
+  | "lstat"
+  | "readLink"
+  | "readDirectory"
+  | "readTextFile"
+  | "appendFile"
+  | "createFile"
+  | "makeDirectory"
+  | "rename"
+  | "removeFile"
+  | "tryWithLock"
+>;
+
+function memoryFiles(nodes: Map<string, MemoryNode>, failing: Readonly<Record<string, string>>): Files {
+  function node(path: string): MemoryNode {
+    const found = nodes.get(path);
+    if (found === undefined) throw new Error(`No such file or directory (os error 2): "${path}"`);
+    return found;
+  }
+  function write(path: string, made: MemoryNode): void {
+    const problem = failing[path];
+    if (problem !== undefined) throw new Error(problem);
+    node(path.slice(0, path.lastIndexOf("/")) || "/");
+    nodes.set(path, made);
+  }
+  return {
+    lstat: (path) => factsOf(nodes.get(path)),
+    readLink: (path) => node(path).text,
+    readDirectory: (path) => namesIn(nodes, path),
+    readTextFile: (path) => node(path).text,
+    appendFile: (path, text) => {
+      const before = nodes.get(path) ?? { kind: "file", text: "", uid: 0, mode: 0o600 };
+      write(path, { ...before, text: before.text + text });
+    },
+    createFile: (path, text, mode) => {
+      if (nodes.has(path)) throw new Error(`File exists (os error 17): "${path}"`);
+      write(path, { kind: "file", text, uid: 0, mode });
+    },
+    makeDirectory: (path, mode) => write(path, { kind: "directory", text: "", uid: 0, mode }),
+    rename: (from, to) => {
+      write(to, node(from));
+      nodes.delete(from);
+    },
+    removeFile: (path) => {
+      node(path);
+      nodes.delete(path);
+    },
+    tryWithLock: (_path, action) => action(),
+  };
+}
+
+function factsOf(node: MemoryNode | undefined): FileFacts | undefined {
+  if (node === undefined) return undefined;
+  return { kind: node.kind, uid: node.uid, gid: node.uid, mode: node.mode, sizeBytes: node.text.length };
+}
+
+function namesIn(nodes: Map<string, MemoryNode>, folder: string): readonly string[] {
+  const inside = `${folder}/`;
+  const names = [...nodes.keys()].filter((path) => path.startsWith(inside)).map((path) => path.slice(inside.length));
+  return names.filter((name) => !name.includes("/")).sort();
+}

@@ -1,0 +1,154 @@
+import { makeCall } from "../../lib/libvirt/call.ts";
+import { type Driver, type DriverName } from "../../lib/libvirt/driver.ts";
+import { drivers } from "../../lib/libvirt/drivers.ts";
+import { parseInvocation } from "../../lib/libvirt/invocation.ts";
+import { matchRules } from "../../lib/rules/match.ts";
+import type { Selectors, When } from "../../lib/rules/rule.ts";
+import { assert, assertEquals } from "../support/assert.ts";
+
+interface Case {
+  readonly name: string;
+  readonly call: readonly [DriverName, string, string, string?];
+  readonly when: When;
+  readonly unless?: readonly Selectors[];
+  readonly matches: boolean;
+  /** The last reason. */
+  readonly because: string;
+}
+
+const CASES: readonly Case[] = [
+  {
+    name: "an operation",
+    call: ["qemu", "web-1", "prepare"],
+    when: { on: ["start", "prepare"] },
+    matches: true,
+    because: "operation is prepare",
+  },
+  {
+    name: "another operation",
+    call: ["qemu", "web-1", "release"],
+    when: { on: ["start", "prepare"] },
+    matches: false,
+    because: "operation is release, not start or prepare",
+  },
+  {
+    name: "a driver",
+    call: ["lxc", "web-1", "prepare"],
+    when: { driver: ["qemu", "lxc"] },
+    matches: true,
+    because: "driver is lxc",
+  },
+  {
+    name: "another driver",
+    call: ["libxl", "web-1", "prepare"],
+    when: { driver: ["qemu"] },
+    matches: false,
+    because: "driver is libxl, not qemu",
+  },
+  {
+    name: "a guest by a glob",
+    call: ["qemu", "web-1", "prepare"],
+    when: { domain: ["db-*", "web-*"] },
+    matches: true,
+    because: 'domain "web-1" matches "web-*"',
+  },
+  {
+    name: "another guest",
+    call: ["qemu", "mail", "prepare"],
+    when: { domain: ["db-*", "web-*"] },
+    matches: false,
+    because: 'domain "mail" does not match "db-*" or "web-*"',
+  },
+  {
+    name: "a guest's rule at a network",
+    call: ["network", "web-1", "started"],
+    when: { domain: ["web-*"] },
+    matches: false,
+    because: "this call has no domain",
+  },
+  {
+    name: "a network",
+    call: ["network", "default", "started"],
+    when: { network: ["default"] },
+    matches: true,
+    because: 'network "default" matches "default"',
+  },
+  {
+    name: "the daemon, which has no name",
+    call: ["daemon", "-", "start"],
+    when: { network: ["*"] },
+    matches: false,
+    because: "this call has no network",
+  },
+  {
+    name: "this host",
+    call: ["qemu", "a", "start"],
+    when: { host: ["hv-*"] },
+    matches: true,
+    because: 'host "hv-01" matches "hv-*"',
+  },
+  {
+    name: "a reason",
+    call: ["qemu", "a", "release", "from snapshot"],
+    when: { reason: ["from*"] },
+    matches: true,
+    because: 'reason "from snapshot" matches "from*"',
+  },
+  {
+    name: "no reason before libvirt 10.5",
+    call: ["qemu", "a", "release", "-"],
+    when: { reason: ["*"] },
+    matches: false,
+    because: "this call has no reason",
+  },
+  {
+    name: "an extra argument that is no reason",
+    call: ["qemu", "a", "start", "crashed"],
+    when: { reason: ["crashed"] },
+    matches: false,
+    because: "this call has no reason",
+  },
+  {
+    name: "a file that is there",
+    call: ["qemu", "a", "start"],
+    when: { file: ["/no", "/run/maintenance"] },
+    matches: true,
+    because: "/run/maintenance is there",
+  },
+  {
+    name: "files that are not there",
+    call: ["qemu", "a", "start"],
+    when: { file: ["/no", "/nor"] },
+    matches: false,
+    because: "there is no /no nor /nor",
+  },
+  {
+    name: "an exclusion",
+    call: ["qemu", "a", "start"],
+    when: { on: ["start"] },
+    unless: [{ host: ["x"] }, { domain: ["a"], file: ["/run/maintenance"] }],
+    matches: false,
+    because: 'unless domain "a" matches "a", /run/maintenance is there',
+  },
+  {
+    name: "an exclusion that holds in part",
+    call: ["qemu", "a", "start"],
+    when: { on: ["start"] },
+    unless: [{ domain: ["a"], file: ["/no"] }],
+    matches: true,
+    because: "operation is start",
+  },
+];
+
+for (const { name, call: [driverName, object, operation, extra = "-"], when, unless = [], matches, because } of CASES) {
+  Deno.test(`matchRules() says ${matches} to ${name}`, () => {
+    const driver: Driver = drivers[driverName];
+    const invocation = parseInvocation(driver, [object, operation, "begin", extra]);
+    assert(invocation.facts !== undefined);
+    const call = makeCall(invocation, invocation.facts, { host: "hv-01", document: new Uint8Array() });
+    const rule = { name: "r", file: "rules.toml", when, unless, actions: [] };
+    const ruleSet = { rules: [rule], settings: { budgetsMs: {} } };
+    const [match] = matchRules(ruleSet, call, (path) => path === "/run/maintenance");
+    assertEquals([match?.matches, match?.verdicts.at(-1)?.because], [matches, because]);
+  });
+}

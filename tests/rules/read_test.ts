@@ -1,0 +1,345 @@
+import { issueLine } from "../../lib/rules/mistake.ts";
+import { readRules } from "../../lib/rules/read.ts";
+import { assertEquals } from "../support/assert.ts";
+
+/** Reads one file of rules and gives its mistakes as they are told. */
+async function mistakesIn(text: string): Promise<readonly string[]> {
+  const reading = await readRules([{ path: "rules.toml", text }]);
+  return reading.kind === "broken" ? reading.issues.map(issueLine) : [];
+}
+
+/** A rule around what a case is about. */
+function rule(parts: string): string {
+  return `[[rule]]\nname = "r"\n${parts}\n`;
+}
+
+const KEYS = "driver, domain, network, host, reason, file";
+
+/** One case a kind of mistake: the text, and what its author is told. */
+const MISTAKES = [
+  {
+    name: "text that is not TOML",
+    text: 'a = "x\n',
+    told: ["rules.toml:1:7: found broken TOML (control characters are not allowed in strings), expected TOML 1.0"],
+  },
+  {
+    name: "an unknown key at the top",
+    text: "[[rules]]\n",
+    told: [
+      'rules.toml:1:3: rules: found the key "rules", expected one of the keys: rule, settings; did you mean "rule"?',
+    ],
+  },
+  {
+    name: "a rule that is no list",
+    text: '[rule]\nname = "r"\n',
+    told: ["rules.toml:1:2: rule: found a table, expected a list of [[rule]] tables"],
+  },
+  {
+    name: "a rule without name, when and action",
+    text: "[[rule]]\n",
+    told: [
+      'rules.toml:1:3: rule[0]: found nothing, expected the key "name"',
+      'rules.toml:1:3: rule[0]: found nothing, expected the key "when"',
+    ],
+  },
+  {
+    name: "a rule without an action",
+    text: rule('when = { on = "prepare" }'),
+    told: ["rules.toml:1:3: rule[0]: found no action, expected deny or run"],
+  },
+  {
+    name: "an action without an operation",
+    text: rule('when = { domain = "x" }\ndeny = "no"'),
+    told: ['rules.toml:3:8: rule[0].when: found no on, expected the key "on": deny happen at operations'],
+  },
+  {
+    name: "an empty name",
+    text: '[[rule]]\nname = " "\nwhen = { on = "prepare" }\ndeny = "no"\n',
+    told: ['rules.toml:2:8: rule[0].name: found " ", expected a name of 1 to 100 printable characters'],
+  },
+  {
+    name: "two rules of one name",
+    text: rule('when = { on = "prepare" }\ndeny = "no"') + rule('when = { on = "prepare" }\ndeny = "no"'),
+    told: [
+      'rules.toml:6:8: rule[1].name: found a second rule "r", expected a name of its own: rules.toml has a rule of this name',
+    ],
+  },
+  {
+    name: "a misspelled selector",
+    text: rule('when = { on = "prepare", domian = "x" }\ndeny = "no"'),
+    told: [
+      `rules.toml:3:26: rule[0].when.domian: found the key "domian", expected one of the keys: on, ${KEYS}; did you mean "domain"?`,
+    ],
+  },
+  {
+    name: "on in unless",
+    text: rule('when = { on = "prepare" }\nunless = { on = "start" }\ndeny = "no"'),
+    told: [
+      `rules.toml:4:12: rule[0].unless.on: found the key "on", expected one of the keys: ${KEYS}; did you mean "host"?`,
+    ],
+  },
+  {
+    name: "an empty unless",
+    text: rule('when = { on = "prepare" }\nunless = {}\ndeny = "no"'),
+    told: [
+      "rules.toml:4:10: rule[0].unless: found a table, expected at least one selector: an empty one excludes every call",
+    ],
+  },
+  {
+    name: "an unless that never holds",
+    text: rule(
+      'when = { on = "prepare", driver = "qemu" }\nunless = [{ host = "a" }, { driver = "lxc" }]\ndeny = "no"',
+    ),
+    told: [
+      "rules.toml:4:27: rule[0].unless[1]: found selectors that never hold here, expected selectors that fit some call the rule's when fits",
+    ],
+  },
+  {
+    name: "an unknown operation",
+    text: rule('when = { on = ["prepare", "strted"], driver = "qemu" }\ndeny = "no"'),
+    told: [
+      'rules.toml:3:27: rule[0].when.on[1]: found "strted", expected one of the operations of qemu: prepare, start, started, stopped, release, reconnect, migrate, restore, attach; did you mean "started"?',
+    ],
+  },
+  {
+    name: "an operation of another driver",
+    text: rule('when = { on = "restore", driver = "lxc" }\nrun = { argv = ["/x"] }'),
+    told: [
+      'rules.toml:3:15: rule[0].when.on: found "restore", expected one of the operations of lxc: prepare, start, started, stopped, release, reconnect; did you mean "prepare"?',
+    ],
+  },
+  {
+    name: "an operation that several kinds of object have",
+    text: rule('when = { on = "stopped" }\nrun = { argv = ["/x"] }'),
+    told: [
+      'rules.toml:3:15: rule[0].when.on: found "stopped", expected a driver beside it, since domain and network operations have this name',
+    ],
+  },
+  {
+    name: "an unknown driver",
+    text: rule('when = { on = "prepare", driver = "kvm" }\ndeny = "no"'),
+    told: [
+      'rules.toml:3:35: rule[0].when.driver: found "kvm", expected one of the drivers: daemon, qemu, lxc, libxl, network; did you mean "qemu"?',
+    ],
+  },
+  {
+    name: "a driver without the rule's operations",
+    text: rule('when = { on = "prepare", driver = ["qemu", "network"] }\ndeny = "no"'),
+    told: [
+      'rules.toml:3:44: rule[0].when.driver[1]: found "network", expected a driver that has the rule\'s operations and objects',
+    ],
+  },
+  {
+    name: "a domain where there is none",
+    text: rule('when = { on = "updated", domain = "x" }\nrun = { argv = ["/x"] }'),
+    told: [
+      "rules.toml:3:35: rule[0].when.domain: found a domain selector, expected no domain selector: none of these operations has a domain",
+    ],
+  },
+  {
+    name: "a domain and a network",
+    text: rule('when = { on = "started", domain = "x", network = "y" }\nrun = { argv = ["/x"] }'),
+    told: [
+      "rules.toml:3:50: rule[0].when.network: found a network selector, expected no network selector beside domain: a call is about the one or the other",
+    ],
+  },
+  {
+    name: "a reason where libvirt gives none",
+    text: rule('when = { on = "prepare", reason = "crashed" }\ndeny = "no"'),
+    told: [
+      "rules.toml:3:35: rule[0].when.reason: found a reason selector, expected no reason selector: libvirt gives one at release of qemu and lxc only",
+    ],
+  },
+  {
+    name: "an unknown reason",
+    text: rule('when = { on = "release", reason = "crash" }\nrun = { argv = ["/x"] }'),
+    told: [
+      'rules.toml:3:35: rule[0].when.reason: found "crash", expected one of the shut-off reasons: unknown, shutdown, destroyed, crashed, migrated, saved, failed, from snapshot, daemon; did you mean "crashed"?',
+    ],
+  },
+  {
+    name: "an empty list",
+    text: rule('when = { on = [] }\ndeny = "no"'),
+    told: ["rules.toml:3:15: rule[0].when.on: found an empty list, expected at least one value in the list"],
+  },
+  {
+    name: "a file that is no absolute path, and one where the hooks may not look",
+    text: rule('when = { on = "prepare", file = ["x", "/sys/class/net/br0"] }\ndeny = "no"'),
+    told: [
+      'rules.toml:3:34: rule[0].when.file[0]: found "x", expected an absolute path',
+      'rules.toml:3:39: rule[0].when.file[1]: found "/sys/class/net/br0", expected a path outside /proc, /sys and /dev, where the hooks may not look',
+    ],
+  },
+  {
+    name: "deny where it would kill",
+    text: rule('when = { on = "reconnect" }\ndeny = "no"'),
+    told: [
+      "rules.toml:4:8: rule[0].deny: found deny at qemu reconnect, expected an operation that can be refused: here it would kill the running guest",
+    ],
+  },
+  {
+    name: "deny where libvirt ignores it",
+    text: rule('when = { on = ["prepare", "release"] }\ndeny = "no"'),
+    told: [
+      "rules.toml:4:8: rule[0].deny: found deny at qemu release, expected an operation that can be refused: here libvirt ignores it",
+    ],
+  },
+  {
+    name: "a program that is no absolute path",
+    text: rule('when = { on = "prepare" }\nrun = { argv = ["check-bridge"] }'),
+    told: [
+      'rules.toml:4:17: rule[0].run.argv[0]: found "check-bridge", expected the absolute path of a program first, without fillings or dot segments',
+    ],
+  },
+  {
+    name: "a program chosen by the guest",
+    text: rule('when = { on = "prepare" }\nrun = { argv = ["/opt/${domain}"] }'),
+    told: [
+      'rules.toml:4:17: rule[0].run.argv[0]: found "/opt/${domain}", expected the absolute path of a program first, without fillings or dot segments',
+    ],
+  },
+  {
+    name: "an empty argv",
+    text: rule('when = { on = "prepare" }\nrun = { argv = [] }'),
+    told: [
+      "rules.toml:4:16: rule[0].run.argv: found an empty list, expected the absolute path of a program first, without fillings or dot segments",
+    ],
+  },
+  {
+    name: "a filling in a shell's words",
+    text: rule('when = { on = "prepare" }\nrun = { argv = ["/bin/sh", "-c", "echo ${domain}"] }'),
+    told: [
+      'rules.toml:4:34: rule[0].run.argv[2]: found "echo ${domain}", expected no fillings in what a shell or interpreter runs: use the VIRT_HOOKS_ environment there',
+    ],
+  },
+  {
+    name: "a filling beside inline code",
+    text: rule('when = { on = "prepare" }\nrun = { argv = ["/usr/bin/python3", "-c", "print()", "${domain}"] }'),
+    told: [
+      'rules.toml:4:54: rule[0].run.argv[3]: found "${domain}", expected no fillings in what a shell or interpreter runs: use the VIRT_HOOKS_ environment there',
+    ],
+  },
+  {
+    name: "an unknown filling",
+    text: rule('when = { on = "prepare" }\nrun = { argv = ["/x", "${name}"] }'),
+    told: [
+      'rules.toml:4:23: rule[0].run.argv[1]: found "${name}", expected one of the fillings ${domain} ${network} ${host} ${operation} ${reason} ($${ for a plain ${)',
+    ],
+  },
+  {
+    name: "a filling that has no value there",
+    text: rule('when = { on = "prepare" }\nrun = { argv = ["/x", "${network}"] }'),
+    told: [
+      "rules.toml:4:23: rule[0].run.argv[1]: found ${network}, expected a filling that has a value at the rule's operations",
+    ],
+  },
+  {
+    name: "on_error where a hook never fails",
+    text: rule('when = { on = "release" }\nrun = { argv = ["/x"], on_error = "fail" }'),
+    told: [
+      'rules.toml:4:35: rule[0].run.on_error: found "fail", expected "continue": at these operations a hook never fails the call',
+    ],
+  },
+  {
+    name: "a document where libvirt sends none",
+    text: rule('when = { on = "reload" }\nrun = { argv = ["/x"], input = "document" }'),
+    told: ['rules.toml:4:32: rule[0].run.input: found "document", expected "none": libvirt sends no document here'],
+  },
+  {
+    name: "a timeout longer than the call has",
+    text: rule('when = { on = "prepare", driver = "lxc" }\nrun = { argv = ["/x"], timeout = "5s" }'),
+    told: [
+      "rules.toml:4:34: rule[0].run.timeout: found 5 s, expected 2 s at most, the time a call has here (settings.budgets can change it)",
+    ],
+  },
+  {
+    name: "durations that are none",
+    text: rule('when = { on = "prepare" }\nrun = [{ argv = ["/x"], timeout = "0s" }, { argv = ["/x"], timeout = 5 }]'),
+    told: [
+      'rules.toml:4:35: rule[0].run[0].timeout: found "0s", expected a duration such as "500ms", "5s" or "2m"',
+      'rules.toml:4:70: rule[0].run[1].timeout: found 5, expected a duration such as "500ms", "5s" or "2m"',
+    ],
+  },
+  {
+    name: "a budget of no operation",
+    text: '[settings.budgets.qemu]\nprepared = "5s"\n',
+    told: [
+      'rules.toml:2:1: settings.budgets.qemu.prepared: found the key "prepared", expected one of the keys: prepare, start, started, stopped, release, reconnect, migrate, restore, attach; did you mean "prepare"?',
+    ],
+  },
+];
+
+for (const { name, text, told } of MISTAKES) {
+  Deno.test(`readRules() refuses ${name}`, async () => {
+    assertEquals(await mistakesIn(text), told);
+  });
+}
+
+Deno.test("readRules() tells every mistake of every file, in the order of files and lines", async () => {
+  const reading = await readRules([
+    { path: "a.toml", text: rule('when = { on = "prepar" }\nrun = { argv = ["x"], timout = "1s" }') + "[setings]\n" },
+    { path: "b.toml", text: "x = [\n" },
+    { path: "c.toml", text: rule('when = { on = "stopped" }\ndeny = ""') },
+  ]);
+  const places = reading.kind === "broken"
+    ? reading.issues.map(({ file, line, path }) => `${file}:${line} ${path}`)
+    : [];
+  assertEquals(places, [
+    "a.toml:3 rule[0].when.on",
+    "a.toml:4 rule[0].run.argv[0]",
+    "a.toml:4 rule[0].run.timout",
+    "a.toml:5 setings",
+    "b.toml:2 ",
+    "c.toml:3 rule[0].when.on",
+    "c.toml:4 rule[0].deny",
+  ]);
+});
+
+const GOOD = [
+  { name: "no rules at all", text: "" },
+  {
+    name: "an operation made plain by a domain selector",
+    text: rule('when = { on = "stopped", domain = "x" }\nrun = { argv = ["/x"] }'),
+  },
+  {
+    name: "several programs, as tables",
+    text: rule('when = { on = "prepare" }\n[[rule.run]]\nargv = ["/x"]\n[[rule.run]]\nargv = ["/y"]'),
+  },
+  {
+    name: "a timeout within a budget that the settings raise",
+    text: `${
+      rule('when = { on = "prepare", driver = "lxc" }\nrun = { argv = ["/x"], timeout = "5s" }')
+    }[settings.budgets.lxc]\nprepare = "6s"\n`,
+  },
+  {
+    name: "a filling beside a script",
+    text: rule('when = { on = "prepare" }\nrun = { argv = ["/usr/bin/python3", "/opt/check.py", "${domain}"] }'),
+  },
+  { name: "a plain dollar brace", text: rule('when = { on = "prepare" }\ndeny = "$${domain}"') },
+];
+
+for (const { name, text } of GOOD) {
+  Deno.test(`readRules() takes ${name}`, async () => {
+    assertEquals(await mistakesIn(text), []);
+  });
+}
+
+Deno.test("readRules() keeps the order of files and rules, and merges settings", async () => {
+  const reading = await readRules([
+    {
+      path: "a.toml",
+      text: '[settings.budgets.qemu]\nprepare = "90s"\n' + rule('when = { on = "prepare" }\ndeny = "no"'),
+    },
+    {
+      path: "b.toml",
+      text: '[settings.budgets.qemu]\nstart = "500ms"\n[[rule]]\nname = "s"\nwhen = { on = "prepare" }\ndeny = "no"\n',
+    },
+  ]);
+  assertEquals(reading.kind === "rules" && reading.ruleSet.rules.map((one) => `${one.file} ${one.name}`), [
+    "a.toml r",
+    "b.toml s",
+  ]);
+  assertEquals(reading.kind === "rules" && reading.ruleSet.settings.budgetsMs, {
+    qemu: { prepare: 90_000, start: 500 },
+  });
+});
