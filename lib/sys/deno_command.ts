@@ -29,7 +29,7 @@ export async function runCommand(command: Command): Promise<CommandResult> {
     const ended = await killGroup(child);
     if (end.kind === "timed-out") end = { kind: "timed-out", stuck: !ended };
   }
-  await Promise.race([Promise.all([stdout.done, stderr.done]), wait(GRACE_MS)]);
+  await within(GRACE_MS, Promise.all([stdout.done, stderr.done]));
   return { end, stdout: stdout.text(), stderr: stderr.text(), durationMs: performance.now() - startedMs };
 }
 
@@ -80,11 +80,16 @@ async function killGroup(child: Deno.ChildProcess): Promise<boolean> {
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
-  return await Promise.race([child.status.then(() => true), wait(GRACE_MS).then(() => false)]);
+  return await within(GRACE_MS, child.status);
 }
 
-function wait(durationMs: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, durationMs));
+/** Whether something happens in time. */
+async function within(durationMs: number, happens: Promise<unknown>): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => resolve(false), durationMs);
+  const inTime = await Promise.race([happens.then(() => true), promise]);
+  clearTimeout(timer);
+  return inTime;
 }
 
 /** Writes the program's stdin. A program that does not read it is no error. */
@@ -94,8 +99,8 @@ async function feed(child: Deno.ChildProcess, bytes: Uint8Array | undefined): Pr
   try {
     await writer.write(bytes);
     await writer.close();
-  } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  } catch {
+    // The program closed its stdin or ended before it had read all: its own business, and its exit code tells.
   }
 }
 

@@ -1,0 +1,223 @@
+import { HISTORY_FILE } from "../../lib/app/paths.ts";
+import { VERSION } from "../../lib/app/version.ts";
+import { runCli } from "../../lib/cli/run_cli.ts";
+import { type MemoryHost, type MemorySys, memorySys } from "../../lib/sys/memory_sys.ts";
+import { assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+
+const RULES = `[[rule]]
+name = "web"
+when = { on = "prepare", domain = "web-*" }
+run = { argv = ["/opt/check", "\${domain}"], timeout = "2s" }
+
+[[rule]]
+name = "maintenance"
+when = { on = "prepare", file = "/run/maintenance" }
+deny = "no starts today"
+`;
+
+async function cli(
+  args: readonly string[],
+  host: MemoryHost = {},
+  isTerminal = false,
+): Promise<{ readonly code: number; readonly sys: MemorySys }> {
+  const sys = memorySys({ ...host, args });
+  const terminal = {
+    isTerminal,
+    noColor: false,
+    sleep: () => Promise.reject(new Error("The history was followed")),
+    readTail: (path: string, offset: number) => sys.readTextFile(path, Infinity).slice(offset),
+  };
+  return { code: await runCli(sys, terminal), sys };
+}
+
+const RULES_HOST: MemoryHost = { files: { "/etc/virt-hooks/rules.toml": RULES, "/opt/check": { mode: 0o755 } } };
+
+const USAGE = [
+  { args: ["chek"], told: 'Cannot run "chek": there is no such subcommand\nhint: did you mean "check"?' },
+  {
+    args: ["explain", "qemu", "x"],
+    told: 'Cannot run "explain": it takes 3 to 5 words, got 2\nhint: usage: virt-hooks explain DRIVER',
+  },
+  { args: ["explain", "qemo", "x", "prepare"], told: 'there is no such driver\nhint: did you mean "qemu"?' },
+  {
+    args: ["explain", "qemu", "x", "prepar"],
+    told: 'the qemu driver has no such operation\nhint: did you mean "prepare"?',
+  },
+  {
+    args: ["explain", "qemu", "x", "prepare", "--ruls", "d"],
+    told: 'unknown flag "--ruls"\nhint: did you mean "--rules"?',
+  },
+  { args: ["explain", "qemu", "x", "prepare", "--rules"], told: "Cannot read --rules: it needs one value" },
+  { args: ["history", "--jsn"], told: 'unknown flag "--jsn"\nhint: did you mean "--json"?' },
+  { args: ["version", "x"], told: 'Cannot run "version": it takes 0 words, got 1' },
+];
+
+for (const { args, told } of USAGE) {
+  Deno.test(`runCli() refuses ${args.join(" ")}`, async () => {
+    const { code, sys } = await cli(args);
+    assertEquals([code, sys.written.stdout], [2, ""]);
+    assertStringIncludes(sys.written.stderr, told);
+  });
+}
+
+for (const name of ["check", "explain", "history", "enable", "disable", "version"]) {
+  Deno.test(`runCli() helps with ${name}`, async () => {
+    for (const flag of ["--help", "-h"]) {
+      const { code, sys } = await cli([name, flag]);
+      assertEquals(code, 0);
+      assertStringIncludes(sys.written.stdout, `Usage: virt-hooks ${name}`);
+    }
+    assertStringIncludes((await cli(["--help"])).sys.written.stdout, `  ${name}`);
+  });
+}
+
+Deno.test("runCli() prints its version", async () => {
+  for (const args of [["version"], ["--version"]]) {
+    assertEquals((await cli(args)).sys.written.stdout, `virt-hooks ${VERSION}\n`);
+  }
+});
+
+Deno.test("check says that rules are right", async () => {
+  const { code, sys } = await cli(["check"], RULES_HOST);
+  assertEquals([code, sys.written.stdout], [0, "2 rules in 1 file: no mistakes\n"]);
+});
+
+Deno.test("check says that there are no rules", async () => {
+  assertEquals(
+    (await cli(["check"])).sys.written.stdout,
+    "There are no rules in /etc/virt-hooks: the hooks do nothing\n",
+  );
+});
+
+Deno.test("check finds programs that the hooks would refuse, where it reads this host's rules", async () => {
+  const files = { "/etc/virt-hooks/rules.toml": RULES, "/opt/check": { mode: 0o777 } };
+  const { code, sys } = await cli(["check"], { files });
+  assertEquals(code, 3);
+  assertStringIncludes(
+    sys.written.stdout,
+    'rule "web": cannot run /opt/check: not trusted: /opt/check can be written by others',
+  );
+  assertStringIncludes(sys.written.stdout, "try: chmod go-w /opt/check");
+});
+
+Deno.test("check marks the place on a terminal", async () => {
+  const files = { "/r.toml": '[[rule]]\nname = "a"\n\twhen = { on = "prepar" }\ndeny = "x"\n' };
+  const { code, sys } = await cli(["check", "/r.toml"], { files }, true);
+  assertEquals(code, 3);
+  // deno-lint-ignore no-control-regex
+  const lines = sys.written.stdout.replace(/\x1b\[\d*m/g, "").split("\n");
+  assertEquals(lines.slice(1), ['  3 |  when = { on = "prepar" }', "    |               ^", "1 mistake", ""]);
+});
+
+Deno.test("check tells of a file that cannot be read, and reads the others", async () => {
+  const { code, sys } = await cli(["check", "/none.toml", "/b.toml"], { files: { "/b.toml": "x = 1\n" } });
+  assertEquals(code, 3);
+  assertEquals(sys.written.stdout.split("\n").length, 4);
+  assertStringIncludes(sys.written.stdout, "/none.toml: found nothing there, expected a file");
+});
+
+Deno.test("explain prints the plan, and why each rule matches or not", async () => {
+  const { code, sys } = await cli(["explain", "qemu", "web-1", "prepare"], RULES_HOST);
+  assertEquals(code, 0);
+  assertEquals(
+    sys.written.stdout,
+    `qemu web-1 prepare begin - on host hv-01
+when it fails, libvirt gives up what was asked for
+rule "web" matches: operation is prepare, domain "web-1" matches "web-*"
+rule "maintenance" does not match: there is no /run/maintenance
+plan:
+  run   /opt/check web-1, for 2 s at most; a failure fails the call  (rule "web")
+`,
+  );
+});
+
+Deno.test("explain takes a guest that is called like a flag", async () => {
+  const { code, sys } = await cli(["explain", "qemu", "--", "--help", "prepare"], RULES_HOST);
+  assertEquals(code, 0);
+  assertStringIncludes(sys.written.stdout, 'domain "--help" does not match');
+});
+
+Deno.test("explain takes a guest that is called like a number", async () => {
+  const { sys } = await cli(["explain", "qemu", "007", "prepare"], RULES_HOST);
+  assertStringIncludes(sys.written.stdout, 'domain "007" does not match');
+});
+
+Deno.test("explain knows an older name of an operation", async () => {
+  assertStringIncludes(
+    (await cli(["explain", "network", "default", "plugged"])).sys.written.stdout,
+    "network default port-created begin -",
+  );
+});
+
+Deno.test("explain says what broken rules would do", async () => {
+  const host = { files: { "/etc/virt-hooks/rules.toml": "x = 1\n" } };
+  const start = await cli(["explain", "qemu", "a", "start"], host);
+  assertEquals(start.code, 3);
+  assertStringIncludes(start.sys.written.stdout, "The rules are broken: this call would fail with exit code 3");
+  const reconnect = await cli(["explain", "qemu", "a", "reconnect"], host);
+  assertStringIncludes(reconnect.sys.written.stdout, "The rules are broken: this call would do nothing and exit 0");
+});
+
+Deno.test("disable and enable switch the hooks, twice as once", async () => {
+  const files = { "/etc/virt-hooks/rules.toml": RULES };
+  const off = await cli(["disable", "--reason", "firmware"], { files });
+  assertEquals(off.code, 0);
+  assertMatch(off.sys.nodes.get("/etc/virt-hooks/disabled")?.text ?? "", /^2026-01-02T\S+Z firmware\n$/);
+  const again = await cli(["disable"], { files: { "/etc/virt-hooks/disabled": "x" } });
+  assertStringIncludes(again.sys.written.stdout, "disabled already");
+  const on = await cli(["enable"], { files: { "/etc/virt-hooks/disabled": "x" } });
+  assertEquals([on.code, on.sys.nodes.has("/etc/virt-hooks/disabled")], [0, false]);
+  assertStringIncludes((await cli(["enable"], { files })).sys.written.stdout, "enabled already");
+});
+
+Deno.test("disable, enable and history are root's", async () => {
+  for (const name of ["disable", "enable", "history"]) {
+    const { code, sys } = await cli([name], { uid: 1000 });
+    assertEquals(code, 1);
+    assertStringIncludes(sys.written.stderr, `only root can\nhint: sudo virt-hooks ${name}`);
+  }
+});
+
+const LINES = [
+  {
+    datetime: "2026-01-02T03:04:05.678Z",
+    level: "INFO",
+    message: "qemu web-1 prepare: done",
+    object: "web-1",
+    durationMs: 5.5,
+    rules: [{ name: "web" }],
+  },
+  {
+    datetime: "2026-01-02T03:04:06.000Z",
+    level: "ERROR",
+    message: "qemu db-1 prepare: \u001b[2Jx",
+    object: "db-1",
+    durationMs: 1,
+    rules: [],
+  },
+].map((entry) => JSON.stringify(entry));
+
+Deno.test("history shows the calls, oldest first, the rotated file's before", async () => {
+  const files = { [`${HISTORY_FILE}.1`]: `${LINES[0]}\n`, [HISTORY_FILE]: `${LINES[1]}\nnot JSON\n` };
+  const { sys } = await cli(["history"], { files });
+  assertEquals(sys.written.stdout.split("\n"), [
+    "2026-01-02 03:04:05Z  INFO      qemu web-1 prepare: done  (5.5 ms, rules web)",
+    "2026-01-02 03:04:06Z  ERROR     qemu db-1 prepare: \\x1b[2Jx  (1 ms)",
+    "not JSON",
+    "",
+  ]);
+});
+
+Deno.test("history selects an object, and prints JSON as it is", async () => {
+  const files = { [HISTORY_FILE]: LINES.map((line) => `${line}\n`).join("") };
+  assertEquals((await cli(["history", "--json", "--object", "db-*"], { files })).sys.written.stdout, `${LINES[1]}\n`);
+});
+
+Deno.test("history says that nothing has happened yet", async () => {
+  const { code, sys } = await cli(["history"]);
+  assertEquals([code, sys.written.stdout, sys.written.stderr], [
+    0,
+    "",
+    "The history is empty: no hook was called yet\n",
+  ]);
+});

@@ -1,0 +1,55 @@
+import { denoSys } from "../../lib/sys/deno_sys.ts";
+import { assertEquals, assertThrows } from "../support/assert.ts";
+
+Deno.test("denoSys() tells what is at a path, and undefined where nothing is", async () => {
+  const sys = denoSys();
+  const folder = await Deno.makeTempDir();
+  await Deno.writeTextFile(`${folder}/file`, "text", { mode: 0o640 });
+  await Deno.symlink("file", `${folder}/link`);
+  const kinds = [".", "file", "link", "none", "file/none"].map((name) => sys.lstat(`${folder}/${name}`)?.kind);
+  assertEquals(kinds, ["directory", "file", "symlink", undefined, undefined]);
+  assertEquals([sys.lstat(`${folder}/file`)?.mode, sys.lstat(`${folder}/file`)?.sizeBytes], [0o640, 4]);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("denoSys() lists a folder in byte order", async () => {
+  const folder = await Deno.makeTempDir();
+  const names = ["10", "2", "B", "_", "a", "a.b", "ab", "é", "\u{10000}", "\uffee"];
+  for (const name of names.toReversed()) await Deno.writeTextFile(`${folder}/${name}`, "");
+  // Byte order, where UTF-16 order would put U+10000 before U+FFEE.
+  assertEquals(denoSys().readDirectory(folder), ["10", "2", "B", "_", "a", "a.b", "ab", "é", "\uffee", "\u{10000}"]);
+  await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("denoSys() reads text up to a limit, and only UTF-8", async () => {
+  const sys = denoSys();
+  const path = await Deno.makeTempFile();
+  await Deno.writeTextFile(path, "äöü");
+  assertEquals(sys.readTextFile(path, 6), "äöü");
+  assertThrows(() => sys.readTextFile(path, 5), RangeError, "It is longer than 5 bytes");
+  await Deno.writeFile(path, new Uint8Array([0xff]));
+  assertThrows(() => sys.readTextFile(path, 6), TypeError, "It is not UTF-8 text");
+  await Deno.remove(path);
+});
+
+Deno.test("denoSys() does what needs a lock only when it has it", async () => {
+  const sys = denoSys();
+  const path = await Deno.makeTempFile();
+  let done = 0;
+  sys.tryWithLock(path, () => {
+    done++;
+    sys.tryWithLock(path, () => done += 100);
+  });
+  sys.tryWithLock(path, () => done++);
+  assertEquals(done, 2);
+  await Deno.remove(path);
+});
+
+Deno.test("denoSys() appends to a file that only its owner can read", async () => {
+  const sys = denoSys();
+  const folder = await Deno.makeTempDir();
+  sys.appendFile(`${folder}/log`, "a\n");
+  sys.appendFile(`${folder}/log`, "b\n");
+  assertEquals([sys.readTextFile(`${folder}/log`, 10), sys.lstat(`${folder}/log`)?.mode], ["a\nb\n", 0o600]);
+  await Deno.remove(folder, { recursive: true });
+});
