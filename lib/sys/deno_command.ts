@@ -30,6 +30,7 @@ export async function runCommand(command: Command): Promise<CommandResult> {
     if (end.kind === "timed-out") end = { kind: "timed-out", stuck: !ended };
   }
   await within(GRACE_MS, Promise.all([stdout.done, stderr.done]));
+  await Promise.all([stdout.stop(), stderr.stop()]);
   return { end, stdout: stdout.text(), stderr: stderr.text(), durationMs: performance.now() - startedMs };
 }
 
@@ -106,19 +107,22 @@ async function feed(child: Deno.ChildProcess, bytes: Uint8Array | undefined): Pr
 
 interface Collected {
   readonly done: Promise<void>;
+  /** Ends the reading, also of a stream that somebody keeps open. */
+  stop(): Promise<void>;
   text(): string;
 }
 
 /** Reads a stream to its end, keeping its beginning. */
 function collect(stream: ReadableStream<Uint8Array>, limits: { readonly outputBytesMax: number }): Collected {
+  const reader = stream.getReader();
   const decoder = new TextDecoder();
   let kept = "";
   let bytesLeft = limits.outputBytesMax;
   async function read(): Promise<void> {
-    for await (const chunk of stream) {
-      if (bytesLeft > 0) kept += decoder.decode(chunk.subarray(0, bytesLeft), { stream: true });
-      bytesLeft -= chunk.length;
+    for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
+      if (bytesLeft > 0) kept += decoder.decode(chunk.value.subarray(0, bytesLeft), { stream: true });
+      bytesLeft -= chunk.value.length;
     }
   }
-  return { done: read(), text: () => kept };
+  return { done: read(), stop: () => reader.cancel(), text: () => kept };
 }

@@ -106,7 +106,7 @@ Deno.test("check marks the place on a terminal", async () => {
   assertEquals(code, 3);
   // deno-lint-ignore no-control-regex
   const lines = sys.written.stdout.replace(/\x1b\[\d*m/g, "").split("\n");
-  assertEquals(lines.slice(1), ['  3 |  when = { on = "prepar" }', "    |               ^", "1 mistake", ""]);
+  assertEquals(lines.slice(1), ['  3 |  when = { on = "prepar" }', "    |                ^", "1 mistake", ""]);
 });
 
 Deno.test("check tells of a file that cannot be read, and reads the others", async () => {
