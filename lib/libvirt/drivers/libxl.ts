@@ -60,7 +60,7 @@ export const libxl = {
       budgetMs: 20 * SECOND,
       since: "2.1.0",
       source: "libxlReconnectDomain",
-      note: "libvirt's documentation says the guest is killed; its code only cleans up",
+      note: "older versions destroy the guest, as the documentation says; 11.3 only forgets it",
     },
     migrate: {
       ...filtering,
