@@ -5,6 +5,7 @@
 import type { Driver, Operation } from "../libvirt/driver.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import type { Intent } from "../plan/intent.ts";
+import type { Namespaces } from "../xml/path_parser.ts";
 
 /** One operation of one driver at which a rule can match, with the time its calls have. */
 export interface Place {
@@ -12,6 +13,13 @@ export interface Place {
   readonly operation: string;
   readonly facts: Operation;
   readonly budgetMs: number;
+}
+
+/** What an action knows of the rule it stands in. */
+export interface RuleContext {
+  readonly name: string;
+  /** What the prefixes in the rule's paths stand for. */
+  readonly namespaces: Namespaces;
 }
 
 /** Something in an action's configuration that can never take effect at the rule's places. */
@@ -28,7 +36,10 @@ export interface Action {
   /** What it runs: programs with their arguments, fillings as the rule writes them. */
   readonly programs: readonly (readonly [string, ...string[]])[];
   /** Finds what can never take effect at any of the places where the rule can match (or would do harm at one). */
-  misfits(places: readonly Place[]): readonly Misfit[];
-  /** What the action does at a call. Pure. */
-  plan(rule: string, call: HookCall): readonly Intent[];
+  misfits(rule: RuleContext, places: readonly Place[]): readonly Misfit[];
+  /**
+   * What the action does at a call. Pure.
+   * @throws {XmlSyntaxError} when it looks at the document, and that is not XML that we read
+   */
+  plan(rule: RuleContext, call: HookCall): readonly Intent[];
 }

@@ -6,8 +6,8 @@ import * as v from "valibot";
 import type { HookCall } from "../libvirt/call.ts";
 import { type Consequence, failurePolicy } from "../libvirt/driver.ts";
 import type { Intent } from "../plan/intent.ts";
-import type { Action, Misfit, Place } from "./action.ts";
-import { emptyFillings, fill, type Template, templateSchema } from "./filling.ts";
+import type { Action, Misfit, Place, RuleContext } from "./action.ts";
+import { fill, fillingMisfits, type Template, templateSchema } from "./filling.ts";
 
 /** The configuration of `deny`, as a schema. */
 export function denySchema(): v.GenericSchema<unknown, Action> {
@@ -22,15 +22,15 @@ function deny(message: Template): Action {
   return {
     kind: "deny",
     programs: [],
-    misfits: (places) => [...refusalMisfits(places), ...fillingMisfits(message, places)],
+    misfits: (rule, places) => [...refusalMisfits(places), ...fillingMisfits(message, { rule, places, path: [] })],
     plan: (rule, call) => [planDeny(rule, message, call)],
   };
 }
 
-function planDeny(rule: string, message: Template, call: HookCall): Intent {
-  const filled = fill(message, call);
+function planDeny(rule: RuleContext, message: Template, call: HookCall): Intent {
+  const filled = fill(message, rule, call);
   // A refusal stands even where its text has a gap.
-  return { kind: "deny", rule, message: filled.kind === "filled" ? filled.text : message.text };
+  return { kind: "deny", rule: rule.name, message: filled.kind === "filled" ? filled.text : message.text };
 }
 
 const WHY_NOT = {
@@ -47,13 +47,5 @@ function refusalMisfits(places: readonly Place[]): readonly Misfit[] {
     path: [],
     found: `deny at ${place.driver.name} ${place.operation}`,
     expected: `an operation that can be refused: here ${WHY_NOT[place.facts.onFailure]}`,
-  }));
-}
-
-function fillingMisfits(message: Template, places: readonly Place[]): readonly Misfit[] {
-  return emptyFillings(message, places).map((filling) => ({
-    path: [],
-    found: filling,
-    expected: "a filling that has a value at the rule's operations",
   }));
 }

@@ -4,7 +4,12 @@
  */
 import * as v from "valibot";
 import type { HookCall } from "../libvirt/call.ts";
-import type { Place } from "./action.ts";
+import { callUuid } from "../libvirt/call_uuid.ts";
+import { PathSyntaxError } from "../xml/path.ts";
+import { parsePath } from "../xml/path_parser.ts";
+import { select } from "../xml/select.ts";
+import { textContent } from "../xml/tree.ts";
+import type { Misfit, Place, RuleContext } from "./action.ts";
 
 interface Filling {
   /** Whether calls at this place can have the value. */
@@ -14,11 +19,15 @@ interface Filling {
 
 const FILLINGS: Readonly<Record<string, Filling>> = {
   domain: { at: (place) => place.driver.object === "domain", value: (call) => call.domain },
+  uuid: { at: (place) => place.driver.stdin !== "nothing", value: callUuid },
   network: { at: (place) => place.driver.object === "network", value: (call) => call.network },
   host: { at: () => true, value: (call) => call.host },
   operation: { at: () => true, value: (call) => call.operation },
   reason: { at: (place) => place.driver.reasonAt.includes(place.operation), value: (call) => call.reason },
 };
+
+/** `xml:PATH`: the one value that a path finds in the document. */
+const XML_FILLING = "xml:";
 
 /** A string of a rule, cut at its fillings. */
 export interface Template {
@@ -26,7 +35,7 @@ export interface Template {
   readonly parts: readonly ({ readonly kind: "text" | "filling"; readonly text: string })[];
 }
 
-const KNOWN = Object.keys(FILLINGS).map((name) => `\${${name}}`).join(" ");
+const KNOWN = [...Object.keys(FILLINGS), "xml:PATH"].map((name) => `\${${name}}`).join(" ");
 
 /** A string with fillings, as a schema. `$${` stands for `${` itself. */
 export function templateSchema(): v.GenericSchema<unknown, Template> {
@@ -35,12 +44,15 @@ export function templateSchema(): v.GenericSchema<unknown, Template> {
     v.check((text) => !text.includes("\0"), "a string without a NUL character"),
     v.rawTransform(({ dataset, addIssue, NEVER }) => {
       const template = cut(dataset.value);
-      const unknown = template.parts.find((part) => part.kind === "filling" && !Object.hasOwn(FILLINGS, part.text));
-      if (unknown === undefined) return template;
+      if (template.parts.every((part) => part.kind === "text" || isKnown(part.text))) return template;
       addIssue({ message: `one of the fillings ${KNOWN} ($\${ for a plain \${)` });
       return NEVER;
     }),
   );
+}
+
+function isKnown(name: string): boolean {
+  return Object.hasOwn(FILLINGS, name) || name.startsWith(XML_FILLING);
 }
 
 function cut(text: string): Template {
@@ -65,25 +77,67 @@ export function beginsWithFilling(template: Template): boolean {
   return template.parts[0]?.kind === "filling";
 }
 
-/** The fillings of a string that no call at these places can have. */
-export function emptyFillings(template: Template, places: readonly Place[]): readonly string[] {
-  return template.parts
-    .filter((part) => part.kind === "filling" && !places.some((place) => FILLINGS[part.text]?.at(place)))
-    .map((part) => `\${${part.text}}`);
+/** The fillings of a string that no call of the rule can have, and paths in them that are none. */
+export function fillingMisfits(
+  template: Template,
+  at: { readonly rule: RuleContext; readonly places: readonly Place[]; readonly path: Misfit["path"] },
+): readonly Misfit[] {
+  return template.parts.filter((part) => part.kind === "filling").flatMap(({ text }): Misfit[] => {
+    const found = `\${${text}}`;
+    if (text.startsWith(XML_FILLING)) {
+      const problem = pathProblem(text.slice(XML_FILLING.length), at.rule);
+      if (problem !== undefined) return [{ path: at.path, found, expected: problem }];
+    }
+    const filling = text.startsWith(XML_FILLING) ? FILLINGS["uuid"] : FILLINGS[text];
+    if (filling !== undefined && at.places.some((place) => filling.at(place))) return [];
+    return [{ path: at.path, found, expected: "a filling that has a value at the rule's operations" }];
+  });
 }
 
-/** A filled string, or the filling that has no value at this call. */
+/** Why a text is no path, as the end of "expected …"; `undefined` when it is one. */
+export function pathProblem(text: string, rule: Pick<RuleContext, "namespaces">): string | undefined {
+  try {
+    parsePath(text, rule.namespaces);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof PathSyntaxError)) throw error;
+    return `a path: ${error.message}`;
+  }
+}
+
+/** A filled string, or why a filling has no value at this call. */
 export type Filled =
   | { readonly kind: "filled"; readonly text: string }
-  | { readonly kind: "missing"; readonly filling: string };
+  | { readonly kind: "unfilled"; readonly problem: string };
 
-/** Fills a string with the values of a call. */
-export function fill(template: Template, call: HookCall): Filled {
+/**
+ * Fills a string with the values of a call.
+ * @throws {XmlSyntaxError} when a value comes from the document, and that is not XML that we read
+ */
+export function fill(template: Template, rule: RuleContext, call: HookCall): Filled {
   let text = "";
   for (const part of template.parts) {
-    const value = part.kind === "text" ? part.text : FILLINGS[part.text]?.value(call);
-    if (value === undefined) return { kind: "missing", filling: `\${${part.text}}` };
+    if (part.kind === "text") {
+      text += part.text;
+      continue;
+    }
+    const values = part.text.startsWith(XML_FILLING)
+      ? xmlValues(part.text.slice(XML_FILLING.length), rule, call)
+      : [FILLINGS[part.text]?.value(call)].filter((value) => value !== undefined);
+    const [value] = values;
+    if (value === undefined) return { kind: "unfilled", problem: `\${${part.text}} has no value at this call` };
+    if (values.length > 1) {
+      return {
+        kind: "unfilled",
+        problem: `\${${part.text}} has ${values.length} values at this call, and must have one`,
+      };
+    }
+    if (value.includes("\0")) return { kind: "unfilled", problem: `\${${part.text}} has a NUL character in its value` };
     text += value;
   }
   return { kind: "filled", text };
+}
+
+function xmlValues(path: string, rule: RuleContext, call: HookCall): readonly string[] {
+  return select(parsePath(path, rule.namespaces), call.xml()).map(textContent);
 }

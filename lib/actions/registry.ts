@@ -3,7 +3,8 @@
  * @module
  */
 import { denySchema } from "./deny.ts";
+import { editSchema } from "./edit.ts";
 import { runSchema } from "./run.ts";
 
 /** The schema of each action, made when rules are read. */
-export const actionSchemas = { deny: denySchema, run: runSchema } as const;
+export const actionSchemas = { deny: denySchema, edit: editSchema, run: runSchema } as const;

@@ -6,9 +6,9 @@ import * as v from "valibot";
 import type { HookCall } from "../libvirt/call.ts";
 import { failurePolicy } from "../libvirt/driver.ts";
 import type { Intent, OnError } from "../plan/intent.ts";
-import type { Action, Misfit, Place } from "./action.ts";
+import type { Action, Misfit, Place, RuleContext } from "./action.ts";
 import { durationSchema } from "./duration.ts";
-import { beginsWithFilling, emptyFillings, fill, hasFilling, type Template, templateSchema } from "./filling.ts";
+import { beginsWithFilling, fill, fillingMisfits, hasFilling, type Template, templateSchema } from "./filling.ts";
 import { takesInlineCode } from "./interpreter.ts";
 import { tableSchema } from "./table_schema.ts";
 
@@ -18,6 +18,7 @@ interface RunConfig {
   readonly timeoutMs: number | undefined;
   readonly onError: OnError | undefined;
   readonly input: "document" | "none";
+  readonly output: "document" | "none";
 }
 
 /** The configuration of `run`, as a schema. */
@@ -28,9 +29,10 @@ export function runSchema(): v.GenericSchema<unknown, Action> {
       timeout: v.optional(durationSchema()),
       on_error: v.optional(v.picklist(["fail", "continue"], '"fail" or "continue"')),
       input: v.optional(v.picklist(["document", "none"], '"document" or "none"'), "none"),
+      output: v.optional(v.picklist(["document", "none"], '"document" or "none"'), "none"),
     }, "a table with argv"),
-    v.transform(({ argv: [program, ...args], timeout, on_error, input }) =>
-      run({ program: program.text, args, timeoutMs: timeout, onError: on_error, input })
+    v.transform(({ argv: [program, ...args], timeout, on_error, input, output }) =>
+      run({ program: program.text, args, timeoutMs: timeout, onError: on_error, input, output })
     ),
   );
 }
@@ -77,7 +79,7 @@ function run(config: RunConfig): Action {
   return {
     kind: "run",
     programs: [[config.program, ...config.args.map((argument) => argument.text)]],
-    misfits: (places) => [...configMisfits(config, places), ...fillingMisfits(config, places)],
+    misfits: (rule, places) => [...configMisfits(config, places), ...argumentMisfits(config, rule, places)],
     plan: (rule, call) => [planRun(rule, config, call)],
   };
 }
@@ -94,6 +96,12 @@ function configMisfits(config: RunConfig, places: readonly Place[]): readonly Mi
   if (config.input === "document" && places.every((place) => place.driver.stdin === "nothing")) {
     misfits.push({ path: ["input"], found: '"document"', expected: '"none": libvirt sends no document here' });
   }
+  const useless = places.find((place) => !place.facts.filter);
+  if (config.output === "document" && useless !== undefined) {
+    const expected =
+      `"none" at ${useless.driver.name} ${useless.operation}: libvirt reads a document back at migrate and restore`;
+    misfits.push({ path: ["output"], found: '"document"', expected });
+  }
   const budgetMs = Math.max(...places.map((place) => place.budgetMs));
   if (config.timeoutMs !== undefined && config.timeoutMs > budgetMs) {
     misfits.push({
@@ -105,24 +113,19 @@ function configMisfits(config: RunConfig, places: readonly Place[]): readonly Mi
   return misfits;
 }
 
-function fillingMisfits(config: RunConfig, places: readonly Place[]): readonly Misfit[] {
+function argumentMisfits(config: RunConfig, rule: RuleContext, places: readonly Place[]): readonly Misfit[] {
   return config.args.flatMap((argument, index) =>
-    emptyFillings(argument, places).map((filling) => ({
-      path: ["argv", index + 1],
-      found: filling,
-      expected: "a filling that has a value at the rule's operations",
-    }))
+    fillingMisfits(argument, { rule, places, path: ["argv", index + 1] })
   );
 }
 
-function planRun(rule: string, config: RunConfig, call: HookCall): Intent {
+function planRun(context: RuleContext, config: RunConfig, call: HookCall): Intent {
+  const rule = context.name;
   const onError = config.onError ?? (failurePolicy(call.facts) === "strict" ? "fail" : "continue");
   const args: string[] = [];
   for (const argument of config.args) {
-    const filled = fill(argument, call);
-    if (filled.kind === "missing") {
-      return { kind: "fault", rule, action: "run", message: `${filled.filling} has no value at this call`, onError };
-    }
+    const filled = fill(argument, context, call);
+    if (filled.kind === "unfilled") return { kind: "fault", rule, action: "run", message: filled.problem, onError };
     if (beginsWithFilling(argument) && /^(-|$)/.test(filled.text)) {
       const message =
         `the argument "${argument.text}" would be "${filled.text}": the program could take it for an option`;
@@ -130,9 +133,9 @@ function planRun(rule: string, config: RunConfig, call: HookCall): Intent {
     }
     args.push(filled.text);
   }
-  const { input, timeoutMs } = config;
+  const { input, output, timeoutMs } = config;
   const environment = runEnvironment(rule, call);
-  return { kind: "run", rule, argv: [config.program, ...args], environment, input, timeoutMs, onError };
+  return { kind: "run", rule, argv: [config.program, ...args], environment, input, output, timeoutMs, onError };
 }
 
 /** All that a program finds in its environment. */

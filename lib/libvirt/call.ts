@@ -2,6 +2,8 @@
  * One hook call: what libvirt asked and the document it sent along.
  * @module
  */
+import { parseDocument } from "../xml/document.ts";
+import type { XmlDocument } from "../xml/tree.ts";
 import type { DriverName, Operation } from "./driver.ts";
 import type { Invocation } from "./invocation.ts";
 
@@ -23,6 +25,11 @@ export interface HookCall {
   readonly host: string;
   /** What came on stdin: the guest's or the network's XML. */
   readonly document: Uint8Array;
+  /**
+   * The document, parsed when somebody first looks.
+   * @throws {XmlSyntaxError} when it is not XML that we read
+   */
+  xml(): XmlDocument;
 }
 
 /** Puts a call together from what libvirt asked, its operation's facts and what came with it. */
@@ -32,6 +39,7 @@ export function makeCall(
   given: { readonly host: string; readonly document: Uint8Array },
 ): HookCall {
   const { driver, object, operation, subOperation, extra } = invocation;
+  let parsed: XmlDocument | undefined;
   return {
     driver: driver.name,
     object,
@@ -43,5 +51,6 @@ export function makeCall(
     network: driver.object === "network" ? object : undefined,
     reason: driver.reasonAt.includes(operation) && extra !== "-" ? extra : undefined,
     ...given,
+    xml: () => parsed ??= parseDocument(given.document),
   };
 }

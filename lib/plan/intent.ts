@@ -3,6 +3,8 @@
  * @module
  */
 
+import type { Edit as XmlEdit } from "../xml/edit.ts";
+
 /** What a failed intent means for the call. */
 export type OnError = "fail" | "continue";
 
@@ -20,6 +22,8 @@ export interface Run {
   readonly argv: readonly [string, ...string[]];
   readonly environment: Readonly<Record<string, string>>;
   readonly input: "document" | "none";
+  /** `document`: what the program prints is the document that libvirt goes on with. */
+  readonly output: "document" | "none";
   /** The rule's own limit; the call's budget holds as well. */
   readonly timeoutMs: number | undefined;
   readonly onError: OnError;
@@ -34,5 +38,20 @@ export interface Fault {
   readonly onError: OnError;
 }
 
+/** One change of the document. */
+export interface EditStep {
+  readonly edit: XmlEdit;
+  /** The change, for people. */
+  readonly text: string;
+}
+
+/** Change the document that libvirt goes on with. */
+export interface Edit {
+  readonly kind: "edit";
+  readonly rule: string;
+  readonly step: EditStep;
+  readonly onError: OnError;
+}
+
 /** One thing to do. */
-export type Intent = Deny | Run | Fault;
+export type Intent = Deny | Edit | Run | Fault;

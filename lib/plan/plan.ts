@@ -8,7 +8,7 @@ import type { Intent } from "./intent.ts";
 export type Plan = readonly Intent[];
 
 /** The order of kinds: refusals come before anything happens. */
-const ORDER = { deny: 0, fault: 1, run: 1 } as const satisfies Record<Intent["kind"], number>;
+const ORDER = { deny: 0, edit: 1, fault: 1, run: 1 } as const satisfies Record<Intent["kind"], number>;
 
 /** Orders intents by kind; within a kind they keep the order of the rules. */
 export function makePlan(intents: readonly Intent[]): Plan {

@@ -15,12 +15,15 @@ export function renderIntent(intent: Intent): string {
   switch (intent.kind) {
     case "deny":
       return `deny  ${quote(intent.message)}`;
+    case "edit":
+      return `edit  ${visible(intent.step.text)}${onErrorNote(intent.onError)}`;
     case "fault":
       return `FAIL  ${intent.action}: ${visible(intent.message)}${onErrorNote(intent.onError)}`;
     case "run": {
       const limit = intent.timeoutMs === undefined ? "" : `, for ${intent.timeoutMs / 1000} s at most`;
       const input = intent.input === "document" ? ", the document on its stdin" : "";
-      return `run   ${intent.argv.map(quote).join(" ")}${input}${limit}${onErrorNote(intent.onError)}`;
+      const output = intent.output === "document" ? ", the new document from its stdout" : "";
+      return `run   ${intent.argv.map(quote).join(" ")}${input}${output}${limit}${onErrorNote(intent.onError)}`;
     }
     default:
       return intent satisfies never;

@@ -1,0 +1,171 @@
+/**
+ * `edit = [{ path = "…", … }]`: change the XML that libvirt goes on with, at the operations that read it back.
+ * @module
+ */
+import * as v from "valibot";
+import type { HookCall } from "../libvirt/call.ts";
+import type { EditStep, Intent, OnError } from "../plan/intent.ts";
+import type { Edit } from "../xml/edit.ts";
+import { XmlSyntaxError } from "../xml/syntax_error.ts";
+import { parseFragment } from "../xml/document.ts";
+import { parsePath } from "../xml/path_parser.ts";
+import { PatternSyntaxError } from "../xml/pattern.ts";
+import { plainReplacement, regexReplacement } from "../xml/replacement.ts";
+import type { Action, Misfit, Place, RuleContext } from "./action.ts";
+import { fill, fillingMisfits, pathProblem, type Template, templateSchema } from "./filling.ts";
+import { tableSchema } from "./table_schema.ts";
+
+/** What is done to what the path selects. */
+type Change =
+  | { readonly kind: "set"; readonly value: Template }
+  | { readonly kind: "replace"; readonly search: string; readonly with: Template }
+  | { readonly kind: "regex"; readonly expression: string; readonly with: string }
+  | { readonly kind: "remove" }
+  | { readonly kind: "insert"; readonly xml: string; readonly place: "first" | "last" | "before" | "after" };
+
+interface EditConfig {
+  readonly path: string;
+  readonly change: Change;
+  readonly onError: OnError | undefined;
+}
+
+const WHAT = "an edit: path with one of set, replace and with, regex and with, remove = true, insert";
+
+/** The configuration of one edit, as a schema. */
+export function editSchema(): v.GenericSchema<unknown, Action> {
+  const text = v.string("a string");
+  return v.pipe(
+    tableSchema({
+      path: text,
+      set: v.optional(templateSchema()),
+      replace: v.optional(v.pipe(text, v.nonEmpty("the text to look for"))),
+      regex: v.optional(v.pipe(text, v.nonEmpty("the regular expression to look for"))),
+      with: v.optional(text),
+      remove: v.optional(v.literal(true, "true")),
+      insert: v.optional(text),
+      place: v.optional(v.picklist(["first", "last", "before", "after"], '"first", "last", "before" or "after"')),
+      on_error: v.optional(v.picklist(["fail", "continue"], '"fail" or "continue"')),
+    }, WHAT),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      const change = readChange(dataset.value);
+      if (typeof change !== "string") {
+        return editAction({ path: dataset.value.path, change, onError: dataset.value.on_error });
+      }
+      addIssue({ message: change });
+      return NEVER;
+    }),
+  );
+}
+
+interface RawEdit {
+  readonly set?: Template | undefined;
+  readonly replace?: string | undefined;
+  readonly regex?: string | undefined;
+  readonly with?: string | undefined;
+  readonly remove?: true | undefined;
+  readonly insert?: string | undefined;
+  readonly place?: "first" | "last" | "before" | "after" | undefined;
+}
+
+/** The one change that a table asks for, or what was expected instead. */
+function readChange(raw: RawEdit): Change | string {
+  const verbs = (["set", "replace", "regex", "remove", "insert"] as const).filter((key) => raw[key] !== undefined);
+  if (verbs.length !== 1) return "one of set, replace, regex, remove and insert";
+  if ((raw.replace ?? raw.regex) === undefined && raw.with !== undefined) return "no with but beside replace or regex";
+  if (raw.insert === undefined && raw.place !== undefined) return "no place but beside insert";
+  if (raw.set !== undefined) return { kind: "set", value: raw.set };
+  if (raw.insert !== undefined) return { kind: "insert", xml: raw.insert, place: raw.place ?? "last" };
+  if (raw.remove !== undefined) return { kind: "remove" };
+  if (raw.with === undefined) return "with beside replace or regex: what to write instead";
+  if (raw.regex !== undefined) return { kind: "regex", expression: raw.regex, with: raw.with };
+  const replacement = v.safeParse(templateSchema(), raw.with);
+  if (!replacement.success) return `in with ${replacement.issues[0].message}`;
+  return { kind: "replace", search: raw.replace ?? "", with: replacement.output };
+}
+
+function editAction(config: EditConfig): Action {
+  return {
+    kind: "edit",
+    programs: [],
+    misfits: (rule, places) => editMisfits(config, rule, places),
+    plan: (rule, call) => [planEdit(config, rule, call)],
+  };
+}
+
+function editMisfits(config: EditConfig, rule: RuleContext, places: readonly Place[]): readonly Misfit[] {
+  const useless = places.filter((place) => !place.facts.filter).slice(0, 1).map((place): Misfit => ({
+    path: [],
+    found: `edit at ${place.driver.name} ${place.operation}`,
+    expected: "migrate or restore, the operations at which libvirt reads the document back",
+  }));
+  const path = pathProblem(config.path, rule);
+  const problems: readonly Misfit[] = path === undefined
+    ? changeMisfits(config.change, rule, places)
+    : [{ path: ["path"], found: JSON.stringify(config.path), expected: path }];
+  return [...useless, ...problems];
+}
+
+function changeMisfits(change: Change, rule: RuleContext, places: readonly Place[]): readonly Misfit[] {
+  switch (change.kind) {
+    case "set":
+      return fillingMisfits(change.value, { rule, places, path: ["set"] });
+    case "replace":
+      return fillingMisfits(change.with, { rule, places, path: ["with"] });
+    case "regex":
+      return problemOf("regex", change.expression, () => regexReplacement(change.expression, change.with));
+    case "insert":
+      return problemOf("insert", change.xml, () => parseFragment(change.xml, new Map(Object.entries(rule.namespaces))));
+    case "remove":
+      return [];
+    default:
+      return change satisfies never;
+  }
+}
+
+function problemOf(key: string, text: string, attempt: () => unknown): readonly Misfit[] {
+  try {
+    attempt();
+    return [];
+  } catch (error) {
+    if (!(error instanceof PatternSyntaxError) && !(error instanceof XmlSyntaxError)) throw error;
+    return [{ path: [key], found: JSON.stringify(text), expected: `something that can be used: ${error.message}` }];
+  }
+}
+
+function planEdit(config: EditConfig, rule: RuleContext, call: HookCall): Intent {
+  const onError = config.onError ?? "fail";
+  const step = makeStep(config, rule, call);
+  return typeof step === "string"
+    ? { kind: "fault", rule: rule.name, action: "edit", message: step, onError }
+    : { kind: "edit", rule: rule.name, step, onError };
+}
+
+/** The edit with its values filled in, or why it cannot be. */
+function makeStep({ path: pathText, change }: EditConfig, rule: RuleContext, call: HookCall): EditStep | string {
+  const path = parsePath(pathText, rule.namespaces);
+  switch (change.kind) {
+    case "set": {
+      const filled = fill(change.value, rule, call);
+      if (filled.kind === "unfilled") return filled.problem;
+      return { edit: { kind: "set", path, value: filled.text }, text: `${pathText} = "${filled.text}"` };
+    }
+    case "replace": {
+      const filled = fill(change.with, rule, call);
+      if (filled.kind === "unfilled") return filled.problem;
+      const edit: Edit = { kind: "replace", path, replacement: plainReplacement(change.search, filled.text) };
+      return { edit, text: `${pathText}: "${change.search}" becomes "${filled.text}"` };
+    }
+    case "regex": {
+      const edit: Edit = { kind: "replace", path, replacement: regexReplacement(change.expression, change.with) };
+      return { edit, text: `${pathText}: /${change.expression}/ becomes "${change.with}"` };
+    }
+    case "remove":
+      return { edit: { kind: "remove", path }, text: `${pathText} removed` };
+    case "insert": {
+      const { xml, place } = change;
+      return { edit: { kind: "insert", path, place, xml }, text: `${xml.trim()} inserted ${place} in ${pathText}` };
+    }
+    default:
+      return change satisfies never;
+  }
+}
