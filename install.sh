@@ -105,7 +105,7 @@ parse_options() {
   DESTDIR=${DESTDIR-}
   if [ -n "$DESTDIR" ]; then
     DESTDIR=$(absolute DESTDIR "$DESTDIR") || exit 2
-    if [ ! -d "$DESTDIR/" ]; then die_usage "Cannot install into DESTDIR: \"$DESTDIR\" is no directory, make it first"; fi
+    if [ ! -d "$DESTDIR/" ]; then die_usage "Cannot use DESTDIR \"$DESTDIR\": it is no directory, make it first"; fi
   fi
 }
 
@@ -121,7 +121,7 @@ nearest_option() {
 }
 
 known_drivers() {
-  case $1 in *[!a-z,]* | '' | ,* | *, | *,,*) die_usage "Cannot read --drivers \"$1\": wanted a list like qemu,network" ;; esac
+  case $1 in *[!a-z,]* | ,* | *, | *,,*) die_usage "Cannot read --drivers \"$1\": wanted a list like qemu,lxc" ;; esac
   for driver in $(say "$1" | tr , ' '); do
     case " $ALL_DRIVERS " in
     *" $driver "*) say "$driver" ;;
@@ -143,8 +143,8 @@ absolute() {
 }
 
 require_base_system() {
-  for tool in basename cat chmod chown cp cut dirname env grep id ln mkdir mv od readlink rm rmdir sed sha256sum stat sync \
-    timeout tr uname; do
+  for tool in basename cat chmod chown cp cut dirname env grep id ln mkdir mv od readlink rm rmdir sed sha256sum stat \
+    sync timeout tr uname; do
     if ! command -v "$tool" >/dev/null 2>&1; then die "Cannot work without the program \"$tool\": it is not in PATH"; fi
   done
 }
@@ -156,8 +156,8 @@ require_root() {
 }
 
 # --- the record: how we know what is ours ---------------------------------------------------------
-# Lines: version V · prefix DIR · hooks-dir DIR · drivers auto|chosen · directory PATH · file SHA256 ROLE PATH (ROLE is
-# hook:DRIVER, admin, installer or rules) · waiting DRIVER PID START NAME (a daemon that ran before its hook came).
+# Lines: "version V", "prefix DIR", "hooks-dir DIR", "drivers auto|chosen", "directory PATH", "file SHA256 ROLE PATH"
+# (ROLE is hook:DRIVER, admin, installer or rules), "waiting DRIVER PID START NAME" (a daemon that was there before it).
 # A path ends its line, so it may hold spaces. Paths are those of the host, without DESTDIR.
 
 read_record() {
@@ -233,7 +233,7 @@ find_archive() {
     ARCHIVE=$ARCHIVE/dist/$built
     say "This is a source checkout: installing from $ARCHIVE"
   elif [ ! -d "$ARCHIVE/hooks" ]; then
-    die "Cannot install from $ARCHIVE: no hooks/ stands beside this install.sh" "run the install.sh of the unpacked archive"
+    die "Cannot install from $ARCHIVE: no hooks/ stands beside this install.sh" "run that of the unpacked archive"
   fi
 }
 
@@ -304,8 +304,8 @@ likely_cause() {
   126) say "it may not be executed: a noexec mount under $STAGE, or SELinux or AppArmor forbids it" ;;
   127) say "its loader is missing: it needs glibc 2.27 or newer (musl, as in Alpine, is not enough)" ;;
   133 | 139)
-    say "either memory may not be writable and executable here (SELinux deny_execmem, systemd MemoryDenyWriteExecute)," \
-      "or address space is limited (ulimit -v; it must be unlimited)"
+    say "memory that is writable and executable is forbidden (SELinux deny_execmem, systemd MemoryDenyWriteExecute)," \
+      "or address space is limited (ulimit -v: it must be unlimited)"
     ;;
   134) say "it could not start a thread: see the limits on processes (ulimit -u, TasksMax)" ;;
   101) say "too few open files are allowed (ulimit -n: it needs 16)" ;;
@@ -347,8 +347,8 @@ daemons_running_hooks_of() {
   libxl) say libvirtd virtxend ;;
   network) say libvirtd virtnetworkd ;;
   daemon)
-    say libvirtd virtqemud virtlxcd virtxend virtnetworkd virtstoraged virtnodedevd virtsecretd virtinterfaced virtnwfilterd \
-      virtproxyd virtchd virtvboxd virtvzd
+    say libvirtd virtqemud virtlxcd virtxend virtnetworkd virtstoraged virtnodedevd virtsecretd virtinterfaced \
+      virtnwfilterd virtproxyd virtchd virtvboxd virtvzd
     ;;
   esac
 }
@@ -625,7 +625,9 @@ plan_uninstall() {
   fi
   while IFS= read -r line; do
     if ! split_file_line "$line"; then continue; fi
-    case "$NEWLINE$RECORD_NEXT$NEWLINE$PLAN" in *"$NEWLINE$line$NEWLINE"* | *"drop $F_ROLE $F_PATH$NEWLINE"*) continue ;; esac
+    case "$NEWLINE$RECORD_NEXT$NEWLINE$PLAN" in
+    *"$NEWLINE$line$NEWLINE"* | *"drop $F_ROLE $F_PATH$NEWLINE"*) continue ;;
+    esac
     # look_at splits lines too
     role=$F_ROLE path=$F_PATH
     look_at "$path"
@@ -655,7 +657,12 @@ print_plan() {
       case $VERB in
       mkdir) say "would make    $DESTDIR$PATH_OF (mode $ARGUMENT)" ;;
       write) say "would write   $DESTDIR$PATH_OF (no rule is active)" ;;
-      put) say "would put     $DESTDIR$PATH_OF (from $ARCHIVE/$ARGUMENT, after starting it once)" ;;
+      put)
+        case $ARGUMENT in
+        install.sh) say "would put     $DESTDIR$PATH_OF" ;;
+        *) say "would put     $DESTDIR$PATH_OF (after starting it as libvirt would)" ;;
+        esac
+        ;;
       drop) say "would remove  $DESTDIR$PATH_OF" ;;
       rmdir) say "would remove  $DESTDIR$PATH_OF/ if it is empty" ;;
       esac
@@ -904,23 +911,24 @@ relabel() {
 install_now() {
   if [ -z "$PLAN" ] && [ "$RECORD_NEXT" = "$RECORD" ]; then
     say "virt-hooks $VERSION is already installed: nothing to do"
-    advise_reload
+    advise_reload "If it has not since the hooks came, run:"
     return 0
   fi
   if [ "$DRY_RUN" = yes ]; then
     print_plan
-    advise_reload
+    advise_reload "After the installation run:"
     return 0
   fi
   RECORD_AHEAD=$RECORD_NEXT$NEWLINE$(say "$RECORD" | sed -n '/^file /p')
   open_stages
   stage_files
+  say "All that are new were started as libvirt starts them, and answer"
   if [ -d "$DESTDIR$RECORD_DIR" ]; then write_record "$RECORD_AHEAD"; fi
   execute_plan
   write_record "$RECORD_NEXT"
   COMMITTED=yes
   say "Installed: virt-hooks $VERSION for$DRIVERS"
-  advise_reload
+  advise_reload "Run this now:"
   say "Rules: $DESTDIR$RULES_FILE; check them with: $PREFIX/sbin/virt-hooks check"
   say "Later: sh $PREFIX/lib/virt-hooks/install.sh --status (or --uninstall)"
 }
@@ -932,10 +940,11 @@ waiting_daemons() {
   done
 }
 
+# advise_reload WHEN
 advise_reload() {
   waiting=$(for driver in $DRIVERS; do waiting_daemons "$driver"; done)
   if [ -n "$waiting" ]; then
-    say "libvirt looks for new hooks only when it starts or reloads. If it did not since, run:"
+    say "libvirt looks for new hooks only when it starts or reloads. $1"
     reload_commands "$waiting" | sed 's/^/  /'
     say "(a reload leaves guests and networks running)"
   elif [ -n "$UNSEEN" ] && [ -z "$DESTDIR" ]; then
@@ -992,7 +1001,10 @@ EOF
 state_words() {
   look_at "$1"
   case $STATE in
-  ours) if has_right_mode "$DESTDIR$1"; then WORDS=intact; else WORDS='its bytes are intact, its mode or owner is not'; fi ;;
+  ours)
+    WORDS=intact
+    if ! has_right_mode "$DESTDIR$1"; then WORDS='its bytes are intact, its mode or owner is not'; fi
+    ;;
   absent) WORDS=missing ;;
   *) WORDS='changed since it was installed' ;;
   esac
@@ -1026,7 +1038,8 @@ show_neighbours() {
       continue
     fi
     case ${entry##*/} in
-    .* | *~ | '#'* | *.bak | *.old | *.orig | *.rej | *.save | *.swp | *.tmp | *.new | *.dpkg-* | *.ucf-* | *.rpm?* | *README*)
+    .* | *~ | '#'* | *.bak | *.old | *.orig | *.rej | *.save | *.swp | *.tmp | *.new | *.dpkg-* | *.ucf-* | *.rpm?* | \
+      *README*)
       say "  by accident? $entry: libvirt runs it (remove it, or chmod -x)"
       ;;
     *) say "  another's $entry: libvirt runs it too" ;;
@@ -1045,7 +1058,7 @@ show_notice() {
   fi
   waiting=$(waiting_daemons "$1")
   if [ -z "$waiting" ]; then
-    say "  noticed by: $(daemons_of "$1" | sed 's/^\([0-9]*\) [0-9]* \(.*\)/\2 (process \1)/' | tr '\n' ' ')"
+    daemons_of "$1" | sed 's/^\([0-9]*\) [0-9]* \(.*\)/  noticed by \2 (process \1)/'
   else
     say "  perhaps unnoticed: libvirt was running before the hook came; if it was not reloaded since:"
     reload_commands "$waiting" | sed 's/^/    /'

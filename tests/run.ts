@@ -31,7 +31,7 @@ const STAGES = {
   buildTests: { name: "build's own tests", args: ["test", "-A", ...LOCKED, "--no-check", "tests/build"], counts: true },
   golden: {
     name: "golden stories (compiled)",
-    args: ["test", "-A", ...LOCKED, "--no-check", "tests/golden"],
+    args: ["test", "-A", ...LOCKED, "--no-check", "tests/golden", "tests/support"],
     counts: true,
   },
   examples: {

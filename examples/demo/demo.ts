@@ -34,9 +34,9 @@ async function main(screen: Screen): Promise<number> {
     tellWhatNext(built, screen);
     return surprises === 0 ? 0 : 1;
   } catch (error) {
-    if (!(error instanceof BuildError || error instanceof UsageError)) throw error;
-    screen.print(screen.paint("red", `error: ${error.message}`));
-    screen.print(`hint: ${error.hint}`);
+    const message = error instanceof Error ? error.message : String(error);
+    screen.print(screen.paint("red", `error: ${message}`));
+    if (error instanceof BuildError || error instanceof UsageError) screen.print(`hint: ${error.hint}`);
     return 1;
   }
 }

@@ -8,6 +8,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import * as v from "valibot";
 import { build } from "../../lib/build/build.ts";
 import { BuildError, UsageError } from "../../lib/build/build_error.ts";
+import { progressLine } from "../../lib/build/progress.ts";
 import { hostTarget } from "../../lib/build/target.ts";
 import { openPrivateRoot, type PrivateRoot } from "../support/private_root.ts";
 import { type Case, caseFiles, CASES } from "./cases.ts";
@@ -62,7 +63,15 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 async function bench(rounds: number, folder: string): Promise<number> {
-  const [built] = await build({ root: ROOT, targets: [hostTarget()], denort: Deno.env.get("DENORT_BIN") });
+  const [built] = await build({
+    root: ROOT,
+    targets: [hostTarget()],
+    denort: Deno.env.get("DENORT_BIN"),
+    onProgress: (event) => {
+      const line = progressLine(event);
+      if (line !== undefined) print(`${line}\n`);
+    },
+  });
   const hook = `${built?.folder}/hooks/qemu`;
   const empty = await compileEmpty("empty", folder);
   const exiting = await compileEmpty("exiting", folder);

@@ -49,7 +49,7 @@ export function compare(measured: readonly Measured[]): readonly Result[] {
 
 /** The table of one case. */
 export function table({ name, goal, results }: CaseResult): readonly string[] {
-  const width = Math.max(...results.map((result) => result.name.length));
+  const width = Math.max(name.length - 2, ...results.map((result) => result.name.length));
   const head = [name.padEnd(width + 2), "median".padStart(9), "ratio".padStart(7), "  quartiles".padEnd(14)];
   return [
     `${head.join(" ")}  ${"memory".padStart(8)}`,

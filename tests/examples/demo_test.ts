@@ -7,8 +7,11 @@ import { openPrivateRoot } from "../support/private_root.ts";
 
 const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname);
 const WIDTH_MAX = 100;
-/** What the demo works with in its private root, where it must not be found afterwards. */
-const WATCHED = ["/etc/virt-hooks", "/etc/libvirt", "/var/log/virt-hooks", "/run", "/opt", "/srv"] as const;
+/** What the demo has in its private root, and must not have made or changed on this machine. */
+const WATCHED = [
+  ...["/etc/virt-hooks", "/etc/libvirt/hooks", "/var/log/virt-hooks", "/run/virt-hooks", "/usr/local/sbin"],
+  ...["/run/maintenance", "/run/watched-guests", "/run/notices", "/run/networks", "/opt/demo", "/srv/images"],
+] as const;
 
 const REFUSAL = await privateRootRefusal();
 const MUST_RUN = Deno.env.get("CI") === "true";
@@ -69,10 +72,10 @@ async function demo(
 
 /** What there is to see of the places the demo works with, on this machine. */
 function listing(): readonly string[] {
-  return WATCHED.flatMap((path) => namesBelow(path, path === "/run" || path === "/opt" ? 1 : 3));
+  return WATCHED.flatMap(namesBelow);
 }
 
-function namesBelow(path: string, depth: number): readonly string[] {
+function namesBelow(path: string): readonly string[] {
   let facts: Deno.FileInfo;
   try {
     facts = Deno.lstatSync(path);
@@ -82,8 +85,8 @@ function namesBelow(path: string, depth: number): readonly string[] {
   }
   // A folder's own time changes with whatever else happens in it.
   const line = `${path} ${facts.mode} ${facts.uid} ${facts.isFile ? `${facts.size} ${facts.mtime?.getTime()}` : ""}`;
-  if (!facts.isDirectory || depth === 0) return [line];
-  return [line, ...Array.from(Deno.readDirSync(path)).flatMap(({ name }) => namesBelow(`${path}/${name}`, depth - 1))];
+  if (!facts.isDirectory) return [line];
+  return [line, ...Array.from(Deno.readDirSync(path)).flatMap(({ name }) => namesBelow(`${path}/${name}`))];
 }
 
 async function privateRootRefusal(): Promise<string | undefined> {

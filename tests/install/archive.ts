@@ -1,6 +1,6 @@
 /**
  * A release archive with stand-ins: small scripts that answer like the real binaries when they are started without
- * arguments, and exit 0 when they are called as hooks. What install.sh does with them is what it does with the real ones.
+ * arguments, and exit 0 when they are called as hooks. install.sh treats them as it treats the real ones.
  * @module
  */
 

@@ -47,12 +47,12 @@ onPrivateHost("says how to reload, until libvirt was restarted", async (root) =>
     ),
   );
   const [, first = "", again = "", status = "", restarted = "", last = ""] = text.split("== ");
-  const advice = /If it did not since, run:\n {2}kill -HUP \d+\n/;
+  const advice = /(Run this now|If it has not since the hooks came, run):\n {2}kill -HUP \d+\n/;
   assert(advice.test(first), first);
   assert(advice.test(again), again);
   assertStringIncludes(again, "already installed");
   assertStringIncludes(status, "perhaps unnoticed: libvirt was running before the hook came");
-  assert(/^restarted (\d+)\n[^]*noticed by: libvirtd \(process \1\)/.test(restarted), restarted);
+  assert(/^restarted (\d+)\n[^]*noticed by libvirtd \(process \1\)/.test(restarted), restarted);
   assert(!last.includes("-HUP"), last);
 });
 
@@ -61,7 +61,7 @@ onPrivateHost("names the unit where systemd runs the daemon", async (root) => {
   const text = printed(
     await runInside(root, `${START_LIBVIRTD} mount --bind /tmp/cgroup /proc/$daemon/cgroup; sh install.sh`),
   );
-  assertStringIncludes(text, "run:\n  systemctl reload libvirtd\n");
+  assertStringIncludes(text, "Run this now:\n  systemctl reload libvirtd\n");
 });
 
 onPrivateHost("needs no reload where libvirt has a hook already", async (root) => {

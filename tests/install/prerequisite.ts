@@ -1,5 +1,5 @@
 /**
- * A missing prerequisite is said loudly, and is a failure where CI=true: a test that silently does not run proves nothing.
+ * A missing prerequisite is said loudly, and is a failure where CI=true: a test that does not run proves nothing.
  * @module
  */
 

@@ -23,7 +23,7 @@ function unshareArgv(): readonly string[] {
   return ["/usr/bin/unshare", flags, "--kill-child", "/bin/sh", "-c"];
 }
 
-/** Whether tests that need a private host must be left out, since namespaces are refused. @throws {Error} where CI=true */
+/** Whether tests that need a private host must be left out: namespaces are refused. @throws {Error} where CI=true */
 export async function hasNoNamespaces(): Promise<boolean> {
   try {
     const ran = await run([...unshareArgv(), "exit 0"], { PATH });

@@ -1,5 +1,5 @@
 /**
- * One scenario = one test for each shell that a host may have as /bin/sh, each in a fresh folder whose name has a space.
+ * One scenario is one test for each shell that a host may have as /bin/sh, in a fresh folder whose name has a space.
  * busybox runs with a PATH that holds nothing but its own programs: so nothing but a base system is needed.
  * @module
  */
