@@ -312,6 +312,7 @@ Deno.test("readRules() tells every mistake of every file, in the order of files 
     "a.toml:4 rule[0].run.timout",
     "a.toml:5 setings",
     "b.toml:2 ",
+    "c.toml:2 rule[0].name",
     "c.toml:3 rule[0].when.on",
     "c.toml:4 rule[0].deny",
   ]);
