@@ -10,10 +10,11 @@ import type { Action, Misfit, Place, RuleContext } from "./action.ts";
 import { fill, fillingMisfits, type Template, templateSchema } from "./filling.ts";
 
 /** The configuration of `deny`, as a schema. */
-export function denySchema(): v.GenericSchema<unknown, Action> {
+export function denySchema(): v.GenericSchema<string, Action> {
   return v.pipe(
+    v.string("a string"),
+    v.check((message) => message.trim() !== "", "a message that tells people why"),
     templateSchema(),
-    v.check((message) => message.text.trim() !== "", "a message that tells people why"),
     v.transform(deny),
   );
 }

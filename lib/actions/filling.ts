@@ -38,7 +38,7 @@ export interface Template {
 const KNOWN = [...Object.keys(FILLINGS), "xml:PATH"].map((name) => `\${${name}}`).join(" ");
 
 /** A string with fillings, as a schema. `$${` stands for `${` itself. */
-export function templateSchema(): v.GenericSchema<unknown, Template> {
+export function templateSchema(): v.GenericSchema<string, Template> {
   return v.pipe(
     v.string("a string"),
     v.check((text) => !text.includes("\0"), "a string without a NUL character"),

@@ -6,10 +6,10 @@ import type { Fault, Intent, Run } from "../plan/intent.ts";
 import type { Plan } from "../plan/plan.ts";
 import { quote, visible } from "../plan/render.ts";
 import type { CommandEnd, CommandResult, Sys } from "../sys/sys.ts";
-import { refuseArgv, type TrustSys } from "./trust.ts";
+import { type ProgramSys, refuseArgv } from "./refuse_program.ts";
 
 /** What executing needs of the world. */
-export type ExecuteSys = TrustSys & Pick<Sys, "run" | "elapsedMs">;
+export type ExecuteSys = ProgramSys & Pick<Sys, "run" | "elapsedMs">;
 
 /** What a plan is carried out with. */
 export interface ExecuteOptions {
@@ -75,7 +75,7 @@ async function executeRun(intent: Run, options: ExecuteOptions, sys: ExecuteSys)
   const [program] = intent.argv;
   const refusal = refuseArgv(intent.argv, sys);
   if (refusal !== undefined) {
-    return failed(intent, `cannot run ${quote(program)}: ${visible(refusal.reason)}`, `try: ${refusal.repair}`);
+    return failed(intent, `cannot run ${quote(program)}: ${visible(refusal.reason)}`, refusal.advice);
   }
   const leftMs = options.deadlineMs - sys.elapsedMs();
   if (leftMs <= 0) {
@@ -129,6 +129,7 @@ function endText(end: CommandEnd, timeoutMs: number): string {
 /** What the program said last, on one line. */
 function lastWords(result: CommandResult): string {
   const output = result.stderr.trim() === "" ? result.stdout : result.stderr;
-  const line = output.trim().split("\n").map((text) => visible(text.trim())).join(" | ");
+  const lines = output.split("\n").map((text) => visible(text.trim())).filter((text) => text !== "");
+  const line = lines.join(" | ");
   return line.length > SHOWN_LENGTH_MAX ? `…${line.slice(-SHOWN_LENGTH_MAX)}` : line;
 }

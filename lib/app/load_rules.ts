@@ -5,7 +5,7 @@
 import type { Issue } from "../rules/mistake.ts";
 import type { RulesFile, RulesReading } from "../rules/read.ts";
 import { NO_RULES } from "../rules/rule.ts";
-import type { Sys } from "../sys/sys.ts";
+import type { FileFacts, Sys } from "../sys/sys.ts";
 import { checkTrust } from "./trust.ts";
 
 /** What loading needs of the world. */
@@ -62,35 +62,45 @@ export function readRulesFile(
   try {
     return { path, text: sys.readTextFile(path, FILE_BYTES_MAX) };
   } catch (error) {
-    return wholeFile(path, error instanceof Error ? error.message : String(error), "a readable text file");
+    const reason = error instanceof Error ? error.message : String(error);
+    return wholeFile(path, `a file that cannot be read (${reason})`, "a text file");
   }
 }
 
 /** Without trust, what is opened must still not be a FIFO, which would hang the program. */
 function kindIssue(path: string, kind: "file" | "directory", sys: RulesSys): Issue | undefined {
   const facts = sys.lstat(path);
-  if (facts === undefined) return wholeFile(path, "nothing there", `a ${kind}`);
-  return facts.kind === kind || facts.kind === "symlink"
-    ? undefined
-    : wholeFile(path, `no regular ${kind}`, `a ${kind}`);
+  if (facts === undefined) return wholeFile(path, "nothing there", KINDS[kind]);
+  return facts.kind === kind || facts.kind === "symlink" ? undefined : wrongKind(path, facts, kind);
 }
 
 function trustIssue(path: string, directory: string, kind: "file" | "directory", sys: RulesSys): Issue | undefined {
   const trust = checkTrust(path, sys);
   switch (trust.kind) {
     case "missing":
-      return wholeFile(path, `a link to ${trust.path}, which is not there`, `a ${kind}`);
+      return wholeFile(path, `a link to ${trust.path}, which is not there`, KINDS[kind]);
     case "untrusted":
-      return wholeFile(path, trust.reason, "rules that only root can write", `repair it with: ${trust.repair}`);
+      return wholeFile(path, trust.reason, "rules that only root can write", trust.advice);
     case "trusted": {
-      if (trust.facts.kind !== kind) return wholeFile(path, `no regular ${kind}`, `a ${kind}`);
+      if (trust.facts.kind !== kind) return wrongKind(path, trust.facts, kind);
       const home = checkTrust(directory, sys);
       if (home.kind === "trusted" && trust.path.startsWith(`${home.path}/`)) return undefined;
-      return wholeFile(path, `a link out of ${directory}, to ${trust.path}`, `a ${kind} inside ${directory}`);
+      return wholeFile(path, `a link out of ${directory}, to ${trust.path}`, `${KINDS[kind]} inside ${directory}`);
     }
     default:
       return trust satisfies never;
   }
+}
+
+const KINDS = {
+  file: "a file",
+  directory: "a folder",
+  symlink: "a link",
+  other: "a FIFO, socket or device",
+} as const satisfies Record<FileFacts["kind"], string>;
+
+function wrongKind(path: string, facts: FileFacts, wanted: "file" | "directory"): Issue {
+  return wholeFile(path, KINDS[facts.kind], KINDS[wanted]);
 }
 
 function wholeFile(file: string, found: string, expected: string, hint?: string): Issue {

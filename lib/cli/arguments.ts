@@ -4,8 +4,7 @@
  */
 // @ts-types="./parse_args.d.ts"
 import { parseArgs } from "@std/cli/parse-args";
-// @ts-types="../rules/closest_string.d.ts"
-import { closestString } from "@std/text/closest-string";
+import { didYouMean } from "../rules/nearest.ts";
 import { CommandError, type Given, type Subcommand, USAGE_CODE } from "./command.ts";
 
 /**
@@ -59,7 +58,8 @@ function checkWords(words: readonly string[], subcommand: Subcommand): void {
 
 function unknownFlag(argument: string, flags: readonly string[], subcommand: Subcommand): CommandError {
   const flag = argument.replace(/=.*$/s, "");
-  const hint = `did you mean "--${closestString(flag.replace(/^-+/, ""), [...flags])}"? ${usageHint(subcommand)}`;
+  const meant = didYouMean(flag, flags.map((name) => `--${name}`));
+  const hint = [meant, usageHint(subcommand)].filter((part) => part !== undefined).join(" ");
   return new CommandError(`Cannot run "${subcommand.name}": unknown flag "${flag}"`, { hint, code: USAGE_CODE });
 }
 

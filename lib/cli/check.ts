@@ -5,7 +5,7 @@
 import { loadRules, readRulesFile } from "../app/load_rules.ts";
 import { exitCodeOf } from "../app/outcome.ts";
 import { CONFIG_DIRECTORY } from "../app/paths.ts";
-import { refuseArgv } from "../app/trust.ts";
+import { refuseArgv } from "../app/refuse_program.ts";
 import { visible } from "../plan/render.ts";
 import { type Issue, issueLine } from "../rules/mistake.ts";
 import { readRules, type RulesFile, type RulesReading } from "../rules/read.ts";
@@ -61,7 +61,7 @@ function programProblems(ruleSet: RuleSet, desk: Desk): readonly string[] {
       const refusal = refuseArgv(argv, desk.sys);
       if (refusal === undefined) return [];
       return [
-        visible(`${rule.file}: rule "${rule.name}": cannot run ${argv[0]}: ${refusal.reason}; try: ${refusal.repair}`),
+        visible(`${rule.file}: rule "${rule.name}": cannot run ${argv[0]}: ${refusal.reason}; ${refusal.advice}`),
       ];
     })
   );

@@ -2,13 +2,11 @@
  * `virt-hooks explain`: the very plan a hook would carry out, and for each rule why or why not.
  * @module
  */
-// @ts-types="../rules/closest_string.d.ts"
-import { closestString } from "@std/text/closest-string";
 import { loadRules } from "../app/load_rules.ts";
 import { exitCodeOf } from "../app/outcome.ts";
 import { CONFIG_DIRECTORY, DISABLED_FILE } from "../app/paths.ts";
 import { planCall } from "../app/plan_call.ts";
-import { refuseArgv } from "../app/trust.ts";
+import { refuseArgv } from "../app/refuse_program.ts";
 import { type HookCall, makeCall } from "../libvirt/call.ts";
 import { type Consequence, type Driver, failurePolicy } from "../libvirt/driver.ts";
 import { drivers } from "../libvirt/drivers.ts";
@@ -17,6 +15,7 @@ import type { Intent } from "../plan/intent.ts";
 import { quote, renderIntent, visible } from "../plan/render.ts";
 import { matchRules, type RuleMatch } from "../rules/match.ts";
 import { issueLine } from "../rules/mistake.ts";
+import { didYouMean } from "../rules/nearest.ts";
 import { CommandError, type Desk, type Given, type Subcommand, USAGE_CODE } from "./command.ts";
 
 /** The subcommand. */
@@ -65,9 +64,10 @@ function readCall([driverName = "", object = "", given = "", sub, extra]: readon
   const renamed = parseInvocation(driver, [object, given, "-", extra ?? "-"]);
   const facts = findOperation(driver, renamed.operation);
   if (facts === undefined) {
-    const nearest = closestString(given, Object.keys(driver.operations));
+    const operations = Object.keys(driver.operations);
+    const hint = didYouMean(given, operations) ?? `its operations are ${operations.join(", ")}`;
     const message = `Cannot explain "${given}": the ${driver.name} driver has no such operation`;
-    throw new CommandError(message, { hint: `did you mean "${nearest}"?`, code: USAGE_CODE });
+    throw new CommandError(message, { hint, code: USAGE_CODE });
   }
   const invocation = { ...renamed, subOperation: sub ?? facts.subOperation };
   return makeCall(invocation, facts, { host: desk.sys.hostname(), document: new Uint8Array() });
@@ -76,9 +76,9 @@ function readCall([driverName = "", object = "", given = "", sub, extra]: readon
 function findDriver(name: string): Driver {
   const driver = Object.values<Driver>(drivers).find((candidate) => candidate.name === name);
   if (driver !== undefined) return driver;
-  const hint = `did you mean "${closestString(name, Object.keys(drivers))}"? The drivers are ${
-    Object.keys(drivers).join(", ")
-  }`;
+  const names = Object.keys(drivers);
+  const hint = [didYouMean(name, names), `The drivers are ${names.join(", ")}`].filter((part) => part !== undefined)
+    .join(" ");
   throw new CommandError(`Cannot explain a call of "${name}": there is no such driver`, { hint, code: USAGE_CODE });
 }
 
@@ -122,7 +122,7 @@ function tellPlan(plan: readonly Intent[], own: boolean, desk: Desk): void {
     desk.print(`  ${renderIntent(intent)}  ${desk.paint("dim", `(rule "${intent.rule}")`)}`);
     const refusal = own && intent.kind === "run" ? refuseArgv(intent.argv, desk.sys) : undefined;
     if (refusal !== undefined) {
-      desk.print(desk.paint("red", `        would not be run: ${visible(refusal.reason)}; try: ${refusal.repair}`));
+      desk.print(desk.paint("red", `        would not be run: ${visible(`${refusal.reason}; ${refusal.advice}`)}`));
     }
   }
 }

@@ -2,10 +2,9 @@
  * The admin command: finds the subcommand, tells errors in one line.
  * @module
  */
-// @ts-types="../rules/closest_string.d.ts"
-import { closestString } from "@std/text/closest-string";
 import { PRODUCT, VERSION } from "../app/version.ts";
 import { visible } from "../plan/render.ts";
+import { didYouMean } from "../rules/nearest.ts";
 import type { Sys } from "../sys/sys.ts";
 import type { Terminal } from "../sys/terminal.ts";
 import { parseGiven } from "./arguments.ts";
@@ -37,8 +36,8 @@ async function dispatch([name, ...args]: readonly string[], desk: Desk): Promise
   const wanted = name === "--version" || name === "-V" ? "version" : name;
   const subcommand = SUBCOMMANDS.find((candidate) => candidate.name === wanted);
   if (subcommand === undefined) {
-    const nearest = closestString(name, SUBCOMMANDS.map((candidate) => candidate.name));
-    const hint = `did you mean "${nearest}"? "${PRODUCT} --help" lists them`;
+    const meant = didYouMean(name, SUBCOMMANDS.map((candidate) => candidate.name));
+    const hint = [meant, `"${PRODUCT} --help" lists them`].filter((part) => part !== undefined).join(" ");
     throw new CommandError(`Cannot run "${name}": there is no such subcommand`, { hint, code: USAGE_CODE });
   }
   const given = parseGiven(subcommand, args);

@@ -3,23 +3,40 @@
  * there are mistakes.
  * @module
  */
-// @ts-types="./closest_string.d.ts"
-import { closestString } from "@std/text/closest-string";
 import { type AST, parseTOML } from "toml-eslint-parser";
 import { listedNames } from "../actions/listing.ts";
 import type { Issue, Mistake, Path } from "./mistake.ts";
+import { didYouMean } from "./nearest.ts";
 import type { RulesFile } from "./read.ts";
 
 /** Turns mistakes into issues, in the order of files and lines. */
 export function describeMistakes(mistakes: readonly Mistake[], files: readonly RulesFile[]): readonly Issue[] {
   const order = new Map(files.map((file, index) => [file.path, index]));
   const texts = new Map(files.map((file) => [file.path, file.text]));
-  return mistakes
+  return withoutEchoes(mistakes)
     .map((mistake) => describe(mistake, texts.get(mistake.file) ?? ""))
     .sort((a, b) =>
       (order.get(a.file) ?? 0) - (order.get(b.file) ?? 0) || (a.line ?? 0) - (b.line ?? 0) ||
       (a.column ?? 0) - (b.column ?? 0)
     );
+}
+
+/** A key that is missing because it is misspelled beside is one mistake, not two. */
+function withoutEchoes(mistakes: readonly Mistake[]): readonly Mistake[] {
+  const meant = new Set(
+    mistakes.filter(({ at }) => at === "key").map((mistake) => {
+      const [, name] = /^did you mean "(.*)"\?$/.exec(nearest(mistake) ?? "") ?? [];
+      return echoKey(mistake.file, mistake.path.slice(0, -1), name);
+    }),
+  );
+  return mistakes.filter(({ file, path, expected }) => {
+    const [, name] = /^the key "(.*)"$/.exec(expected) ?? [];
+    return name === undefined || !meant.has(echoKey(file, path, name));
+  });
+}
+
+function echoKey(file: string, path: Path, name: string | undefined): string {
+  return JSON.stringify([file, path, name]);
 }
 
 function describe(mistake: Mistake, text: string): Issue {
@@ -45,8 +62,7 @@ function pathText(path: Path): string {
 function nearest(mistake: Mistake): string | undefined {
   const names = listedNames(mistake.expected);
   const [, word] = /"(.*)"$/.exec(mistake.found) ?? [];
-  if (names.length === 0 || word === undefined) return undefined;
-  return `did you mean "${closestString(word, [...names])}"?`;
+  return word === undefined ? undefined : didYouMean(word, names);
 }
 
 interface Position {

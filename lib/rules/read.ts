@@ -40,6 +40,7 @@ export async function readRules(files: readonly RulesFile[]): Promise<RulesReadi
   const mistakes: Mistake[] = [];
   const parsed = parseFiles(files, mistakes);
   const settings = readSettings(parsed, mistakes);
+  findNamesakes(parsed, mistakes);
   const rules = makeRules(shapeRules(parsed, mistakes), settings, mistakes);
   if (mistakes.length === 0) return { kind: "rules", ruleSet: { rules, settings } };
   // Only whoever made a mistake pays for the parser that knows positions.
@@ -138,22 +139,31 @@ function readSettings(files: readonly TomlFile[], mistakes: Mistake[]): Settings
 }
 
 function makeRules(shaped: readonly ShapedRule[], settings: Settings, mistakes: Mistake[]): readonly Rule[] {
-  const fileOfName = new Map<string, string>();
   return shaped.map(({ file, index, raw }) => {
-    const path = ["rule", index];
-    const other = fileOfName.get(raw.name);
-    if (other !== undefined) {
-      const found = `a second rule ${JSON.stringify(raw.name)}`;
-      const expected = `a name of its own: ${other} has a rule of this name`;
-      mistakes.push({ file, path: [...path, "name"], at: "value", found, expected });
-    }
-    fileOfName.set(raw.name, file);
     for (const mistake of ruleMistakes(raw, settings)) {
-      mistakes.push({ ...mistake, file, path: [...path, ...mistake.path] });
+      mistakes.push({ ...mistake, file, path: ["rule", index, ...mistake.path] });
     }
     const { name, when, unless } = raw;
     return { name, file, when, unless, actions: Object.values(raw.actions).flat() };
   });
+}
+
+/** Names that two rules have, whatever else is wrong in them. */
+function findNamesakes(files: readonly TomlFile[], mistakes: Mistake[]): void {
+  const fileOfName = new Map<string, string>();
+  for (const { path: file, rules } of files) {
+    for (const [index, rule] of rules.entries()) {
+      const name: unknown = typeof rule === "object" && rule !== null && "name" in rule ? rule.name : undefined;
+      if (typeof name !== "string") continue;
+      const other = fileOfName.get(name);
+      if (other !== undefined) {
+        const found = `a second rule ${JSON.stringify(name)}`;
+        const expected = `a name of its own: ${other} has a rule of this name`;
+        mistakes.push({ file, path: ["rule", index, "name"], at: "value", found, expected });
+      }
+      fileOfName.set(name, file);
+    }
+  }
 }
 
 type RuleMistake = Omit<Mistake, "file">;
@@ -167,7 +177,7 @@ function ruleMistakes(rule: RawRule, settings: Settings): readonly RuleMistake[]
       path: ["when"],
       at: "value",
       found: "no on",
-      expected: `the key "on": ${keys.join(" and ")} happen at operations`,
+      expected: `the key "on", since ${keys.join(" and ")} must know at which operations to act`,
     }];
   }
   const misfits = selectorMisfits(rule.when, rule.unless, settings);

@@ -22,6 +22,7 @@ export function denoSys(): Sys {
     readLink: (path) => Deno.readLinkSync(path),
     readDirectory,
     readTextFile,
+    readStart,
     appendFile,
     createFile: (path, text, mode) => Deno.writeTextFileSync(path, text, { createNew: true, mode }),
     makeDirectory: (path, mode) => Deno.mkdirSync(path, { mode }),
@@ -105,21 +106,30 @@ function byBytes(a: string, b: string): number {
 
 /** @throws {Error} when the file is longer than `bytesMax` or not UTF-8 */
 function readTextFile(path: string, bytesMax: number): string {
+  const bytes = readBytes(path, bytesMax + 1);
+  if (bytes.length > bytesMax) throw new RangeError(`It is longer than ${bytesMax} bytes`);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    // TextDecoder's own message names no cause a reader could use.
+    throw new TypeError("It is not UTF-8 text");
+  }
+}
+
+function readStart(path: string, bytesMax: number): string {
+  return String.fromCharCode(...readBytes(path, bytesMax));
+}
+
+function readBytes(path: string, bytesMax: number): Uint8Array {
   using file = Deno.openSync(path);
-  const bytes = new Uint8Array(Math.min(file.statSync().size, bytesMax) + 1);
+  const bytes = new Uint8Array(Math.min(file.statSync().size + 1, bytesMax));
   let length = 0;
   while (length < bytes.length) {
     const read = file.readSync(bytes.subarray(length));
     if (read === null) break;
     length += read;
   }
-  if (length > bytesMax) throw new RangeError(`It is longer than ${bytesMax} bytes`);
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(0, length));
-  } catch {
-    // TextDecoder's own message names no cause a reader could use.
-    throw new TypeError("It is not UTF-8 text");
-  }
+  return bytes.subarray(0, length);
 }
 
 function appendFile(path: string, text: string): void {

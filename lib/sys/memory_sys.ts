@@ -110,6 +110,7 @@ type Files = Pick<
   | "readLink"
   | "readDirectory"
   | "readTextFile"
+  | "readStart"
   | "appendFile"
   | "createFile"
   | "makeDirectory"
@@ -135,6 +136,7 @@ function memoryFiles(nodes: Map<string, MemoryNode>, failing: Readonly<Record<st
     readLink: (path) => node(path).text,
     readDirectory: (path) => namesIn(nodes, path),
     readTextFile: (path) => node(path).text,
+    readStart: (path, bytesMax) => node(path).text.slice(0, bytesMax),
     appendFile: (path, text) => {
       const before = nodes.get(path) ?? { kind: "file", text: "", uid: 0, mode: 0o600 };
       write(path, { ...before, text: before.text + text });

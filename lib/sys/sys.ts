@@ -74,6 +74,8 @@ export interface Sys {
   readDirectory(path: string): readonly string[];
   /** Reads a regular file; the caller has looked at it with {@linkcode Sys.lstat}, since opening a FIFO would wait for ever. */
   readTextFile(path: string, bytesMax: number): string;
+  /** The first bytes of a regular file, each as one character. */
+  readStart(path: string, bytesMax: number): string;
   /** Appends in one write, creating the file readable by its owner alone. */
   appendFile(path: string, text: string): void;
   /** Creates a file that must not be there yet. */

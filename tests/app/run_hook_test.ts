@@ -12,7 +12,7 @@ const PROGRAM = "/opt/check";
 /** A host with these rules and one program that ends as given. */
 function host(rules: string, end: CommandEnd = { kind: "exited", code: 0 }): MemoryHost {
   return {
-    files: { [RULES]: rules, [PROGRAM]: { mode: 0o755 }, "/var/log/x": "", "/run/x": "" },
+    files: { [RULES]: rules, [PROGRAM]: { text: "\x7fELF", mode: 0o755 }, "/var/log/x": "", "/run/x": "" },
     programs: { [PROGRAM]: () => ({ end, stderr: end.kind === "exited" && end.code === 0 ? "" : "no bridge\n" }) },
   };
 }
@@ -107,7 +107,7 @@ function trouble(kind: string, driver: string, operation: string): MemoryHost {
         ...bug,
         programs: {
           [PROGRAM]: () => {
-            throw new TypeError("x is not a function");
+            throw new TypeError("Undefined is not a function");
           },
         },
       };
@@ -272,7 +272,11 @@ const UNTRUSTED: readonly {
     files: { "/etc/virt-hooks/rules.d/a.toml": { kind: "symlink", text: "/srv/a.toml" }, "/srv/a.toml": "" },
     told: "a link out of /etc/virt-hooks, to /srv/a.toml",
   },
-  { name: "a FIFO in the place of rules", files: { [RULES]: { kind: "other" } }, told: "no regular file" },
+  {
+    name: "a FIFO in the place of rules",
+    files: { [RULES]: { kind: "other" } },
+    told: "found a FIFO, socket or device, expected a file",
+  },
   {
     name: "a dangling link",
     files: { [RULES]: { kind: "symlink", text: "gone.toml" } },
@@ -316,8 +320,8 @@ Deno.test("runHook() does not let an unwritable history change anything", async 
 Deno.test("runHook() tells a mistake of its own by the operation's policy when nobody catches it", async () => {
   for (const [operation, code] of [["prepare", 70], ["reconnect", 0]] as const) {
     const { sys } = await call("qemu", operation, host(""));
-    assertEquals(sys.crash(new Error("late\nrejection")), code);
-    assertStringIncludes(sys.written.stderr, "virt-hooks: internal error: Error: late\\x0arejection\nhint: ");
+    assertEquals(sys.crash(new Error("Late\nrejection")), code);
+    assertStringIncludes(sys.written.stderr, "virt-hooks: internal error: Error: Late\\x0arejection\nhint: ");
   }
 });
 

@@ -30,7 +30,9 @@ async function cli(
   return { code: await runCli(sys, terminal), sys };
 }
 
-const RULES_HOST: MemoryHost = { files: { "/etc/virt-hooks/rules.toml": RULES, "/opt/check": { mode: 0o755 } } };
+const RULES_HOST: MemoryHost = {
+  files: { "/etc/virt-hooks/rules.toml": RULES, "/opt/check": { text: "\x7fELF", mode: 0o755 } },
+};
 
 const USAGE = [
   { args: ["chek"], told: 'Cannot run "chek": there is no such subcommand\nhint: did you mean "check"?' },

@@ -1,0 +1,88 @@
+/**
+ * Who is measured: the hook, empty programs compiled the same way, and scripts.
+ * @module
+ */
+import { bundleBinary } from "../../lib/build/bundle.ts";
+import { compileBinary, parseSourceDateEpoch } from "../../lib/build/compile.ts";
+import { findDenort } from "../../lib/build/denort.ts";
+import { hostTarget } from "../../lib/build/target.ts";
+import type { Bind } from "../support/private_root.ts";
+import type { Contender } from "./measure.ts";
+import { HOOK_NAME } from "./report.ts";
+
+/** The checkout, and this folder of it. */
+export const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname).replace(/\/$/, "");
+export const HERE = decodeURIComponent(new URL("./", import.meta.url).pathname);
+
+const CALL = ["web-1", "prepare", "begin", "-"] as const;
+
+/** The usual way to write hooks. */
+const SCRIPTS = [
+  { name: "bash", interpreter: "/bin/bash", path: "/bench/hook.bash" },
+  { name: "Python", interpreter: "/usr/bin/python3", path: "/bench/hook.py" },
+] as const;
+
+/** Compiled programs, by their paths. */
+export interface Programs {
+  readonly hook: string;
+  readonly empty: string;
+  /** The same bytes: how the kernel happens to lay a file out in its cache makes a difference, and this shows it. */
+  readonly emptyCopy: string;
+  readonly exiting: string;
+}
+
+/** Where the private root shows what is needed to measure. */
+export function programBinds({ hook, empty, emptyCopy, exiting }: Programs): readonly Bind[] {
+  return [
+    { from: hook, at: "/etc/libvirt/hooks/qemu" },
+    { from: empty, at: "/bench/empty" },
+    { from: emptyCopy, at: "/bench/empty-copy" },
+    { from: exiting, at: "/bench/exiting" },
+    { from: Deno.execPath(), at: "/bench/deno" },
+    { from: `${HERE}measure.ts`, at: "/bench/measure.ts" },
+  ];
+}
+
+/** Compiles a program of this folder with the flags and the runtime of the qemu hook. */
+export async function compileEmpty(name: string, folder: string): Promise<string> {
+  const binary = { name: "qemu", kind: "hook", entry: `tests/bench/${name}.ts`, output: name } as const;
+  const bundle = await bundleBinary(ROOT, binary, `${folder}/${name}.bundle`);
+  const output = `${folder}/${name}`;
+  const denort = await findDenort({
+    target: hostTarget(),
+    given: Deno.env.get("DENORT_BIN"),
+    onProgress: () => {},
+  });
+  const sourceDateEpoch = parseSourceDateEpoch(Deno.env.get("SOURCE_DATE_EPOCH"));
+  const target = hostTarget();
+  await compileBinary({ binary, bundle, folder: `${folder}/${name}.bundle`, output, target, denort, sourceDateEpoch });
+  return output;
+}
+
+/** The empty program first, then the others; `exitCode` is what all but the empty ones end with. */
+export function contendersOf(exitCode: number): readonly Contender[] {
+  const scripts = SCRIPTS.filter(({ interpreter }) => exists(interpreter));
+  return [
+    { name: "empty program", argv: ["/bench/empty", ...CALL], exitCode: 0 },
+    { name: "the same, copied", argv: ["/bench/empty-copy", ...CALL], exitCode: 0 },
+    { name: "Deno.exit(0) alone", argv: ["/bench/exiting", ...CALL], exitCode: 0 },
+    { name: HOOK_NAME, argv: ["/etc/libvirt/hooks/qemu", ...CALL], exitCode },
+    ...scripts.map(({ name, path }): Contender => ({ name, argv: [path, ...CALL], exitCode })),
+    { name: "/bin/true", argv: ["/bin/true"], exitCode: 0 },
+  ];
+}
+
+/** Interpreters that are not on this machine: their scripts are left out. */
+export function missingInterpreters(): readonly string[] {
+  return SCRIPTS.map(({ interpreter }) => interpreter).filter((path) => !exists(path));
+}
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * Runs inside the private root, by itself: calls programs as libvirt does, one after the other in rounds, and prints how
+ * long each took and how much memory it used. It has no imports, since nothing else is there.
+ * @module
+ */
+
+/** One program to measure. */
+export interface Contender {
+  readonly name: string;
+  readonly argv: readonly [string, ...string[]];
+  /** It must end with this one, else nothing is measured. */
+  readonly exitCode: number;
+}
+
+/** What to measure. */
+export interface Order {
+  readonly contenders: readonly Contender[];
+  readonly environment: Readonly<Record<string, string>>;
+  /** What each program finds on its stdin. */
+  readonly stdinPath: string;
+  readonly warmUpRounds: number;
+  readonly rounds: number;
+  readonly memoryRounds: number;
+}
+
+/** What was measured of a program: the milliseconds of each round, and its most resident memory. */
+export interface Measured {
+  readonly name: string;
+  readonly durationsMs: readonly number[];
+  readonly memoryKb: number | undefined;
+}
+
+/** Measures in rounds: in each, every program once, so that what else the machine does hits all alike. */
+async function measure(order: Order): Promise<readonly Measured[]> {
+  const { contenders, warmUpRounds, rounds, memoryRounds } = order;
+  const durationsMs = contenders.map((): number[] => []);
+  for (let round = 0; round < warmUpRounds + rounds; round++) {
+    for (let turn = 0; turn < contenders.length; turn++) {
+      // Each round begins with another program: whoever comes after a big one has no advantage.
+      const index = (round + turn) % contenders.length;
+      const contender = contenders[index];
+      if (contender === undefined) continue;
+      const { durationMs } = await call(contender, order);
+      if (round >= warmUpRounds) durationsMs[index]?.push(durationMs);
+    }
+  }
+  const measured: Measured[] = [];
+  for (const [index, contender] of contenders.entries()) {
+    let memoryKb: number | undefined;
+    for (let round = 0; round < memoryRounds; round++) {
+      const { memoryKb: seen } = await call(contender, order, "with memory");
+      if (seen !== undefined) memoryKb = Math.max(memoryKb ?? 0, seen);
+    }
+    measured.push({ name: contender.name, durationsMs: durationsMs[index] ?? [], memoryKb });
+  }
+  return measured;
+}
+
+interface Called {
+  readonly durationMs: number;
+  readonly memoryKb: number | undefined;
+}
+
+/** Calls a program; it is over, as for libvirt, when its output is at its end and the process, too. */
+async function call(
+  { argv: [program, ...args], exitCode }: Contender,
+  { environment, stdinPath }: Order,
+  memory: "with memory" | "without" = "without",
+): Promise<Called> {
+  const document = Deno.readFileSync(stdinPath);
+  const startedMs = performance.now();
+  const child = new Deno.Command(program, {
+    ...{ args, cwd: "/", env: { ...environment }, clearEnv: true },
+    ...{ stdin: "piped", stdout: "piped", stderr: "piped" },
+  }).spawn();
+  const watched = memory === "with memory" ? watchMemory(child.pid) : undefined;
+  const fed = feed(child, document);
+  const { code, stderr } = await child.output();
+  const durationMs = performance.now() - startedMs;
+  await fed;
+  if (code !== exitCode) {
+    throw new Error(`Cannot measure ${program}: exit ${code}, not ${exitCode}: ${new TextDecoder().decode(stderr)}`);
+  }
+  return { durationMs, memoryKb: await watched };
+}
+
+/** Writes stdin. A program may end without reading it; whether all went well, its exit code tells. */
+async function feed(child: Deno.ChildProcess, document: Uint8Array): Promise<void> {
+  const writer = child.stdin.getWriter();
+  try {
+    await writer.write(document);
+    await writer.close();
+  } catch {
+    // The pipe is closed at its other end.
+  }
+}
+
+/** The high-water mark that the kernel keeps, read again and again until the process has ended. */
+async function watchMemory(pid: number): Promise<number | undefined> {
+  const own = Deno.readLinkSync("/proc/self/exe");
+  let memoryKb: number | undefined;
+  while (true) {
+    const seen = readMemory(pid, own);
+    if (seen === "ended") return memoryKb;
+    memoryKb = seen ?? memoryKb;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+}
+
+/** `undefined` as long as the process is still a copy of this one. */
+function readMemory(pid: number, own: string): number | undefined | "ended" {
+  try {
+    if (Deno.readLinkSync(`/proc/${pid}/exe`) === own) return undefined;
+    const [, kilobytes] = /^VmHWM:\s*(\d+) kB$/m.exec(Deno.readTextFileSync(`/proc/${pid}/status`)) ?? [];
+    return kilobytes === undefined ? "ended" : Number(kilobytes);
+  } catch {
+    // It has ended, or is a zombie.
+    return "ended";
+  }
+}
+
+if (import.meta.main) {
+  const order: Order = JSON.parse(Deno.readTextFileSync(Deno.args[0] ?? ""));
+  const text = JSON.stringify(await measure(order));
+  Deno.stdout.writeSync(new TextEncoder().encode(text));
+}

@@ -1,0 +1,63 @@
+import { bundleBytes, bundleMistakes, startBytes } from "../../lib/build/bundle.ts";
+import { assertEquals } from "../support/assert.ts";
+
+const ACCEPTED = [
+  { name: "one file", files: { "qemu.js": "Deno.exit(0);" } },
+  {
+    name: "literal imports of its own chunks",
+    files: {
+      "qemu.js": 'import{a}from"./chunk-A.js";let{b}=await import("./late-B.js");import.meta.url',
+      "late-B.js": 'import"./chunk-A.js";export let b=1',
+      "chunk-A.js": "export let a=1",
+    },
+  },
+  {
+    name: "words that only look like what is forbidden",
+    files: { "qemu.js": 'let importer=1,Workers=2,x="no import"' },
+  },
+];
+for (const { name, files } of ACCEPTED) {
+  Deno.test(`bundleMistakes() accepts ${name}`, () => assertEquals(bundleMistakes(bundleOf(files)), []));
+}
+
+const REFUSED = [
+  { name: "a computed import", text: "await import(x)", want: "an import() of a computed name in qemu.js" },
+  {
+    name: "an import of a template",
+    text: "await import(`./a.js`)",
+    want: "an import() of a computed name in qemu.js",
+  },
+  {
+    name: "an import that continues after its literal",
+    text: 'await import("./qemu.js"+x)',
+    want: "an import() of a computed name in qemu.js",
+  },
+  { name: "a file that is not there", text: 'await import("./b.js")', want: 'an import() of "b.js" in qemu.js' },
+  { name: "a file elsewhere", text: 'await import("/a.js")', want: "an import() of a computed name in qemu.js" },
+  { name: "a Worker", text: "new Worker(x)", want: "a Worker in qemu.js" },
+  { name: "a Worker by another name", text: "let W=globalThis.Worker;", want: "a Worker in qemu.js" },
+  { name: "createRequire", text: "createRequire(x)", want: "createRequire in qemu.js" },
+  { name: "a package", text: 'import{a}from"npm:a@1";', want: "an import of a package or of node:* in qemu.js" },
+  { name: "a module of Node", text: 'import"node:fs";', want: "an import of a package or of node:* in qemu.js" },
+];
+for (const { name, text, want } of REFUSED) {
+  Deno.test(`bundleMistakes() refuses ${name}`, () => {
+    assertEquals(bundleMistakes(bundleOf({ "qemu.js": text })), [want]);
+  });
+}
+
+Deno.test("startBytes() counts what is imported statically, at any depth, and nothing else", () => {
+  const files = {
+    "qemu.js": 'import{a}from"./a.js";import("./late.js")',
+    "a.js": 'export{b as a}from"./b.js"',
+    "b.js": "12345",
+    "late.js": "1234567",
+  };
+  const bundle = bundleOf(files);
+  assertEquals(startBytes(bundle), files["qemu.js"].length + files["a.js"].length + files["b.js"].length);
+  assertEquals(bundleBytes(bundle), startBytes(bundle) + files["late.js"].length);
+});
+
+function bundleOf(files: Readonly<Record<string, string>>): Parameters<typeof bundleMistakes>[0] {
+  return { entry: "qemu.js", files: Object.entries(files).map(([name, text]) => ({ name, text })) };
+}

@@ -1,0 +1,82 @@
+/**
+ * The smallest guests that libvirt starts: a QEMU domain without a disk, run by TCG, and a container that is busybox.
+ * @module
+ */
+import type { Node } from "./node.ts";
+
+/** A QEMU domain of 32 MiB that boots into "no bootable device"; `network` gives it an interface. */
+export function qemuDomain(name: string, options: { readonly network?: string; readonly uuid?: string } = {}): string {
+  const network = options.network === undefined
+    ? ""
+    : `<interface type='network'><source network='${options.network}'/></interface>`;
+  return `<domain type='qemu'>
+  <name>${name}</name>${options.uuid === undefined ? "" : `<uuid>${options.uuid}</uuid>`}
+  <memory unit='MiB'>32</memory>
+  <vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='pc'>hvm</type></os>
+  <features><acpi/></features>
+  <devices>
+    <controller type='usb' model='none'/>
+    ${network}
+    <memballoon model='none'/>
+  </devices>
+</domain>
+`;
+}
+
+const INIT = "<init>/bin/sh</init><initarg>-c</initarg><initarg>trap exit TERM; sleep 100000 &amp; wait</initarg>";
+
+/**
+ * A container that waits to be told to end (process 1 ignores SIGTERM unless it asks for it); `root` comes from
+ * {@linkcode makeContainerRoot}.
+ */
+export function lxcDomain(name: string, root: string, options: { readonly network?: string } = {}): string {
+  const network = options.network === undefined
+    ? ""
+    : `<interface type='network'><source network='${options.network}'/></interface>`;
+  return `<domain type='lxc'>
+  <name>${name}</name>
+  <memory unit='MiB'>64</memory>
+  <vcpu>1</vcpu>
+  <os><type arch='x86_64'>exe</type>${INIT}</os>
+  <devices>
+    <filesystem type='mount' accessmode='passthrough'><source dir='${root}'/><target dir='/'/></filesystem>
+    ${network}
+    <console type='pty'/>
+  </devices>
+</domain>
+`;
+}
+
+/** The statically linked busybox that becomes the container. */
+export const BUSYBOX = "/bin/busybox";
+
+/** Makes a container's root folder in the node's scratch folder; returns its path. */
+export async function makeContainerRoot(node: Node): Promise<string> {
+  const root = `${node.scratch}/container`;
+  for (const folder of ["bin", "dev", "etc", "proc", "sys", "tmp"]) {
+    await Deno.mkdir(`${root}/${folder}`, { recursive: true });
+  }
+  await Deno.copyFile(BUSYBOX, `${root}/bin/busybox`);
+  for (const applet of ["sh", "sleep"]) await Deno.symlink("busybox", `${root}/bin/${applet}`);
+  return root;
+}
+
+/** libvirt's own default network. */
+export const DEFAULT_NETWORK = `<network>
+  <name>default</name>
+  <forward mode='nat'/>
+  <bridge name='virbr0' stp='off' delay='0'/>
+  <ip address='192.168.122.1' netmask='255.255.255.0'>
+    <dhcp><range start='192.168.122.2' end='192.168.122.254'/></dhcp>
+  </ip>
+</network>
+`;
+
+/** Defines a domain or network in the node from its XML. */
+export async function define(node: Node, kind: "qemu" | "lxc" | "network", xml: string): Promise<void> {
+  const file = `${node.scratch}/define.xml`;
+  await Deno.writeTextFile(file, xml);
+  const uri = kind === "lxc" ? "lxc:///system" : "qemu:///system";
+  await node.mustVirsh([kind === "network" ? "net-define" : "define", file], { uri });
+}

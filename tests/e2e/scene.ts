@@ -1,0 +1,70 @@
+/**
+ * A scene is one end-to-end test: the nodes it started end with it, whatever happens, and where the machine cannot play
+ * it that is said loudly. A machine that calls itself CI has to be able to.
+ * @module
+ */
+import { type Node, startNode } from "./node.ts";
+import { missingPrerequisites } from "./prerequisites.ts";
+
+/** What a scene's steps get. */
+export interface Scene {
+  /** Starts a node that ends with the scene. */
+  startNode(name: string): Promise<Node>;
+  /** Plays one step; the first that fails ends the scene. */
+  step(name: string, play: () => Promise<void>): Promise<void>;
+}
+
+const missing = missingPrerequisites();
+
+/** The compiled hooks under test. */
+export const HOOKS = new URL("../../dist/x86_64-unknown-linux-gnu/hooks", import.meta.url).pathname;
+
+async function tell(node: Node): Promise<string> {
+  const log = (await node.libvirtdLog()).trimEnd().split("\n").filter((line) => / (error|warning) : /.test(line));
+  return `\n--- last of node "${node.name}": libvirtd's log\n${log.slice(-15).join("\n")}`;
+}
+
+async function playScene(t: Deno.TestContext, play: (scene: Scene) => Promise<void>): Promise<void> {
+  const nodes: Node[] = [];
+  const scene: Scene = {
+    startNode: async (name) => {
+      const node = await startNode({ name });
+      nodes.push(node);
+      return node;
+    },
+    step: async (name, playStep) => {
+      const passed = await t.step(name, async () => {
+        try {
+          await playStep();
+        } catch (error) {
+          const told = await Promise.all(nodes.map(tell));
+          if (error instanceof Error) error.message += told.join("");
+          throw error;
+        }
+      });
+      if (!passed) throw new Error(`Cannot go on with the scene: step "${name}" failed`);
+    },
+  };
+  try {
+    await play(scene);
+  } finally {
+    for (const node of nodes) await node.end();
+  }
+}
+
+/** Registers a scene as a test. */
+export function scene(name: string, play: (scene: Scene) => Promise<void>): void {
+  if (missing.length === 0) {
+    Deno.test(name, (t) => playScene(t, play));
+    return;
+  }
+  const why = `missing prerequisites: ${missing.join("; ")}`;
+  if (Deno.env.get("CI") === "true") {
+    Deno.test(name, () => {
+      throw new Error(`Cannot play "${name}" in CI: ${why}`);
+    });
+    return;
+  }
+  Deno.stderr.writeSync(new TextEncoder().encode(`SKIPPED end-to-end test "${name}": ${why}\n`));
+  Deno.test({ name: `${name} [SKIPPED, ${why}]`, ignore: true, fn: () => {} });
+}

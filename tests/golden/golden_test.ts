@@ -1,0 +1,55 @@
+/**
+ * Each folder TOPIC/STORY beside this file is one test: a story played through the compiled programs.
+ * `UPDATE_GOLDEN=1` rewrites the texts they are expected to print.
+ */
+import { drivers } from "../../lib/libvirt/drivers.ts";
+import { assertEquals } from "../support/assert.ts";
+import { privateRootRefusal } from "../support/private_root.ts";
+import { checkStory } from "./check_story.ts";
+import { playStory } from "./run_story.ts";
+import { readStories, type Story } from "./story.ts";
+
+const BINARIES = decodeURIComponent(new URL(`../../dist/${Deno.build.target}`, import.meta.url).pathname);
+const STORIES = readStories();
+const REFUSAL = await privateRootRefusal();
+const MUST_RUN = Deno.env.get("CI") === "true";
+
+Deno.test({
+  name: `golden: this machine gives a private root${REFUSAL === undefined ? "" : `: NO STORY IS PLAYED: ${REFUSAL}`}`,
+  ignore: REFUSAL !== undefined && !MUST_RUN,
+  fn: () => assertEquals(REFUSAL, undefined),
+});
+
+Deno.test("golden: the compiled programs are there", requireBinaries);
+
+for (const story of STORIES) {
+  Deno.test({
+    name: `golden: ${story.name}: ${story.about}${story.needs === "root" ? " (needs root)" : ""}`,
+    ignore: !MUST_RUN && (REFUSAL !== undefined || (story.needs === "root" && Deno.uid() !== 0)),
+    fn: async () => {
+      requireBinaries();
+      checkStory(story, await playStory(story, BINARIES), Deno.env.get("UPDATE_GOLDEN") === "1");
+    },
+  });
+}
+
+Deno.test("golden: every operation of every driver has a story", () => {
+  const told = new Set(STORIES.flatMap((story) => story.calls.map(operationOf)));
+  const all = Object.values(drivers).flatMap(({ name, operations, renamed }) =>
+    [...Object.keys(operations), ...Object.keys(renamed)].map((operation) => `${name} ${operation}`)
+  );
+  assertEquals(all.filter((operation) => !told.has(operation)), []);
+});
+
+function operationOf(call: Story["calls"][number]): string {
+  return call.args.length === 4 ? `${call.program} ${call.args[1]}` : "";
+}
+
+function requireBinaries(): void {
+  try {
+    Deno.statSync(`${BINARIES}/hooks/qemu`);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new Error(`Cannot play stories: there is no ${BINARIES}/hooks/qemu: run \`deno task build\` first`);
+  }
+}

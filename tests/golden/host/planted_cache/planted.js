@@ -1,0 +1,2 @@
+Deno.writeTextFileSync("/run/virt-hooks/planted", "ran");
+Deno.exit(0);

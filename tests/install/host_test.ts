@@ -1,0 +1,139 @@
+import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { missing } from "./prerequisite.ts";
+import { hasNoNamespaces, makePrivateHost, runInside, START_LIBVIRTD } from "./private_host.ts";
+import { inFreshFolder, type Ran, writeScript } from "./scenario.ts";
+import { listTree } from "./tree.ts";
+
+const IGNORE = missing("/usr/bin/busybox") || await hasNoNamespaces();
+
+function onPrivateHost(name: string, play: (root: string) => Promise<void>): void {
+  Deno.test({
+    name: `install.sh on a host of its own ${name}`,
+    ignore: IGNORE,
+    fn: () =>
+      inFreshFolder(async (folder) => {
+        const root = `${folder}/host`;
+        await makePrivateHost(root);
+        await play(root);
+      }),
+  });
+}
+
+/** Expects success, and gives what was printed. */
+function printed(ran: Ran): string {
+  assertEquals(ran.stderr, "");
+  assertEquals(ran.code, 0);
+  return ran.stdout;
+}
+
+onPrivateHost("installs with busybox alone and uninstalls to exactly what was there", async (root) => {
+  const before = await listTree(root);
+  const text = printed(await runInside(root, "sh install.sh"));
+  assertStringIncludes(text, "Installed: virt-hooks 1.0.0 for daemon qemu\n");
+  assertStringIncludes(text, "No libvirt daemon that runs these hooks is up: it finds them when it starts");
+  assertEquals(Deno.statSync(`${root}/etc/libvirt/hooks/qemu`).mode, 0o100755);
+  printed(await runInside(root, "sh /usr/local/lib/virt-hooks/install.sh --uninstall"));
+  assertEquals(await listTree(root), before);
+});
+
+onPrivateHost("says how to reload, until libvirt was restarted", async (root) => {
+  const text = printed(
+    await runInside(
+      root,
+      `${START_LIBVIRTD}
+    echo "== install"; sh install.sh; echo "== again"; sh install.sh; echo "== status"; sh install.sh --status
+    kill $daemon; ${START_LIBVIRTD}
+    echo "== restarted $daemon"; sh install.sh --status; echo "== last"; sh install.sh`,
+    ),
+  );
+  const [, first = "", again = "", status = "", restarted = "", last = ""] = text.split("== ");
+  const advice = /(Run this now|If it has not since the hooks came, run):\n {2}kill -HUP \d+\n/;
+  assert(advice.test(first), first);
+  assert(advice.test(again), again);
+  assertStringIncludes(again, "already installed");
+  assertStringIncludes(status, "perhaps unnoticed: libvirt was running before the hook came");
+  assert(/^restarted (\d+)\n[^]*noticed by libvirtd \(process \1\)/.test(restarted), restarted);
+  assert(!last.includes("-HUP"), last);
+});
+
+onPrivateHost("names the unit where systemd runs the daemon", async (root) => {
+  await Deno.writeTextFile(`${root}/tmp/cgroup`, "0::/system.slice/libvirtd.service\n");
+  const text = printed(
+    await runInside(root, `${START_LIBVIRTD} mount --bind /tmp/cgroup /proc/$daemon/cgroup; sh install.sh`),
+  );
+  assertStringIncludes(text, "Run this now:\n  systemctl reload libvirtd\n");
+});
+
+onPrivateHost("needs no reload where libvirt has a hook already", async (root) => {
+  await writeScript(`${root}/etc/libvirt/hooks/qemu`, "exit 0");
+  await writeScript(`${root}/etc/libvirt/hooks/daemon.d/10-theirs`, "exit 0");
+  const text = printed(await runInside(root, `${START_LIBVIRTD} sh install.sh`));
+  assertStringIncludes(text, "put     /etc/libvirt/hooks/qemu.d/50-virt-hooks\n");
+  assert(!/HUP|reload/.test(text), text);
+});
+
+onPrivateHost("looks only at daemons that look into these hooks", async (root) => {
+  const text = printed(
+    await runInside(root, `${START_LIBVIRTD} mkdir /dest; DESTDIR=/dest sh install.sh --drivers qemu`),
+  );
+  assert(!/HUP|reload/.test(text), text);
+});
+
+const MOUNTS = [
+  {
+    name: "a read-only hooks folder",
+    mount: "mount --bind /etc/libvirt /etc/libvirt; mount -o remount,bind,ro /etc/libvirt",
+    words: "Read-only file system",
+  },
+  {
+    name: "a hooks folder that is a mount of its own",
+    mount: "mount --bind /etc/libvirt/hooks /etc/libvirt/hooks",
+    words: "if that folder is a mount of its own",
+  },
+  {
+    name: "a noexec mount",
+    mount: "mount -t tmpfs -o noexec none /etc/libvirt; mkdir /etc/libvirt/hooks",
+    words: "a noexec mount under /etc/libvirt",
+  },
+];
+
+for (const { name, mount, words } of MOUNTS) {
+  onPrivateHost(`refuses ${name}, and changes nothing`, async (root) => {
+    const before = await listTree(root);
+    const ran = await runInside(root, `${mount}; sh install.sh`);
+    assertStringIncludes(ran.stderr, words);
+    assertEquals(ran.code, 1);
+    assertEquals(await listTree(root), before);
+  });
+}
+
+onPrivateHost("labels files for SELinux before and after the rename", async (root) => {
+  for (const tool of ["selinuxenabled", "chcon", "restorecon"]) {
+    await writeScript(`${root}/bin/${tool}`, `echo "${tool} $*" >>/tmp/labels`);
+  }
+  await writeScript(`${root}/bin/matchpathcon`, `echo "label-of-$2"`);
+  printed(await runInside(root, "sh install.sh --drivers qemu"));
+  const labels = (await Deno.readTextFile(`${root}/tmp/labels`)).split("\n");
+  const staged = labels.indexOf("chcon label-of-/etc/libvirt/hooks/qemu /etc/libvirt/.virt-hooks-stage/qemu");
+  const placed = labels.indexOf("restorecon /etc/libvirt/hooks/qemu");
+  assert(staged >= 0 && placed > staged, labels.join("\n"));
+});
+
+Deno.test({
+  name: "install.sh refuses to work on the host for an ordinary user",
+  fn: async () => {
+    const script = await Deno.readTextFile(new URL("../../install.sh", import.meta.url));
+    const ordinary = Deno.uid() === 0 ? { uid: 65534, gid: 65534 } : {};
+    for (const mode of [["--drivers", "qemu"], ["--uninstall"]]) {
+      const command = new Deno.Command("/bin/sh", {
+        args: ["-c", script, "/tmp/install.sh", ...mode],
+        cwd: "/",
+        stdin: "null",
+        ...ordinary,
+      });
+      const { code, stderr } = await command.output();
+      assertStringIncludes(new TextDecoder().decode(stderr), "only root may");
+      assertEquals(code, 1);
+    }
+  },
+});

@@ -1,0 +1,56 @@
+import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { fireAt, watchExecutables } from "./fire.ts";
+import { leaveOut } from "./prerequisite.ts";
+import { inFreshFolder, run } from "./scenario.ts";
+import { listTree } from "./tree.ts";
+
+const TARGET = `${Deno.build.arch}-unknown-linux-gnu`;
+const DIST = decodeURIComponent(new URL(`../../dist/${TARGET}`, import.meta.url).pathname);
+/** Without arguments a hook tells its usage: the only call that reads and writes nothing of the host. */
+const HARMLESS_CALL = { args: [], code: 2 };
+
+function isMissing(): boolean {
+  try {
+    Deno.statSync(`${DIST}/SHA256SUMS`);
+    return false;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    leaveOut(`there are no compiled binaries in ${DIST}: run deno task build`);
+    return true;
+  }
+}
+
+Deno.test({
+  name: "install.sh installs, updates under calls and uninstalls the compiled binaries",
+  ignore: isMissing(),
+  fn: () =>
+    inFreshFolder(async (folder) => {
+      const hooks = `${folder}/etc/libvirt/hooks`;
+      const env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", DESTDIR: folder };
+      const install = (...args: string[]) => run(["/bin/sh", `${DIST}/install.sh`, ...args], env);
+
+      const first = await install("--drivers", "qemu,network");
+      assertEquals(first.code, 0, first.stderr);
+      const installed = await listTree(folder, { times: true });
+      assertStringIncludes((await install()).stdout, "already installed: nothing to do");
+      assertEquals(await listTree(folder, { times: true }), installed);
+
+      // A mode that is not the right one makes the next run put the same bytes there once more, while the old ones run.
+      await Deno.chmod(`${hooks}/qemu`, 0o754);
+      const calls = fireAt([`${hooks}/qemu`], HARMLESS_CALL);
+      const watch = watchExecutables(hooks, [`${hooks}/qemu`, `${hooks}/network`]);
+      const fired = calls.start();
+      const update = await install();
+      calls.stop();
+      assertEquals(update.code, 0, update.stderr);
+      assertStringIncludes(update.stdout, `put     ${hooks}/qemu\n`);
+      const { count, failures } = await fired;
+      assertEquals(failures, []);
+      assert(count > 5, `only ${count} calls were made meanwhile`);
+      assertEquals((await watch.stop()).strays, []);
+
+      assertEquals((await install("--status")).code, 0);
+      assertEquals((await install("--uninstall")).code, 0);
+      assertEquals(await listTree(folder), "");
+    }),
+});
