@@ -70,7 +70,7 @@ interface RawEdit {
 /** The one change that a table asks for, or what was expected instead. */
 function readChange(raw: RawEdit): Change | string {
   const verbs = (["set", "replace", "regex", "remove", "insert"] as const).filter((key) => raw[key] !== undefined);
-  if (verbs.length !== 1) return "one of set, replace, regex, remove and insert";
+  if (verbs.length !== 1) return "exactly one of set, replace, regex, remove and insert";
   if ((raw.replace ?? raw.regex) === undefined && raw.with !== undefined) return "no with but beside replace or regex";
   if (raw.insert === undefined && raw.place !== undefined) return "no place but beside insert";
   if (raw.set !== undefined) return { kind: "set", value: raw.set };
@@ -112,9 +112,13 @@ function changeMisfits(change: Change, rule: RuleContext, places: readonly Place
     case "replace":
       return fillingMisfits(change.with, { rule, places, path: ["with"] });
     case "regex":
-      return problemOf("regex", change.expression, () => regexReplacement(change.expression, change.with));
+      return problemOf("regex", "a regular expression", () => regexReplacement(change.expression, change.with));
     case "insert":
-      return problemOf("insert", change.xml, () => parseFragment(change.xml, new Map(Object.entries(rule.namespaces))));
+      return problemOf(
+        "insert",
+        "well-formed XML",
+        () => parseFragment(change.xml, new Map(Object.entries(rule.namespaces))),
+      );
     case "remove":
       return [];
     default:
@@ -122,13 +126,13 @@ function changeMisfits(change: Change, rule: RuleContext, places: readonly Place
   }
 }
 
-function problemOf(key: string, text: string, attempt: () => unknown): readonly Misfit[] {
+function problemOf(key: "regex" | "insert", what: string, attempt: () => unknown): readonly Misfit[] {
   try {
     attempt();
     return [];
   } catch (error) {
     if (!(error instanceof PatternSyntaxError) && !(error instanceof XmlSyntaxError)) throw error;
-    return [{ path: [key], found: JSON.stringify(text), expected: `something that can be used: ${error.message}` }];
+    return [{ path: [key], found: `a ${key} that cannot be used`, expected: `${what}: ${error.message}` }];
   }
 }
 

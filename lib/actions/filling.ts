@@ -101,7 +101,7 @@ export function pathProblem(text: string, rule: Pick<RuleContext, "namespaces">)
     return undefined;
   } catch (error) {
     if (!(error instanceof PathSyntaxError)) throw error;
-    return `a path: ${error.message}`;
+    return `a path: ${error.message.replace(`Cannot parse the path "${text}" at `, "")}`;
   }
 }
 

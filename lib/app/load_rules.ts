@@ -28,7 +28,7 @@ export async function loadRules(directory: string, sys: RulesSys, options: LoadO
     if ("text" in file) files.push(file);
     else issues.push(file);
   }
-  if (files.length === 0 && issues.length === 0) return { kind: "rules", ruleSet: NO_RULES };
+  if (files.every(isEmpty) && issues.length === 0) return { kind: "rules", ruleSet: NO_RULES };
   // A host without rules does not pay for their parser.
   const { readRules } = await import("../rules/read.ts");
   const reading = await readRules(files);
@@ -48,6 +48,11 @@ function findRulesFiles(directory: string, sys: RulesSys, issues: Issue[], optio
   }
   const names = sys.readDirectory(dropIns).filter((name) => name.endsWith(".toml") && !name.startsWith("."));
   return [...paths, ...names.map((name) => `${dropIns}/${name}`)];
+}
+
+/** Whether a file holds comments at most, as the one that is installed does. */
+function isEmpty(file: RulesFile): boolean {
+  return /^(?:[ \t]*(?:#[^\n]*)?\r?(?:\n|$))*$/.test(file.text);
 }
 
 /** Reads one file, or says why it is not read. */

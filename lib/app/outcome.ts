@@ -4,7 +4,7 @@
  */
 import { failurePolicy, type Operation } from "../libvirt/driver.ts";
 import type { RuleMatch } from "../rules/match.ts";
-import { isFatal, type Step } from "./execute.ts";
+import type { Step } from "./execute.ts";
 
 /** The ways a call can end. */
 export type OutcomeKind =
@@ -34,6 +34,8 @@ export interface Outcome {
   readonly weight: Weight;
   readonly matches: readonly RuleMatch[];
   readonly steps: readonly Step[];
+  /** What goes to stdout: the document where the call changed it, else nothing. */
+  readonly stdout?: string;
 }
 
 /** Exit codes: libvirt tells only 0 from the rest, people read the number. */
@@ -65,14 +67,4 @@ export function exitCode(outcome: Outcome, operation: Operation | undefined): nu
     case "never":
       return 0;
   }
-}
-
-/** What the steps of a plan come to: the one that decides the call, else the first that went wrong at all. */
-export function outcomeOfSteps(matches: readonly RuleMatch[], steps: readonly Step[]): Outcome {
-  const decisive = steps.find(isFatal);
-  const step = decisive ?? steps.find((candidate) => candidate.end !== "done");
-  if (step === undefined) return { kind: "done", weight: "noted", matches, steps };
-  const problem = `rule "${step.intent.rule}": ${step.problem ?? step.end}`;
-  const kind = step.end === "interrupted" ? "failed" : step.end;
-  return { kind, weight: decisive === undefined ? "noted" : "insists", problem, hint: step.hint, matches, steps };
 }

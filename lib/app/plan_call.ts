@@ -9,5 +9,5 @@ import type { RuleMatch } from "../rules/match.ts";
 /** What the rules that match want done, in order. Pure. */
 export function planCall(matches: readonly RuleMatch[], call: HookCall): Plan {
   const matching = matches.filter((match) => match.matches);
-  return makePlan(matching.flatMap(({ rule }) => rule.actions.flatMap((action) => action.plan(rule.name, call))));
+  return makePlan(matching.flatMap(({ rule }) => rule.actions.flatMap((action) => action.plan(rule, call))));
 }

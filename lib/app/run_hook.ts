@@ -2,20 +2,15 @@
  * The one main of all hooks: argv and stdin in; exit code, one line on stderr and one in the history out.
  * @module
  */
-import { type HookCall, makeCall } from "../libvirt/call.ts";
 import type { Driver } from "../libvirt/driver.ts";
 import { type Invocation, InvocationError, parseInvocation } from "../libvirt/invocation.ts";
 import { visible } from "../plan/render.ts";
-import { matchRules } from "../rules/match.ts";
 import { type Issue, issueLine } from "../rules/mistake.ts";
-import type { RuleSet } from "../rules/rule.ts";
 import type { Sys } from "../sys/sys.ts";
-import { executePlan } from "./execute.ts";
 import { historyEntry, writeHistory } from "./history.ts";
 import { loadRules } from "./load_rules.ts";
-import { exitCode, exitCodeOf, type Outcome, outcomeOfSteps } from "./outcome.ts";
+import { exitCode, exitCodeOf, type Outcome } from "./outcome.ts";
 import { CONFIG_DIRECTORY, DISABLED_FILE } from "./paths.ts";
-import { planCall } from "./plan_call.ts";
 import { PRODUCT, VERSION } from "./version.ts";
 
 const STDIN_BYTES_MAX = 16 * 1024 * 1024;
@@ -68,8 +63,10 @@ async function answer(invocation: Invocation, sys: Sys): Promise<Outcome> {
   }
   const reading = await loadRules(CONFIG_DIRECTORY, sys, { trust: true });
   if (reading.kind === "broken") return brokenRules(reading.issues);
-  const call = makeCall(invocation, facts, { host: sys.hostname(), document: input.bytes });
-  return await obey(reading.ruleSet, call, sys);
+  if (reading.ruleSet.rules.length === 0) return { ...NOTHING, kind: "done" };
+  // A host without rules does not pay for what obeys them.
+  const { obeyRules } = await import("./obey.ts");
+  return await obeyRules(reading.ruleSet, { invocation, facts, document: input.bytes }, sys);
 }
 
 /** An outcome in which no rule had a say. */
@@ -83,21 +80,15 @@ function brokenRules(issues: readonly Issue[]): Outcome {
   return { ...NOTHING, kind: "bad-rules", problem: `the rules are broken: ${line}${more}`, hint };
 }
 
-async function obey(ruleSet: RuleSet, call: HookCall, sys: Sys): Promise<Outcome> {
-  const matches = matchRules(ruleSet, call, (path) => sys.lstat(path) !== undefined);
-  const plan = planCall(matches, call);
-  const deadlineMs = ruleSet.settings.budgetsMs[call.driver]?.[call.operation] ?? call.facts.budgetMs;
-  return outcomeOfSteps(matches, await executePlan(plan, { document: call.document, deadlineMs }, sys));
-}
-
 function bug(error: unknown): Outcome {
   const message = visible(error instanceof Error ? `${error.name}: ${error.message}` : String(error));
   const hint = `this is a mistake in ${PRODUCT} ${VERSION}: please report it`;
   return { ...NOTHING, kind: "bug", problem: `internal error: ${message}`, hint };
 }
 
-/** The way out: the line for libvirt's log, the line in the history, the exit code. */
-function report(invocation: Invocation, outcome: Outcome, sys: Sys): number {
+/** The way out: the document and the line for libvirt, the line in the history, the exit code. */
+function report(invocation: Invocation, planned: Outcome, sys: Sys): number {
+  const outcome = writeDocument(planned, sys);
   const code = exitCode(outcome, invocation.facts);
   if (outcome.problem !== undefined && outcome.kind !== "disabled" && outcome.kind !== "unknown-operation") {
     const hint = outcome.hint === undefined ? "" : `hint: ${outcome.hint}\n`;
@@ -109,4 +100,16 @@ function report(invocation: Invocation, outcome: Outcome, sys: Sys): number {
   }
   writeHistory(historyEntry(invocation, outcome, code, sys), sys);
   return code;
+}
+
+/** libvirt would go on with the old document if half of the new one were taken for success. */
+function writeDocument(outcome: Outcome, sys: Sys): Outcome {
+  if (outcome.stdout === undefined) return outcome;
+  try {
+    sys.writeStdout(outcome.stdout);
+    return outcome;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return { ...outcome, kind: "failed", weight: "fails", problem: `cannot hand libvirt the new document: ${reason}` };
+  }
 }

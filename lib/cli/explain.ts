@@ -7,16 +7,16 @@ import { exitCodeOf } from "../app/outcome.ts";
 import { CONFIG_DIRECTORY, DISABLED_FILE } from "../app/paths.ts";
 import { planCall } from "../app/plan_call.ts";
 import { refuseArgv } from "../app/refuse_program.ts";
-import { type HookCall, makeCall } from "../libvirt/call.ts";
-import { type Consequence, type Driver, failurePolicy } from "../libvirt/driver.ts";
-import { drivers } from "../libvirt/drivers.ts";
-import { findOperation, parseInvocation } from "../libvirt/invocation.ts";
-import type { Intent } from "../plan/intent.ts";
+import type { HookCall } from "../libvirt/call.ts";
+import { type Consequence, failurePolicy } from "../libvirt/driver.ts";
+import type { Plan } from "../plan/plan.ts";
 import { quote, renderIntent, visible } from "../plan/render.ts";
 import { matchRules, type RuleMatch } from "../rules/match.ts";
 import { issueLine } from "../rules/mistake.ts";
-import { didYouMean } from "../rules/nearest.ts";
+import type { RuleSet } from "../rules/rule.ts";
+import { XmlSyntaxError } from "../xml/syntax_error.ts";
 import { CommandError, type Desk, type Given, type Subcommand, USAGE_CODE } from "./command.ts";
+import { readCall, readDocument } from "./read_call.ts";
 
 /** The subcommand. */
 export const explain: Subcommand = {
@@ -27,7 +27,8 @@ export const explain: Subcommand = {
     "Nothing is done: the plan is the one that the hook would carry out.",
     `--rules DIR reads DIR/rules.toml and DIR/rules.d instead of ${CONFIG_DIRECTORY}, whoever owns them.`,
     "A name that begins with a dash stands behind --.",
-    "Example: virt-hooks explain qemu web-1 prepare",
+    "Rules that look at the document (uuid, label, xml, edit) read it from stdin.",
+    "Example: virsh dumpxml web-1 | virt-hooks explain qemu web-1 prepare",
   ],
   texts: ["rules"],
   switches: [],
@@ -36,7 +37,7 @@ export const explain: Subcommand = {
 };
 
 async function run(given: Given, desk: Desk): Promise<number> {
-  const call = readCall(given.words, desk);
+  const call = readCall(given.words, new Uint8Array(), desk);
   const directory = given.texts["rules"] ?? CONFIG_DIRECTORY;
   const own = given.texts["rules"] === undefined;
   const reading = await loadRules(directory, desk.sys, { trust: own });
@@ -51,35 +52,39 @@ async function run(given: Given, desk: Desk): Promise<number> {
     desk.print(`The rules are broken: ${brokenNote(call)}`);
     return exitCodeOf("bad-rules");
   }
-  const matches = matchRules(reading.ruleSet, call, (path) => desk.sys.lstat(path) !== undefined);
-  if (matches.length === 0) desk.print(`there are no rules in ${directory}`);
+  if (reading.ruleSet.rules.length === 0) desk.print(`there are no rules in ${directory}`);
+  const { matches, plan } = await decide(reading.ruleSet, given.words, desk);
   for (const match of matches) tellMatch(match, desk);
-  tellPlan(planCall(matches, call), own, desk);
+  tellPlan(plan, own, desk);
   return 0;
 }
 
-function readCall([driverName = "", object = "", given = "", sub, extra]: readonly string[], desk: Desk): HookCall {
-  const driver = findDriver(driverName);
-  // The place of the sub-operation is filled from the table when the user leaves it out.
-  const renamed = parseInvocation(driver, [object, given, "-", extra ?? "-"]);
-  const facts = findOperation(driver, renamed.operation);
-  if (facts === undefined) {
-    const operations = Object.keys(driver.operations);
-    const hint = didYouMean(given, operations) ?? `its operations are ${operations.join(", ")}`;
-    const message = `Cannot explain "${given}": the ${driver.name} driver has no such operation`;
-    throw new CommandError(message, { hint, code: USAGE_CODE });
-  }
-  const invocation = { ...renamed, subOperation: sub ?? facts.subOperation };
-  return makeCall(invocation, facts, { host: desk.sys.hostname(), document: new Uint8Array() });
+interface Decision {
+  readonly matches: readonly RuleMatch[];
+  readonly plan: Plan;
 }
 
-function findDriver(name: string): Driver {
-  const driver = Object.values<Driver>(drivers).find((candidate) => candidate.name === name);
-  if (driver !== undefined) return driver;
-  const names = Object.keys(drivers);
-  const hint = [didYouMean(name, names), `The drivers are ${names.join(", ")}`].filter((part) => part !== undefined)
-    .join(" ");
-  throw new CommandError(`Cannot explain a call of "${name}": there is no such driver`, { hint, code: USAGE_CODE });
+/** Stdin is read only for rules that look at the document. */
+async function decide(ruleSet: RuleSet, words: readonly string[], desk: Desk): Promise<Decision> {
+  try {
+    return decideCall(ruleSet, readCall(words, new Uint8Array(), desk), desk);
+  } catch (error) {
+    if (!(error instanceof XmlSyntaxError)) throw error;
+  }
+  const document = await readDocument(desk);
+  try {
+    return decideCall(ruleSet, readCall(words, document, desk), desk);
+  } catch (error) {
+    if (!(error instanceof XmlSyntaxError)) throw error;
+    if (document.length > 0) throw new CommandError(error.message, { code: exitCodeOf("bad-call") });
+    const hint = "give it on stdin: virsh dumpxml GUEST | virt-hooks explain …";
+    throw new CommandError("Cannot decide: a rule looks at the document", { hint, code: USAGE_CODE });
+  }
+}
+
+function decideCall(ruleSet: RuleSet, call: HookCall, desk: Desk): Decision {
+  const matches = matchRules(ruleSet, call, (path) => desk.sys.lstat(path) !== undefined);
+  return { matches, plan: planCall(matches, call) };
 }
 
 const IF_IT_FAILS = {
@@ -115,7 +120,7 @@ function tellMatch({ rule, matches, verdicts }: RuleMatch, desk: Desk): void {
   );
 }
 
-function tellPlan(plan: readonly Intent[], own: boolean, desk: Desk): void {
+function tellPlan(plan: Plan, own: boolean, desk: Desk): void {
   desk.print(desk.paint("bold", "plan:"));
   if (plan.length === 0) desk.print("  nothing to do");
   for (const intent of plan) {

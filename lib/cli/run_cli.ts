@@ -11,11 +11,13 @@ import { parseGiven } from "./arguments.ts";
 import { check } from "./check.ts";
 import { painter } from "./colour.ts";
 import { CommandError, type Desk, type Subcommand, USAGE_CODE } from "./command.ts";
+import { edit } from "./edit.ts";
 import { disable, enable } from "./enable.ts";
 import { explain } from "./explain.ts";
 import { history } from "./history.ts";
+import { xml } from "./xml.ts";
 
-const SUBCOMMANDS: readonly Subcommand[] = [check, explain, history, enable, disable, version()];
+const SUBCOMMANDS: readonly Subcommand[] = [check, explain, edit, xml, history, enable, disable, version()];
 
 /** Runs the admin command; returns the exit code. Never throws. */
 export async function runCli(sys: Sys, terminal: Terminal): Promise<number> {

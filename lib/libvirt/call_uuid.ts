@@ -14,10 +14,10 @@ const UUID_PATHS = ["/domain/uuid", "/hookData/network/uuid"];
  * Finds the UUID. libvirt writes name and UUID before anything a guest's owner could have written, and escapes the
  * name (`virDomainDefFormatInternal`), so its own text is read without parsing it. A filter's document can be a text that a client gave
  * as it is: that one is parsed.
- * @throws {XmlSyntaxError} when a filter's document is not XML that we read
+ * @throws {XmlSyntaxError} when a filter's document is not XML that we read, or there is no document
  */
 export function callUuid(call: HookCall): string | undefined {
-  if (call.facts.filter) return parsedUuid(call);
+  if (call.facts.filter || call.document.length === 0) return parsedUuid(call);
   const head = new TextDecoder().decode(call.document.subarray(0, 4096));
   return /<uuid>([0-9a-fA-F-]{36})<\/uuid>/.exec(head)?.[1];
 }

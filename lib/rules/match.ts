@@ -3,8 +3,13 @@
  * @module
  */
 import type { HookCall } from "../libvirt/call.ts";
+import { callUuid } from "../libvirt/call_uuid.ts";
+import { labels } from "../libvirt/labels.ts";
+import { type Namespaces, parsePath } from "../xml/path_parser.ts";
+import { select, type SelectedNode } from "../xml/select.ts";
+import { positionAt } from "../xml/syntax_error.ts";
 import { matchGlob } from "./glob.ts";
-import type { Rule, RuleSet, Selectors, When } from "./rule.ts";
+import type { Rule, RuleSet, Selectors } from "./rule.ts";
 
 /** What one selector said. */
 export interface Verdict {
@@ -24,19 +29,23 @@ export interface RuleMatch {
 /** Tells whether a path exists on the host. */
 export type FileExists = (path: string) => boolean;
 
-/** Asks every rule, in order. */
+/**
+ * Asks every rule, in order.
+ * @throws {XmlSyntaxError} when a rule looks at the document, and that is not XML that we read
+ * @throws {RangeError} when the document makes a path look at too many nodes
+ */
 export function matchRules(ruleSet: RuleSet, call: HookCall, exists: FileExists): readonly RuleMatch[] {
   return ruleSet.rules.map((rule) => matchRule(rule, call, exists));
 }
 
 function matchRule(rule: Rule, call: HookCall, exists: FileExists): RuleMatch {
   const verdicts: Verdict[] = [];
-  for (const verdict of whenVerdicts(rule.when, call, exists)) {
+  for (const verdict of whenVerdicts(rule, call, exists)) {
     verdicts.push(verdict);
     if (!verdict.holds) return { rule, matches: false, verdicts };
   }
   for (const table of rule.unless) {
-    const excludes = selectorVerdicts(table, call, exists).toArray();
+    const excludes = selectorVerdicts({ selectors: table, namespaces: rule.namespaces }, call, exists).toArray();
     if (excludes.every((verdict) => verdict.holds)) {
       const because = `unless ${excludes.map((verdict) => verdict.because).join(", ")}`;
       return { rule, matches: false, verdicts: [...verdicts, { holds: false, because }] };
@@ -45,18 +54,66 @@ function matchRule(rule: Rule, call: HookCall, exists: FileExists): RuleMatch {
   return { rule, matches: true, verdicts };
 }
 
-function* whenVerdicts(when: When, call: HookCall, exists: FileExists): Generator<Verdict> {
+function* whenVerdicts({ when, namespaces }: Rule, call: HookCall, exists: FileExists): Generator<Verdict> {
   if (when.on !== undefined) yield oneOf("operation", call.operation, when.on);
-  yield* selectorVerdicts(when, call, exists);
+  yield* selectorVerdicts({ selectors: when, namespaces }, call, exists);
 }
 
-function* selectorVerdicts(selectors: Selectors, call: HookCall, exists: FileExists): Generator<Verdict> {
+/** Cheap ones first: the document is looked at only when everything else holds. */
+function* selectorVerdicts(
+  { selectors, namespaces }: { readonly selectors: Selectors; readonly namespaces: Namespaces },
+  call: HookCall,
+  exists: FileExists,
+): Generator<Verdict> {
   if (selectors.driver !== undefined) yield oneOf("driver", call.driver, selectors.driver);
   if (selectors.domain !== undefined) yield globbed("domain", call.domain, selectors.domain);
   if (selectors.network !== undefined) yield globbed("network", call.network, selectors.network);
   if (selectors.host !== undefined) yield globbed("host", call.host, selectors.host);
   if (selectors.reason !== undefined) yield globbed("reason", call.reason, selectors.reason);
   if (selectors.file !== undefined) yield present(selectors.file, exists);
+  if (selectors.uuid !== undefined) yield globbed("uuid", callUuid(call), selectors.uuid);
+  for (const [name, globs] of Object.entries(selectors.label ?? {})) yield labelled(name, globs, call);
+  if (selectors.xml !== undefined) yield found(selectors.xml, namespaces, call);
+}
+
+function labelled(name: string, globs: readonly string[], call: HookCall): Verdict {
+  const values = labels(call.xml().root).filter((label) => label.name === name).map((label) => label.value);
+  const wanted = globs.map((glob) => JSON.stringify(glob)).join(" or ");
+  if (values.length === 0) return { holds: false, because: `the guest has no label "${name}"` };
+  for (const value of values) {
+    const glob = globs.find((candidate) => matchGlob(candidate, value));
+    if (glob !== undefined) {
+      return { holds: true, because: `label ${name} ${JSON.stringify(value)} matches ${JSON.stringify(glob)}` };
+    }
+  }
+  const shown = values.map((value) => JSON.stringify(value)).join(", ");
+  return { holds: false, because: `label ${name} ${shown} does not match ${wanted}` };
+}
+
+function found(paths: readonly string[], namespaces: Namespaces, call: HookCall): Verdict {
+  const document = call.xml();
+  for (const path of paths) {
+    const [node] = select(parsePath(path, namespaces), document);
+    if (node === undefined) continue;
+    const { line } = positionAt(document.text, node.span.start);
+    return { holds: true, because: `${path} finds ${describeNode(node)} in line ${line}` };
+  }
+  return { holds: false, because: `nothing is at ${paths.join(" nor ")}` };
+}
+
+/** A node by its name alone: what it holds may be a secret. */
+function describeNode(node: SelectedNode): string {
+  switch (node.type) {
+    case "element":
+      return `<${node.name.raw}>`;
+    case "attribute":
+      return `the attribute ${node.name.raw}`;
+    case "text":
+    case "cdata":
+      return "text";
+    default:
+      return node satisfies never;
+  }
 }
 
 function oneOf(what: string, value: string, wanted: readonly string[]): Verdict {

@@ -10,6 +10,8 @@ import { drivers } from "../libvirt/drivers.ts";
 import { findOperation } from "../libvirt/invocation.ts";
 import { matchGlob } from "./glob.ts";
 import { listing } from "../actions/listing.ts";
+import { pathProblem } from "../actions/filling.ts";
+import type { Namespaces } from "../xml/path_parser.ts";
 import type { Path } from "./mistake.ts";
 import type { Selectors, Settings, When } from "./rule.ts";
 
@@ -43,20 +45,24 @@ function fitsPlace(when: When, { driver, operation }: Place): boolean {
   return (when.driver?.includes(driver.name) ?? true) &&
     (when.on?.includes(operation) ?? true) &&
     (when.domain === undefined || driver.object === "domain") &&
+    (when.label === undefined || driver.object === "domain") &&
+    ((when.uuid ?? when.xml) === undefined || driver.stdin !== "nothing") &&
     (when.network === undefined || driver.object === "network") &&
     (when.reason === undefined || driver.reasonAt.includes(operation));
 }
 
 /** Everything in `when` and `unless` that can never take effect. */
 export function selectorMisfits(
-  when: When,
-  unless: readonly Selectors[],
+  rule: { readonly when: When; readonly unless: readonly Selectors[]; readonly namespaces: Namespaces },
   settings: Settings,
 ): readonly SelectorMisfit[] {
+  const { when, unless } = rule;
   const misfits = [
     ...operationMisfits(when),
     ...objectMisfits(when),
     ...reasonMisfits(when.reason, ["when", "reason"]),
+    ...pathMisfits(when.xml, ["when", "xml"], rule),
+    ...unless.flatMap((table, index) => pathMisfits(table.xml, ["unless", index, "xml"], rule)),
   ];
   if (misfits.length > 0) return misfits;
   const places = placesOf(when, settings);
@@ -107,11 +113,27 @@ function reasonMisfits(reasons: readonly string[] | undefined, path: Path): read
   );
 }
 
+function pathMisfits(
+  paths: readonly string[] | undefined,
+  above: Path,
+  rule: { readonly namespaces: Namespaces },
+): readonly SelectorMisfit[] {
+  return (paths ?? []).flatMap((path, index) => {
+    const problem = pathProblem(path, rule);
+    return problem === undefined ? [] : [{ path: [...above, index], found: JSON.stringify(path), expected: problem }];
+  });
+}
+
 /** Drivers of the rule that have none of its places, and a reason that no place gives. */
 function driverMisfits(when: When, places: readonly Place[]): readonly SelectorMisfit[] {
   if (places.length === 0 && when.reason !== undefined) {
     const expected = "no reason selector: libvirt gives one at release of qemu and lxc only";
     return [{ path: ["when", "reason"], found: "a reason selector", expected }];
+  }
+  if (places.length === 0 && when.driver === undefined) {
+    const [selector = "on"] = (["label", "uuid", "xml"] as const).filter((key) => when[key] !== undefined);
+    const expected = `no ${selector} selector: libvirt sends no such document at these operations`;
+    return [{ path: ["when", selector], found: `the ${selector} selector`, expected }];
   }
   return (when.driver ?? []).flatMap((name, index) =>
     places.some((place) => place.driver.name === name) ? [] : [{

@@ -76,7 +76,7 @@ function shapeRules(files: readonly TomlFile[], mistakes: Mistake[]): readonly S
       // What the rest of the rule cannot hide.
       const selectors = v.safeParse(selectorsSchema, rule);
       if (!selectors.success) return [];
-      for (const misfit of selectorMisfits(selectors.output.when, selectors.output.unless, NO_RULES.settings)) {
+      for (const misfit of selectorMisfits(selectors.output, NO_RULES.settings)) {
         mistakes.push({ ...misfit, at: "value", file: path, path: [...above, ...misfit.path] });
       }
       return [];
@@ -143,8 +143,8 @@ function makeRules(shaped: readonly ShapedRule[], settings: Settings, mistakes: 
     for (const mistake of ruleMistakes(raw, settings)) {
       mistakes.push({ ...mistake, file, path: ["rule", index, ...mistake.path] });
     }
-    const { name, when, unless } = raw;
-    return { name, file, when, unless, actions: Object.values(raw.actions).flat() };
+    const { name, when, unless, namespaces } = raw;
+    return { name, file, when, unless, namespaces, actions: Object.values(raw.actions).flat() };
   });
 }
 
@@ -171,7 +171,7 @@ type RuleMistake = Omit<Mistake, "file">;
 /** What can never take effect in one rule. */
 function ruleMistakes(rule: RawRule, settings: Settings): readonly RuleMistake[] {
   const keys = Object.keys(rule.actions);
-  if (keys.length === 0) return [{ path: [], at: "value", found: "no action", expected: "deny or run" }];
+  if (keys.length === 0) return [{ path: [], at: "value", found: "no action", expected: "deny, edit or run" }];
   if (rule.when.on === undefined) {
     return [{
       path: ["when"],
@@ -180,12 +180,12 @@ function ruleMistakes(rule: RawRule, settings: Settings): readonly RuleMistake[]
       expected: `the key "on", since ${keys.join(" and ")} must know at which operations to act`,
     }];
   }
-  const misfits = selectorMisfits(rule.when, rule.unless, settings);
+  const misfits = selectorMisfits(rule, settings);
   if (misfits.length > 0) return misfits.map((misfit) => ({ ...misfit, at: "value" }));
   const places = placesOf(rule.when, settings);
   return Object.entries(rule.actions).flatMap(([key, actions]) =>
     actions.flatMap((action, index) =>
-      action.misfits(places).map((misfit): RuleMistake => ({
+      action.misfits(rule, places).map((misfit): RuleMistake => ({
         ...misfit,
         path: actionPath(key, index, actions, misfit.path),
         at: "value",

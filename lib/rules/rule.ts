@@ -4,15 +4,21 @@
  */
 import type { Action } from "../actions/action.ts";
 import type { DriverName } from "../libvirt/driver.ts";
+import type { Namespaces } from "../xml/path_parser.ts";
 
 /** What a call must be like: every selector given must hold, any one value of a selector is enough. */
 export interface Selectors {
   readonly driver?: readonly DriverName[] | undefined;
   readonly domain?: readonly string[] | undefined;
+  readonly uuid?: readonly string[] | undefined;
   readonly network?: readonly string[] | undefined;
   readonly host?: readonly string[] | undefined;
   readonly reason?: readonly string[] | undefined;
   readonly file?: readonly string[] | undefined;
+  /** Globs by the name of a label in the guest's metadata. */
+  readonly label?: Readonly<Record<string, readonly string[]>> | undefined;
+  /** Paths of which one must find something in the document. */
+  readonly xml?: readonly string[] | undefined;
 }
 
 /** The selectors of `when`, which may name operations too. */
@@ -28,6 +34,8 @@ export interface Rule {
   readonly when: When;
   /** Any of these excludes the call. */
   readonly unless: readonly Selectors[];
+  /** What the prefixes in the rule's paths stand for. */
+  readonly namespaces: Namespaces;
   readonly actions: readonly Action[];
 }
 

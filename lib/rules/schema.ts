@@ -10,6 +10,8 @@ import type { DriverName } from "../libvirt/driver.ts";
 import { drivers } from "../libvirt/drivers.ts";
 import { listing } from "../actions/listing.ts";
 import { oneOrMany, tableSchema } from "../actions/table_schema.ts";
+import type { Namespaces } from "../xml/path_parser.ts";
+import { libvirtNamespaces } from "../libvirt/namespaces.ts";
 import type { Selectors, When } from "./rule.ts";
 
 /** One rule as its file says it. */
@@ -17,6 +19,7 @@ export interface RawRule {
   readonly name: string;
   readonly when: When;
   readonly unless: readonly Selectors[];
+  readonly namespaces: Namespaces;
   readonly actions: Readonly<Record<string, readonly Action[]>>;
 }
 
@@ -40,18 +43,30 @@ export function ruleSchema(): v.GenericSchema<unknown, RawRule> {
       name: nameSchema(),
       when: whenSchema(),
       unless: v.optional(oneOrMany(unlessSchema())),
+      ns: v.optional(namespacesSchema()),
       deny: v.optional(oneOrMany(actionSchemas.deny())),
+      edit: v.optional(oneOrMany(actionSchemas.edit())),
       run: v.optional(oneOrMany(actionSchemas.run())),
     }, "a rule: a table with name, when and actions"),
-    v.transform(({ name, when, unless = [], ...given }) => ({ name, when, unless, actions: presentActions(given) })),
+    v.transform(({ name, when, unless = [], ns = {}, ...given }) => ({
+      name,
+      when,
+      unless,
+      namespaces: { ...libvirtNamespaces, ...ns },
+      actions: presentActions(given),
+    })),
   );
 }
 
 /** The selectors of a rule whose other parts may be wrong, as a schema. */
-export function ruleSelectorsSchema(): v.GenericSchema<unknown, Pick<RawRule, "when" | "unless">> {
+export function ruleSelectorsSchema(): v.GenericSchema<unknown, Pick<RawRule, "when" | "unless" | "namespaces">> {
   return v.pipe(
-    v.object({ when: whenSchema(), unless: v.optional(oneOrMany(unlessSchema())) }),
-    v.transform(({ when, unless = [] }) => ({ when, unless })),
+    v.object({ when: whenSchema(), unless: v.optional(oneOrMany(unlessSchema())), ns: v.optional(namespacesSchema()) }),
+    v.transform(({ when, unless = [], ns = {} }) => ({
+      when,
+      unless,
+      namespaces: { ...libvirtNamespaces, ...ns },
+    })),
   );
 }
 
@@ -97,11 +112,31 @@ function selectorEntries() {
   return {
     driver: v.optional(oneOrMany(driver)),
     domain: v.optional(oneOrMany(globSchema("a guest's name"))),
+    uuid: v.optional(oneOrMany(globSchema("a UUID"))),
     network: v.optional(oneOrMany(globSchema("a network's name"))),
     host: v.optional(oneOrMany(globSchema("a host's name"))),
     reason: v.optional(oneOrMany(globSchema("a shut-off reason"))),
     file: v.optional(oneOrMany(filePathSchema())),
+    label: v.optional(labelSchema()),
+    xml: v.optional(oneOrMany(v.string("a path"))),
   };
+}
+
+function labelSchema(): v.GenericSchema<unknown, Readonly<Record<string, readonly string[]>>> {
+  return v.pipe(
+    v.record(v.string(), oneOrMany(globSchema("a label's value")), "a table of labels, such as label.role"),
+    v.check((labels) => Object.keys(labels).length > 0, "at least one label, such as label.role"),
+  );
+}
+
+/** Prefixes that paths of the rule use. */
+function namespacesSchema(): v.GenericSchema<unknown, Namespaces> {
+  const uri = v.pipe(v.string("a namespace's URI"), v.nonEmpty("a namespace's URI"));
+  return v.record(
+    v.pipe(v.string(), v.regex(/^[\p{L}_][\p{L}\p{N}_.-]*$/u, "a prefix")),
+    uri,
+    "a table of URIs by prefix",
+  );
 }
 
 function globSchema(what: string): v.GenericSchema<unknown, string> {

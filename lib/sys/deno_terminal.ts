@@ -8,6 +8,7 @@ import type { Terminal } from "./terminal.ts";
 export function denoTerminal(): Terminal {
   return {
     isTerminal: Deno.stdout.isTerminal(),
+    stdinIsTerminal: Deno.stdin.isTerminal(),
     noColor: (Deno.env.get("NO_COLOR") ?? "") !== "",
     sleep: (durationMs) => new Promise((resolve) => setTimeout(resolve, durationMs)),
     readTail,

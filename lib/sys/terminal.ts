@@ -7,6 +7,8 @@
 export interface Terminal {
   /** Whether stdout is a terminal. */
   readonly isTerminal: boolean;
+  /** Whether somebody would have to type what is read from stdin. */
+  readonly stdinIsTerminal: boolean;
   /** Whether the user asked for no colour (`NO_COLOR`). */
   readonly noColor: boolean;
   sleep(durationMs: number): Promise<void>;

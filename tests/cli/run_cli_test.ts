@@ -23,6 +23,7 @@ async function cli(
   const sys = memorySys({ ...host, args });
   const terminal = {
     isTerminal,
+    stdinIsTerminal: false,
     noColor: false,
     sleep: () => Promise.reject(new Error("The history was followed")),
     readTail: (path: string, offset: number) => sys.readTextFile(path, Infinity).slice(offset),
@@ -62,7 +63,7 @@ for (const { args, told } of USAGE) {
   });
 }
 
-for (const name of ["check", "explain", "history", "enable", "disable", "version"]) {
+for (const name of ["check", "explain", "edit", "xml", "history", "enable", "disable", "version"]) {
   Deno.test(`runCli() helps with ${name}`, async () => {
     for (const flag of ["--help", "-h"]) {
       const { code, sys } = await cli([name, flag]);

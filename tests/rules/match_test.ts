@@ -146,7 +146,7 @@ for (const { name, call: [driverName, object, operation, extra = "-"], when, unl
     const invocation = parseInvocation(driver, [object, operation, "begin", extra]);
     assert(invocation.facts !== undefined);
     const call = makeCall(invocation, invocation.facts, { host: "hv-01", document: new Uint8Array() });
-    const rule = { name: "r", file: "rules.toml", when, unless, actions: [] };
+    const rule = { name: "r", file: "rules.toml", when, unless, namespaces: {}, actions: [] };
     const ruleSet = { rules: [rule], settings: { budgetsMs: {} } };
     const [match] = matchRules(ruleSet, call, (path) => path === "/run/maintenance");
     assertEquals([match?.matches, match?.verdicts.at(-1)?.because], [matches, because]);

@@ -13,7 +13,7 @@ function rule(parts: string): string {
   return `[[rule]]\nname = "r"\n${parts}\n`;
 }
 
-const KEYS = "driver, domain, network, host, reason, file";
+const KEYS = "driver, domain, uuid, network, host, reason, file, label, xml";
 
 /** One case a kind of mistake: the text, and what its author is told. */
 const MISTAKES = [
@@ -45,7 +45,7 @@ const MISTAKES = [
   {
     name: "a rule without an action",
     text: rule('when = { on = "prepare" }'),
-    told: ["rules.toml:1:3: rule[0]: found no action, expected deny or run"],
+    told: ["rules.toml:1:3: rule[0]: found no action, expected deny, edit or run"],
   },
   {
     name: "an action without an operation",
@@ -70,7 +70,7 @@ const MISTAKES = [
     name: "a misspelled key that had to be there, as one mistake",
     text: '[[rule]]\nname = "r"\nwhn = { on = "prepare" }\ndeny = "no"\n',
     told: [
-      'rules.toml:3:1: rule[0].whn: found the key "whn", expected one of the keys: name, when, unless, deny, run; did you mean "when"?',
+      'rules.toml:3:1: rule[0].whn: found the key "whn", expected one of the keys: name, when, unless, ns, deny, edit, run; did you mean "when"?',
     ],
   },
   {
@@ -245,7 +245,7 @@ const MISTAKES = [
     name: "an unknown filling",
     text: rule('when = { on = "prepare" }\nrun = { argv = ["/x", "${name}"] }'),
     told: [
-      'rules.toml:4:23: rule[0].run.argv[1]: found "${name}", expected one of the fillings ${domain} ${network} ${host} ${operation} ${reason} ($${ for a plain ${)',
+      'rules.toml:4:23: rule[0].run.argv[1]: found "${name}", expected one of the fillings ${domain} ${uuid} ${network} ${host} ${operation} ${reason} ${xml:PATH} ($${ for a plain ${)',
     ],
   },
   {
@@ -280,6 +280,72 @@ const MISTAKES = [
     told: [
       'rules.toml:4:35: rule[0].run[0].timeout: found "0s", expected a duration such as "500ms", "5s" or "2m"',
       'rules.toml:4:70: rule[0].run[1].timeout: found 5, expected a duration such as "500ms", "5s" or "2m"',
+    ],
+  },
+  {
+    name: "a path that is none, with its column",
+    text: rule('when = { on = "prepare", xml = "/domain/devices/disk[@type=]" }\ndeny = "no"'),
+    told: [
+      `rules.toml:3:32: rule[0].when.xml: found "/domain/devices/disk[@type=]", expected a path: column 28: "]" cannot stand here; supported are /a/b, //b, *, @x, text(), .., names with a declared prefix, and the conditions [1], [last()], [@x], [b='v'], [@x='v'], starts-with(), contains(), not(), and, or`,
+    ],
+  },
+  {
+    name: "a prefix that nobody declared",
+    text: rule('when = { on = "prepare", xml = "/domain/foo:bar" }\ndeny = "no"'),
+    told: [
+      `rules.toml:3:32: rule[0].when.xml: found "/domain/foo:bar", expected a path: column 9: the prefix "foo" is not declared; supported are /a/b, //b, *, @x, text(), .., names with a declared prefix, and the conditions [1], [last()], [@x], [b='v'], [@x='v'], starts-with(), contains(), not(), and, or`,
+    ],
+  },
+  {
+    name: "a label of a network",
+    text: rule('when = { on = "updated", label.role = "x" }\nrun = { argv = ["/x"] }'),
+    told: [
+      "rules.toml:3:26: rule[0].when.label: found the label selector, expected no label selector: libvirt sends no such document at these operations",
+    ],
+  },
+  {
+    name: "the daemon's document",
+    text: rule('when = { on = "reload", xml = "/domain" }\nrun = { argv = ["/x"] }'),
+    told: [
+      "rules.toml:3:31: rule[0].when.xml: found the xml selector, expected no xml selector: libvirt sends no such document at these operations",
+    ],
+  },
+  {
+    name: "edit where libvirt does not read the document back",
+    text: rule('when = { on = "prepare" }\nedit = { path = "/domain/title", set = "x" }'),
+    told: [
+      "rules.toml:4:8: rule[0].edit: found edit at qemu prepare, expected migrate or restore, the operations at which libvirt reads the document back",
+    ],
+  },
+  {
+    name: "edits that say nothing, or two things",
+    text: rule(
+      'when = { on = "migrate" }\nedit = [{ path = "/a" }, { path = "/a", set = "x", remove = true }, { path = "/a", replace = "x" }, { path = "/a", set = "x", place = "last" }]',
+    ),
+    told: [
+      "rules.toml:4:9: rule[0].edit[0]: found a table, expected exactly one of set, replace, regex, remove and insert",
+      "rules.toml:4:26: rule[0].edit[1]: found a table, expected exactly one of set, replace, regex, remove and insert",
+      "rules.toml:4:69: rule[0].edit[2]: found a table, expected with beside replace or regex: what to write instead",
+      "rules.toml:4:101: rule[0].edit[3]: found a table, expected no place but beside insert",
+    ],
+  },
+  {
+    name: "an edit whose parts are wrong",
+    text: rule(
+      'when = { on = "migrate" }\nedit = [{ path = "a", set = "x" }, { path = "/a", regex = "(", with = "" }, { path = "/a", insert = "<b>" }, { path = "/a", set = "${xml:b}" }]',
+    ),
+    told: [
+      `rules.toml:4:18: rule[0].edit[0].path: found "a", expected a path: column 1: a path begins with "/" or "//"; supported are /a/b, //b, *, @x, text(), .., names with a declared prefix, and the conditions [1], [last()], [@x], [b='v'], [@x='v'], starts-with(), contains(), not(), and, or`,
+      'rules.toml:4:59: rule[0].edit[1].regex: found a regex that cannot be used, expected a regular expression: Cannot parse the expression "(" at column 1: a group is not closed; supported are characters, ., [a-z], [^a-z], \\d \\w \\s \\D \\W \\S, ( ), (?: ), |, *, +, ?, {n,m}, ^ and $',
+      'rules.toml:4:101: rule[0].edit[2].insert: found a insert that cannot be used, expected well-formed XML: Cannot parse the XML: the element "b" is not closed at line 1, column 1',
+      `rules.toml:4:131: rule[0].edit[3].set: found \${xml:b}, expected a path: column 1: a path begins with "/" or "//"; supported are /a/b, //b, *, @x, text(), .., names with a declared prefix, and the conditions [1], [last()], [@x], [b='v'], [@x='v'], starts-with(), contains(), not(), and, or`,
+    ],
+  },
+  {
+    name: "a document from a program where libvirt does not read it",
+    text: rule('when = { on = "prepare" }\nrun = { argv = ["/x"], output = "document" }'),
+    told: [
+      'rules.toml:4:33: rule[0].run.output: found "document", expected "none" at qemu prepare: libvirt reads a document back at migrate and restore',
     ],
   },
   {

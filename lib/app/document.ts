@@ -1,0 +1,82 @@
+/**
+ * The document that libvirt goes on with at `migrate` and `restore`: changed step by step, looked at before it leaves.
+ * @module
+ */
+import { parseDocument } from "../xml/document.ts";
+import { type Edit, planEdits, XmlEditError } from "../xml/edit.ts";
+import { parsePath } from "../xml/path_parser.ts";
+import { select } from "../xml/select.ts";
+import { applySplices } from "../xml/splice.ts";
+import { positionAt, XmlSyntaxError } from "../xml/syntax_error.ts";
+import { getAttribute, textContent, type XmlDocument } from "../xml/tree.ts";
+
+/** One place that an edit changed. */
+export interface Change {
+  /** From 1, in the document the edit found. */
+  readonly line: number;
+  readonly from: string;
+  readonly to: string;
+}
+
+/** What came of changing a document. */
+export type Changed =
+  | { readonly kind: "changed"; readonly document: XmlDocument; readonly changes: readonly Change[] }
+  | { readonly kind: "failed"; readonly problem: string };
+
+/** Does one edit. A document that is already as wanted comes back as it is. */
+export function changeDocument(document: XmlDocument, edit: Edit): Changed {
+  return attempt(() => {
+    const splices = planEdits(document, [edit]);
+    if (splices.length === 0) return { kind: "changed", document, changes: [] };
+    const changes = splices.map(({ span: { start, end }, text }) => ({
+      line: positionAt(document.text, start).line,
+      from: document.text.slice(start, end),
+      to: text,
+    }));
+    return { kind: "changed", document: parseDocument(applySplices(document.text, splices)), changes };
+  });
+}
+
+/** Reads a document that a program printed. */
+export function readPrinted(text: string): Changed {
+  return attempt(() => {
+    const document = parseDocument(text);
+    const problem = document.root.name.raw === "domain"
+      ? undefined
+      : `it is a <${document.root.name.raw}>, not a <domain>`;
+    return problem === undefined ? { kind: "changed", document, changes: [] } : { kind: "failed", problem };
+  });
+}
+
+function attempt(change: () => Changed): Changed {
+  try {
+    return change();
+  } catch (error) {
+    if (error instanceof XmlEditError || error instanceof XmlSyntaxError || error instanceof RangeError) {
+      return { kind: "failed", problem: error.message };
+    }
+    throw error;
+  }
+}
+
+/** What libvirt refuses to see changed (`virDomainDefCheckABIStability`): it would say so late, and in its own words. */
+const FIXED = { name: "/domain/name", uuid: "/domain/uuid" } as const;
+
+/** Why libvirt would refuse a document in the place of the one it sent; `undefined` when we know of nothing. */
+export function refuseDocument(sent: XmlDocument, final: XmlDocument): string | undefined {
+  if (final.root.name.raw !== "domain") return `the new document is a <${final.root.name.raw}>, not a <domain>`;
+  const [before, after] = [getAttribute(sent.root, "type"), getAttribute(final.root, "type")];
+  if (before !== after) {
+    return `the guest's type must stay ${JSON.stringify(before)}: it would be ${JSON.stringify(after)}`;
+  }
+  for (const [what, path] of Object.entries(FIXED)) {
+    const [old, now] = [valueAt(path, sent), valueAt(path, final)];
+    if (old !== now) return `the guest's ${what} must stay ${JSON.stringify(old)}: it would be ${JSON.stringify(now)}`;
+  }
+  return undefined;
+}
+
+function valueAt(path: string, document: XmlDocument): string | undefined {
+  const [node] = select(parsePath(path), document);
+  return node === undefined ? undefined : textContent(node).trim();
+}

@@ -1,0 +1,59 @@
+/**
+ * The call that a user describes in words.
+ * @module
+ */
+import { type HookCall, makeCall } from "../libvirt/call.ts";
+import type { Driver } from "../libvirt/driver.ts";
+import { drivers } from "../libvirt/drivers.ts";
+import { findOperation, parseInvocation } from "../libvirt/invocation.ts";
+import { didYouMean } from "../rules/nearest.ts";
+import { CommandError, type Desk, USAGE_CODE } from "./command.ts";
+
+const DOCUMENT_LIMITS = { bytesMax: 16 * 1024 * 1024, timeoutMs: 30_000 };
+
+/**
+ * Makes the call of `DRIVER OBJECT OPERATION [SUB-OPERATION] [EXTRA]`; what is left out comes from the driver table.
+ * @throws {CommandError} for a driver or an operation that does not exist
+ */
+export function readCall(words: readonly string[], document: Uint8Array, desk: Desk): HookCall {
+  const [driverName = "", object = "", given = "", sub, extra = "-"] = words;
+  const driver = findDriver(driverName);
+  const renamed = parseInvocation(driver, [object, given, "-", extra]);
+  const facts = findOperation(driver, renamed.operation);
+  if (facts === undefined) {
+    const operations = Object.keys(driver.operations);
+    const hint = didYouMean(given, operations) ?? `its operations are ${operations.join(", ")}`;
+    const message = `Cannot look at "${given}": the ${driver.name} driver has no such operation`;
+    throw new CommandError(message, { hint, code: USAGE_CODE });
+  }
+  const invocation = { ...renamed, subOperation: sub ?? facts.subOperation };
+  return makeCall(invocation, facts, { host: desk.sys.hostname(), document });
+}
+
+function findDriver(name: string): Driver {
+  const driver = Object.values<Driver>(drivers).find((candidate) => candidate.name === name);
+  if (driver !== undefined) return driver;
+  const names = Object.keys(drivers);
+  const hint = [didYouMean(name, names), `The drivers are ${names.join(", ")}`]
+    .filter((part) => part !== undefined).join(" ");
+  throw new CommandError(`Cannot look at a call of "${name}": there is no such driver`, { hint, code: USAGE_CODE });
+}
+
+/**
+ * Reads the document a user gives on stdin; empty where stdin is a terminal.
+ * @throws {CommandError} when it is too long or does not end
+ */
+export async function readDocument(desk: Desk): Promise<Uint8Array> {
+  if (desk.terminal.stdinIsTerminal) return new Uint8Array();
+  const input = await desk.sys.readStdin(DOCUMENT_LIMITS);
+  switch (input.kind) {
+    case "whole":
+      return input.bytes;
+    case "too-long":
+      throw new CommandError(`Cannot read the document: it is longer than ${DOCUMENT_LIMITS.bytesMax} bytes`);
+    case "late":
+      throw new CommandError("Cannot read the document: stdin was not closed in time");
+    default:
+      return input satisfies never;
+  }
+}
