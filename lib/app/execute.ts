@@ -3,13 +3,14 @@
  * @module
  */
 import type { HookCall } from "../libvirt/call.ts";
-import type { Edit, Fault, Intent, Run } from "../plan/intent.ts";
+import type { Edit, Intent, Run } from "../plan/intent.ts";
 import type { Plan } from "../plan/plan.ts";
-import { quote, visible } from "../plan/render.ts";
+import { quote, renderIntent, visible } from "../plan/render.ts";
 import type { CommandEnd, CommandResult, Sys } from "../sys/sys.ts";
 import type { XmlDocument } from "../xml/tree.ts";
 import { type Change, changeDocument, readPrinted } from "./document.ts";
 import { type ProgramSys, refuseArgv } from "./refuse_program.ts";
+import { makeScrubber, type Scrubber } from "./secrets.ts";
 
 /** What executing needs of the world. */
 export type ExecuteSys = ProgramSys & Pick<Sys, "run" | "elapsedMs">;
@@ -34,6 +35,8 @@ export type StepEnd = "done" | "refused" | "failed" | "late" | "interrupted";
 /** What came of one intent. */
 export interface Step {
   readonly intent: Intent;
+  /** What was to be done, as `explain` prints it, without secrets. */
+  readonly plan: string;
   readonly end: StepEnd;
   /** What went wrong, for a person. */
   readonly problem?: string | undefined;
@@ -52,29 +55,56 @@ const DOCUMENT_BYTES_MAX = 16 * 1024 * 1024;
 /** How much of a program's output goes into our one line. */
 const SHOWN_LENGTH_MAX = 500;
 
+/** A step before secrets are taken out of it. */
+type BareStep = Omit<Step, "intent" | "plan">;
+
 /** A step, and the document behind it where it made a new one. */
 interface Done {
-  readonly step: Step;
+  readonly step: BareStep;
   readonly document?: XmlDocument;
 }
 
 /** What a step works with. */
 interface Work extends ExecuteOptions {
+  readonly scrubber: Scrubber;
   /** The document as the steps before have left it; `undefined` where none changed it. */
   readonly document: XmlDocument | undefined;
 }
 
 /** Carries a plan out. A refusal, or a failure that fails the call, is the last step. */
 export async function executePlan(plan: Plan, options: ExecuteOptions, sys: ExecuteSys): Promise<Execution> {
+  const scrubber = makeScrubber(options.call);
   const steps: Step[] = [];
   let document: XmlDocument | undefined;
   for (const intent of plan) {
-    const done = await executeIntent(intent, { ...options, document }, sys);
-    steps.push(done.step);
-    document = done.document ?? document;
-    if (isFatal(done.step) || done.step.end === "interrupted") break;
+    const done = await executeIntent(intent, { ...options, document, scrubber }, sys);
+    if (done.document !== undefined) {
+      document = done.document;
+      scrubber.learn(document);
+    }
+    const step = scrubStep(intent, done.step, scrubber);
+    steps.push(step);
+    if (isFatal(step) || step.end === "interrupted") break;
   }
   return { steps, document };
+}
+
+/** A step as it may be written down. */
+function scrubStep(intent: Intent, bare: BareStep, scrubber: Scrubber): Step {
+  const { problem, stdout, stderr, changes, ...rest } = bare;
+  const scrubbed = (text: string | undefined): string | undefined =>
+    text === undefined ? undefined : scrubber.scrub(text);
+  return {
+    ...rest,
+    intent,
+    plan: scrubber.scrub(renderIntent(intent)),
+    problem: scrubbed(problem),
+    stdout: scrubbed(stdout),
+    stderr: scrubbed(stderr),
+    ...(changes === undefined ? {} : {
+      changes: changes.map(({ line, from, to }) => ({ line, from: scrubber.scrub(from), to: scrubber.scrub(to) })),
+    }),
+  };
 }
 
 /** Whether a step's end decides the call. */
@@ -85,9 +115,9 @@ export function isFatal(step: Step): boolean {
 async function executeIntent(intent: Intent, work: Work, sys: ExecuteSys): Promise<Done> {
   switch (intent.kind) {
     case "deny":
-      return { step: { intent, end: "refused", problem: visible(intent.message), durationMs: 0 } };
+      return { step: { end: "refused", problem: visible(intent.message), durationMs: 0 } };
     case "fault":
-      return { step: failed(intent, `cannot ${intent.action}: ${visible(intent.message)}`) };
+      return { step: failed(`cannot ${intent.action}: ${visible(intent.message)}`) };
     case "edit":
       return executeEdit(intent, work);
     case "run":
@@ -97,14 +127,14 @@ async function executeIntent(intent: Intent, work: Work, sys: ExecuteSys): Promi
   }
 }
 
-function failed(intent: Edit | Run | Fault, problem: string, hint?: string): Step {
-  return { intent, end: "failed", problem, hint, durationMs: 0 };
+function failed(problem: string, hint?: string): BareStep {
+  return { end: "failed", problem, hint, durationMs: 0 };
 }
 
 function executeEdit(intent: Edit, work: Work): Done {
   const changed = changeDocument(work.document ?? work.call.xml(), intent.step.edit);
-  if (changed.kind === "failed") return { step: failed(intent, visible(changed.problem)) };
-  const step: Step = { intent, end: "done", durationMs: 0, changes: changed.changes };
+  if (changed.kind === "failed") return { step: failed(visible(changed.problem)) };
+  const step: BareStep = { end: "done", durationMs: 0, changes: changed.changes };
   return changed.changes.length === 0 ? { step } : { step, document: changed.document };
 }
 
@@ -112,12 +142,12 @@ async function executeRun(intent: Run, work: Work, sys: ExecuteSys): Promise<Don
   const [program] = intent.argv;
   const refusal = refuseArgv(intent.argv, sys);
   if (refusal !== undefined) {
-    return { step: failed(intent, `cannot run ${quote(program)}: ${visible(refusal.reason)}`, refusal.advice) };
+    return { step: failed(`cannot run ${quote(program)}: ${visible(refusal.reason)}`, refusal.advice) };
   }
   const leftMs = work.deadlineMs - sys.elapsedMs();
   if (leftMs <= 0) {
     const problem = `cannot run ${quote(program)}: no time is left for this call`;
-    return { step: { intent, end: "late", problem, durationMs: 0 } };
+    return { step: { end: "late", problem, durationMs: 0 } };
   }
   const timeoutMs = Math.min(leftMs, intent.timeoutMs ?? leftMs);
   const result = await sys.run({
@@ -130,20 +160,25 @@ async function executeRun(intent: Run, work: Work, sys: ExecuteSys): Promise<Don
   const { stderr, durationMs } = result;
   const end = stepEnd(result.end);
   if (end !== "done") {
-    const problem = runProblem(program, result, timeoutMs);
-    return { step: { intent, end, problem, durationMs, stdout: result.stdout, stderr } };
+    const problem = runProblem(program, scrubResult(result, work.scrubber), timeoutMs);
+    return { step: { end, problem, durationMs, stdout: result.stdout, stderr } };
   }
-  if (intent.output === "none") return { step: { intent, end, durationMs, stdout: result.stdout, stderr } };
+  if (intent.output === "none") return { step: { end, durationMs, stdout: result.stdout, stderr } };
   // As with libvirt: nothing printed leaves the document as it is.
-  if (result.stdout.trim() === "") return { step: { intent, end, durationMs, stderr } };
+  if (result.stdout.trim() === "") return { step: { end, durationMs, stderr } };
   const printed = readPrinted(result.stdout);
-  if (printed.kind === "changed") return { step: { intent, end, durationMs, stderr }, document: printed.document };
+  if (printed.kind === "changed") return { step: { end, durationMs, stderr }, document: printed.document };
   const problem = `what ${quote(program)} printed cannot be the guest's document: ${visible(printed.problem)}`;
-  return { step: { ...failed(intent, problem), durationMs, stderr } };
+  return { step: { ...failed(problem), durationMs, stderr } };
 }
 
 function currentDocument(work: Work): Uint8Array {
   return work.document === undefined ? work.call.document : new TextEncoder().encode(work.document.text);
+}
+
+/** Before its end goes into a message: half a secret is not found. */
+function scrubResult(result: CommandResult, scrubber: Scrubber): CommandResult {
+  return { ...result, stdout: scrubber.scrub(result.stdout), stderr: scrubber.scrub(result.stderr) };
 }
 
 function stepEnd(end: CommandEnd): StepEnd {

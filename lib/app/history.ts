@@ -3,8 +3,9 @@
  * @module
  */
 import type { Invocation } from "../libvirt/invocation.ts";
-import { renderIntent, visible } from "../plan/render.ts";
+import { visible } from "../plan/render.ts";
 import type { Sys } from "../sys/sys.ts";
+import type { Change } from "./document.ts";
 import type { Step } from "./execute.ts";
 import type { Outcome } from "./outcome.ts";
 import { HISTORY_FILE, LOG_DIRECTORY } from "./paths.ts";
@@ -23,6 +24,8 @@ export interface HistoryAction {
   readonly durationMs: number;
   readonly stdout?: string;
   readonly stderr?: string;
+  /** What an edit changed, the first few places: line of the document, old text, new text. */
+  readonly changes?: readonly Change[];
 }
 
 /** One line of the history. */
@@ -54,6 +57,8 @@ export interface HistoryEntry {
 const LINE_BYTES_MAX = 65_536;
 const FILE_BYTES_MAX = 10_000_000;
 const SHOWN_OUTPUT_LENGTH_MAX = 4000;
+const SHOWN_CHANGES_MAX = 20;
+const SHOWN_CHANGE_LENGTH_MAX = 200;
 
 /** What the history needs of the world. */
 export type HistorySys = Pick<
@@ -115,13 +120,26 @@ function historyAction(step: Step): HistoryAction {
   return {
     rule: step.intent.rule,
     action: step.intent.kind === "fault" ? step.intent.action : step.intent.kind,
-    plan: renderIntent(step.intent),
+    plan: step.plan,
     end: step.end,
     ...(step.problem === undefined ? {} : { problem: step.problem }),
     durationMs: Math.round(step.durationMs * 10) / 10,
     ...output("stdout", step.stdout),
     ...output("stderr", step.stderr),
+    ...changed(step.changes),
   };
+}
+
+function changed(changes: readonly Change[] | undefined): { changes?: readonly Change[] } {
+  if (changes === undefined || changes.length === 0) return {};
+  return {
+    changes: changes.slice(0, SHOWN_CHANGES_MAX)
+      .map(({ line, from, to }) => ({ line, from: shortened(from), to: shortened(to) })),
+  };
+}
+
+function shortened(text: string): string {
+  return text.length > SHOWN_CHANGE_LENGTH_MAX ? `${text.slice(0, SHOWN_CHANGE_LENGTH_MAX)}…` : text;
 }
 
 function output(stream: "stdout" | "stderr", text: string | undefined): { stdout?: string; stderr?: string } {

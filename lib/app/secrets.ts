@@ -1,0 +1,41 @@
+/**
+ * Passwords that documents carry at `migrate` and `restore` stay out of everything that is written down.
+ * @module
+ */
+import type { HookCall } from "../libvirt/call.ts";
+import { secretValues } from "../libvirt/redact.ts";
+import { REDACTED, scrub } from "../libvirt/scrub.ts";
+import { XmlSyntaxError } from "../xml/syntax_error.ts";
+import type { XmlDocument } from "../xml/tree.ts";
+
+/** Takes the secrets of documents out of a text. */
+export interface Scrubber {
+  scrub(text: string): string;
+  /** Makes the secrets of one more document known. */
+  learn(document: XmlDocument): void;
+}
+
+/** A scrubber for a call. The document is looked at when there is something to scrub. */
+export function makeScrubber(call: HookCall): Scrubber {
+  const learned: string[] = [];
+  let sent: readonly string[] | "unknown" | undefined;
+  return {
+    learn: (document) => void learned.push(...secretValues(document)),
+    scrub: (text) => {
+      if (text === "") return text;
+      sent ??= secretsOf(call);
+      // Where the document cannot be read, nobody knows what in a program's output is a secret.
+      return sent === "unknown" ? REDACTED : scrub(text, [...sent, ...learned]);
+    },
+  };
+}
+
+function secretsOf(call: HookCall): readonly string[] | "unknown" {
+  if (call.document.length === 0) return [];
+  try {
+    return secretValues(call.xml());
+  } catch (error) {
+    if (!(error instanceof XmlSyntaxError)) throw error;
+    return "unknown";
+  }
+}
