@@ -4,8 +4,28 @@
  */
 import type { Node } from "./node.ts";
 
-/** A QEMU domain of 32 MiB that boots into "no bootable device"; `network` gives it an interface. */
-export function qemuDomain(name: string, options: { readonly network?: string; readonly uuid?: string } = {}): string {
+/** The password of every VNC server here: it must be found nowhere else. */
+export const VNC_PASSWORD = "s3cr3tpw";
+
+/** What a QEMU domain can have beside its 32 MiB. */
+export interface QemuOptions {
+  /** The network its interface is in. */
+  readonly network?: string;
+  readonly uuid?: string;
+  /** The raw file that is its disk. */
+  readonly disk?: string;
+  /** The address its VNC server listens on, with a password. */
+  readonly vnc?: string;
+}
+
+/** A QEMU domain of 32 MiB that boots into "no bootable device". */
+export function qemuDomain(name: string, options: QemuOptions = {}): string {
+  const disk = options.disk === undefined ? "" : `<disk type='file' device='disk'>
+      <driver name='qemu' type='raw'/><source file='${options.disk}'/><target dev='vda' bus='virtio'/>
+    </disk>`;
+  const vnc = options.vnc === undefined
+    ? ""
+    : `<graphics type='vnc' autoport='yes' listen='${options.vnc}' passwd='${VNC_PASSWORD}'/>`;
   const network = options.network === undefined
     ? ""
     : `<interface type='network'><source network='${options.network}'/></interface>`;
@@ -17,7 +37,7 @@ export function qemuDomain(name: string, options: { readonly network?: string; r
   <features><acpi/></features>
   <devices>
     <controller type='usb' model='none'/>
-    ${network}
+    ${network}${disk}${vnc}
     <memballoon model='none'/>
   </devices>
 </domain>
