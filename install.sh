@@ -527,8 +527,9 @@ plan_hook() {
   case $STATE in
   absent | ours)
     plan_file "hooks/$1" "hook:$1" "$main"
-    # Ours stood beside another's hook that has gone. First the main place is filled, then the drop-in removed: libvirt
-    # looks at the main place before the folder, so a call in between finds ours once; at worst twice, never not at all.
+    # Ours stood beside another's hook that has gone. First the main place is filled, then the drop-in removed. libvirt
+    # looks at the main place, then at the folder: a call may run both when the first ends before the second step here;
+    # it finds neither only if it stands still between its two looks for as long as both steps take.
     case $beside_state in
     ours) plan drop "hook:$1" "$beside" ;;
     changed) warn "$beside was changed since we put it there: it is yours now and stays, libvirt runs it too" ;;
@@ -1058,7 +1059,7 @@ show_notice() {
   fi
   waiting=$(waiting_daemons "$1")
   if [ -z "$waiting" ]; then
-    daemons_of "$1" | sed 's/^\([0-9]*\) [0-9]* \(.*\)/  noticed by \2 (process \1)/'
+    daemons_of "$1" | sed 's/^\([0-9]*\) [0-9]* \(.*\)/  noticed by \2 (process \1): it started later, or had a hook here before/'
   else
     say "  perhaps unnoticed: libvirt was running before the hook came; if it was not reloaded since:"
     reload_commands "$waiting" | sed 's/^/    /'

@@ -39,7 +39,11 @@ const STAGES = {
     args: ["test", "-A", ...LOCKED, "--no-check", "tests/examples", "tests/docs"],
     counts: true,
   },
-  install: { name: "install.sh", args: ["test", "-A", ...LOCKED, "--no-check", "tests/install"], counts: true },
+  install: {
+    name: "install.sh",
+    args: ["test", "-A", ...LOCKED, "--no-check", "--parallel", "tests/install"],
+    counts: true,
+  },
   e2e: { name: "end to end (real libvirtd)", args: ["test", "-A", ...LOCKED, "--no-check", "tests/e2e"], counts: true },
 } as const satisfies Record<string, Stage>;
 

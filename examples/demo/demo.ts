@@ -10,10 +10,12 @@ import { openPrivateRoot, type PrivateRoot } from "../../tests/support/private_r
 import { explainInstead } from "./explain.ts";
 import { type Caller, callerIn, countLeftRunning, runCommand } from "./play.ts";
 import { seconds, showProgress, unchangedLine } from "./progress.ts";
-import { acts, type Step } from "./scenes.ts";
+import { acts } from "./scenes.ts";
 import { openScreen, type Screen } from "./screen.ts";
 import { showAct, showAsked, showCommand, showHook, showLeft, showSurprise } from "./show.ts";
 import { programBinds, stagedFiles } from "./stage.ts";
+import type { Step } from "./step.ts";
+import { tellWhatNext } from "./what_next.ts";
 
 const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname).replace(/\/$/, "");
 
@@ -26,12 +28,12 @@ async function main(screen: Screen): Promise<number> {
     const opened = await openPrivateRoot(programBinds(built));
     if (opened.kind === "refused") {
       await explainInstead(built, opened.reason, screen);
-      tellWhatNext(built, screen);
+      tellWhatNext(built, ROOT, screen);
       return 0;
     }
     await using root = opened.root;
     const surprises = await play(root, screen);
-    tellWhatNext(built, screen);
+    tellWhatNext(built, ROOT, screen);
     return surprises === 0 ? 0 : 1;
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
@@ -129,27 +131,6 @@ async function playStep(step: Step, { root, caller }: Company, screen: Screen): 
     default:
       return step satisfies never;
   }
-}
-
-function tellWhatNext({ folder }: BuiltTarget, screen: Screen): void {
-  showAct({ title: "On a hypervisor of yours", about: "Copy this folder to it, and there:" }, screen);
-  screen.print();
-  for (
-    const [command, about] of [
-      ["./install.sh --dry-run", "every step it would take"],
-      ["./install.sh", "for the libvirt drivers that are there"],
-      ["cp examples/maintenance.toml /etc/virt-hooks/rules.d/", "rules to begin with"],
-      ["virt-hooks check", "are there mistakes in them?"],
-      ["virt-hooks explain qemu GUEST prepare", "what would happen, and why"],
-      ["virt-hooks history --follow", "what happens"],
-      ["./install.sh --uninstall", "and all is as it was"],
-    ] as const
-  ) {
-    screen.print(`    ${screen.paint("cyan", command.padEnd(55))}${about}`);
-  }
-  screen.print();
-  screen.print(`  the folder   ${folder}`);
-  screen.print(`  to read on   ${ROOT}/README.md and docs/`);
 }
 
 if (import.meta.main) Deno.exit(await main(openScreen()));

@@ -4,10 +4,11 @@
  */
 import type { BuiltTarget } from "../../lib/build/build.ts";
 import { hookWords } from "./play.ts";
-import { acts, type HookStep } from "./scenes.ts";
+import { acts } from "./scenes.ts";
 import type { Screen } from "./screen.ts";
 import { showAct, showAsked } from "./show.ts";
 import { exampleNames, exampleText } from "./stage.ts";
+import type { HookStep } from "./step.ts";
 
 /** Shows `virt-hooks explain` for the calls of the play. It reads rules and writes nothing. */
 export async function explainInstead(built: BuiltTarget, reason: string, screen: Screen): Promise<void> {

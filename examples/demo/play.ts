@@ -6,8 +6,8 @@ import * as v from "valibot";
 import { drivers } from "../../lib/libvirt/drivers.ts";
 import type { Driver } from "../../lib/libvirt/driver.ts";
 import type { CallResult, PrivateRoot, Stdin } from "../../tests/support/private_root.ts";
-import type { CommandStep, HookStep } from "./scenes.ts";
 import { COMMAND_PATH, documentText } from "./stage.ts";
+import type { CommandStep, HookStep } from "./step.ts";
 
 /** The environment that libvirt gives a hook under systemd. */
 export const LIBVIRT_ENVIRONMENT = {

@@ -2,57 +2,9 @@
  * The play: what libvirt asks and what people do, in order, with the exit code each call must end with.
  * @module
  */
-import type { DriverName } from "../../lib/libvirt/driver.ts";
 import type { Placed } from "../../tests/support/private_root.ts";
-import { type Document, exampleText, stagedExample, stagedRules } from "./stage.ts";
-
-/** libvirt calls a hook. */
-export interface HookStep {
-  readonly kind: "hook";
-  /** What is going on, in plain words. */
-  readonly asked: string;
-  readonly driver: DriverName;
-  readonly object: string;
-  readonly operation: string;
-  readonly extra: string;
-  readonly document?: Document;
-  readonly exitCode: number;
-  /** What libvirt does then. */
-  readonly then: string;
-  /** Show what libvirt's client is told, too. */
-  readonly virsh?: true;
-}
-
-/** A person runs `virt-hooks`. */
-export interface CommandStep {
-  readonly kind: "command";
-  readonly asked: string;
-  readonly args: readonly string[];
-  readonly exitCode: number;
-}
-
-/** A person changes files; told only when `asked` says something. */
-export interface ChangeStep {
-  readonly kind: "change";
-  readonly asked?: string;
-  readonly place?: readonly Placed[];
-  readonly remove?: readonly string[];
-}
-
-/** Looks for what a program has left running. */
-export interface LookStep {
-  readonly kind: "look";
-}
-
-/** One step of the play. */
-export type Step = HookStep | CommandStep | ChangeStep | LookStep;
-
-/** Steps that belong together. */
-export interface Act {
-  readonly title: string;
-  readonly about: string;
-  readonly steps: readonly Step[];
-}
+import { exampleText, stagedExample, stagedRules } from "./stage.ts";
+import type { Act, HookStep } from "./step.ts";
 
 /** The whole play. */
 export function acts(): readonly Act[] {

@@ -5,8 +5,8 @@
 import { quote, visible } from "../../lib/plan/render.ts";
 import type { Tone } from "../../lib/cli/colour.ts";
 import type { Entry, Seen, SeenHook } from "./play.ts";
-import type { Act, CommandStep, HookStep } from "./scenes.ts";
 import type { Screen } from "./screen.ts";
+import type { Act, CommandStep, HookStep } from "./step.ts";
 
 const LABEL_WIDTH = 8;
 const INDENT = "    ";

@@ -14,7 +14,7 @@ import { openPrivateRoot, type PrivateRoot } from "../support/private_root.ts";
 import { type Case, caseFiles, CASES } from "./cases.ts";
 import { compileEmpty, contendersOf, HERE, missingInterpreters, programBinds, ROOT } from "./contenders.ts";
 import type { Measured, Order } from "./measure.ts";
-import { type CaseResult, compare, table } from "./report.ts";
+import { type CaseResult, compare, isNoisy, table } from "./report.ts";
 
 const ROUNDS = 60;
 const WARM_UP_ROUNDS = 5;
@@ -96,7 +96,11 @@ async function bench(rounds: number, folder: string): Promise<number> {
   }
   const report = { datetime: new Date().toISOString(), machine, rounds, documentBytes: document.length, cases };
   await Deno.writeTextFile(`${ROOT}/dist/bench.json`, `${JSON.stringify(report, null, 2)}\n`);
-  print(`\nRatios are to the empty program of the same round. Written: ${ROOT}/dist/bench.json\n`);
+  if (cases.some(({ results }) => isNoisy(results))) {
+    print("\nThis machine was busy with other things: measure again when it is quiet, or with more --rounds.\n");
+  }
+  print("\nRatios are to the empty program in the same round; a tenth of the rounds was as fast as under fastest.\n");
+  print(`Written: ${ROOT}/dist/bench.json\n`);
   return 0;
 }
 

@@ -8,7 +8,7 @@ import { findDenort } from "../../lib/build/denort.ts";
 import { hostTarget } from "../../lib/build/target.ts";
 import type { Bind } from "../support/private_root.ts";
 import type { Contender } from "./measure.ts";
-import { HOOK_NAME } from "./report.ts";
+import { COPY_NAME, HOOK_NAME } from "./report.ts";
 
 /** The checkout, and this folder of it. */
 export const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname).replace(/\/$/, "");
@@ -64,7 +64,7 @@ export function contendersOf(exitCode: number): readonly Contender[] {
   const scripts = SCRIPTS.filter(({ interpreter }) => exists(interpreter));
   return [
     { name: "empty program", argv: ["/bench/empty", ...CALL], exitCode: 0 },
-    { name: "the same, copied", argv: ["/bench/empty-copy", ...CALL], exitCode: 0 },
+    { name: COPY_NAME, argv: ["/bench/empty-copy", ...CALL], exitCode: 0 },
     { name: "Deno.exit(0) alone", argv: ["/bench/exiting", ...CALL], exitCode: 0 },
     { name: HOOK_NAME, argv: ["/etc/libvirt/hooks/qemu", ...CALL], exitCode },
     ...scripts.map(({ name, path }): Contender => ({ name, argv: [path, ...CALL], exitCode })),

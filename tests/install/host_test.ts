@@ -51,6 +51,7 @@ onPrivateHost("says how to reload, until libvirt was restarted", async (root) =>
   assert(advice.test(first), first);
   assert(advice.test(again), again);
   assertStringIncludes(again, "already installed");
+  assert(!status.includes("noticed by"), status);
   assertStringIncludes(status, "perhaps unnoticed: libvirt was running before the hook came");
   assert(/^restarted (\d+)\n[^]*noticed by libvirtd \(process \1\)/.test(restarted), restarted);
   assert(!last.includes("-HUP"), last);
