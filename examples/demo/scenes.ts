@@ -4,33 +4,11 @@
  */
 import type { Placed } from "../../tests/support/private_root.ts";
 import { exampleText, stagedExample, stagedRules } from "./stage.ts";
-import type { Act, HookStep } from "./step.ts";
+import { type Act, daemon, guest, network } from "./step.ts";
 
 /** The whole play. */
 export function acts(): readonly Act[] {
   return [beginning(), life(), migration(), maintenance(), hanging(), broken()];
-}
-
-type Told =
-  & Pick<HookStep, "asked" | "then">
-  & Partial<Pick<HookStep, "object" | "extra" | "document" | "exitCode" | "virsh">>;
-
-function guest(operation: string, told: Told): HookStep {
-  return {
-    ...{ kind: "hook", driver: "qemu", object: "web-1", operation, extra: "-", document: "guest.xml", exitCode: 0 },
-    ...told,
-  };
-}
-
-function network(operation: string, told: Told): HookStep {
-  return {
-    ...{ kind: "hook", driver: "network", object: "lab", operation, extra: "-", document: "network.xml", exitCode: 0 },
-    ...told,
-  };
-}
-
-function daemon(operation: string, told: Told): HookStep {
-  return { kind: "hook", driver: "daemon", object: "-", operation, extra: operation, exitCode: 0, ...told };
 }
 
 function beginning(): Act {

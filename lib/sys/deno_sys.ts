@@ -35,7 +35,7 @@ export function denoSys(): Sys {
 }
 
 async function readStdin(limits: { readonly bytesMax: number; readonly timeoutMs: number }): Promise<Input> {
-  let timer: number | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<Input>((resolve) => {
     timer = setTimeout(() => resolve({ kind: "late" }), limits.timeoutMs);
   });

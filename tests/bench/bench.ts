@@ -12,7 +12,7 @@ import { progressLine } from "../../lib/build/progress.ts";
 import { hostTarget } from "../../lib/build/target.ts";
 import { openPrivateRoot, type PrivateRoot } from "../support/private_root.ts";
 import { type Case, caseFiles, CASES } from "./cases.ts";
-import { compileEmpty, contendersOf, HERE, missingInterpreters, programBinds, ROOT } from "./contenders.ts";
+import { compileEmpty, contendersOf, HERE, missingInterpreters, programBinds, readAfresh, ROOT } from "./contenders.ts";
 import type { Measured, Order } from "./measure.ts";
 import { type CaseResult, compare, isNoisy, table } from "./report.ts";
 
@@ -77,7 +77,9 @@ async function bench(rounds: number, folder: string): Promise<number> {
   const exiting = await compileEmpty("exiting", folder);
   const emptyCopy = `${folder}/empty-copy`;
   await Deno.copyFile(empty, emptyCopy);
-  const opened = await openPrivateRoot(programBinds({ hook, empty, emptyCopy, exiting }));
+  const programs = { hook, empty, emptyCopy, exiting };
+  if (!await readAfresh(programs)) print("The programs stay in the kernel's cache as they were: dd cannot drop them\n");
+  const opened = await openPrivateRoot(programBinds(programs));
   if (opened.kind === "refused") {
     print(`error: Cannot measure: this machine gives no private root: ${opened.reason}\n`);
     return 1;
@@ -87,7 +89,9 @@ async function bench(rounds: number, folder: string): Promise<number> {
   print(`${machine.cpu}, ${machine.cpus} CPUs, Linux ${machine.kernel}, Deno ${machine.deno}; ${rounds} rounds\n`);
   for (const path of missingInterpreters()) print(`Left out: what needs ${path}, as it is not here\n`);
   const document = Deno.readFileSync(`${HERE}guest.xml`);
-  await root.place([{ kind: "file", path: "/bench/guest.xml", mode: "0644", content: document }]);
+  await root.place([
+    { kind: "file", path: "/bench/guest.xml", mode: "0644", content: document },
+  ]);
   const cases: CaseResult[] = [];
   for (const each of CASES) {
     const result = { name: each.name, goal: each.goal, results: compare(await measureCase(each, rounds, root)) };

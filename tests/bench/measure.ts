@@ -30,6 +30,8 @@ export interface Measured {
   readonly memoryKb: number | undefined;
 }
 
+const MEMORY_LOOKS_MIN = 2;
+
 /** Measures in rounds: in each, every program once, so that what else the machine does hits all alike. */
 async function measure(order: Order): Promise<readonly Measured[]> {
   const { contenders, warmUpRounds, rounds, memoryRounds } = order;
@@ -95,14 +97,17 @@ async function feed(child: Deno.ChildProcess, document: Uint8Array): Promise<voi
   }
 }
 
-/** The high-water mark that the kernel keeps, read again and again until the process has ended. */
+/**
+ * The high-water mark that the kernel keeps, read again and again until the process has ended; nothing for one that is
+ * over before it could be read a few times.
+ */
 async function watchMemory(pid: number): Promise<number | undefined> {
   const own = Deno.readLinkSync("/proc/self/exe");
-  let memoryKb: number | undefined;
+  const seenKb: number[] = [];
   while (true) {
     const seen = readMemory(pid, own);
-    if (seen === "ended") return memoryKb;
-    memoryKb = seen ?? memoryKb;
+    if (seen === "ended") return seenKb.length < MEMORY_LOOKS_MIN ? undefined : seenKb.at(-1);
+    if (seen !== undefined) seenKb.push(seen);
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
 }

@@ -1,0 +1,92 @@
+/**
+ * Which huge pages a guest will take from the host when it starts.
+ * @module
+ */
+
+import type { XmlElement } from "../xml/tree.ts";
+import { parseCpuSet } from "./cpu_set.ts";
+import { attributeOf, childElements, descend, descendText } from "./elements.ts";
+import { elementBytes, memoryBytes, type MemoryModule, memoryModules, scaledBytes } from "./memory.ts";
+import { type NumaBinding, numaBinding, numaCells } from "./numa.ts";
+
+/** One part of a guest's memory that shall stand on huge pages. */
+export interface HugepageDemand {
+  /** The guest's NUMA cell, `undefined` for a guest without cells. */
+  readonly cell: number | undefined;
+  /** `undefined`: the host's default size. A size of the host's ordinary pages means ordinary memory. */
+  readonly pageBytes: number | undefined;
+  /** `undefined` where the document gives no size that can be read. */
+  readonly memoryBytes: number | undefined;
+  /** Where on the host it shall come from, `undefined` for anywhere. */
+  readonly binding: NumaBinding | undefined;
+}
+
+interface Page {
+  readonly bytes: number | undefined;
+  readonly cells: readonly number[] | undefined;
+}
+
+/**
+ * `/domain/memoryBacking/hugepages`, its `<page size unit nodeset>` (since 1.2.5), and the `<pagesize>` of
+ * memory modules of the model `dimm`. Everywhere.
+ *
+ * Follows libvirt: a cell takes the page that names it in `nodeset`, else the last one that names none, else ordinary
+ * memory.
+ */
+export function hugepageDemands(domain: XmlElement): readonly HugepageDemand[] {
+  const modules = memoryModules(domain);
+  const cells = numaCells(domain);
+  const pages = wantedPages(domain, cells.length > 0);
+  const parts = cells.length > 0
+    ? cells.map(({ id, memoryBytes }) => ({ cell: id, memoryBytes }))
+    : [{ cell: undefined, memoryBytes: withoutModules(domain, modules) }];
+  const demands: HugepageDemand[] = [];
+  for (const part of parts) {
+    const page = pageFor(pages, part.cell);
+    if (page !== undefined) demands.push({ ...part, pageBytes: page.bytes, binding: numaBinding(domain, part.cell) });
+  }
+  for (const dimm of modules.filter(({ model }) => model === "dimm")) {
+    const demand = dimmDemand(domain, dimm, pageFor(pages, dimm.cell));
+    if (demand !== undefined) demands.push(demand);
+  }
+  return demands;
+}
+
+function wantedPages(domain: XmlElement, hasCells: boolean): readonly Page[] {
+  const hugepages = descend(domain, "memoryBacking", "hugepages");
+  if (hugepages === undefined) return [];
+  const pages = childElements(hugepages, "page");
+  if (pages.length === 0) return [{ bytes: undefined, cells: undefined }];
+  return pages.map((page) => {
+    const cells = parseCpuSet(attributeOf(page, "nodeset"));
+    const bytes = scaledBytes(attributeOf(page, "size"), attributeOf(page, "unit"));
+    // Without cells libvirt reads nodeset='0' as "all of it".
+    return { bytes, cells: !hasCells && cells?.length === 1 && cells[0] === 0 ? undefined : cells };
+  });
+}
+
+function pageFor(pages: readonly Page[], cell: number | undefined): Page | undefined {
+  const named = cell === undefined ? undefined : pages.find(({ cells }) => cells?.includes(cell));
+  return named ?? pages.findLast(({ cells }) => cells === undefined);
+}
+
+function dimmDemand(domain: XmlElement, dimm: MemoryModule, page: Page | undefined): HugepageDemand | undefined {
+  const ownBytes = elementBytes(descend(dimm.element, "source", "pagesize"));
+  if (ownBytes === undefined && page === undefined) return undefined;
+  const hostNodes = parseCpuSet(descendText(dimm.element, "source", "nodemask"));
+  const ofCell = numaBinding(domain, dimm.cell);
+  return {
+    cell: dimm.cell,
+    pageBytes: ownBytes ?? page?.bytes,
+    memoryBytes: dimm.sizeBytes,
+    binding: hostNodes === undefined ? ofCell : { mode: ofCell?.mode ?? "strict", hostNodes },
+  };
+}
+
+/** What is left of the guest's memory without its modules, which the total holds too. */
+function withoutModules(domain: XmlElement, modules: readonly MemoryModule[]): number | undefined {
+  const total = memoryBytes(domain);
+  if (total === undefined) return undefined;
+  const rest = modules.reduce((left, { sizeBytes = 0 }) => left - sizeBytes, total);
+  return rest < 0 ? undefined : rest;
+}

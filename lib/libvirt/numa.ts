@@ -1,0 +1,50 @@
+/**
+ * The NUMA cells a guest sees, and the nodes of the host that their memory shall come from.
+ * @module
+ */
+
+import type { XmlElement } from "../xml/tree.ts";
+import { parseCpuSet } from "./cpu_set.ts";
+import { attributeOf, childElements, descend } from "./elements.ts";
+import { scaledBytes, wholeKib } from "./memory.ts";
+import { parseDecimal } from "./numbers.ts";
+
+/** A NUMA cell of a guest. */
+export interface NumaCell {
+  readonly id: number;
+  /** Its virtual CPUs, by number. */
+  readonly vcpus: readonly number[];
+  readonly memoryBytes: number | undefined;
+}
+
+/** `/domain/cpu/numa/cell`, since 0.9.8; the attribute `unit` since 1.2.11. Everywhere. None: one flat memory. */
+export function numaCells(domain: XmlElement): readonly NumaCell[] {
+  return childElements(descend(domain, "cpu", "numa"), "cell").map((cell, index) => ({
+    id: parseDecimal(attributeOf(cell, "id")) ?? index,
+    vcpus: parseCpuSet(attributeOf(cell, "cpus")) ?? [],
+    memoryBytes: wholeKib(scaledBytes(attributeOf(cell, "memory"), attributeOf(cell, "unit"))),
+  }));
+}
+
+/** Where memory shall come from. */
+export interface NumaBinding {
+  /** `strict`, `preferred`, `interleave` or `restrictive`. */
+  readonly mode: string;
+  readonly hostNodes: readonly number[];
+}
+
+/**
+ * `/domain/numatune/memnode` of a cell (since 1.2.7), else `/domain/numatune/memory` (since 0.9.3). Everywhere.
+ *
+ * @param cell the guest's cell, `undefined` for a guest without cells
+ * @returns `undefined` when nothing is asked for, or libvirt is to choose the nodes (`placement='auto'`)
+ */
+export function numaBinding(domain: XmlElement, cell: number | undefined): NumaBinding | undefined {
+  const numatune = descend(domain, "numatune");
+  const ofCell = cell === undefined ? undefined : childElements(numatune, "memnode")
+    .find((memnode) => parseDecimal(attributeOf(memnode, "cellid")) === cell);
+  const element = ofCell ?? descend(numatune, "memory");
+  const hostNodes = parseCpuSet(attributeOf(element, "nodeset"));
+  if (hostNodes === undefined) return undefined;
+  return { mode: attributeOf(element, "mode") ?? "strict", hostNodes };
+}

@@ -1,0 +1,49 @@
+/**
+ * Takes secrets out of documents, before one is kept or shown.
+ * @module
+ */
+
+import type { XmlDocument } from "../xml/tree.ts";
+import { encodeAttribute, encodeText } from "../xml/value.ts";
+import { type DocumentValue, documentValues, stretchesInDocument } from "./document_values.ts";
+import { longOccurrences, REDACTED } from "./scrub.ts";
+import { mergeStretches, replaceStretches, type Stretch } from "./stretches.ts";
+
+/** With more secrets than this in it every value of a document is hidden. No real guest has so many. */
+export const DOCUMENT_SECRETS_MAX = 256;
+
+/**
+ * The text of a document with `***` in the place of each secret, and wherever else in its values one of four characters
+ * or more stands again. Every other byte stays; the text is as well-formed as the document.
+ */
+export function redactSecrets(document: XmlDocument): string {
+  const values = documentValues(document);
+  const secrets = secretsOf(values);
+  if (secrets.size === 0) return document.text;
+  const stretches = values.flatMap((value) => stretchesInDocument(value, hiddenIn(value, secrets)));
+  return replaceStretches(document.text, mergeStretches(stretches), REDACTED);
+}
+
+/** The secrets of a document as they are, as XML and JSON write them, and as QEMU and JSON read them: for `scrub()`. */
+export function secretValues(document: XmlDocument): readonly string[] {
+  const forms = [...secretsOf(documentValues(document))].flatMap((secret) => [
+    secret,
+    encodeText(secret),
+    encodeAttribute(secret, "'"),
+    encodeAttribute(secret, '"'),
+    JSON.stringify(secret).slice(1, -1),
+    secret.replaceAll(",,", ","),
+    secret.replace(/\\(.)/gs, "$1"),
+  ]);
+  return [...new Set(forms)];
+}
+
+function secretsOf(values: readonly DocumentValue[]): ReadonlySet<string> {
+  return new Set(values.flatMap(({ text, secrets }) => secrets.map(({ start, end }) => text.slice(start, end))));
+}
+
+function hiddenIn(value: DocumentValue, secrets: ReadonlySet<string>): readonly Stretch[] {
+  if (secrets.size > DOCUMENT_SECRETS_MAX) return [{ start: 0, end: value.text.length }];
+  const again = [...secrets].flatMap((secret) => longOccurrences(value.text, secret));
+  return mergeStretches([...value.secrets, ...again]);
+}

@@ -1,0 +1,159 @@
+/**
+ * Setting a value, and replacing text in one.
+ * @module
+ */
+
+import { findMatches, type Replacement } from "./replacement.ts";
+import type { SelectedNode } from "./select.ts";
+import type { Draft } from "./splice.ts";
+import type { Span, XmlCData, XmlDocument, XmlElement, XmlText } from "./tree.ts";
+import { encodeAttribute, encodeCData, encodeText, type Place, rawPieces } from "./value.ts";
+
+/** A stretch of text that holds a value or a part of one. */
+interface Run {
+  readonly place: Place;
+  readonly value: string;
+  readonly span: Span;
+  /** What goes when the run goes: of a CDATA section its marks too. */
+  readonly outer: Span;
+}
+
+/** A change in the value of one run. */
+interface Change extends Span {
+  readonly text: string;
+}
+
+/** Splices that give a node a value. Text beside comments goes to where the first text stands. */
+export function setValue(
+  document: XmlDocument,
+  node: SelectedNode,
+  { value, fail }: { readonly value: string; readonly fail: (problem: string) => never },
+): readonly Draft[] {
+  const runs = runsOf(node, fail);
+  if (joinValues(runs) === value) return [];
+  const [first, ...others] = runs;
+  if (first === undefined) return node.type === "element" ? fillElement(node, value) : [];
+  const removed: Draft[] = others.map(({ outer }) => ({ span: outer, text: "", rank: "value" }));
+  return [{ span: first.span, text: encode(document, first, value), rank: "value" }, ...removed];
+}
+
+/** Splices that replace text in the value of a node, and leave the rest of it as it is written. */
+export function replaceInValue(
+  document: XmlDocument,
+  node: SelectedNode,
+  { replacement, fail }: { readonly replacement: Replacement; readonly fail: (problem: string) => never },
+): readonly Draft[] {
+  const runs = runsOf(node, fail);
+  const value = joinValues(runs);
+  const matches = findMatches(replacement, value).filter((found) => value.slice(found.start, found.end) !== found.text);
+  const drafts: Draft[] = [];
+  let runStart = 0;
+  for (const [index, run] of runs.entries()) {
+    const isLast = index === runs.length - 1;
+    const changes = matches.flatMap((match) => changeInRun(match, runStart, run.value.length, isLast) ?? []);
+    if (changes.length > 0) drafts.push(...changeRun(document, run, changes));
+    runStart += run.value.length;
+  }
+  return drafts;
+}
+
+function runsOf(node: SelectedNode, fail: (problem: string) => never): readonly Run[] {
+  switch (node.type) {
+    case "attribute":
+      return [{ place: "attribute", value: node.value, span: node.valueSpan, outer: node.valueSpan }];
+    case "text":
+    case "cdata":
+      return [textRun(node)];
+    case "element":
+      if (node.children.some(({ type }) => type === "element")) {
+        fail(`"${node.name.raw}" holds elements, so it has no value (its texts have, by text())`);
+      }
+      return node.children.filter((child) => child.type === "text" || child.type === "cdata").map(textRun);
+  }
+}
+
+function textRun(node: XmlText | XmlCData): Run {
+  const { type: place, text: value, span: outer } = node;
+  const span = place === "text" ? outer : { start: outer.start + 9, end: outer.end - 3 };
+  return { place, value, span, outer };
+}
+
+function joinValues(runs: readonly Run[]): string {
+  return runs.map(({ value }) => value).join("");
+}
+
+function fillElement(element: XmlElement, value: string): readonly Draft[] {
+  const { startTag, endTag, name } = element;
+  const text = encodeText(value);
+  if (endTag !== null) return [{ span: { start: startTag.end, end: startTag.end }, text, rank: "value" }];
+  return [{ span: { start: startTag.end - 2, end: startTag.end }, text, rank: "value", opens: name.raw }];
+}
+
+/** The part of a match that lies in a run. What replaces the match stands where the match begins. */
+function changeInRun(match: Change, runStart: number, length: number, isLast: boolean): Change | null {
+  const start = Math.max(match.start - runStart, 0);
+  const end = Math.min(match.end - runStart, length);
+  const begins = match.start >= runStart && (match.start < runStart + length || (isLast && start === length));
+  if (begins) return { start, end, text: match.text };
+  return start < end ? { start, end, text: "" } : null;
+}
+
+function changeRun(document: XmlDocument, run: Run, changes: readonly Change[]): readonly Draft[] {
+  const raw = document.text.slice(run.span.start, run.span.end);
+  const newValue = applyChanges(run.value, changes);
+  const rawChanges = toRawChanges(raw, run.place, changes).map((change) => {
+    return { ...change, text: encode(document, run, change.text) };
+  });
+  // Two halves that are harmless by themselves can end the section together; then its whole value is written anew.
+  const isBroken = run.place === "cdata" && !isInside(applyChanges(raw, rawChanges), newValue);
+  if (isBroken) return [{ span: run.span, text: encode(document, run, newValue), rank: "value" }];
+  return rawChanges.map(({ start, end, text }) => {
+    return { span: { start: run.span.start + start, end: run.span.start + end }, text, rank: "value" };
+  });
+}
+
+/** Whether a raw text stays within its CDATA section, or within sections that touch, and means a value. */
+function isInside(raw: string, value: string): boolean {
+  if (/\]\]>(?!<!\[CDATA\[)/.test(raw)) return false;
+  return [...rawPieces(raw, "cdata")].map((piece) => piece.value).join("") === value;
+}
+
+function applyChanges(text: string, changes: readonly Change[]): string {
+  let result = "";
+  let at = 0;
+  for (const change of changes) {
+    result += text.slice(at, change.start) + change.text;
+    at = change.end;
+  }
+  return result + text.slice(at);
+}
+
+/** The same changes, with places in the raw value instead of the decoded one. Both are in order, so one walk does. */
+function toRawChanges(raw: string, place: Place, changes: readonly Change[]): readonly Change[] {
+  const offsets = changes.flatMap(({ start, end }) => [start, end]);
+  const rawOffsets: number[] = [];
+  let valueStart = 0;
+  for (const piece of rawPieces(raw, place)) {
+    const valueEnd = valueStart + piece.value.length;
+    const isLiteral = piece.value.length === piece.end - piece.start;
+    for (let offset = offsets[rawOffsets.length]; offset !== undefined && offset < valueEnd;) {
+      rawOffsets.push(isLiteral ? piece.start + offset - valueStart : piece.start);
+      offset = offsets[rawOffsets.length];
+    }
+    valueStart = valueEnd;
+  }
+  return changes.map(({ text }, index) => {
+    return { start: rawOffsets[index * 2] ?? raw.length, end: rawOffsets[index * 2 + 1] ?? raw.length, text };
+  });
+}
+
+function encode(document: XmlDocument, run: Run, value: string): string {
+  switch (run.place) {
+    case "attribute":
+      return encodeAttribute(value, document.text.charAt(run.span.end));
+    case "text":
+      return encodeText(value);
+    case "cdata":
+      return encodeCData(value);
+  }
+}

@@ -1,0 +1,237 @@
+import { DOCUMENT_SECRETS_MAX, redactSecrets, secretValues } from "../../lib/libvirt/redact.ts";
+import { REDACTED } from "../../lib/libvirt/scrub.ts";
+import { secretPlaces } from "../../lib/libvirt/secret_places.ts";
+import { parseDocument } from "../../lib/xml/document.ts";
+import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { captureNames, readCapture } from "../xml/captures.ts";
+import { LIBXL_DOMAIN } from "./documents.ts";
+
+const QEMU = "xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'";
+const XEN = "xmlns:xen='http://libvirt.org/schemas/domain/xen/1.0'";
+const BHYVE = "xmlns:bhyve='http://libvirt.org/schemas/domain/bhyve/1.0'";
+
+/** The secrets are written `«SECRET»`; `place` is the row of the table that finds them. */
+const SECRETS = [
+  { place: "@passwd", xml: "<devices><graphics type='vnc' port='-1' passwd='«s3cret»'/></devices>" },
+  {
+    place: "@passwd",
+    xml: "<devices><graphics type='spice' passwd='«a»' passwdValidTo='2030-01-01T00:00:00'/></devices>",
+  },
+  { place: "@passwd", xml: "<devices><graphics type='rdp' username='me' password='«s3cret»'/></devices>" },
+  {
+    place: "cookies/cookie",
+    xml: "<devices><disk><source protocol='https'><cookies><cookie name='id'>«c00kie»</cookie>" +
+      "<cookie name='q'>\"«quoted»\"</cookie></cookies></source></disk></devices>",
+  },
+  {
+    place: "source/@query",
+    xml: "<devices><disk><source protocol='https' query='dc=1&amp;token=«t0ken»&amp;x=y'/></disk></devices>",
+  },
+  { place: "secret", xml: "<secret>\n  «in the open»\n</secret>" },
+  { place: "secret", xml: "<secret type='raw'><value>«deep»</value><!-- c --></secret>" },
+  { place: "auth", xml: "<auth username='u'>«in the open»</auth>" },
+  { place: "password", xml: "<PassWord><![CDATA[«s3<cret»]]></PassWord>" },
+  {
+    place: "commandline/env",
+    xml: `<qemu:commandline ${QEMU}><qemu:env name='LD_DEBUG' value='all'/>` +
+      "<qemu:env name='DB_PASS' value='«s3cret»'/></qemu:commandline>",
+  },
+  {
+    place: "commandline/arg",
+    xml: `<qemu:commandline ${QEMU}><qemu:arg value='-object'/>` +
+      "<qemu:arg value='secret,id=sec0,data=«letmein»,format=raw'/><qemu:arg value='-vnc'/>" +
+      "<qemu:arg value=':1,password=on'/><qemu:arg value='port=1,password=«com,,ma»,tls=no'/>" +
+      "<qemu:arg value='x,password-secret=sec0'/></qemu:commandline>",
+  },
+  {
+    place: "commandline/arg",
+    xml: `<qemu:commandline ${QEMU}><qemu:arg value='{"qom-type":"secret","id":"s","data":"«json1»"}'/>` +
+      `<qemu:arg value='{"driver":"x","password" : "«js\\"on2»","data":"kept"}'/></qemu:commandline>`,
+  },
+  {
+    place: "commandline/arg",
+    xml: `<qemu:commandline ${QEMU}><qemu:arg value='name=opt/org.example/k,string=«blob»'/>` +
+      "<qemu:arg value='type=11,value=io.systemd.credential:pw.root=«s3 cret»'/>" +
+      "<qemu:arg value='file=https://user:«s3cret»@host/disk'/></qemu:commandline>",
+  },
+  {
+    place: "commandline/arg",
+    xml: `<xen:commandline ${XEN}><xen:arg value='x,password=«s3cret»'/></xen:commandline>`,
+  },
+  {
+    place: "commandline/arg",
+    xml: `<bhyve:commandline ${BHYVE}><bhyve:arg value='tcp=:5900,password=«s3cret»'/></bhyve:commandline>`,
+  },
+  {
+    place: "os/initenv",
+    xml: "<os><initenv name='PGPASSWORD'>«s3cret»</initenv><initenv name='TERM'>linux</initenv></os>",
+  },
+  { place: "os/initarg", xml: "<os><initarg>--token=«s3cret»</initarg><initarg>--verbose</initarg></os>" },
+  {
+    place: "os/cmdline",
+    xml: '<os><cmdline>console=ttyS0 inst.password="«two words»" root=/dev/vda ' +
+      "systemd.set_credential=«pw:s3cret» quiet</cmdline></os>",
+  },
+  { place: "bootloader_args", xml: "<bootloader_args>-q --password=«s3cret»</bootloader_args>" },
+  {
+    place: "sysinfo[fwcfg]/entry",
+    xml: "<sysinfo type='fwcfg'><entry name='opt/org.example/k'>«{&quot;passwordHash&quot;: 1}»</entry>" +
+      "<entry name='opt/org.example/f' file='/srv/f'/></sysinfo>",
+  },
+  {
+    place: "oemStrings/entry",
+    xml: "<sysinfo type='smbios'><bios><entry name='vendor'>LENOVO</entry></bios><oemStrings>" +
+      "<entry>io.systemd.credential.binary:x=«c2VjcmV0, and more»</entry><entry>app:1</entry></oemStrings></sysinfo>",
+  },
+  {
+    place: "metadata//@NAME",
+    xml: "<metadata><x:a xmlns:x='urn:x' x:adminPassword='«s3cret»' api-key='«k»' tokens='yes' size='9'/></metadata>",
+  },
+  {
+    place: "metadata//NAME",
+    xml: "<metadata><x:a xmlns:x='urn:x'><x:userToken>«s3»<![CDATA[«c&r»]]>«et»</x:userToken><x:keys>kept</x:keys>" +
+      "</x:a></metadata>",
+  },
+  {
+    place: "metadata//*[@name]",
+    xml: "<metadata><x:a xmlns:x='urn:x'><x:prop name='root-pw'>«s3cret»</x:prop><x:prop key='k'>v</x:prop></x:a>" +
+      "</metadata>",
+  },
+  {
+    place: "metadata//*[@name]/@value",
+    xml: "<metadata><x:a xmlns:x='urn:x'><x:prop key='auth_key' value='«s3cret»'/></x:a></metadata>",
+  },
+];
+
+const MARKED = /«([^»]*)»/g;
+
+for (const { place, xml } of SECRETS) {
+  const marked = `<domain type='kvm'>${xml}</domain>`;
+  const document = parseDocument(marked.replaceAll(MARKED, "$1"));
+  const want = marked.replaceAll(MARKED, REDACTED);
+
+  Deno.test(`redactSecrets() hides ${place} in ${xml.slice(0, 90)}`, () => {
+    assert(marked.includes("«"), "the case marks a secret");
+    const redacted = redactSecrets(document);
+    assertEquals(redacted, want);
+    const values = secretValues(document);
+    assert(values.length > 0, "there are values");
+    for (const value of values) assert(!redacted.includes(value) || value.length < 4, `${value} is gone`);
+    const left = secretValues(parseDocument(redacted)).filter((value) => !/^[*]+$/.test(value));
+    assertEquals(left, [], "nothing secret is left");
+  });
+}
+
+Deno.test("secretPlaces has a test for each row", () => {
+  const tested = new Set(SECRETS.map(({ place }) => place));
+  assertEquals([...tested].sort(), secretPlaces.map(({ name }) => name).sort());
+});
+
+const INNOCENT = [
+  "<devices><graphics type='vnc' passwd=''/></devices>",
+  "<devices><disk><source><auth username='u'>\n<secret type='ceph' uuid='d3c3c9af-114d-457e-bc37-d1a15d65c92f'/>\n" +
+  "</auth><encryption format='luks'><secret type='passphrase' usage='/x'/></encryption></source></disk></devices>",
+  "<devices><tpm><backend type='emulator'><encryption secret='6dd3e4a5-1d76-44ce-961f-f119f5aad935'/></backend></tpm></devices>",
+  "<seclabel type='dynamic' model='dac'><label>+0:+0</label></seclabel>",
+  "<os><loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE.fd</loader><cmdline>tokens quiet</cmdline></os>",
+  "<metadata><x:a xmlns:x='urn:x' compass='north' bypass='x' passthrough='y' key='v'>text</x:a></metadata>",
+  "<devices><filterref filter='clean'><parameter name='IP' value='10.0.0.1'/></filterref></devices>",
+];
+for (const xml of INNOCENT) {
+  Deno.test(`redactSecrets() leaves ${xml.slice(0, 90)}`, () => {
+    const document = parseDocument(`<domain>${xml}</domain>`);
+    assertEquals(redactSecrets(document), document.text);
+    assertEquals(secretValues(document), []);
+  });
+}
+
+Deno.test("redactSecrets() changes one span of the captured documents that carry a password, and no other document", () => {
+  for (const name of captureNames()) {
+    const text = new TextDecoder().decode(readCapture(name));
+    assertEquals(redactSecrets(parseDocument(text)), text.replace("passwd='s3cret'", "passwd='***'"), name);
+  }
+  for (const name of ["qemu-migrate.xml", "qemu-restore.xml"]) {
+    assertEquals(secretValues(parseDocument(readCapture(name))), ["s3cret"], name);
+  }
+});
+
+Deno.test("redactSecrets() hides the passwords of a guest of libxl", () => {
+  const redacted = redactSecrets(parseDocument(LIBXL_DOMAIN));
+  assertStringIncludes(redacted, "passwd='***'");
+  assertStringIncludes(redacted, "x,password=***'");
+  assertEquals(redacted.length, LIBXL_DOMAIN.length - "xen-secret".length - "qemu-pass".length + 6);
+});
+
+Deno.test("redactSecrets() hides a secret wherever a value repeats it, and leaves the markup", () => {
+  const text = "<?s3cret s3cret?><domain><!-- old: s3cret --><s3cret s3cret='no s3cret'>s3&#99;ret s3cre t" +
+    "<![CDATA[xs3cretx]]></s3cret><g passwd='s3cret'/></domain>";
+  assertEquals(
+    redactSecrets(parseDocument(text)),
+    "<?s3cret ***?><domain><!-- old: *** --><s3cret s3cret='no ***'>*** s3cre t" +
+      "<![CDATA[x***x]]></s3cret><g passwd='***'/></domain>",
+  );
+});
+
+Deno.test("redactSecrets() hides a secret written with references and in pieces", () => {
+  const text = "<domain><g passwd='a&amp;&#x62;&quot;c'/><secret>a&amp;<![CDATA[b\"]]]]><![CDATA[>]]>\r\nc</secret>" +
+    '<title>is a&amp;b"c</title></domain>';
+  const document = parseDocument(text);
+  assertEquals(
+    redactSecrets(document),
+    "<domain><g passwd='***'/><secret>***<![CDATA[***]]>***</secret><title>is ***</title></domain>",
+  );
+  assertEquals(secretValues(document).slice(0, 5), [
+    'a&b"c',
+    'a&amp;b"c',
+    "a&amp;b&quot;c",
+    'a&b\\"c',
+    'a&b"]]>\nc',
+  ]);
+});
+
+const FORMS = [
+  { name: "a credential without its name", cmdline: "systemd.set_credential=pw:s3cret", want: "s3cret" },
+  { name: "an option's value with its commas as they count", cmdline: "password=com,,ma", want: "com,ma" },
+  { name: "a JSON string as it is read", cmdline: '{"password":"a\\"b"}', want: 'a"b' },
+];
+for (const { name, cmdline, want } of FORMS) {
+  Deno.test(`secretValues() has ${name}`, () => {
+    const values = secretValues(parseDocument(`<domain><os><cmdline>${cmdline}</cmdline></os></domain>`));
+    assert(values.includes(want), JSON.stringify(values));
+  });
+}
+
+Deno.test("redactSecrets() does not hide a short secret elsewhere", () => {
+  const text = "<domain><name>1</name><vcpu>1</vcpu><g passwd='1'/></domain>";
+  assertEquals(redactSecrets(parseDocument(text)), text.replace("passwd='1'", "passwd='***'"));
+});
+
+Deno.test("redactSecrets() hides every value of a document with more secrets than any guest has", () => {
+  const cookies = Array.from({ length: DOCUMENT_SECRETS_MAX + 1 }, (_, index) => `<cookie>c${index}</cookie>`).join("");
+  const document = parseDocument(`<domain><title x='y'>c300</title><cookies>${cookies}</cookies></domain>`);
+  const want = document.text.replace("x='y'>c300<", "x='***'>***<").replaceAll(/<cookie>c[0-9]+</g, "<cookie>***<");
+  assertEquals(redactSecrets(document), want);
+});
+
+Deno.test("redactSecrets() and secretValues() take little time whatever the document", () => {
+  const hostile = [
+    `<g passwd='${"a".repeat(500_000)}' x='${"a".repeat(500_000)}b'/>`,
+    `<cookies>${"<cookie>aaaaaaaaaaaaaaaa</cookie>".repeat(30_000)}</cookies>`,
+    `<cookies>${Array.from({ length: 250 }, (_, i) => `<cookie>${"a".repeat(2000 + i)}</cookie>`).join("")}</cookies>` +
+    `<title>${"a".repeat(1_000_000)}</title>`,
+    `<os><cmdline>${"io.systemd.credential:".repeat(40_000)}</cmdline></os>`,
+    `<os><cmdline>${"://a:".repeat(200_000)}</cmdline><cmdline>${'a="'.repeat(300_000)}</cmdline></os>`,
+    `<os><cmdline>${'password=\\"'.repeat(100_000)}</cmdline><cmdline>${
+      '"password":"\\'.repeat(80_000)
+    }</cmdline></os>`,
+    `<os><cmdline>${'"data" '.repeat(100_000)}</cmdline><cmdline>${'"a"' + " ".repeat(900_000)}</cmdline></os>`,
+  ];
+  for (const content of hostile) {
+    const document = parseDocument(`<domain>${content}</domain>`);
+    const startMs = performance.now();
+    parseDocument(redactSecrets(document));
+    secretValues(document);
+    const tookMs = performance.now() - startMs;
+    assert(tookMs < 5000, `${Math.round(tookMs)} ms for ${content.slice(0, 40)}`);
+  }
+});

@@ -1,0 +1,28 @@
+/**
+ * Edits, written short.
+ * @module
+ */
+
+import type { Edit, InsertPlace } from "../../lib/xml/edit.ts";
+import { parsePath } from "../../lib/xml/path_parser.ts";
+import { plainReplacement, regexReplacement } from "../../lib/xml/replacement.ts";
+
+export function set(path: string, value: string): Edit {
+  return { kind: "set", path: parsePath(path), value };
+}
+
+export function replace(path: string, search: string, replaceWith: string): Edit {
+  return { kind: "replace", path: parsePath(path), replacement: plainReplacement(search, replaceWith) };
+}
+
+export function regex(path: string, expression: string, replaceWith: string): Edit {
+  return { kind: "replace", path: parsePath(path), replacement: regexReplacement(expression, replaceWith) };
+}
+
+export function remove(path: string): Edit {
+  return { kind: "remove", path: parsePath(path) };
+}
+
+export function insert(place: InsertPlace, path: string, xml: string): Edit {
+  return { kind: "insert", path: parsePath(path), place, xml };
+}
