@@ -84,6 +84,8 @@ function help(subcommand: Subcommand): string {
 }
 
 function tell(error: unknown, sys: Sys): number {
+  // Whoever read our output has gone, as head does: nobody is there to be told.
+  if (error instanceof Error && error.name === "BrokenPipe") return 0;
   if (error instanceof CommandError) {
     const hint = error.hint === undefined ? "" : `hint: ${visible(error.hint)}\n`;
     sys.writeStderr(`${PRODUCT}: ${visible(error.message)}\n${hint}`);

@@ -85,7 +85,7 @@ async function cli(
     lstat: (path) => path === "/run/maintenance" ? fileFacts(path === file) : real.lstat(path),
     writeStdout: (text) => stdout += text,
     onUncaught: () => {},
-  }, { isTerminal: false, noColor: true, sleep: () => Promise.resolve(), readTail: () => "" });
+  }, { isTerminal: false, stdinIsTerminal: true, noColor: true, sleep: () => Promise.resolve(), readTail: () => "" });
   return { exitCode, stdout };
 }
 
