@@ -35,8 +35,11 @@ export interface Action {
   readonly kind: string;
   /** What it runs: programs with their arguments, fillings as the rule writes them. */
   readonly programs: readonly (readonly [string, ...string[]])[];
-  /** Finds what can never take effect at any of the places where the rule can match (or would do harm at one). */
-  misfits(rule: RuleContext, places: readonly Place[]): readonly Misfit[];
+  /**
+   * Finds what can never take effect at any of the places where the rule can match (or would do harm at one). A promise
+   * where that takes code which is loaded for it.
+   */
+  misfits(rule: RuleContext, places: readonly Place[]): readonly Misfit[] | Promise<readonly Misfit[]>;
   /**
    * What the action does at a call. Pure.
    * @throws {XmlSyntaxError} when it looks at the document, and that is not XML that we read

@@ -5,12 +5,11 @@
 import * as v from "valibot";
 import type { HookCall } from "../libvirt/call.ts";
 import type { EditStep, Intent, OnError } from "../plan/intent.ts";
-import type { Edit } from "../xml/edit.ts";
 import { XmlSyntaxError } from "../xml/syntax_error.ts";
 import { parseFragment } from "../xml/document.ts";
+import { indexOfForbiddenCharacter } from "../xml/names.ts";
 import { parsePath } from "../xml/path_parser.ts";
-import { PatternSyntaxError } from "../xml/pattern.ts";
-import { plainReplacement, regexReplacement } from "../xml/replacement.ts";
+import type { Regex } from "../xml/regex.ts";
 import type { Action, Misfit, Place, RuleContext } from "./action.ts";
 import { fill, fillingMisfits, pathProblem, type Template, templateSchema } from "./filling.ts";
 import { tableSchema } from "./table_schema.ts";
@@ -19,7 +18,7 @@ import { tableSchema } from "./table_schema.ts";
 type Change =
   | { readonly kind: "set"; readonly value: Template }
   | { readonly kind: "replace"; readonly search: string; readonly with: Template }
-  | { readonly kind: "regex"; readonly expression: string; readonly with: string }
+  | { readonly kind: "regex" } & Regex
   | { readonly kind: "remove" }
   | { readonly kind: "insert"; readonly xml: string; readonly place: "first" | "last" | "before" | "after" };
 
@@ -29,6 +28,7 @@ interface EditConfig {
   readonly onError: OnError | undefined;
 }
 
+const SEARCH = "the text to look for, in characters that XML allows";
 const WHAT = "an edit: path with one of set, replace and with, regex and with, remove = true, insert";
 
 /** The configuration of one edit, as a schema. */
@@ -38,7 +38,7 @@ export function editSchema(): v.GenericSchema<unknown, Action> {
     tableSchema({
       path: text,
       set: v.optional(templateSchema()),
-      replace: v.optional(v.pipe(text, v.nonEmpty("the text to look for"))),
+      replace: v.optional(v.pipe(text, v.nonEmpty(SEARCH), v.check(isXmlText, SEARCH))),
       regex: v.optional(v.pipe(text, v.nonEmpty("the regular expression to look for"))),
       with: v.optional(text),
       remove: v.optional(v.literal(true, "true")),
@@ -55,6 +55,10 @@ export function editSchema(): v.GenericSchema<unknown, Action> {
       return NEVER;
     }),
   );
+}
+
+function isXmlText(text: string): boolean {
+  return indexOfForbiddenCharacter(text) === -1;
 }
 
 interface RawEdit {
@@ -92,7 +96,11 @@ function editAction(config: EditConfig): Action {
   };
 }
 
-function editMisfits(config: EditConfig, rule: RuleContext, places: readonly Place[]): readonly Misfit[] {
+async function editMisfits(
+  config: EditConfig,
+  rule: RuleContext,
+  places: readonly Place[],
+): Promise<readonly Misfit[]> {
   const useless = places.filter((place) => !place.facts.filter).slice(0, 1).map((place): Misfit => ({
     path: [],
     found: `edit at ${place.driver.name} ${place.operation}`,
@@ -100,25 +108,25 @@ function editMisfits(config: EditConfig, rule: RuleContext, places: readonly Pla
   }));
   const path = pathProblem(config.path, rule);
   const problems: readonly Misfit[] = path === undefined
-    ? changeMisfits(config.change, rule, places)
+    ? await changeMisfits(config.change, rule, places)
     : [{ path: ["path"], found: JSON.stringify(config.path), expected: path }];
   return [...useless, ...problems];
 }
 
-function changeMisfits(change: Change, rule: RuleContext, places: readonly Place[]): readonly Misfit[] {
+async function changeMisfits(
+  change: Change,
+  rule: RuleContext,
+  places: readonly Place[],
+): Promise<readonly Misfit[]> {
   switch (change.kind) {
     case "set":
       return fillingMisfits(change.value, { rule, places, path: ["set"] });
     case "replace":
       return fillingMisfits(change.with, { rule, places, path: ["with"] });
     case "regex":
-      return problemOf("regex", "a regular expression", () => regexReplacement(change.expression, change.with));
+      return await regexMisfits(change);
     case "insert":
-      return problemOf(
-        "insert",
-        "well-formed XML",
-        () => parseFragment(change.xml, new Map(Object.entries(rule.namespaces))),
-      );
+      return insertMisfits(change.xml, rule);
     case "remove":
       return [];
     default:
@@ -126,14 +134,32 @@ function changeMisfits(change: Change, rule: RuleContext, places: readonly Place
   }
 }
 
-function problemOf(key: "regex" | "insert", what: string, attempt: () => unknown): readonly Misfit[] {
+async function regexMisfits(regex: Regex): Promise<readonly Misfit[]> {
+  // Only rules that have an expression pay for the engine.
+  const { compileRegex, RegexSyntaxError } = await import("../xml/regex.ts");
   try {
-    attempt();
+    compileRegex(regex, () => false);
     return [];
   } catch (error) {
-    if (!(error instanceof PatternSyntaxError) && !(error instanceof XmlSyntaxError)) throw error;
-    return [{ path: [key], found: `a ${key} that cannot be used`, expected: `${what}: ${error.message}` }];
+    if (!(error instanceof RegexSyntaxError)) throw error;
+    return error.part === "expression"
+      ? [unusable("regex", `a regular expression: ${error.message}`)]
+      : [unusable("with", `what to write instead: ${error.message}`)];
   }
+}
+
+function insertMisfits(xml: string, rule: RuleContext): readonly Misfit[] {
+  try {
+    parseFragment(xml, new Map(Object.entries(rule.namespaces)));
+    return [];
+  } catch (error) {
+    if (!(error instanceof XmlSyntaxError)) throw error;
+    return [unusable("insert", `well-formed XML: ${error.message}`)];
+  }
+}
+
+function unusable(key: "regex" | "with" | "insert", expected: string): Misfit {
+  return { path: [key], found: `a ${key} that cannot be used`, expected };
 }
 
 function planEdit(config: EditConfig, rule: RuleContext, call: HookCall): Intent {
@@ -156,12 +182,12 @@ function makeStep({ path: pathText, change }: EditConfig, rule: RuleContext, cal
     case "replace": {
       const filled = fill(change.with, rule, call);
       if (filled.kind === "unfilled") return filled.problem;
-      const edit: Edit = { kind: "replace", path, replacement: plainReplacement(change.search, filled.text) };
-      return { edit, text: `${pathText}: "${change.search}" becomes "${filled.text}"` };
+      const { search } = change;
+      const text = `${pathText}: "${search}" becomes "${filled.text}"`;
+      return { edit: { kind: "replace", path, search, with: filled.text }, text };
     }
     case "regex": {
-      const edit: Edit = { kind: "replace", path, replacement: regexReplacement(change.expression, change.with) };
-      return { edit, text: `${pathText}: /${change.expression}/ becomes "${change.with}"` };
+      return { edit: { ...change, path }, text: `${pathText}: /${change.expression}/ becomes "${change.with}"` };
     }
     case "remove":
       return { edit: { kind: "remove", path }, text: `${pathText} removed` };

@@ -2,6 +2,7 @@
  * The document that libvirt goes on with at `migrate` and `restore`: changed step by step, looked at before it leaves.
  * @module
  */
+import type { PlannedEdit } from "../plan/intent.ts";
 import { parseDocument } from "../xml/document.ts";
 import { type Edit, planEdits, XmlEditError } from "../xml/edit.ts";
 import { parsePath } from "../xml/path_parser.ts";
@@ -23,10 +24,18 @@ export type Changed =
   | { readonly kind: "changed"; readonly document: XmlDocument; readonly changes: readonly Change[] }
   | { readonly kind: "failed"; readonly problem: string };
 
-/** Does one edit. A document that is already as wanted comes back as it is. */
-export function changeDocument(document: XmlDocument, edit: Edit): Changed {
+/** How long the expression of one edit may look for matches, over all values. */
+export const REGEX_MS_MAX = 2_000;
+
+/** Does one edit. A document that is already as wanted comes back as it is. `isLate` ends an expression's search. */
+export async function changeDocument(
+  document: XmlDocument,
+  edit: PlannedEdit,
+  isLate: () => boolean,
+): Promise<Changed> {
+  const ready = await readyEdit(edit, isLate);
   return attempt(() => {
-    const splices = planEdits(document, [edit]);
+    const splices = planEdits(document, [ready]);
     if (splices.length === 0) return { kind: "changed", document, changes: [] };
     const changes = splices.map(({ span: { start, end }, text }) => ({
       line: positionAt(document.text, start).line,
@@ -35,6 +44,12 @@ export function changeDocument(document: XmlDocument, edit: Edit): Changed {
     }));
     return { kind: "changed", document: parseDocument(applySplices(document.text, splices)), changes };
   });
+}
+
+async function readyEdit(edit: PlannedEdit, isLate: () => boolean): Promise<Edit> {
+  if (edit.kind !== "regex") return edit;
+  const { compileRegex } = await import("../xml/regex.ts");
+  return { kind: "regex", path: edit.path, find: compileRegex(edit, isLate) };
 }
 
 /** Reads a document that a program printed. */

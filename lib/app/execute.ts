@@ -8,7 +8,7 @@ import type { Plan } from "../plan/plan.ts";
 import { quote, renderIntent, visible } from "../plan/render.ts";
 import type { CommandEnd, CommandResult, Sys } from "../sys/sys.ts";
 import type { XmlDocument } from "../xml/tree.ts";
-import { type Change, changeDocument, readPrinted } from "./document.ts";
+import { type Change, changeDocument, readPrinted, REGEX_MS_MAX } from "./document.ts";
 import { type ProgramSys, refuseArgv } from "./refuse_program.ts";
 import { makeScrubber, type Scrubber } from "./secrets.ts";
 
@@ -119,7 +119,7 @@ async function executeIntent(intent: Intent, work: Work, sys: ExecuteSys): Promi
     case "fault":
       return { step: failed(`cannot ${intent.action}: ${visible(intent.message)}`) };
     case "edit":
-      return executeEdit(intent, work);
+      return await executeEdit(intent, work, sys);
     case "run":
       return await executeRun(intent, work, sys);
     default:
@@ -131,8 +131,10 @@ function failed(problem: string, hint?: string): BareStep {
   return { end: "failed", problem, hint, durationMs: 0 };
 }
 
-function executeEdit(intent: Edit, work: Work): Done {
-  const changed = changeDocument(work.document ?? work.call.xml(), intent.step.edit);
+async function executeEdit(intent: Edit, work: Work, sys: ExecuteSys): Promise<Done> {
+  const endMs = Math.min(sys.elapsedMs() + REGEX_MS_MAX, work.deadlineMs);
+  const document = work.document ?? work.call.xml();
+  const changed = await changeDocument(document, intent.step.edit, () => sys.elapsedMs() > endMs);
   if (changed.kind === "failed") return { step: failed(visible(changed.problem)) };
   const step: BareStep = { end: "done", durationMs: 0, changes: changed.changes };
   return changed.changes.length === 0 ? { step } : { step, document: changed.document };

@@ -74,14 +74,19 @@ export async function bundleBinary(root: string, binary: Binary, folder: string)
 
 /** How much of a bundle is read at every start: its entry and what that imports statically, in bytes. */
 export function startBytes(bundle: Bundle): number {
+  return bytesOf(filesFrom(bundle, bundle.entry));
+}
+
+/** A file of a bundle, with all that is loaded with it: what it imports statically, at any depth. */
+export function filesFrom(bundle: Bundle, entry: string): readonly BundleFile[] {
   const texts = new Map(bundle.files.map(({ name, text }) => [name, text]));
-  const reached = new Set([bundle.entry]);
+  const reached = new Set([entry]);
   for (const name of reached) {
     for (const [, next = ""] of (texts.get(name) ?? "").matchAll(/(?:\bfrom|\bimport)\s*["']\.\/([\w.-]+)["']/g)) {
       reached.add(next);
     }
   }
-  return bytesOf(bundle.files.filter(({ name }) => reached.has(name)));
+  return bundle.files.filter(({ name }) => reached.has(name));
 }
 
 /** The size of a bundle with all its chunks. */

@@ -3,7 +3,7 @@
  * @module
  */
 import { createTwoFilesPatch } from "diff";
-import { changeDocument, refuseDocument } from "../app/document.ts";
+import { changeDocument, refuseDocument, REGEX_MS_MAX } from "../app/document.ts";
 import { loadRules } from "../app/load_rules.ts";
 import { exitCodeOf } from "../app/outcome.ts";
 import { CONFIG_DIRECTORY } from "../app/paths.ts";
@@ -55,7 +55,7 @@ async function run(given: Given, desk: Desk): Promise<number> {
     return exitCodeOf("bad-rules");
   }
   const matches = matchRules(reading.ruleSet, call, (path) => desk.sys.lstat(path) !== undefined);
-  const after = applyEdits(planCall(matches, call), call, desk);
+  const after = await applyEdits(planCall(matches, call), call, desk);
   const problem = refuseDocument(before, after);
   if (problem !== undefined) throw new CommandError(`The call would fail: ${problem}`, { code: exitCodeOf("failed") });
   show(before.text, after.text, given, desk);
@@ -80,11 +80,12 @@ function nameOf(document: XmlDocument): string {
 }
 
 /** @throws {CommandError} when an edit cannot be done, or a rule refuses */
-function applyEdits(plan: Plan, call: HookCall, desk: Desk): XmlDocument {
+async function applyEdits(plan: Plan, call: HookCall, desk: Desk): Promise<XmlDocument> {
   let document = call.xml();
   for (const intent of plan) {
     if (intent.kind === "edit") {
-      const changed = changeDocument(document, intent.step.edit);
+      const endMs = desk.sys.elapsedMs() + REGEX_MS_MAX;
+      const changed = await changeDocument(document, intent.step.edit, () => desk.sys.elapsedMs() > endMs);
       if (changed.kind === "changed") document = changed.document;
       else desk.sys.writeStderr(`rule ${quote(intent.rule)}: ${visible(changed.problem)}\n`);
     } else {

@@ -4,6 +4,8 @@
  */
 
 import type { Edit as XmlEdit } from "../xml/edit.ts";
+import type { Path } from "../xml/path.ts";
+import type { Regex } from "../xml/regex.ts";
 
 /** What a failed intent means for the call. */
 export type OnError = "fail" | "continue";
@@ -38,9 +40,18 @@ export interface Fault {
   readonly onError: OnError;
 }
 
+/** An edit with a regular expression, still as text: its engine is loaded when it is carried out. */
+export interface RegexEdit extends Regex {
+  readonly kind: "regex";
+  readonly path: Path;
+}
+
+/** An edit as data. */
+export type PlannedEdit = Exclude<XmlEdit, { readonly kind: "regex" }> | RegexEdit;
+
 /** One change of the document. */
 export interface EditStep {
-  readonly edit: XmlEdit;
+  readonly edit: PlannedEdit;
   /** The change, for people. */
   readonly text: string;
 }

@@ -41,7 +41,7 @@ export async function readRules(files: readonly RulesFile[]): Promise<RulesReadi
   const parsed = parseFiles(files, mistakes);
   const settings = readSettings(parsed, mistakes);
   findNamesakes(parsed, mistakes);
-  const rules = makeRules(shapeRules(parsed, mistakes), settings, mistakes);
+  const rules = await makeRules(shapeRules(parsed, mistakes), settings, mistakes);
   if (mistakes.length === 0) return { kind: "rules", ruleSet: { rules, settings } };
   // Only whoever made a mistake pays for the parser that knows positions.
   const { describeMistakes } = await import("./describe.ts");
@@ -138,14 +138,20 @@ function readSettings(files: readonly TomlFile[], mistakes: Mistake[]): Settings
   return { budgetsMs };
 }
 
-function makeRules(shaped: readonly ShapedRule[], settings: Settings, mistakes: Mistake[]): readonly Rule[] {
-  return shaped.map(({ file, index, raw }) => {
-    for (const mistake of ruleMistakes(raw, settings)) {
+async function makeRules(
+  shaped: readonly ShapedRule[],
+  settings: Settings,
+  mistakes: Mistake[],
+): Promise<readonly Rule[]> {
+  const rules: Rule[] = [];
+  for (const { file, index, raw } of shaped) {
+    for (const mistake of await ruleMistakes(raw, settings)) {
       mistakes.push({ ...mistake, file, path: ["rule", index, ...mistake.path] });
     }
     const { name, when, unless, namespaces } = raw;
-    return { name, file, when, unless, namespaces, actions: Object.values(raw.actions).flat() };
-  });
+    rules.push({ name, file, when, unless, namespaces, actions: Object.values(raw.actions).flat() });
+  }
+  return rules;
 }
 
 /** Names that two rules have, whatever else is wrong in them. */
@@ -169,7 +175,7 @@ function findNamesakes(files: readonly TomlFile[], mistakes: Mistake[]): void {
 type RuleMistake = Omit<Mistake, "file">;
 
 /** What can never take effect in one rule. */
-function ruleMistakes(rule: RawRule, settings: Settings): readonly RuleMistake[] {
+async function ruleMistakes(rule: RawRule, settings: Settings): Promise<readonly RuleMistake[]> {
   const keys = Object.keys(rule.actions);
   if (keys.length === 0) return [{ path: [], at: "value", found: "no action", expected: "deny, edit or run" }];
   if (rule.when.on === undefined) {
@@ -183,15 +189,15 @@ function ruleMistakes(rule: RawRule, settings: Settings): readonly RuleMistake[]
   const misfits = selectorMisfits(rule, settings);
   if (misfits.length > 0) return misfits.map((misfit) => ({ ...misfit, at: "value" }));
   const places = placesOf(rule.when, settings);
-  return Object.entries(rule.actions).flatMap(([key, actions]) =>
-    actions.flatMap((action, index) =>
-      action.misfits(rule, places).map((misfit): RuleMistake => ({
-        ...misfit,
-        path: actionPath(key, index, actions, misfit.path),
-        at: "value",
-      }))
-    )
-  );
+  const mistakes: RuleMistake[] = [];
+  for (const [key, actions] of Object.entries(rule.actions)) {
+    for (const [index, action] of actions.entries()) {
+      for (const misfit of await action.misfits(rule, places)) {
+        mistakes.push({ ...misfit, path: actionPath(key, index, actions, misfit.path), at: "value" });
+      }
+    }
+  }
+  return mistakes;
 }
 
 /** The path of an action's part; the index stands only where the file has a list, and is dropped where it has none. */

@@ -8,9 +8,8 @@
 import { type InsertPlace, insertXml } from "./edit_insert.ts";
 import { outermost, removeNode } from "./edit_remove.ts";
 import { replaceInValue, setValue } from "./edit_value.ts";
-import { indexOfForbiddenCharacter } from "./names.ts";
 import type { Path } from "./path.ts";
-import type { Replacement } from "./replacement.ts";
+import { type FindMatches, findText } from "./replacement.ts";
 import { select, type SelectedNode } from "./select.ts";
 import { applySplices, type Draft, type EditDraft, orderSplices, type Splice, XmlEditError } from "./splice.ts";
 import type { XmlDocument } from "./tree.ts";
@@ -21,7 +20,9 @@ export { type Splice, XmlEditError } from "./splice.ts";
 /** What is done to each node that the path selects; a path that selects nothing changes nothing. */
 export type Edit =
   | { readonly kind: "set"; readonly path: Path; readonly value: string }
-  | { readonly kind: "replace"; readonly path: Path; readonly replacement: Replacement }
+  | { readonly kind: "replace"; readonly path: Path; readonly search: string; readonly with: string }
+  /** Compiled by who has the engine (`regex.ts`), which nobody else pays for. */
+  | { readonly kind: "regex"; readonly path: Path; readonly find: FindMatches }
   | { readonly kind: "remove"; readonly path: Path }
   | { readonly kind: "insert"; readonly path: Path; readonly place: InsertPlace; readonly xml: string };
 
@@ -63,10 +64,12 @@ function planEdit(
 ): readonly Draft[] {
   switch (edit.kind) {
     case "set":
-      if (indexOfForbiddenCharacter(edit.value) !== -1) fail("the new value holds a character XML does not allow");
       return setValue(document, node, { value: edit.value, fail });
     case "replace":
-      return replaceInValue(document, node, { replacement: edit.replacement, fail });
+      if (edit.search === "") fail("there is no text to look for");
+      return replaceInValue(document, node, { find: (value) => findText(value, edit), fail });
+    case "regex":
+      return replaceInValue(document, node, { find: edit.find, fail });
     case "remove":
       if (node.type === "element" && node.parent === null) fail("the root element cannot be removed");
       return [removeNode(document, node)];

@@ -3,7 +3,8 @@
  * @module
  */
 
-import { findMatches, type Replacement } from "./replacement.ts";
+import { indexOfForbiddenCharacter } from "./names.ts";
+import type { FindMatches } from "./replacement.ts";
 import type { SelectedNode } from "./select.ts";
 import type { Draft } from "./splice.ts";
 import type { Span, XmlCData, XmlDocument, XmlElement, XmlText } from "./tree.ts";
@@ -29,6 +30,7 @@ export function setValue(
   node: SelectedNode,
   { value, fail }: { readonly value: string; readonly fail: (problem: string) => never },
 ): readonly Draft[] {
+  checkCharacters(value, fail);
   const runs = runsOf(node, fail);
   if (joinValues(runs) === value) return [];
   const [first, ...others] = runs;
@@ -41,11 +43,12 @@ export function setValue(
 export function replaceInValue(
   document: XmlDocument,
   node: SelectedNode,
-  { replacement, fail }: { readonly replacement: Replacement; readonly fail: (problem: string) => never },
+  { find, fail }: { readonly find: FindMatches; readonly fail: (problem: string) => never },
 ): readonly Draft[] {
   const runs = runsOf(node, fail);
   const value = joinValues(runs);
-  const matches = findMatches(replacement, value).filter((found) => value.slice(found.start, found.end) !== found.text);
+  const matches = find(value).filter((found) => value.slice(found.start, found.end) !== found.text);
+  for (const { text } of matches) checkCharacters(text, fail);
   const drafts: Draft[] = [];
   let runStart = 0;
   for (const [index, run] of runs.entries()) {
@@ -55,6 +58,10 @@ export function replaceInValue(
     runStart += run.value.length;
   }
   return drafts;
+}
+
+function checkCharacters(value: string, fail: (problem: string) => never): void {
+  if (indexOfForbiddenCharacter(value) !== -1) fail("the new value holds a character XML does not allow");
 }
 
 function runsOf(node: SelectedNode, fail: (problem: string) => never): readonly Run[] {

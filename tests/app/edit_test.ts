@@ -12,9 +12,15 @@ const PROGRAM = "/opt/rewrite";
 /** Calls the hook with rules and a document. */
 async function call(
   rules: string,
-  given: { readonly operation?: string; readonly document?: string; readonly program?: string } = {},
+  given: {
+    readonly operation?: string;
+    readonly document?: string;
+    readonly program?: string;
+    /** Milliseconds that pass between two looks at the clock. */
+    readonly lookMs?: number;
+  } = {},
 ): Promise<{ readonly code: number; readonly sys: MemorySys }> {
-  const { operation = "migrate", document = DOCUMENT, program = "" } = given;
+  const { operation = "migrate", document = DOCUMENT, program = "", lookMs = 0 } = given;
   const host: MemoryHost = {
     args: ["vm1", operation, "begin", "-"],
     stdin: { kind: "whole", bytes: new TextEncoder().encode(document) },
@@ -31,7 +37,8 @@ async function call(
     },
   };
   const sys = memorySys(host);
-  return { code: await runHook(drivers.qemu, sys), sys };
+  const elapsedMs = (): number => sys.clock.elapsedMs += lookMs;
+  return { code: await runHook(drivers.qemu, { ...sys, elapsedMs }), sys };
 }
 
 function rule(actions: string, when = 'on = ["migrate", "restore"]', name = "r"): string {
@@ -116,6 +123,21 @@ Deno.test("an edit that may fail leaves the document to the others", async () =>
   assertEquals(code, 0);
   assertStringIncludes(sys.written.stdout, "<title>x</title>");
   assertStringIncludes(sys.written.stderr, "the root element cannot be removed");
+});
+
+Deno.test("an expression that a value keeps busy fails, and what comes after it has its time", async () => {
+  const title = `<title>${"a".repeat(3000)}</title>`;
+  const document = DOCUMENT.replace(/<title>.*<\/title>/, title);
+  assertStringIncludes(document, title);
+  const rules = rule(
+    'edit = [{ path = "/domain/title", regex = "a(?:.*b)?", with = "", on_error = "continue" }, { path = "/domain/description", regex = "(?s).+", with = "done" }]',
+  );
+  const { code, sys } = await call(rules, { document, lookMs: 1 });
+  assertEquals(code, 0);
+  assertStringIncludes(sys.written.stderr, "Cannot run the expression: the value takes it too long");
+  assertStringIncludes(sys.written.stdout, title);
+  assertStringIncludes(sys.written.stdout, "<description>done</description>");
+  assert(sys.clock.elapsedMs < 3_000, `it went on until ${sys.clock.elapsedMs} ms`);
 });
 
 Deno.test("a program at a filter operation reads the document as it is by then, and what it prints is the document", async () => {

@@ -1,5 +1,5 @@
-import { bundleBytes, bundleMistakes, startBytes } from "../../lib/build/bundle.ts";
-import { assertEquals } from "../support/assert.ts";
+import { bundleBinary, bundleBytes, bundleMistakes, filesFrom, startBytes } from "../../lib/build/bundle.ts";
+import { assert, assertEquals } from "../support/assert.ts";
 
 const ACCEPTED = [
   { name: "one file", files: { "qemu.js": "Deno.exit(0);" } },
@@ -57,6 +57,33 @@ Deno.test("startBytes() counts what is imported statically, at any depth, and no
   assertEquals(startBytes(bundle), files["qemu.js"].length + files["a.js"].length + files["b.js"].length);
   assertEquals(bundleBytes(bundle), startBytes(bundle) + files["late.js"].length);
 });
+
+/** Words of its messages, one for each package whose cost is only for those who need it. */
+const LAZY = [
+  { what: "the engine of regular expressions", words: "invalid nested repetition operator", chunk: "regex-1.js" },
+  { what: "the parser that knows positions", words: "unterminated-string", chunk: "describe-1.js" },
+];
+for (const entry of ["hooks/qemu.ts", "cli.ts"]) {
+  Deno.test(`the bundle of ${entry} has what is rarely needed in chunks that nothing loads with itself`, async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      const root = decodeURIComponent(new URL("../..", import.meta.url).pathname).replace(/\/$/, "");
+      const kind = entry === "cli.ts" ? "admin" : "hook";
+      const bundle = await bundleBinary(root, { name: "x", kind, entry, output: "x" }, `${folder}/x`);
+      for (const { what, words, chunk } of LAZY) {
+        const holders = bundle.files.filter(({ text }) => text.includes(words)).map(({ name }) => name);
+        assertEquals(holders, [chunk], what);
+        const loaders = bundle.files.filter(({ name }) =>
+          name !== chunk && filesFrom(bundle, name).some((file) => file.name === chunk)
+        );
+        assertEquals(loaders.map(({ name }) => name), [], what);
+        assert(bundle.files.some(({ text }) => text.includes(`import("./${chunk}")`)), what);
+      }
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  });
+}
 
 function bundleOf(files: Readonly<Record<string, string>>): Parameters<typeof bundleMistakes>[0] {
   return { entry: "qemu.js", files: Object.entries(files).map(([name, text]) => ({ name, text })) };

@@ -332,13 +332,31 @@ const MISTAKES = [
   {
     name: "an edit whose parts are wrong",
     text: rule(
-      'when = { on = "migrate" }\nedit = [{ path = "a", set = "x" }, { path = "/a", regex = "(", with = "" }, { path = "/a", insert = "<b>" }, { path = "/a", set = "${xml:b}" }]',
+      'when = { on = "migrate" }\nedit = [{ path = "a", set = "x" }, { path = "/a", regex = "(", with = "" }, { path = "/a", insert = "<b>" }, { path = "/a", set = "${xml:b}" }, { path = "/a", regex = "(a)", with = "$2" }]',
     ),
     told: [
       `rules.toml:4:18: rule[0].edit[0].path: found "a", expected a path: column 1: a path begins with "/" or "//"; supported are /a/b, //b, *, @x, text(), .., names with a declared prefix, and the conditions [1], [last()], [@x], [b='v'], [@x='v'], starts-with(), contains(), not(), and, or`,
-      'rules.toml:4:59: rule[0].edit[1].regex: found a regex that cannot be used, expected a regular expression: Cannot parse the expression "(" at column 1: a group is not closed; supported are characters, ., [a-z], [^a-z], \\d \\w \\s \\D \\W \\S, ( ), (?: ), |, *, +, ?, {n,m}, ^ and $',
+      'rules.toml:4:59: rule[0].edit[1].regex: found a regex that cannot be used, expected a regular expression: Cannot parse the expression "(": missing closing ); the syntax is that of RE2, without back-references and look-around',
       'rules.toml:4:101: rule[0].edit[2].insert: found a insert that cannot be used, expected well-formed XML: Cannot parse the XML: the element "b" is not closed at line 1, column 1',
       `rules.toml:4:131: rule[0].edit[3].set: found \${xml:b}, expected a path: column 1: a path begins with "/" or "//"; supported are /a/b, //b, *, @x, text(), .., names with a declared prefix, and the conditions [1], [last()], [@x], [b='v'], [@x='v'], starts-with(), contains(), not(), and, or`,
+      'rules.toml:4:182: rule[0].edit[4].with: found a with that cannot be used, expected what to write instead: Cannot write "$2" instead: the expression has no group for "$2" at column 1',
+    ],
+  },
+  {
+    name: "expressions that go back or look around",
+    text: rule(
+      'when = { on = "migrate" }\nedit = [{ path = "/a", regex = "b(?=a)", with = "" }, { path = "/a", regex = "(a)\\\\1", with = "" }]',
+    ),
+    told: [
+      'rules.toml:4:32: rule[0].edit[0].regex: found a regex that cannot be used, expected a regular expression: Cannot parse the expression "b(?=a)": invalid or unsupported Perl syntax: "(?="; the syntax is that of RE2, without back-references and look-around',
+      'rules.toml:4:78: rule[0].edit[1].regex: found a regex that cannot be used, expected a regular expression: Cannot parse the expression "(a)\\1": invalid escape sequence: "\\1"; the syntax is that of RE2, without back-references and look-around',
+    ],
+  },
+  {
+    name: "a text to replace that no XML holds",
+    text: rule('when = { on = "migrate" }\nedit = { path = "/a", replace = "\\u0001", with = "" }'),
+    told: [
+      'rules.toml:4:33: rule[0].edit.replace: found "\\u0001", expected the text to look for, in characters that XML allows',
     ],
   },
   {

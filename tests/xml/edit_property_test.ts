@@ -7,7 +7,6 @@ import * as fc from "fast-check";
 import { parseDocument } from "../../lib/xml/document.ts";
 import { type Edit, editDocument, planEdits, XmlEditError } from "../../lib/xml/edit.ts";
 import { parsePath } from "../../lib/xml/path_parser.ts";
-import { plainReplacement } from "../../lib/xml/replacement.ts";
 import { select, type SelectedNode } from "../../lib/xml/select.ts";
 import type { XmlDocument } from "../../lib/xml/tree.ts";
 import { assert, assertEquals } from "../support/assert.ts";
@@ -44,8 +43,8 @@ const set = fc.record({ kind: fc.constant("set" as const), path, value });
 const replace = fc.record({
   kind: fc.constant("replace" as const),
   path,
-  replacement: fc.tuple(fc.constantFrom("v", "w", "vw", "&", "<a", "]", ">", "\n", " ", "é", "😀"), value)
-    .map(([search, replaceWith]) => plainReplacement(search, replaceWith)),
+  search: fc.constantFrom("v", "w", "vw", "&", "<a", "]", ">", "\n", " ", "é", "😀"),
+  with: value,
 });
 const remove = fc.record({ kind: fc.constant("remove" as const), path });
 const INSERTED = "<new/>";
@@ -105,13 +104,10 @@ function editModel(model: Model, node: SelectedNode, edit: Edit): void {
       if (part.kind === "element") setText(part, edit.value);
       else part.value = edit.value;
       break;
-    case "replace": {
-      const { replacement } = edit;
-      assert(replacement.kind === "plain");
-      if (part.kind === "element") replaceText(part, replacement.search, replacement.with);
-      else part.value = part.value.replaceAll(replacement.search, () => replacement.with);
+    case "replace":
+      if (part.kind === "element") replaceText(part, edit.search, edit.with);
+      else part.value = part.value.replaceAll(edit.search, () => edit.with);
       break;
-    }
     case "remove":
       removePart(model.root, part);
       break;

@@ -8,8 +8,7 @@ import * as fc from "fast-check";
 import { parseDocument } from "../../lib/xml/document.ts";
 import { PathSyntaxError } from "../../lib/xml/path.ts";
 import { parsePath } from "../../lib/xml/path_parser.ts";
-import { PatternSyntaxError } from "../../lib/xml/pattern.ts";
-import { regexReplacement } from "../../lib/xml/replacement.ts";
+import { compileRegex, RegexSyntaxError } from "../../lib/xml/regex.ts";
 import { select } from "../../lib/xml/select.ts";
 import { XmlSyntaxError } from "../../lib/xml/syntax_error.ts";
 import { assert, assertEquals } from "../support/assert.ts";
@@ -137,19 +136,24 @@ Deno.test("parsePath() survives anything, and what it reads can be followed", ()
   assert(followed > RUNS.numRuns / 20, `too few paths were followed for a proof: ${followed}`);
 });
 
-Deno.test("regexReplacement() survives anything, and reads nothing JavaScript does not", () => {
-  const soup = fc.string({ unit: fc.constantFrom(..."ab()[]{}*+?|^$.\\-,12d:é"), maxLength: 10 });
+Deno.test("compileRegex() survives anything, and what it reads can be run", () => {
+  const soup = fc.string({ unit: fc.constantFrom(..."ab()[]{}*+?|^$.\\-,12d:épP<>i=!"), maxLength: 10 });
+  const value = fc.string({ unit: fc.constantFrom(..."ab1-.é😀\n"), maxLength: 20 });
+  let run = 0;
   fc.assert(
-    fc.property(fc.oneof(soup, fc.string({ unit: "binary" })), (expression) => {
+    fc.property(fc.oneof(soup, fc.string({ unit: "binary" })), value, (expression, text) => {
       try {
-        regexReplacement(expression, "");
+        let at = 0;
+        for (const { start, end } of compileRegex({ expression, with: "$&" }, () => false)(text)) {
+          assert(start >= at && end >= start && end <= text.length);
+          at = end;
+        }
+        run += 1;
       } catch (error) {
-        assert(error instanceof PatternSyntaxError, String(error));
-        assert(error.column >= 1 && error.column <= expression.length + 1, error.message);
-        return;
+        assert(error instanceof RegexSyntaxError, String(error));
       }
-      new RegExp(expression, "u");
     }),
     RUNS,
   );
+  assert(run > RUNS.numRuns / 10, `too few expressions were run for a proof: ${run}`);
 });
