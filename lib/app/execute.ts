@@ -8,9 +8,9 @@ import type { Plan } from "../plan/plan.ts";
 import { quote, renderIntent, visible } from "../plan/render.ts";
 import type { CommandEnd, CommandResult, Sys } from "../sys/sys.ts";
 import type { XmlDocument } from "../xml/tree.ts";
-import { type Change, changeDocument, readPrinted } from "./document.ts";
+import type { Change } from "./document.ts";
 import { type ProgramSys, refuseArgv } from "./refuse_program.ts";
-import { makeScrubber, type Scrubber } from "./secrets.ts";
+import type { Scrubber } from "./secrets.ts";
 
 /** What executing needs of the world. */
 export type ExecuteSys = ProgramSys & Pick<Sys, "run" | "elapsedMs">;
@@ -73,6 +73,8 @@ interface Work extends ExecuteOptions {
 
 /** Carries a plan out. A refusal, or a failure that fails the call, is the last step. */
 export async function executePlan(plan: Plan, options: ExecuteOptions, sys: ExecuteSys): Promise<Execution> {
+  if (plan.length === 0) return { steps: [], document: undefined };
+  const { makeScrubber } = await import("./secrets.ts");
   const scrubber = makeScrubber(options.call);
   const steps: Step[] = [];
   let document: XmlDocument | undefined;
@@ -119,7 +121,7 @@ async function executeIntent(intent: Intent, work: Work, sys: ExecuteSys): Promi
     case "fault":
       return { step: failed(`cannot ${intent.action}: ${visible(intent.message)}`) };
     case "edit":
-      return executeEdit(intent, work);
+      return await executeEdit(intent, work);
     case "run":
       return await executeRun(intent, work, sys);
     default:
@@ -131,7 +133,8 @@ function failed(problem: string, hint?: string): BareStep {
   return { end: "failed", problem, hint, durationMs: 0 };
 }
 
-function executeEdit(intent: Edit, work: Work): Done {
+async function executeEdit(intent: Edit, work: Work): Promise<Done> {
+  const { changeDocument } = await import("./document.ts");
   const changed = changeDocument(work.document ?? work.call.xml(), intent.step.edit);
   if (changed.kind === "failed") return { step: failed(visible(changed.problem)) };
   const step: BareStep = { end: "done", durationMs: 0, changes: changed.changes };
@@ -166,6 +169,7 @@ async function executeRun(intent: Run, work: Work, sys: ExecuteSys): Promise<Don
   if (intent.output === "none") return { step: { end, durationMs, stdout: result.stdout, stderr } };
   // As with libvirt: nothing printed leaves the document as it is.
   if (result.stdout.trim() === "") return { step: { end, durationMs, stderr } };
+  const { readPrinted } = await import("./document.ts");
   const printed = readPrinted(result.stdout);
   if (printed.kind === "changed") return { step: { end, durationMs, stderr }, document: printed.document };
   const problem = `what ${quote(program)} printed cannot be the guest's document: ${visible(printed.problem)}`;

@@ -5,13 +5,16 @@
 import { type HookCall, makeCall } from "../libvirt/call.ts";
 import type { Operation } from "../libvirt/driver.ts";
 import type { Invocation } from "../libvirt/invocation.ts";
-import { matchRules, type RuleMatch } from "../rules/match.ts";
+import { visible } from "../plan/render.ts";
+import { looksAtDocument, matchRules, type RuleMatch } from "../rules/match.ts";
+import { type Issue, issueLine } from "../rules/mistake.ts";
 import type { RuleSet } from "../rules/rule.ts";
 import type { Sys } from "../sys/sys.ts";
 import { XmlSyntaxError } from "../xml/syntax_error.ts";
-import { refuseDocument } from "./document.ts";
 import { executePlan, type Execution, isFatal, type Step } from "./execute.ts";
+import { loadRules } from "./load_rules.ts";
 import type { Outcome } from "./outcome.ts";
+import { CONFIG_DIRECTORY } from "./paths.ts";
 import { planCall } from "./plan_call.ts";
 
 /** What a call is about. */
@@ -21,17 +24,34 @@ export interface Asked {
   readonly document: Uint8Array;
 }
 
-/** Does what the rules want at a call. */
-export async function obeyRules(ruleSet: RuleSet, asked: Asked, sys: Sys): Promise<Outcome> {
+/** Does what this host's rules want at a call. */
+export async function obeyRules(asked: Asked, sys: Sys): Promise<Outcome> {
+  const reading = await loadRules(CONFIG_DIRECTORY, sys, { trust: true });
+  if (reading.kind === "broken") return brokenRules(reading.issues);
   const { invocation, facts, document } = asked;
-  const call = makeCall(invocation, facts, { host: sys.hostname(), document });
+  // The parser is loaded for rules that look into the document alone.
+  const parse = looksAtDocument(reading.ruleSet) ? (await import("../xml/document.ts")).parseDocument : unforeseen;
+  const call = makeCall(invocation, facts, { host: sys.hostname(), document, parse });
   try {
-    return await obey(ruleSet, call, sys);
+    return await obey(reading.ruleSet, call, sys);
   } catch (error) {
     if (!(error instanceof XmlSyntaxError)) throw error;
     const problem = `the document on stdin cannot be read: ${error.message}`;
     return { kind: "bad-call", weight: "fails", problem, matches: [], steps: [] };
   }
+}
+
+function unforeseen(): never {
+  throw new Error("A document is looked at that no rule looks at");
+}
+
+function brokenRules(issues: readonly Issue[]): Outcome {
+  const [first] = issues;
+  const line = first === undefined ? "" : visible(issueLine(first));
+  const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : "";
+  const problem = `the rules are broken: ${line}${more}`;
+  const hint = '"virt-hooks check" shows every mistake; "virt-hooks disable" turns all rules off';
+  return { kind: "bad-rules", weight: "fails", problem, hint, matches: [], steps: [] };
 }
 
 async function obey(ruleSet: RuleSet, call: HookCall, sys: Sys): Promise<Outcome> {
@@ -40,12 +60,13 @@ async function obey(ruleSet: RuleSet, call: HookCall, sys: Sys): Promise<Outcome
   const deadlineMs = ruleSet.settings.budgetsMs[call.driver]?.[call.operation] ?? call.facts.budgetMs;
   const execution = await executePlan(plan, { call, deadlineMs }, sys);
   const outcome = outcomeOfSteps(matches, execution.steps);
-  return outcome.weight === "noted" ? withDocument(outcome, execution, call) : outcome;
+  return outcome.weight === "noted" ? await withDocument(outcome, execution, call) : outcome;
 }
 
 /** The outcome with the document for libvirt, or why it cannot be the document. */
-function withDocument(outcome: Outcome, { document }: Execution, call: HookCall): Outcome {
+async function withDocument(outcome: Outcome, { document }: Execution, call: HookCall): Promise<Outcome> {
   if (document === undefined || !call.facts.filter) return outcome;
+  const { refuseDocument } = await import("./document.ts");
   const problem = refuseDocument(call.xml(), document);
   if (problem !== undefined) return { ...outcome, kind: "failed", weight: "fails", problem };
   return document.text === call.xml().text ? outcome : { ...outcome, stdout: document.text };
