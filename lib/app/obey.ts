@@ -36,7 +36,7 @@ export async function obeyRules(asked: Asked, sys: Sys): Promise<Outcome> {
     return await obey(reading.ruleSet, call, sys);
   } catch (error) {
     if (!(error instanceof XmlSyntaxError)) throw error;
-    const problem = `the document on stdin cannot be read: ${error.message}`;
+    const problem = error.message.replace("Cannot parse the XML", "the document on stdin cannot be read");
     return { kind: "bad-call", weight: "fails", problem, matches: [], steps: [] };
   }
 }
