@@ -73,7 +73,6 @@ interface Work extends ExecuteOptions {
 
 /** Carries a plan out. A refusal, or a failure that fails the call, is the last step. */
 export async function executePlan(plan: Plan, options: ExecuteOptions, sys: ExecuteSys): Promise<Execution> {
-  if (plan.length === 0) return { steps: [], document: undefined };
   const { makeScrubber } = await import("./secrets.ts");
   const scrubber = makeScrubber(options.call);
   const steps: Step[] = [];
@@ -138,7 +137,7 @@ async function executeEdit(intent: Edit, work: Work): Promise<Done> {
   const changed = changeDocument(work.document ?? work.call.xml(), intent.step.edit);
   if (changed.kind === "failed") return { step: failed(visible(changed.problem)) };
   const step: BareStep = { end: "done", durationMs: 0, changes: changed.changes };
-  return changed.changes.length === 0 ? { step } : { step, document: changed.document };
+  return changed.isNew ? { step, document: changed.document } : { step };
 }
 
 async function executeRun(intent: Run, work: Work, sys: ExecuteSys): Promise<Done> {

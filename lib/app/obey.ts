@@ -2,7 +2,7 @@
  * Rules and a call → what was done. Loaded only on hosts that have rules.
  * @module
  */
-import { type HookCall, makeCall } from "../libvirt/call.ts";
+import { type HookCall, makeCall, type ParseDocument } from "../libvirt/call.ts";
 import type { Operation } from "../libvirt/driver.ts";
 import type { Invocation } from "../libvirt/invocation.ts";
 import { visible } from "../plan/render.ts";
@@ -28,21 +28,13 @@ export interface Asked {
 export async function obeyRules(asked: Asked, sys: Sys): Promise<Outcome> {
   const reading = await loadRules(CONFIG_DIRECTORY, sys, { trust: true });
   if (reading.kind === "broken") return brokenRules(reading.issues);
-  const { invocation, facts, document } = asked;
-  // The parser is loaded for rules that look into the document alone.
-  const parse = looksAtDocument(reading.ruleSet) ? (await import("../xml/document.ts")).parseDocument : unforeseen;
-  const call = makeCall(invocation, facts, { host: sys.hostname(), document, parse });
   try {
-    return await obey(reading.ruleSet, call, sys);
+    return await obey(reading.ruleSet, asked, sys);
   } catch (error) {
     if (!(error instanceof XmlSyntaxError)) throw error;
     const problem = error.message.replace("Cannot parse the XML", "the document on stdin cannot be read");
     return { kind: "bad-call", weight: "fails", problem, matches: [], steps: [] };
   }
-}
-
-function unforeseen(): never {
-  throw new Error("A document is looked at that no rule looks at");
 }
 
 function brokenRules(issues: readonly Issue[]): Outcome {
@@ -54,13 +46,31 @@ function brokenRules(issues: readonly Issue[]): Outcome {
   return { kind: "bad-rules", weight: "fails", problem, hint, matches: [], steps: [] };
 }
 
-async function obey(ruleSet: RuleSet, call: HookCall, sys: Sys): Promise<Outcome> {
-  const matches = matchRules(ruleSet, call, (path) => sys.lstat(path) !== undefined);
-  const plan = planCall(matches, call);
+async function obey(ruleSet: RuleSet, asked: Asked, sys: Sys): Promise<Outcome> {
+  const parser = looksAtDocument(ruleSet) ? await loadParser() : undefined;
+  const planned = callOf(asked, parser ?? noParser, sys);
+  const matches = matchRules(ruleSet, planned, (path) => sys.lstat(path) !== undefined);
+  const plan = planCall(matches, planned);
+  if (plan.length === 0) return { kind: "done", weight: "noted", matches, steps: [] };
+  // Whatever is done, secrets are looked for in the document.
+  const call = parser === undefined ? callOf(asked, await loadParser(), sys) : planned;
   const deadlineMs = ruleSet.settings.budgetsMs[call.driver]?.[call.operation] ?? call.facts.budgetMs;
   const execution = await executePlan(plan, { call, deadlineMs }, sys);
   const outcome = outcomeOfSteps(matches, execution.steps);
   return outcome.weight === "noted" ? await withDocument(outcome, execution, call) : outcome;
+}
+
+function callOf({ invocation, facts, document }: Asked, parse: ParseDocument, sys: Sys): HookCall {
+  return makeCall(invocation, facts, { host: sys.hostname(), document, parse });
+}
+
+/** The parser is loaded only for calls that need it. */
+async function loadParser(): Promise<ParseDocument> {
+  return (await import("../xml/document.ts")).parseDocument;
+}
+
+function noParser(): never {
+  throw new Error("A document is looked at that no rule looks at");
 }
 
 /** The outcome with the document for libvirt, or why it cannot be the document. */

@@ -5,7 +5,6 @@
 import type { HookCall } from "../libvirt/call.ts";
 import { secretValues } from "../libvirt/redact.ts";
 import { REDACTED, scrub } from "../libvirt/scrub.ts";
-import { parseDocument } from "../xml/document.ts";
 import { XmlSyntaxError } from "../xml/syntax_error.ts";
 import type { XmlDocument } from "../xml/tree.ts";
 
@@ -34,7 +33,7 @@ export function makeScrubber(call: HookCall): Scrubber {
 function secretsOf(call: HookCall): readonly string[] | "unknown" {
   if (call.document.length === 0) return [];
   try {
-    return secretValues(parseDocument(call.document));
+    return secretValues(call.xml());
   } catch (error) {
     if (!(error instanceof XmlSyntaxError)) throw error;
     return "unknown";
