@@ -27,6 +27,7 @@ const ENTRY = v.object({
     durationMs: v.number(),
     problem: v.optional(v.string()),
     stdout: v.optional(v.string(), ""),
+    changes: v.optional(v.array(v.object({ line: v.number(), from: v.string(), to: v.string() })), []),
   })),
 });
 

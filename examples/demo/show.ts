@@ -78,8 +78,12 @@ function showEntry({ outcome, rules, actions }: Entry, screen: Screen): void {
   for (const { name, because } of rules) {
     labelled("rule", `"${visible(name)}": ${because.map(visible).join(", ")}`, screen);
   }
-  for (const { action, plan, end, durationMs, problem, stdout } of actions) {
+  for (const { action, plan, end, durationMs, problem, stdout, changes } of actions) {
     labelled(action, plan.replace(/^\w+ +/, "").replace(PLAN_NOTES, ""), screen);
+    for (const { line, from, to } of changes) {
+      labelled("", `line ${line} of the document: ${visible(from)} became ${visible(to)}`, screen);
+    }
+    if (changes.length > 0) continue;
     const said = stdout.trim() === "" ? "" : `, said: ${visible(stdout.trim())}`;
     if (end === "done") labelled("", `done in ${milliseconds(durationMs)}${said}`, screen);
     else if (end !== "refused") labelled("", `${end}: ${problem ?? ""}`, screen);

@@ -33,6 +33,8 @@ export interface Misfit {
 /** A configured action of a rule. */
 export interface Action {
   readonly kind: string;
+  /** Whether planning it may look at the call's document. */
+  readonly looksAtDocument: boolean;
   /** What it runs: programs with their arguments, fillings as the rule writes them. */
   readonly programs: readonly (readonly [string, ...string[]])[];
   /**

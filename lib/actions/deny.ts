@@ -7,7 +7,7 @@ import type { HookCall } from "../libvirt/call.ts";
 import { type Consequence, failurePolicy } from "../libvirt/driver.ts";
 import type { Intent } from "../plan/intent.ts";
 import type { Action, Misfit, Place, RuleContext } from "./action.ts";
-import { fill, fillingMisfits, type Template, templateSchema } from "./filling.ts";
+import { fill, fillingMisfits, looksAtDocument, type Template, templateSchema } from "./filling.ts";
 
 /** The configuration of `deny`, as a schema. */
 export function denySchema(): v.GenericSchema<string, Action> {
@@ -22,6 +22,7 @@ export function denySchema(): v.GenericSchema<string, Action> {
 function deny(message: Template): Action {
   return {
     kind: "deny",
+    looksAtDocument: looksAtDocument(message),
     programs: [],
     misfits: (rule, places) => [...refusalMisfits(places), ...fillingMisfits(message, { rule, places, path: [] })],
     plan: (rule, call) => [planDeny(rule, message, call)],

@@ -90,6 +90,7 @@ function readChange(raw: RawEdit): Change | string {
 function editAction(config: EditConfig): Action {
   return {
     kind: "edit",
+    looksAtDocument: true,
     programs: [],
     misfits: (rule, places) => editMisfits(config, rule, places),
     plan: (rule, call) => [planEdit(config, rule, call)],

@@ -72,6 +72,13 @@ export function hasFilling(template: Template): boolean {
   return template.parts.some((part) => part.kind === "filling");
 }
 
+/** Whether a filling's value may have to be looked for in the document. */
+export function looksAtDocument(template: Template): boolean {
+  return template.parts.some(({ kind, text }) =>
+    kind === "filling" && (text === "uuid" || text.startsWith(XML_FILLING))
+  );
+}
+
 /** Whether the string's first character comes from the call. */
 export function beginsWithFilling(template: Template): boolean {
   return template.parts[0]?.kind === "filling";

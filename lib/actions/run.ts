@@ -8,7 +8,15 @@ import { failurePolicy } from "../libvirt/driver.ts";
 import type { Intent, OnError } from "../plan/intent.ts";
 import type { Action, Misfit, Place, RuleContext } from "./action.ts";
 import { durationSchema } from "./duration.ts";
-import { beginsWithFilling, fill, fillingMisfits, hasFilling, type Template, templateSchema } from "./filling.ts";
+import {
+  beginsWithFilling,
+  fill,
+  fillingMisfits,
+  hasFilling,
+  looksAtDocument,
+  type Template,
+  templateSchema,
+} from "./filling.ts";
 import { takesInlineCode } from "./interpreter.ts";
 import { tableSchema } from "./table_schema.ts";
 
@@ -78,6 +86,7 @@ function isProgramPath(program: Template): boolean {
 function run(config: RunConfig): Action {
   return {
     kind: "run",
+    looksAtDocument: config.output === "document" || config.args.some(looksAtDocument),
     programs: [[config.program, ...config.args.map((argument) => argument.text)]],
     misfits: (rule, places) => [...configMisfits(config, places), ...argumentMisfits(config, rule, places)],
     plan: (rule, call) => [planRun(rule, config, call)],

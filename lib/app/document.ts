@@ -21,9 +21,18 @@ export interface Change {
 
 /** What came of changing a document. */
 export type Changed =
-  | { readonly kind: "changed"; readonly document: XmlDocument; readonly changes: readonly Change[] }
+  | {
+    readonly kind: "changed";
+    readonly document: XmlDocument;
+    /** Whether it is another document than before. */
+    readonly isNew: boolean;
+    /** The first places that changed. */
+    readonly changes: readonly Change[];
+  }
   | { readonly kind: "failed"; readonly problem: string };
 
+/** Finding the line of a place means reading up to it: not for hundreds of them. */
+const CHANGES_NOTED_MAX = 20;
 /** How long the expression of one edit may look for matches, over all values. */
 export const REGEX_MS_MAX = 2_000;
 
@@ -36,13 +45,14 @@ export async function changeDocument(
   const ready = await readyEdit(edit, isLate);
   return attempt(() => {
     const splices = planEdits(document, [ready]);
-    if (splices.length === 0) return { kind: "changed", document, changes: [] };
-    const changes = splices.map(({ span: { start, end }, text }) => ({
+    if (splices.length === 0) return { kind: "changed", document, isNew: false, changes: [] };
+    const changes = splices.slice(0, CHANGES_NOTED_MAX).map(({ span: { start, end }, text }) => ({
       line: positionAt(document.text, start).line,
       from: document.text.slice(start, end),
       to: text,
     }));
-    return { kind: "changed", document: parseDocument(applySplices(document.text, splices)), changes };
+    const changed = parseDocument(applySplices(document.text, splices));
+    return { kind: "changed", document: changed, isNew: true, changes };
   });
 }
 
@@ -59,7 +69,9 @@ export function readPrinted(text: string): Changed {
     const problem = document.root.name.raw === "domain"
       ? undefined
       : `it is a <${document.root.name.raw}>, not a <domain>`;
-    return problem === undefined ? { kind: "changed", document, changes: [] } : { kind: "failed", problem };
+    return problem === undefined
+      ? { kind: "changed", document, isNew: true, changes: [] }
+      : { kind: "failed", problem };
   });
 }
 

@@ -8,9 +8,9 @@ import type { Plan } from "../plan/plan.ts";
 import { quote, renderIntent, visible } from "../plan/render.ts";
 import type { CommandEnd, CommandResult, Sys } from "../sys/sys.ts";
 import type { XmlDocument } from "../xml/tree.ts";
-import { type Change, changeDocument, readPrinted, REGEX_MS_MAX } from "./document.ts";
+import type { Change } from "./document.ts";
 import { type ProgramSys, refuseArgv } from "./refuse_program.ts";
-import { makeScrubber, type Scrubber } from "./secrets.ts";
+import type { Scrubber } from "./secrets.ts";
 
 /** What executing needs of the world. */
 export type ExecuteSys = ProgramSys & Pick<Sys, "run" | "elapsedMs">;
@@ -73,6 +73,7 @@ interface Work extends ExecuteOptions {
 
 /** Carries a plan out. A refusal, or a failure that fails the call, is the last step. */
 export async function executePlan(plan: Plan, options: ExecuteOptions, sys: ExecuteSys): Promise<Execution> {
+  const { makeScrubber } = await import("./secrets.ts");
   const scrubber = makeScrubber(options.call);
   const steps: Step[] = [];
   let document: XmlDocument | undefined;
@@ -132,12 +133,13 @@ function failed(problem: string, hint?: string): BareStep {
 }
 
 async function executeEdit(intent: Edit, work: Work, sys: ExecuteSys): Promise<Done> {
+  const { changeDocument, REGEX_MS_MAX } = await import("./document.ts");
   const endMs = Math.min(sys.elapsedMs() + REGEX_MS_MAX, work.deadlineMs);
   const document = work.document ?? work.call.xml();
   const changed = await changeDocument(document, intent.step.edit, () => sys.elapsedMs() > endMs);
   if (changed.kind === "failed") return { step: failed(visible(changed.problem)) };
   const step: BareStep = { end: "done", durationMs: 0, changes: changed.changes };
-  return changed.changes.length === 0 ? { step } : { step, document: changed.document };
+  return changed.isNew ? { step, document: changed.document } : { step };
 }
 
 async function executeRun(intent: Run, work: Work, sys: ExecuteSys): Promise<Done> {
@@ -168,6 +170,7 @@ async function executeRun(intent: Run, work: Work, sys: ExecuteSys): Promise<Don
   if (intent.output === "none") return { step: { end, durationMs, stdout: result.stdout, stderr } };
   // As with libvirt: nothing printed leaves the document as it is.
   if (result.stdout.trim() === "") return { step: { end, durationMs, stderr } };
+  const { readPrinted } = await import("./document.ts");
   const printed = readPrinted(result.stdout);
   if (printed.kind === "changed") return { step: { end, durationMs, stderr }, document: printed.document };
   const problem = `what ${quote(program)} printed cannot be the guest's document: ${visible(printed.problem)}`;

@@ -57,7 +57,6 @@ export interface HistoryEntry {
 const LINE_BYTES_MAX = 65_536;
 const FILE_BYTES_MAX = 10_000_000;
 const SHOWN_OUTPUT_LENGTH_MAX = 4000;
-const SHOWN_CHANGES_MAX = 20;
 const SHOWN_CHANGE_LENGTH_MAX = 200;
 
 /** What the history needs of the world. */
@@ -133,8 +132,7 @@ function historyAction(step: Step): HistoryAction {
 function changed(changes: readonly Change[] | undefined): { changes?: readonly Change[] } {
   if (changes === undefined || changes.length === 0) return {};
   return {
-    changes: changes.slice(0, SHOWN_CHANGES_MAX)
-      .map(({ line, from, to }) => ({ line, from: shortened(from), to: shortened(to) })),
+    changes: changes.map(({ line, from, to }) => ({ line, from: shortened(from), to: shortened(to) })),
   };
 }
 

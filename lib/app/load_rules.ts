@@ -3,8 +3,7 @@
  * @module
  */
 import type { Issue } from "../rules/mistake.ts";
-import type { RulesFile, RulesReading } from "../rules/read.ts";
-import { NO_RULES } from "../rules/rule.ts";
+import { readRules, type RulesFile, type RulesReading } from "../rules/read.ts";
 import type { FileFacts, Sys } from "../sys/sys.ts";
 import { checkTrust } from "./trust.ts";
 
@@ -28,9 +27,6 @@ export async function loadRules(directory: string, sys: RulesSys, options: LoadO
     if ("text" in file) files.push(file);
     else issues.push(file);
   }
-  if (files.every(isEmpty) && issues.length === 0) return { kind: "rules", ruleSet: NO_RULES };
-  // A host without rules does not pay for their parser.
-  const { readRules } = await import("../rules/read.ts");
   const reading = await readRules(files);
   if (issues.length === 0) return reading;
   return { kind: "broken", issues: reading.kind === "broken" ? [...issues, ...reading.issues] : issues };
@@ -46,13 +42,8 @@ function findRulesFiles(directory: string, sys: RulesSys, issues: Issue[], optio
     issues.push(problem);
     return paths;
   }
-  const names = sys.readDirectory(dropIns).filter((name) => name.endsWith(".toml") && !name.startsWith("."));
+  const names = (sys.readDirectory(dropIns) ?? []).filter((name) => name.endsWith(".toml") && !name.startsWith("."));
   return [...paths, ...names.map((name) => `${dropIns}/${name}`)];
-}
-
-/** Whether a file holds comments at most, as the one that is installed does. */
-function isEmpty(file: RulesFile): boolean {
-  return /^(?:[ \t]*(?:#[^\n]*)?\r?(?:\n|$))*$/.test(file.text);
 }
 
 /** Reads one file, or says why it is not read. */
@@ -88,6 +79,8 @@ function trustIssue(path: string, directory: string, kind: "file" | "directory",
       return wholeFile(path, trust.reason, "rules that only root can write", trust.advice);
     case "trusted": {
       if (trust.facts.kind !== kind) return wrongKind(path, trust.facts, kind);
+      // Without a link on the way it is where its name says.
+      if (trust.path === path) return undefined;
       const home = checkTrust(directory, sys);
       if (home.kind === "trusted" && trust.path.startsWith(`${home.path}/`)) return undefined;
       return wholeFile(path, `a link out of ${directory}, to ${trust.path}`, `${KINDS[kind]} inside ${directory}`);

@@ -2,16 +2,19 @@
  * Rules and a call → what was done. Loaded only on hosts that have rules.
  * @module
  */
-import { type HookCall, makeCall } from "../libvirt/call.ts";
+import { type HookCall, makeCall, type ParseDocument } from "../libvirt/call.ts";
 import type { Operation } from "../libvirt/driver.ts";
 import type { Invocation } from "../libvirt/invocation.ts";
-import { matchRules, type RuleMatch } from "../rules/match.ts";
+import { visible } from "../plan/render.ts";
+import { looksAtDocument, matchRules, type RuleMatch } from "../rules/match.ts";
+import { type Issue, issueLine } from "../rules/mistake.ts";
 import type { RuleSet } from "../rules/rule.ts";
 import type { Sys } from "../sys/sys.ts";
 import { XmlSyntaxError } from "../xml/syntax_error.ts";
-import { refuseDocument } from "./document.ts";
 import { executePlan, type Execution, isFatal, type Step } from "./execute.ts";
+import { loadRules } from "./load_rules.ts";
 import type { Outcome } from "./outcome.ts";
+import { CONFIG_DIRECTORY } from "./paths.ts";
 import { planCall } from "./plan_call.ts";
 
 /** What a call is about. */
@@ -21,31 +24,59 @@ export interface Asked {
   readonly document: Uint8Array;
 }
 
-/** Does what the rules want at a call. */
-export async function obeyRules(ruleSet: RuleSet, asked: Asked, sys: Sys): Promise<Outcome> {
-  const { invocation, facts, document } = asked;
-  const call = makeCall(invocation, facts, { host: sys.hostname(), document });
+/** Does what this host's rules want at a call. */
+export async function obeyRules(asked: Asked, sys: Sys): Promise<Outcome> {
+  const reading = await loadRules(CONFIG_DIRECTORY, sys, { trust: true });
+  if (reading.kind === "broken") return brokenRules(reading.issues);
   try {
-    return await obey(ruleSet, call, sys);
+    return await obey(reading.ruleSet, asked, sys);
   } catch (error) {
     if (!(error instanceof XmlSyntaxError)) throw error;
-    const problem = `the document on stdin cannot be read: ${error.message}`;
+    const problem = error.message.replace("Cannot parse the XML", "the document on stdin cannot be read");
     return { kind: "bad-call", weight: "fails", problem, matches: [], steps: [] };
   }
 }
 
-async function obey(ruleSet: RuleSet, call: HookCall, sys: Sys): Promise<Outcome> {
-  const matches = matchRules(ruleSet, call, (path) => sys.lstat(path) !== undefined);
-  const plan = planCall(matches, call);
+function brokenRules(issues: readonly Issue[]): Outcome {
+  const [first] = issues;
+  const line = first === undefined ? "" : visible(issueLine(first));
+  const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : "";
+  const problem = `the rules are broken: ${line}${more}`;
+  const hint = '"virt-hooks check" shows every mistake; "virt-hooks disable" turns all rules off';
+  return { kind: "bad-rules", weight: "fails", problem, hint, matches: [], steps: [] };
+}
+
+async function obey(ruleSet: RuleSet, asked: Asked, sys: Sys): Promise<Outcome> {
+  const parser = looksAtDocument(ruleSet) ? await loadParser() : undefined;
+  const planned = callOf(asked, parser ?? noParser, sys);
+  const matches = matchRules(ruleSet, planned, (path) => sys.lstat(path) !== undefined);
+  const plan = planCall(matches, planned);
+  if (plan.length === 0) return { kind: "done", weight: "noted", matches, steps: [] };
+  // Whatever is done, secrets are looked for in the document.
+  const call = parser === undefined ? callOf(asked, await loadParser(), sys) : planned;
   const deadlineMs = ruleSet.settings.budgetsMs[call.driver]?.[call.operation] ?? call.facts.budgetMs;
   const execution = await executePlan(plan, { call, deadlineMs }, sys);
   const outcome = outcomeOfSteps(matches, execution.steps);
-  return outcome.weight === "noted" ? withDocument(outcome, execution, call) : outcome;
+  return outcome.weight === "noted" ? await withDocument(outcome, execution, call) : outcome;
+}
+
+function callOf({ invocation, facts, document }: Asked, parse: ParseDocument, sys: Sys): HookCall {
+  return makeCall(invocation, facts, { host: sys.hostname(), document, parse });
+}
+
+/** The parser is loaded only for calls that need it. */
+async function loadParser(): Promise<ParseDocument> {
+  return (await import("../xml/document.ts")).parseDocument;
+}
+
+function noParser(): never {
+  throw new Error("A document is looked at that no rule looks at");
 }
 
 /** The outcome with the document for libvirt, or why it cannot be the document. */
-function withDocument(outcome: Outcome, { document }: Execution, call: HookCall): Outcome {
+async function withDocument(outcome: Outcome, { document }: Execution, call: HookCall): Promise<Outcome> {
   if (document === undefined || !call.facts.filter) return outcome;
+  const { refuseDocument } = await import("./document.ts");
   const problem = refuseDocument(call.xml(), document);
   if (problem !== undefined) return { ...outcome, kind: "failed", weight: "fails", problem };
   return document.text === call.xml().text ? outcome : { ...outcome, stdout: document.text };

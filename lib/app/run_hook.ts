@@ -5,17 +5,14 @@
 import type { Driver } from "../libvirt/driver.ts";
 import { type Invocation, InvocationError, parseInvocation } from "../libvirt/invocation.ts";
 import { visible } from "../plan/render.ts";
-import { type Issue, issueLine } from "../rules/mistake.ts";
 import type { Sys } from "../sys/sys.ts";
+import { lookAtConfig } from "./config_folder.ts";
 import { historyEntry, writeHistory } from "./history.ts";
-import { loadRules } from "./load_rules.ts";
 import { exitCode, exitCodeOf, type Outcome } from "./outcome.ts";
-import { CONFIG_DIRECTORY, DISABLED_FILE } from "./paths.ts";
+import { DISABLED_FILE } from "./paths.ts";
 import { PRODUCT, VERSION } from "./version.ts";
 
 const STDIN_BYTES_MAX = 16 * 1024 * 1024;
-/** How long an operation that we do not know may take to send its document. */
-const UNKNOWN_BUDGET_MS = 20_000;
 
 /** Answers one hook call; returns the exit code. Never throws. */
 export async function runHook(driver: Driver, sys: Sys): Promise<number> {
@@ -47,38 +44,26 @@ function usage(driver: Driver, error: InvocationError, sys: Sys): number {
 
 async function answer(invocation: Invocation, sys: Sys): Promise<Outcome> {
   const { facts } = invocation;
-  const input = await sys.readStdin({ bytesMax: STDIN_BYTES_MAX, timeoutMs: facts?.budgetMs ?? UNKNOWN_BUDGET_MS });
+  const input = sys.readStdin(STDIN_BYTES_MAX);
   if (facts === undefined) {
     return { ...NOTHING, kind: "unknown-operation", problem: `${PRODUCT} ${VERSION} knows no such operation` };
   }
-  if (sys.lstat(DISABLED_FILE)?.uid === 0) {
+  const config = lookAtConfig(sys);
+  if (config === "disabled") {
     return { ...NOTHING, kind: "disabled", problem: `every hook is off, since there is ${DISABLED_FILE}` };
-  }
-  if (input.kind === "late") {
-    return { ...NOTHING, kind: "late", problem: "libvirt did not finish sending the document" };
   }
   if (input.kind === "too-long") {
     const problem = `the document on stdin is longer than ${STDIN_BYTES_MAX} bytes`;
     return { ...NOTHING, kind: "bad-call", problem };
   }
-  const reading = await loadRules(CONFIG_DIRECTORY, sys, { trust: true });
-  if (reading.kind === "broken") return brokenRules(reading.issues);
-  if (reading.ruleSet.rules.length === 0) return { ...NOTHING, kind: "done" };
+  if (config === "nothing") return { ...NOTHING, kind: "done" };
   // A host without rules does not pay for what obeys them.
   const { obeyRules } = await import("./obey.ts");
-  return await obeyRules(reading.ruleSet, { invocation, facts, document: input.bytes }, sys);
+  return await obeyRules({ invocation, facts, document: input.bytes }, sys);
 }
 
 /** An outcome in which no rule had a say. */
 const NOTHING = { weight: "fails", matches: [], steps: [] } as const;
-
-function brokenRules(issues: readonly Issue[]): Outcome {
-  const [first] = issues;
-  const line = first === undefined ? "" : visible(issueLine(first));
-  const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : "";
-  const hint = '"virt-hooks check" shows every mistake; "virt-hooks disable" turns all rules off';
-  return { ...NOTHING, kind: "bad-rules", problem: `the rules are broken: ${line}${more}`, hint };
-}
 
 function bug(error: unknown): Outcome {
   const message = visible(error instanceof Error ? `${error.name}: ${error.message}` : String(error));

@@ -38,7 +38,7 @@ export const edit: Subcommand = {
 };
 
 async function run(given: Given, desk: Desk): Promise<number> {
-  const bytes = await readDocument(desk);
+  const bytes = readDocument(desk);
   const before = parse(bytes);
   const call = readCall([given.texts["driver"] ?? "qemu", nameOf(before), given.words[0] ?? ""], bytes, desk);
   if (!call.facts.filter) {

@@ -53,7 +53,7 @@ async function run(given: Given, desk: Desk): Promise<number> {
     return exitCodeOf("bad-rules");
   }
   if (reading.ruleSet.rules.length === 0) desk.print(`there are no rules in ${directory}`);
-  const { matches, plan } = await decide(reading.ruleSet, given.words, desk);
+  const { matches, plan } = decide(reading.ruleSet, given.words, desk);
   for (const match of matches) tellMatch(match, desk);
   tellPlan(plan, own, desk);
   return 0;
@@ -65,13 +65,13 @@ interface Decision {
 }
 
 /** Stdin is read only for rules that look at the document. */
-async function decide(ruleSet: RuleSet, words: readonly string[], desk: Desk): Promise<Decision> {
+function decide(ruleSet: RuleSet, words: readonly string[], desk: Desk): Decision {
   try {
     return decideCall(ruleSet, readCall(words, new Uint8Array(), desk), desk);
   } catch (error) {
     if (!(error instanceof XmlSyntaxError)) throw error;
   }
-  const document = await readDocument(desk);
+  const document = readDocument(desk);
   try {
     return decideCall(ruleSet, readCall(words, document, desk), desk);
   } catch (error) {

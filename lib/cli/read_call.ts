@@ -7,9 +7,10 @@ import type { Driver } from "../libvirt/driver.ts";
 import { drivers } from "../libvirt/drivers.ts";
 import { findOperation, parseInvocation } from "../libvirt/invocation.ts";
 import { didYouMean } from "../rules/nearest.ts";
+import { parseDocument } from "../xml/document.ts";
 import { CommandError, type Desk, USAGE_CODE } from "./command.ts";
 
-const DOCUMENT_LIMITS = { bytesMax: 16 * 1024 * 1024, timeoutMs: 30_000 };
+const DOCUMENT_BYTES_MAX = 16 * 1024 * 1024;
 
 /**
  * Makes the call of `DRIVER OBJECT OPERATION [SUB-OPERATION] [EXTRA]`; what is left out comes from the driver table.
@@ -27,7 +28,7 @@ export function readCall(words: readonly string[], document: Uint8Array, desk: D
     throw new CommandError(message, { hint, code: USAGE_CODE });
   }
   const invocation = { ...renamed, subOperation: sub ?? facts.subOperation };
-  return makeCall(invocation, facts, { host: desk.sys.hostname(), document });
+  return makeCall(invocation, facts, { host: desk.sys.hostname(), document, parse: parseDocument });
 }
 
 function findDriver(name: string): Driver {
@@ -41,19 +42,11 @@ function findDriver(name: string): Driver {
 
 /**
  * Reads the document a user gives on stdin; empty where stdin is a terminal.
- * @throws {CommandError} when it is too long or does not end
+ * @throws {CommandError} when it is too long
  */
-export async function readDocument(desk: Desk): Promise<Uint8Array> {
+export function readDocument(desk: Desk): Uint8Array {
   if (desk.terminal.stdinIsTerminal) return new Uint8Array();
-  const input = await desk.sys.readStdin(DOCUMENT_LIMITS);
-  switch (input.kind) {
-    case "whole":
-      return input.bytes;
-    case "too-long":
-      throw new CommandError(`Cannot read the document: it is longer than ${DOCUMENT_LIMITS.bytesMax} bytes`);
-    case "late":
-      throw new CommandError("Cannot read the document: stdin was not closed in time");
-    default:
-      return input satisfies never;
-  }
+  const input = desk.sys.readStdin(DOCUMENT_BYTES_MAX);
+  if (input.kind === "whole") return input.bytes;
+  throw new CommandError(`Cannot read the document: it is longer than ${DOCUMENT_BYTES_MAX} bytes`);
 }

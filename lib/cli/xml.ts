@@ -25,17 +25,17 @@ export const xml: Subcommand = {
   texts: ["ns"],
   switches: [],
   words: { min: 2, max: 2 },
-  run,
+  run: (given, desk) => Promise.resolve(selectNodes(given, desk)),
 };
 
-async function run(given: Given, desk: Desk): Promise<number> {
+function selectNodes(given: Given, desk: Desk): number {
   const [verb, path = ""] = given.words;
   if (verb !== "select") {
     throw new CommandError(`Cannot run "xml ${verb}": it must be select`, { code: USAGE_CODE });
   }
   try {
     const parsed = parsePath(path, namespacesOf(given.texts["ns"]));
-    const document = parseDocument(await readDocument(desk));
+    const document = parseDocument(readDocument(desk));
     const nodes = select(parsed, document);
     for (const { span } of nodes) {
       const { line, column } = positionAt(document.text, span.start);

@@ -2,7 +2,6 @@
  * One hook call: what libvirt asked and the document it sent along.
  * @module
  */
-import { parseDocument } from "../xml/document.ts";
 import type { XmlDocument } from "../xml/tree.ts";
 import type { DriverName, Operation } from "./driver.ts";
 import type { Invocation } from "./invocation.ts";
@@ -32,11 +31,14 @@ export interface HookCall {
   xml(): XmlDocument;
 }
 
+/** Parses a document: handed in, since a call that nobody looks into does not pay for a parser. */
+export type ParseDocument = (bytes: Uint8Array) => XmlDocument;
+
 /** Puts a call together from what libvirt asked, its operation's facts and what came with it. */
 export function makeCall(
   invocation: Invocation,
   facts: Operation,
-  given: { readonly host: string; readonly document: Uint8Array },
+  given: { readonly host: string; readonly document: Uint8Array; readonly parse: ParseDocument },
 ): HookCall {
   const { driver, object, operation, subOperation, extra } = invocation;
   let parsed: XmlDocument | undefined;
@@ -50,7 +52,8 @@ export function makeCall(
     domain: driver.object === "domain" ? object : undefined,
     network: driver.object === "network" ? object : undefined,
     reason: driver.reasonAt.includes(operation) && extra !== "-" ? extra : undefined,
-    ...given,
-    xml: () => parsed ??= parseDocument(given.document),
+    host: given.host,
+    document: given.document,
+    xml: () => parsed ??= given.parse(given.document),
   };
 }

@@ -7,6 +7,7 @@ import type { XmlDocument } from "../xml/tree.ts";
 import { encodeAttribute, encodeText } from "../xml/value.ts";
 import { type DocumentValue, documentValues, stretchesInDocument } from "./document_values.ts";
 import { longOccurrences, REDACTED } from "./scrub.ts";
+import { mayHoldSecrets } from "./secret_places.ts";
 import { mergeStretches, replaceStretches, type Stretch } from "./stretches.ts";
 
 /** With more secrets than this in it every value of a document is hidden. No real guest has so many. */
@@ -17,6 +18,7 @@ export const DOCUMENT_SECRETS_MAX = 256;
  * or more stands again. Every other byte stays; the text is as well-formed as the document.
  */
 export function redactSecrets(document: XmlDocument): string {
+  if (!mayHoldSecrets(document.text)) return document.text;
   const values = documentValues(document);
   const secrets = secretsOf(values);
   if (secrets.size === 0) return document.text;
@@ -26,6 +28,7 @@ export function redactSecrets(document: XmlDocument): string {
 
 /** The secrets of a document as they are, as XML and JSON write them, and as QEMU and JSON read them: for `scrub()`. */
 export function secretValues(document: XmlDocument): readonly string[] {
+  if (!mayHoldSecrets(document.text)) return [];
   const forms = [...secretsOf(documentValues(document))].flatMap((secret) => [
     secret,
     encodeText(secret),

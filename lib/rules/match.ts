@@ -26,6 +26,14 @@ export interface RuleMatch {
   readonly verdicts: readonly Verdict[];
 }
 
+/** Whether answering a call may need its document parsed. */
+export function looksAtDocument(ruleSet: RuleSet): boolean {
+  return ruleSet.rules.some(({ when, unless, actions }) =>
+    [when, ...unless].some(({ uuid, label, xml }) => (uuid ?? label ?? xml) !== undefined) ||
+    actions.some((action) => action.looksAtDocument)
+  );
+}
+
 /** Tells whether a path exists on the host. */
 export type FileExists = (path: string) => boolean;
 

@@ -25,7 +25,7 @@ export interface SelectorMisfit {
 const ALL_DRIVERS: readonly Driver[] = Object.values(drivers);
 
 /** Every operation of every driver. */
-function allPlaces(settings: Settings): readonly Place[] {
+export function allPlaces(settings: Settings): readonly Place[] {
   return ALL_DRIVERS.flatMap((driver) =>
     Object.entries<Driver["operations"][string]>(driver.operations).map(([operation, facts]) => ({
       driver,
@@ -37,8 +37,8 @@ function allPlaces(settings: Settings): readonly Place[] {
 }
 
 /** The places where a call can fit these selectors. */
-export function placesOf(when: When, settings: Settings): readonly Place[] {
-  return allPlaces(settings).filter((place) => fitsPlace(when, place));
+export function placesOf(when: When, everywhere: readonly Place[]): readonly Place[] {
+  return everywhere.filter((place) => fitsPlace(when, place));
 }
 
 function fitsPlace(when: When, { driver, operation }: Place): boolean {
@@ -54,40 +54,48 @@ function fitsPlace(when: When, { driver, operation }: Place): boolean {
 /** Everything in `when` and `unless` that can never take effect. */
 export function selectorMisfits(
   rule: { readonly when: When; readonly unless: readonly Selectors[]; readonly namespaces: Namespaces },
-  settings: Settings,
+  everywhere: readonly Place[],
 ): readonly SelectorMisfit[] {
   const { when, unless } = rule;
+  const places = placesOf(when, everywhere);
   const misfits = [
     ...operationMisfits(when),
-    ...objectMisfits(when),
+    ...objectMisfits(when, everywhere),
     ...reasonMisfits(when.reason, ["when", "reason"]),
     ...pathMisfits(when.xml, ["when", "xml"], rule),
     ...unless.flatMap((table, index) => pathMisfits(table.xml, ["unless", index, "xml"], rule)),
   ];
   if (misfits.length > 0) return misfits;
-  const places = placesOf(when, settings);
   return [...driverMisfits(when, places), ...unless.flatMap((table, index) => unlessMisfits(table, index, places))];
 }
 
 /** Operations that do not exist, or not for the drivers the rule names; and words that could mean several things. */
 function operationMisfits(when: When): readonly SelectorMisfit[] {
   const candidates = ALL_DRIVERS.filter((driver) => when.driver?.includes(driver.name) ?? true);
-  const known = [...new Set(candidates.flatMap((driver) => Object.keys(driver.operations)))];
-  const of = when.driver === undefined ? "" : ` of ${when.driver.join(" or ")}`;
+  const isPlain = (when.domain ?? when.network) !== undefined;
   return (when.on ?? []).flatMap((operation, index): SelectorMisfit[] => {
-    const path = ["when", "on", index];
-    const found = JSON.stringify(operation);
     const owners = candidates.filter((driver) => findOperation(driver, operation) !== undefined);
-    if (owners.length === 0) return [{ path, found, expected: listing(`one of the operations${of}`, known) }];
-    const kinds = new Set(owners.map((driver) => driver.object));
-    if (kinds.size === 1 || when.domain !== undefined || when.network !== undefined) return [];
-    const expected = `a driver beside it, since ${[...kinds].join(" and ")} operations have this name`;
-    return [{ path, found, expected }];
+    const [first] = owners;
+    if (first !== undefined && (isPlain || owners.every((driver) => driver.object === first.object))) return [];
+    const expected = first === undefined ? knownOperations(when, candidates) : namesakes(owners);
+    return [{ path: ["when", "on", index], found: JSON.stringify(operation), expected }];
   });
 }
 
+function knownOperations(when: When, candidates: readonly Driver[]): string {
+  const of = when.driver === undefined ? "" : ` of ${when.driver.join(" or ")}`;
+  return listing(`one of the operations${of}`, [
+    ...new Set(candidates.flatMap((driver) => Object.keys(driver.operations))),
+  ]);
+}
+
+function namesakes(owners: readonly Driver[]): string {
+  const kinds = new Set(owners.map((driver) => driver.object));
+  return `a driver beside it, since ${[...kinds].join(" and ")} operations have this name`;
+}
+
 /** `domain` and `network` where no operation has such an object. */
-function objectMisfits(when: When): readonly SelectorMisfit[] {
+function objectMisfits(when: When, everywhere: readonly Place[]): readonly SelectorMisfit[] {
   if (when.domain !== undefined && when.network !== undefined) {
     const expected = "no network selector beside domain: a call is about the one or the other";
     return [{ path: ["when", "network"], found: "a network selector", expected }];
@@ -97,8 +105,8 @@ function objectMisfits(when: When): readonly SelectorMisfit[] {
     : when.network !== undefined
     ? "network"
     : undefined;
-  if (wanted === undefined || placesOf({ driver: when.driver, on: when.on }, { budgetsMs: {} }).length === 0) return [];
-  if (placesOf({ ...when, reason: undefined }, { budgetsMs: {} }).length > 0) return [];
+  if (wanted === undefined || placesOf({ driver: when.driver, on: when.on }, everywhere).length === 0) return [];
+  if (placesOf({ ...when, reason: undefined }, everywhere).length > 0) return [];
   const expected = `no ${wanted} selector: none of these operations has a ${wanted}`;
   return [{ path: ["when", wanted], found: `a ${wanted} selector`, expected }];
 }

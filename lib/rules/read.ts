@@ -4,9 +4,10 @@
  */
 import { parse, TomlError } from "smol-toml";
 import * as v from "valibot";
-import type { Action } from "../actions/action.ts";
+import { lazily } from "../actions/table_schema.ts";
+import type { Action, Place } from "../actions/action.ts";
 import { describeValue, type Issue, type Mistake, type Path } from "./mistake.ts";
-import { placesOf, selectorMisfits } from "./places.ts";
+import { allPlaces, placesOf, selectorMisfits } from "./places.ts";
 import { NO_RULES, type Rule, type RuleSet, type Settings } from "./rule.ts";
 import { fileSchema, type RawRule, ruleSchema, ruleSelectorsSchema, settingsSchema } from "./schema.ts";
 
@@ -67,7 +68,7 @@ function parseFiles(files: readonly RulesFile[], mistakes: Mistake[]): readonly 
 
 function shapeRules(files: readonly TomlFile[], mistakes: Mistake[]): readonly ShapedRule[] {
   const schema = ruleSchema();
-  const selectorsSchema = ruleSelectorsSchema();
+  const selectorsSchema = lazily(ruleSelectorsSchema);
   return files.flatMap(({ path, rules }) =>
     rules.flatMap((rule, index): ShapedRule[] => {
       const above = ["rule", index];
@@ -76,7 +77,7 @@ function shapeRules(files: readonly TomlFile[], mistakes: Mistake[]): readonly S
       // What the rest of the rule cannot hide.
       const selectors = v.safeParse(selectorsSchema, rule);
       if (!selectors.success) return [];
-      for (const misfit of selectorMisfits(selectors.output, NO_RULES.settings)) {
+      for (const misfit of selectorMisfits(selectors.output, allPlaces(NO_RULES.settings))) {
         mistakes.push({ ...misfit, at: "value", file: path, path: [...above, ...misfit.path] });
       }
       return [];
@@ -120,9 +121,10 @@ function shapeMistake(file: string, above: Path, issue: v.BaseIssue<unknown>): M
 
 /** The settings of all files together; each may be given once. */
 function readSettings(files: readonly TomlFile[], mistakes: Mistake[]): Settings {
-  const schema = settingsSchema();
+  const schema = lazily(settingsSchema);
   const budgetsMs: Record<string, Record<string, number>> = {};
-  for (const { path: file, settings = {} } of files) {
+  for (const { path: file, settings } of files) {
+    if (settings === undefined) continue;
     const budgets = shape(schema, settings, { path: file, above: ["settings"] }, mistakes) ?? {};
     for (const [driver, operations] of Object.entries(budgets)) {
       const merged = budgetsMs[driver] ??= {};
@@ -143,9 +145,10 @@ async function makeRules(
   settings: Settings,
   mistakes: Mistake[],
 ): Promise<readonly Rule[]> {
+  const everywhere = allPlaces(settings);
   const rules: Rule[] = [];
   for (const { file, index, raw } of shaped) {
-    for (const mistake of await ruleMistakes(raw, settings)) {
+    for (const mistake of await ruleMistakes(raw, everywhere)) {
       mistakes.push({ ...mistake, file, path: ["rule", index, ...mistake.path] });
     }
     const { name, when, unless, namespaces } = raw;
@@ -175,7 +178,7 @@ function findNamesakes(files: readonly TomlFile[], mistakes: Mistake[]): void {
 type RuleMistake = Omit<Mistake, "file">;
 
 /** What can never take effect in one rule. */
-async function ruleMistakes(rule: RawRule, settings: Settings): Promise<readonly RuleMistake[]> {
+async function ruleMistakes(rule: RawRule, everywhere: readonly Place[]): Promise<readonly RuleMistake[]> {
   const keys = Object.keys(rule.actions);
   if (keys.length === 0) return [{ path: [], at: "value", found: "no action", expected: "deny, edit or run" }];
   if (rule.when.on === undefined) {
@@ -186,9 +189,9 @@ async function ruleMistakes(rule: RawRule, settings: Settings): Promise<readonly
       expected: `the key "on", since ${keys.join(" and ")} must know at which operations to act`,
     }];
   }
-  const misfits = selectorMisfits(rule, settings);
+  const misfits = selectorMisfits(rule, everywhere);
   if (misfits.length > 0) return misfits.map((misfit) => ({ ...misfit, at: "value" }));
-  const places = placesOf(rule.when, settings);
+  const places = placesOf(rule.when, everywhere);
   const mistakes: RuleMistake[] = [];
   for (const [key, actions] of Object.entries(rule.actions)) {
     for (const [index, action] of actions.entries()) {

@@ -9,7 +9,7 @@ import { actionSchemas } from "../actions/registry.ts";
 import type { DriverName } from "../libvirt/driver.ts";
 import { drivers } from "../libvirt/drivers.ts";
 import { listing } from "../actions/listing.ts";
-import { oneOrMany, tableSchema } from "../actions/table_schema.ts";
+import { lazily, oneOrMany, tableSchema } from "../actions/table_schema.ts";
 import type { Namespaces } from "../xml/path_parser.ts";
 import { libvirtNamespaces } from "../libvirt/namespaces.ts";
 import type { Selectors, When } from "./rule.ts";
@@ -42,11 +42,11 @@ export function ruleSchema(): v.GenericSchema<unknown, RawRule> {
     tableSchema({
       name: nameSchema(),
       when: whenSchema(),
-      unless: v.optional(oneOrMany(unlessSchema())),
-      ns: v.optional(namespacesSchema()),
-      deny: v.optional(oneOrMany(actionSchemas.deny())),
-      edit: v.optional(oneOrMany(actionSchemas.edit())),
-      run: v.optional(oneOrMany(actionSchemas.run())),
+      unless: v.optional(oneOrMany(unlessSchema)),
+      ns: v.optional(lazily(namespacesSchema)),
+      deny: v.optional(oneOrMany(actionSchemas.deny)),
+      edit: v.optional(oneOrMany(actionSchemas.edit)),
+      run: v.optional(oneOrMany(actionSchemas.run)),
     }, "a rule: a table with name, when and actions"),
     v.transform(({ name, when, unless = [], ns = {}, ...given }) => ({
       name,
@@ -61,12 +61,12 @@ export function ruleSchema(): v.GenericSchema<unknown, RawRule> {
 /** The selectors of a rule whose other parts may be wrong, as a schema. */
 export function ruleSelectorsSchema(): v.GenericSchema<unknown, Pick<RawRule, "when" | "unless" | "namespaces">> {
   return v.pipe(
-    v.object({ when: whenSchema(), unless: v.optional(oneOrMany(unlessSchema())), ns: v.optional(namespacesSchema()) }),
-    v.transform(({ when, unless = [], ns = {} }) => ({
-      when,
-      unless,
-      namespaces: { ...libvirtNamespaces, ...ns },
-    })),
+    v.object({
+      when: whenSchema(),
+      unless: v.optional(oneOrMany(unlessSchema)),
+      ns: v.optional(lazily(namespacesSchema)),
+    }),
+    v.transform(({ when, unless = [], ns = {} }) => ({ when, unless, namespaces: { ...libvirtNamespaces, ...ns } })),
   );
 }
 
@@ -90,8 +90,8 @@ function nameSchema(): v.GenericSchema<unknown, string> {
 }
 
 function whenSchema(): v.GenericSchema<unknown, When> {
-  const operation = v.string("an operation's name");
-  return tableSchema({ on: v.optional(oneOrMany(operation)), ...selectorEntries() }, "a table of selectors");
+  const operations = oneOrMany(() => v.string("an operation's name"));
+  return tableSchema({ on: v.optional(operations), ...selectorEntries() }, "a table of selectors");
 }
 
 function unlessSchema(): v.GenericSchema<unknown, Selectors> {
@@ -107,24 +107,27 @@ function unlessSchema(): v.GenericSchema<unknown, Selectors> {
 // Types of entries are inferred: each is an optional list.
 // deno-lint-ignore explicit-function-return-type
 function selectorEntries() {
-  const names: readonly DriverName[] = Object.values(drivers).map((driver) => driver.name);
-  const driver = v.picklist(names, listing("one of the drivers", names));
   return {
-    driver: v.optional(oneOrMany(driver)),
-    domain: v.optional(oneOrMany(globSchema("a guest's name"))),
-    uuid: v.optional(oneOrMany(globSchema("a UUID"))),
-    network: v.optional(oneOrMany(globSchema("a network's name"))),
-    host: v.optional(oneOrMany(globSchema("a host's name"))),
-    reason: v.optional(oneOrMany(globSchema("a shut-off reason"))),
-    file: v.optional(oneOrMany(filePathSchema())),
-    label: v.optional(labelSchema()),
-    xml: v.optional(oneOrMany(v.string("a path"))),
+    driver: v.optional(oneOrMany(driverSchema)),
+    domain: v.optional(oneOrMany(() => globSchema("a guest's name"))),
+    uuid: v.optional(oneOrMany(() => globSchema("a UUID"))),
+    network: v.optional(oneOrMany(() => globSchema("a network's name"))),
+    host: v.optional(oneOrMany(() => globSchema("a host's name"))),
+    reason: v.optional(oneOrMany(() => globSchema("a shut-off reason"))),
+    file: v.optional(oneOrMany(filePathSchema)),
+    label: v.optional(lazily(labelSchema)),
+    xml: v.optional(oneOrMany(() => v.string("a path"))),
   };
+}
+
+function driverSchema(): v.GenericSchema<unknown, DriverName> {
+  const names: readonly DriverName[] = Object.values(drivers).map((driver) => driver.name);
+  return v.picklist(names, listing("one of the drivers", names));
 }
 
 function labelSchema(): v.GenericSchema<unknown, Readonly<Record<string, readonly string[]>>> {
   return v.pipe(
-    v.record(v.string(), oneOrMany(globSchema("a label's value")), "a table of labels, such as label.role"),
+    v.record(v.string(), oneOrMany(() => globSchema("a label's value")), "a table of labels, such as label.role"),
     v.check((labels) => Object.keys(labels).length > 0, "at least one label, such as label.role"),
   );
 }

@@ -34,24 +34,14 @@ export function denoSys(): Sys {
   };
 }
 
-async function readStdin(limits: { readonly bytesMax: number; readonly timeoutMs: number }): Promise<Input> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<Input>((resolve) => {
-    timer = setTimeout(() => resolve({ kind: "late" }), limits.timeoutMs);
-  });
-  const input = await Promise.race([drainStdin(limits.bytesMax), late]);
-  clearTimeout(timer);
-  return input;
-}
-
 const CHUNK_BYTES = 65_536;
 
-async function drainStdin(bytesMax: number): Promise<Input> {
+function readStdin(bytesMax: number): Input {
   const chunks: Uint8Array[] = [];
   let total = 0;
   while (true) {
     const chunk = new Uint8Array(CHUNK_BYTES);
-    const length = await Deno.stdin.read(chunk);
+    const length = Deno.stdin.readSync(chunk);
     if (length === null) break;
     total += length;
     if (total <= bytesMax) chunks.push(chunk.subarray(0, length));
@@ -92,7 +82,16 @@ function lstat(path: string): FileFacts | undefined {
   };
 }
 
-function readDirectory(path: string): readonly string[] {
+function readDirectory(path: string): readonly string[] | undefined {
+  try {
+    return namesIn(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
+    throw error;
+  }
+}
+
+function namesIn(path: string): readonly string[] {
   return [...Deno.readDirSync(path)].map((entry) => entry.name).sort(byBytes);
 }
 

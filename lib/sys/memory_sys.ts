@@ -63,7 +63,7 @@ export function memorySys(host: MemoryHost = {}): MemorySys {
     hostname: () => host.hostname ?? "hv-01",
     now: () => new Date(STARTED_MS + clock.elapsedMs),
     elapsedMs: () => clock.elapsedMs,
-    readStdin: () => Promise.resolve(host.stdin ?? { kind: "whole", bytes: new Uint8Array() }),
+    readStdin: () => host.stdin ?? { kind: "whole", bytes: new Uint8Array() },
     writeStdout: (text) => {
       written.stdout += text;
     },
@@ -163,7 +163,8 @@ function factsOf(node: MemoryNode | undefined): FileFacts | undefined {
   return { kind: node.kind, uid: node.uid, gid: node.uid, mode: node.mode, sizeBytes: node.text.length };
 }
 
-function namesIn(nodes: Map<string, MemoryNode>, folder: string): readonly string[] {
+function namesIn(nodes: Map<string, MemoryNode>, folder: string): readonly string[] | undefined {
+  if (nodes.get(folder)?.kind !== "directory") return undefined;
   const inside = `${folder}/`;
   const names = [...nodes.keys()].filter((path) => path.startsWith(inside)).map((path) => path.slice(inside.length));
   return names.filter((name) => !name.includes("/")).sort();

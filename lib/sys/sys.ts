@@ -49,9 +49,7 @@ export interface CommandResult {
 export type Input =
   | { readonly kind: "whole"; readonly bytes: Uint8Array }
   /** Read to its end, but longer than allowed: the rest was thrown away. */
-  | { readonly kind: "too-long" }
-  /** The writer did not close it in time. */
-  | { readonly kind: "late" };
+  | { readonly kind: "too-long" };
 
 /** A narrow interface to the world. Every method that can fail throws an `Error` whose message says what the system said. */
 export interface Sys {
@@ -63,15 +61,18 @@ export interface Sys {
   now(): Date;
   /** Milliseconds since the program started. */
   elapsedMs(): number;
-  /** Reads stdin to its end. */
-  readStdin(limits: { readonly bytesMax: number; readonly timeoutMs: number }): Promise<Input>;
+  /**
+   * Reads stdin to its end. Only its writer, which waits for us, can make that take long: libvirt writes what it has in
+   * memory, and its end closes the pipe. So no timer is paid for.
+   */
+  readStdin(bytesMax: number): Input;
   writeStdout(text: string): void;
   writeStderr(text: string): void;
   /** `undefined` when there is no such path. Never follows a link. */
   lstat(path: string): FileFacts | undefined;
   readLink(path: string): string;
-  /** The names in a folder, in byte order. */
-  readDirectory(path: string): readonly string[];
+  /** The names in a folder, in byte order; `undefined` when there is no such folder. */
+  readDirectory(path: string): readonly string[] | undefined;
   /** Reads a regular file; the caller has looked at it with {@linkcode Sys.lstat}, since opening a FIFO would wait for ever. */
   readTextFile(path: string, bytesMax: number): string;
   /** The first bytes of a regular file, each as one character. */

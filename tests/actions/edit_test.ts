@@ -4,6 +4,7 @@ import { type HookCall, makeCall } from "../../lib/libvirt/call.ts";
 import { drivers } from "../../lib/libvirt/drivers.ts";
 import { parseInvocation } from "../../lib/libvirt/invocation.ts";
 import type { PlannedEdit } from "../../lib/plan/intent.ts";
+import { parseDocument } from "../../lib/xml/document.ts";
 import { parsePath } from "../../lib/xml/path_parser.ts";
 import { assertEquals } from "../support/assert.ts";
 
@@ -13,7 +14,7 @@ const TITLE = parsePath("/domain/title");
 function migration(): HookCall {
   const invocation = parseInvocation(drivers.qemu, ["web-1", "migrate", "begin", "-"]);
   const document = new TextEncoder().encode("<domain><name>web-1</name></domain>");
-  return makeCall(invocation, drivers.qemu.operations.migrate, { host: "hv-01", document });
+  return makeCall(invocation, drivers.qemu.operations.migrate, { host: "hv-01", document, parse: parseDocument });
 }
 
 interface Case {

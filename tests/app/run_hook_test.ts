@@ -49,41 +49,41 @@ const TROUBLES: readonly {
   {
     driver: "qemu",
     operation: "prepare",
-    codes: { broken: 3, failing: 4, tolerated: 0, insisting: 4, long: 2, late: 5, bug: 70 },
+    codes: { broken: 3, failing: 4, tolerated: 0, insisting: 4, long: 2, bug: 70 },
   },
   {
     driver: "lxc",
     operation: "start",
-    codes: { broken: 3, failing: 4, tolerated: 0, insisting: 4, long: 2, late: 5, bug: 70 },
+    codes: { broken: 3, failing: 4, tolerated: 0, insisting: 4, long: 2, bug: 70 },
   },
   {
     driver: "qemu",
     operation: "migrate",
-    codes: { broken: 3, failing: 4, tolerated: 0, insisting: 4, long: 2, late: 5, bug: 70 },
+    codes: { broken: 3, failing: 4, tolerated: 0, insisting: 4, long: 2, bug: 70 },
   },
   {
     driver: "network",
     operation: "port-created",
-    codes: { broken: 3, failing: 4, tolerated: 0, insisting: 4, long: 2, late: 5, bug: 70 },
+    codes: { broken: 3, failing: 4, tolerated: 0, insisting: 4, long: 2, bug: 70 },
   },
   {
     driver: "qemu",
     operation: "started",
-    codes: { broken: 0, failing: 0, tolerated: 0, insisting: 4, long: 0, late: 0, bug: 0 },
+    codes: { broken: 0, failing: 0, tolerated: 0, insisting: 4, long: 0, bug: 0 },
   },
   {
     driver: "lxc",
     operation: "reconnect",
-    codes: { broken: 0, failing: 0, tolerated: 0, insisting: 4, long: 0, late: 0, bug: 0 },
+    codes: { broken: 0, failing: 0, tolerated: 0, insisting: 4, long: 0, bug: 0 },
   },
   {
     driver: "network",
     operation: "updated",
-    codes: { broken: 0, failing: 0, tolerated: 0, insisting: 4, long: 0, late: 0, bug: 0 },
+    codes: { broken: 0, failing: 0, tolerated: 0, insisting: 4, long: 0, bug: 0 },
   },
-  { driver: "qemu", operation: "release", codes: { broken: 0, failing: 0, tolerated: 0, long: 0, late: 0, bug: 0 } },
-  { driver: "network", operation: "started", codes: { broken: 0, failing: 0, tolerated: 0, long: 0, late: 0, bug: 0 } },
-  { driver: "daemon", operation: "start", codes: { broken: 0, failing: 0, tolerated: 0, long: 0, late: 0, bug: 0 } },
+  { driver: "qemu", operation: "release", codes: { broken: 0, failing: 0, tolerated: 0, long: 0, bug: 0 } },
+  { driver: "network", operation: "started", codes: { broken: 0, failing: 0, tolerated: 0, long: 0, bug: 0 } },
+  { driver: "daemon", operation: "start", codes: { broken: 0, failing: 0, tolerated: 0, long: 0, bug: 0 } },
 ];
 
 function trouble(kind: string, driver: string, operation: string): MemoryHost {
@@ -99,8 +99,6 @@ function trouble(kind: string, driver: string, operation: string): MemoryHost {
       return host(runRule(driver, operation, "fail"), failing);
     case "long":
       return { ...host(""), stdin: { kind: "too-long" } };
-    case "late":
-      return { ...host(""), stdin: { kind: "late" } };
     default: {
       const bug = host(runRule(driver, operation));
       return {
@@ -259,12 +257,12 @@ const UNTRUSTED: readonly {
 }[] = [
   {
     name: "rules that others can write",
-    files: { [RULES]: { text: "", mode: 0o666 } },
+    files: { [RULES]: { text: "#\n[settings]\n", mode: 0o666 } },
     told: `${RULES} can be written by others than root (mode 0666)`,
   },
   {
     name: "a folder of rules that is another's",
-    files: { "/etc/virt-hooks/rules.d": { kind: "directory", uid: 5 } },
+    files: { "/etc/virt-hooks/rules.d": { kind: "directory", uid: 5 }, "/etc/virt-hooks/rules.d/a.toml": "" },
     told: "/etc/virt-hooks/rules.d belongs to user 5",
   },
   {

@@ -11,11 +11,12 @@ import { BuildError, UsageError } from "../../lib/build/build_error.ts";
 import { progressLine } from "../../lib/build/progress.ts";
 import { hostTarget } from "../../lib/build/target.ts";
 import { openPrivateRoot, type PrivateRoot } from "../support/private_root.ts";
-import { type Case, caseFiles, CASES } from "./cases.ts";
+import { type Case, caseDocument, caseFiles, CASES } from "./cases.ts";
 import { compileEmpty, contendersOf, HERE, missingInterpreters, programBinds, readAfresh, ROOT } from "./contenders.ts";
 import type { Measured, Order } from "./measure.ts";
 import { type CaseResult, compare, isNoisy, table } from "./report.ts";
 
+const GUEST = Deno.readTextFileSync(`${HERE}guest.xml`);
 const ROUNDS = 60;
 const WARM_UP_ROUNDS = 5;
 const MEMORY_ROUNDS = 5;
@@ -88,17 +89,13 @@ async function bench(rounds: number, folder: string): Promise<number> {
   const machine = describeMachine();
   print(`${machine.cpu}, ${machine.cpus} CPUs, Linux ${machine.kernel}, Deno ${machine.deno}; ${rounds} rounds\n`);
   for (const path of missingInterpreters()) print(`Left out: what needs ${path}, as it is not here\n`);
-  const document = Deno.readFileSync(`${HERE}guest.xml`);
-  await root.place([
-    { kind: "file", path: "/bench/guest.xml", mode: "0644", content: document },
-  ]);
   const cases: CaseResult[] = [];
   for (const each of CASES) {
     const result = { name: each.name, goal: each.goal, results: compare(await measureCase(each, rounds, root)) };
     print(`\n${table(result).join("\n")}\n`);
     cases.push(result);
   }
-  const report = { datetime: new Date().toISOString(), machine, rounds, documentBytes: document.length, cases };
+  const report = { datetime: new Date().toISOString(), machine, rounds, cases };
   await Deno.writeTextFile(`${ROOT}/dist/bench.json`, `${JSON.stringify(report, null, 2)}\n`);
   if (cases.some(({ results }) => isNoisy(results))) {
     print("\nThis machine was busy with other things: measure again when it is quiet, or with more --rounds.\n");
@@ -111,7 +108,7 @@ async function bench(rounds: number, folder: string): Promise<number> {
 async function measureCase(each: Case, rounds: number, root: PrivateRoot): Promise<readonly Measured[]> {
   await root.sh("rm -f /etc/virt-hooks/rules.toml");
   const order: Order = {
-    contenders: contendersOf(each.exitCode),
+    contenders: contendersOf(each),
     environment: ENVIRONMENT,
     stdinPath: "/bench/guest.xml",
     warmUpRounds: WARM_UP_ROUNDS,
@@ -120,6 +117,7 @@ async function measureCase(each: Case, rounds: number, root: PrivateRoot): Promi
   };
   await root.place([
     ...caseFiles(each),
+    { kind: "file", path: "/bench/guest.xml", mode: "0644", content: caseDocument(GUEST, each) },
     { kind: "file", path: "/bench/order.json", mode: "0644", content: JSON.stringify(order) },
   ]);
   const { exitCode, stdout, stderr } = await root.run({

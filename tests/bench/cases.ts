@@ -12,6 +12,9 @@ export interface Case {
   readonly goal: number | undefined;
   /** What every contender but the empty programs ends with. */
   readonly exitCode: number;
+  readonly operation: "prepare" | "migrate";
+  /** How many disks the guest has beside those of `guest.xml`: some 400 bytes each. */
+  readonly moreDisks: number;
   /** `/etc/virt-hooks/rules.toml`; without it, no rules. */
   readonly rules: string | undefined;
   readonly bash: string;
@@ -36,10 +39,41 @@ with open("/var/log/bench-python.log", "a") as log:
     log.write(json.dumps({"datetime": now, "object": guest, "operation": operation}) + "\\n")
 `;
 
-/** The three cases. The call is always \`web-1 prepare begin -\`. */
+const AT_START = { operation: "prepare", moreDisks: 0 } as const;
+
+/** A guest chosen by its document, and one path in it changed. */
+const REWRITE = {
+  exitCode: 0,
+  operation: "migrate",
+  rules: `[[rule]]
+name = "images"
+when = { on = "migrate", xml = "/domain/devices/interface[@type='network']" }
+edit = { path = "/domain/devices/disk/source/@file", replace = "/images/", with = "/fast/" }
+`,
+  bash: BASH_HEAD +
+    `[[ $document == *"<interface type='network'>"* ]] && sed 's#/images/#/fast/#' <<<"$document"\nexit 0\n`,
+  python: PYTHON_HEAD + `import xml.etree.ElementTree as tree
+domain = tree.fromstring(document)
+if domain.find("./devices/interface[@type='network']") is not None:
+    for source in domain.findall("./devices/disk/source"):
+        source.set("file", source.get("file", "").replace("/images/", "/fast/"))
+    sys.stdout.write(tree.tostring(domain, encoding="unicode"))
+`,
+} as const;
+
+/** The cases. The call is that of a guest called web-1. */
 export const CASES: readonly Case[] = [
-  { name: "no rules file", goal: 1.05, exitCode: 0, rules: undefined, bash: BASH_HEAD, python: PYTHON_HEAD },
   {
+    ...AT_START,
+    name: "no rules file",
+    goal: 1.05,
+    exitCode: 0,
+    rules: undefined,
+    bash: BASH_HEAD,
+    python: PYTHON_HEAD,
+  },
+  {
+    ...AT_START,
     name: `${RULE_COUNT} rules that do not match`,
     goal: 1.15,
     exitCode: 0,
@@ -57,6 +91,7 @@ export const CASES: readonly Case[] = [
 `,
   },
   {
+    ...AT_START,
     name: "one deny",
     goal: undefined,
     exitCode: 1,
@@ -68,7 +103,27 @@ export const CASES: readonly Case[] = [
       `import socket\nif operation == "prepare" and fnmatch.fnmatchcase(guest, "web-*"):\n` +
       `    sys.exit(socket.gethostname() + " is in maintenance")\n`,
   },
+  { ...REWRITE, name: "a 4 KB document selected and edited", goal: 1.25, moreDisks: 0 },
+  { ...REWRITE, name: "a 40 KB document selected and edited", goal: 1.4, moreDisks: 90 },
 ];
+
+/** The guest's document in a case. */
+export function caseDocument(guest: string, { moreDisks }: Case): string {
+  const disks = Array.from({ length: moreDisks }, (_, index) => {
+    const number = numbered(index);
+    return `    <disk type='file' device='disk'>
+      <driver name='qemu' type='qcow2' cache='none' io='native' discard='unmap'/>
+      <source file='/srv/images/web-1-data-${number}.qcow2' index='${index + 10}'/>
+      <backingStore/>
+      <target dev='sd${number}' bus='scsi'/>
+      <serial>web-1-data-${number}</serial>
+      <alias name='scsi0-0-0-${number}'/>
+      <address type='drive' controller='0' bus='0' target='0' unit='${index + 10}'/>
+    </disk>
+`;
+  });
+  return guest.replace("  </devices>", `${disks.join("")}  </devices>`);
+}
 
 /** What stands in the private root while a case is measured. */
 export function caseFiles({ rules, bash, python }: Case): readonly Placed[] {

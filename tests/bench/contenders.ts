@@ -7,14 +7,13 @@ import { compileBinary, parseSourceDateEpoch } from "../../lib/build/compile.ts"
 import { findDenort } from "../../lib/build/denort.ts";
 import { hostTarget } from "../../lib/build/target.ts";
 import type { Bind } from "../support/private_root.ts";
+import type { Case } from "./cases.ts";
 import type { Contender } from "./measure.ts";
 import { COPY_NAME, HOOK_NAME } from "./report.ts";
 
 /** The checkout, and this folder of it. */
 export const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname).replace(/\/$/, "");
 export const HERE = decodeURIComponent(new URL("./", import.meta.url).pathname);
-
-const CALL = ["web-1", "prepare", "begin", "-"] as const;
 
 /** The usual way to write hooks. */
 const SCRIPTS = [
@@ -74,15 +73,16 @@ export async function readAfresh({ hook, empty, emptyCopy, exiting }: Programs):
   return all;
 }
 
-/** The empty program first, then the others; `exitCode` is what all but the empty ones end with. */
-export function contendersOf(exitCode: number): readonly Contender[] {
+/** The empty program first, then the others. */
+export function contendersOf({ exitCode, operation }: Case): readonly Contender[] {
+  const call = ["web-1", operation, "begin", "-"];
   const scripts = SCRIPTS.filter(({ interpreter }) => exists(interpreter));
   return [
-    { name: "empty program", argv: ["/bench/empty", ...CALL], exitCode: 0 },
-    { name: COPY_NAME, argv: ["/bench/empty-copy", ...CALL], exitCode: 0 },
-    { name: "Deno.exit(0) alone", argv: ["/bench/exiting", ...CALL], exitCode: 0 },
-    { name: HOOK_NAME, argv: ["/etc/libvirt/hooks/qemu", ...CALL], exitCode },
-    ...scripts.map(({ name, path }): Contender => ({ name, argv: [path, ...CALL], exitCode })),
+    { name: "empty program", argv: ["/bench/empty", ...call], exitCode: 0 },
+    { name: COPY_NAME, argv: ["/bench/empty-copy", ...call], exitCode: 0 },
+    { name: "Deno.exit(0) alone", argv: ["/bench/exiting", ...call], exitCode: 0 },
+    { name: HOOK_NAME, argv: ["/etc/libvirt/hooks/qemu", ...call], exitCode },
+    ...scripts.map(({ name, path }): Contender => ({ name, argv: [path, ...call], exitCode })),
     { name: "/bin/true", argv: ["/bin/true"], exitCode: 0 },
   ];
 }

@@ -40,6 +40,17 @@ export const CASES: readonly Case[] = [
     ],
   },
   {
+    file: "migration.toml",
+    rule: "images of this host",
+    matches: [{ call: ["qemu", "web-1", "migrate"] }, { call: ["qemu", "web-1", "restore"] }],
+    plan: 'edit  /domain/devices/disk/source/@file: "/srv/images/" becomes "/srv/fast/"; a failure fails the call',
+    spares: [
+      { call: ["qemu", "mail-1", "migrate"] },
+      { call: ["qemu", "web-1", "prepare"] },
+      { call: ["libxl", "web-1", "migrate"] },
+    ],
+  },
+  {
     file: "placement.toml",
     rule: "licensed hosts",
     matches: [{ call: ["qemu", "ora-1", "prepare"], host: "hv-01" }, {

@@ -16,7 +16,7 @@ const FileSchema = v.union([
 ]);
 
 const StdinSchema = v.union([
-  v.picklist(["null", "empty", "silent", "closed"]),
+  v.picklist(["null", "empty", "closed"]),
   v.strictObject({ from: Text }),
   v.strictObject({ zeros: v.number() }),
 ]);

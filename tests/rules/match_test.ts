@@ -2,6 +2,7 @@ import { makeCall } from "../../lib/libvirt/call.ts";
 import { type Driver, type DriverName } from "../../lib/libvirt/driver.ts";
 import { drivers } from "../../lib/libvirt/drivers.ts";
 import { parseInvocation } from "../../lib/libvirt/invocation.ts";
+import { parseDocument } from "../../lib/xml/document.ts";
 import { matchRules } from "../../lib/rules/match.ts";
 import type { Selectors, When } from "../../lib/rules/rule.ts";
 import { assert, assertEquals } from "../support/assert.ts";
@@ -145,7 +146,11 @@ for (const { name, call: [driverName, object, operation, extra = "-"], when, unl
     const driver: Driver = drivers[driverName];
     const invocation = parseInvocation(driver, [object, operation, "begin", extra]);
     assert(invocation.facts !== undefined);
-    const call = makeCall(invocation, invocation.facts, { host: "hv-01", document: new Uint8Array() });
+    const call = makeCall(invocation, invocation.facts, {
+      host: "hv-01",
+      document: new Uint8Array(),
+      parse: parseDocument,
+    });
     const rule = { name: "r", file: "rules.toml", when, unless, namespaces: {}, actions: [] };
     const ruleSet = { rules: [rule], settings: { budgetsMs: {} } };
     const [match] = matchRules(ruleSet, call, (path) => path === "/run/maintenance");

@@ -5,9 +5,9 @@
  * @module
  */
 
-/** What a call finds on its stdin; `silent` is a pipe that stays open and never says anything. */
+/** What a call finds on its stdin. */
 export type Stdin =
-  | { readonly kind: "null" | "empty" | "silent" | "closed" }
+  | { readonly kind: "null" | "empty" | "closed" }
   | { readonly kind: "zeros"; readonly byteCount: number }
   | { readonly kind: "bytes"; readonly bytes: Uint8Array };
 
@@ -115,8 +115,6 @@ function feedLine(stdin: Stdin, folder: string): string {
     case "closed":
     case "empty":
       return ":";
-    case "silent":
-      return "exec sleep 3600";
     case "zeros":
       return `exec head -c ${stdin.byteCount} /dev/zero`;
     case "bytes":
