@@ -6,7 +6,6 @@ import * as v from "valibot";
 import type { HookCall } from "../libvirt/call.ts";
 import type { EditStep, Intent, OnError } from "../plan/intent.ts";
 import { XmlSyntaxError } from "../xml/syntax_error.ts";
-import { parseFragment } from "../xml/document.ts";
 import { indexOfForbiddenCharacter } from "../xml/names.ts";
 import { parsePath } from "../xml/path_parser.ts";
 import type { Regex } from "../xml/regex.ts";
@@ -127,7 +126,7 @@ async function changeMisfits(
     case "regex":
       return await regexMisfits(change);
     case "insert":
-      return insertMisfits(change.xml, rule);
+      return await insertMisfits(change.xml, rule);
     case "remove":
       return [];
     default:
@@ -149,7 +148,8 @@ async function regexMisfits(regex: Regex): Promise<readonly Misfit[]> {
   }
 }
 
-function insertMisfits(xml: string, rule: RuleContext): readonly Misfit[] {
+async function insertMisfits(xml: string, rule: RuleContext): Promise<readonly Misfit[]> {
+  const { parseFragment } = await import("../xml/document.ts");
   try {
     parseFragment(xml, new Map(Object.entries(rule.namespaces)));
     return [];

@@ -1,4 +1,11 @@
-import { bundleBinary, bundleBytes, bundleMistakes, filesFrom, startBytes } from "../../lib/build/bundle.ts";
+import {
+  type Bundle,
+  bundleBinary,
+  bundleBytes,
+  bundleMistakes,
+  filesFrom,
+  startBytes,
+} from "../../lib/build/bundle.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 
 const ACCEPTED = [
@@ -63,26 +70,38 @@ const LAZY = [
   { what: "the engine of regular expressions", words: "invalid nested repetition operator", chunk: "regex-1.js" },
   { what: "the parser that knows positions", words: "unterminated-string", chunk: "describe-1.js" },
 ];
-for (const entry of ["hooks/qemu.ts", "cli.ts"]) {
+for (const entry of ["hooks/qemu.ts", "cli.ts"] as const) {
   Deno.test(`the bundle of ${entry} has what is rarely needed in chunks that nothing loads with itself`, async () => {
-    const folder = await Deno.makeTempDir();
-    try {
-      const root = decodeURIComponent(new URL("../..", import.meta.url).pathname).replace(/\/$/, "");
-      const kind = entry === "cli.ts" ? "admin" : "hook";
-      const bundle = await bundleBinary(root, { name: "x", kind, entry, output: "x" }, `${folder}/x`);
-      for (const { what, words, chunk } of LAZY) {
-        const holders = bundle.files.filter(({ text }) => text.includes(words)).map(({ name }) => name);
-        assertEquals(holders, [chunk], what);
-        const loaders = bundle.files.filter(({ name }) =>
-          name !== chunk && filesFrom(bundle, name).some((file) => file.name === chunk)
-        );
-        assertEquals(loaders.map(({ name }) => name), [], what);
-        assert(bundle.files.some(({ text }) => text.includes(`import("./${chunk}")`)), what);
-      }
-    } finally {
-      await Deno.remove(folder, { recursive: true });
+    const bundle = await bundleEntry(entry);
+    for (const { what, words, chunk } of LAZY) {
+      const holders = bundle.files.filter(({ text }) => text.includes(words)).map(({ name }) => name);
+      assertEquals(holders, [chunk], what);
+      const loaders = bundle.files.filter(({ name }) =>
+        name !== chunk && filesFrom(bundle, name).some((file) => file.name === chunk)
+      );
+      assertEquals(loaders.map(({ name }) => name), [], what);
+      assert(bundle.files.some(({ text }) => text.includes(`import("./${chunk}")`)), what);
     }
   });
+}
+
+Deno.test("what obeys rules in a hook loads no parser of XML with itself", async () => {
+  const bundle = await bundleEntry("hooks/qemu.ts");
+  const words = "it has a document type";
+  assert(bundle.files.some(({ text }) => text.includes(words)), "the parser is in the bundle");
+  const loaded = filesFrom(bundle, "obey-1.js");
+  assert(loaded.length > 1 && loaded.every(({ text }) => !text.includes(words)), "the parser is loaded with the rest");
+});
+
+async function bundleEntry(entry: "hooks/qemu.ts" | "cli.ts"): Promise<Bundle> {
+  const folder = await Deno.makeTempDir();
+  try {
+    const root = decodeURIComponent(new URL("../..", import.meta.url).pathname).replace(/\/$/, "");
+    const kind = entry === "cli.ts" ? "admin" : "hook";
+    return await bundleBinary(root, { name: "x", kind, entry, output: "x" }, `${folder}/x`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 }
 
 function bundleOf(files: Readonly<Record<string, string>>): Parameters<typeof bundleMistakes>[0] {
