@@ -3,7 +3,8 @@
  * @module
  */
 import type { Issue } from "../rules/mistake.ts";
-import { readRules, type RulesFile, type RulesReading } from "../rules/read.ts";
+import { readRules, type RulesReading } from "../rules/read.ts";
+import type { RulesFile } from "../rules/rule.ts";
 import type { FileFacts, Sys } from "../sys/sys.ts";
 import { checkTrust } from "./trust.ts";
 

@@ -8,8 +8,8 @@ import { CONFIG_DIRECTORY } from "../app/paths.ts";
 import { refuseArgv } from "../app/refuse_program.ts";
 import { visible } from "../plan/render.ts";
 import { type Issue, issueLine } from "../rules/mistake.ts";
-import { readRules, type RulesFile, type RulesReading } from "../rules/read.ts";
-import type { RuleSet } from "../rules/rule.ts";
+import { readRules, type RulesReading } from "../rules/read.ts";
+import type { RuleSet, RulesFile } from "../rules/rule.ts";
 import type { Desk, Given, Subcommand } from "./command.ts";
 
 /** The subcommand. */

@@ -7,7 +7,7 @@ import { type AST, parseTOML } from "toml-eslint-parser";
 import { listedNames } from "../actions/listing.ts";
 import type { Issue, Mistake, Path } from "./mistake.ts";
 import { didYouMean } from "./nearest.ts";
-import type { RulesFile } from "./read.ts";
+import type { RulesFile } from "./rule.ts";
 
 /** Turns mistakes into issues, in the order of files and lines. */
 export function describeMistakes(mistakes: readonly Mistake[], files: readonly RulesFile[]): readonly Issue[] {

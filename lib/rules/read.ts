@@ -8,14 +8,8 @@ import { lazily } from "../actions/table_schema.ts";
 import type { Action, Place } from "../actions/action.ts";
 import { describeValue, type Issue, type Mistake, type Path } from "./mistake.ts";
 import { allPlaces, placesOf, selectorMisfits } from "./places.ts";
-import { NO_RULES, type Rule, type RuleSet, type Settings } from "./rule.ts";
+import { NO_RULES, type Rule, type RuleSet, type RulesFile, type Settings } from "./rule.ts";
 import { fileSchema, type RawRule, ruleSchema, ruleSelectorsSchema, settingsSchema } from "./schema.ts";
-
-/** A rules file's text. */
-export interface RulesFile {
-  readonly path: string;
-  readonly text: string;
-}
 
 /** What came of reading. */
 export type RulesReading =

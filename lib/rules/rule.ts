@@ -53,3 +53,9 @@ export interface RuleSet {
 
 /** The set of a host without rules. */
 export const NO_RULES: RuleSet = { rules: [], settings: { budgetsMs: {} } };
+
+/** A rules file's text. */
+export interface RulesFile {
+  readonly path: string;
+  readonly text: string;
+}
