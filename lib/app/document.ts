@@ -8,6 +8,7 @@ import { type Edit, planEdits, XmlEditError } from "../xml/edit.ts";
 import { parsePath } from "../xml/path_parser.ts";
 import { select } from "../xml/select.ts";
 import { applySplices } from "../xml/splice.ts";
+import { XmlLimitError } from "../xml/limit_error.ts";
 import { positionAt, XmlSyntaxError } from "../xml/syntax_error.ts";
 import { getAttribute, textContent, type XmlDocument } from "../xml/tree.ts";
 
@@ -63,9 +64,10 @@ async function readyEdit(edit: PlannedEdit, isLate: () => boolean): Promise<Edit
 }
 
 /** Reads a document that a program printed. */
-export function readPrinted(text: string): Changed {
+export function readPrinted(printed: { readonly stdout: string; readonly stdoutIsUtf8: boolean }): Changed {
+  if (!printed.stdoutIsUtf8) return { kind: "failed", problem: "it is not UTF-8" };
   return attempt(() => {
-    const document = parseDocument(text);
+    const document = parseDocument(printed.stdout);
     const problem = document.root.name.raw === "domain"
       ? undefined
       : `it is a <${document.root.name.raw}>, not a <domain>`;
@@ -79,7 +81,7 @@ function attempt(change: () => Changed): Changed {
   try {
     return change();
   } catch (error) {
-    if (error instanceof XmlEditError || error instanceof XmlSyntaxError || error instanceof RangeError) {
+    if (error instanceof XmlEditError || error instanceof XmlSyntaxError || error instanceof XmlLimitError) {
       return { kind: "failed", problem: error.message };
     }
     throw error;

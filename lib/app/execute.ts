@@ -171,7 +171,7 @@ async function executeRun(intent: Run, work: Work, sys: ExecuteSys): Promise<Don
   // As with libvirt: nothing printed leaves the document as it is.
   if (result.stdout.trim() === "") return { step: { end, durationMs, stderr } };
   const { readPrinted } = await import("./document.ts");
-  const printed = readPrinted(result.stdout);
+  const printed = readPrinted(result);
   if (printed.kind === "changed") return { step: { end, durationMs, stderr }, document: printed.document };
   const problem = `what ${quote(program)} printed cannot be the guest's document: ${visible(printed.problem)}`;
   return { step: { ...failed(problem), durationMs, stderr } };

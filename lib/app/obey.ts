@@ -10,7 +10,7 @@ import { looksAtDocument, matchRules, type RuleMatch } from "../rules/match.ts";
 import { type Issue, issueLine } from "../rules/mistake.ts";
 import type { RuleSet } from "../rules/rule.ts";
 import type { Sys } from "../sys/sys.ts";
-import { XmlSyntaxError } from "../xml/syntax_error.ts";
+import { isDocumentError } from "../xml/limit_error.ts";
 import { executePlan, type Execution, isFatal, type Step } from "./execute.ts";
 import { loadRules } from "./load_rules.ts";
 import type { Outcome } from "./outcome.ts";
@@ -31,7 +31,7 @@ export async function obeyRules(asked: Asked, sys: Sys): Promise<Outcome> {
   try {
     return await obey(reading.ruleSet, asked, sys);
   } catch (error) {
-    if (!(error instanceof XmlSyntaxError)) throw error;
+    if (!isDocumentError(error)) throw error;
     const problem = error.message.replace("Cannot parse the XML", "the document on stdin cannot be read");
     return { kind: "bad-call", weight: "fails", problem, matches: [], steps: [] };
   }

@@ -5,7 +5,7 @@
 import type { HookCall } from "../libvirt/call.ts";
 import { secretValues } from "../libvirt/redact.ts";
 import { REDACTED, scrub } from "../libvirt/scrub.ts";
-import { XmlSyntaxError } from "../xml/syntax_error.ts";
+import { isDocumentError } from "../xml/limit_error.ts";
 import type { XmlDocument } from "../xml/tree.ts";
 
 /** Takes the secrets of documents out of a text. */
@@ -35,7 +35,7 @@ function secretsOf(call: HookCall): readonly string[] | "unknown" {
   try {
     return secretValues(call.xml());
   } catch (error) {
-    if (!(error instanceof XmlSyntaxError)) throw error;
+    if (!isDocumentError(error)) throw error;
     return "unknown";
   }
 }

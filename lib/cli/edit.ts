@@ -16,7 +16,7 @@ import { issueLine } from "../rules/mistake.ts";
 import { parseDocument } from "../xml/document.ts";
 import { parsePath } from "../xml/path_parser.ts";
 import { select } from "../xml/select.ts";
-import { XmlSyntaxError } from "../xml/syntax_error.ts";
+import { isDocumentError } from "../xml/limit_error.ts";
 import { textContent, type XmlDocument } from "../xml/tree.ts";
 import { CommandError, type Desk, type Given, type Subcommand, USAGE_CODE } from "./command.ts";
 import { readCall, readDocument } from "./read_call.ts";
@@ -68,7 +68,7 @@ function parse(bytes: Uint8Array): XmlDocument {
   try {
     return parseDocument(bytes);
   } catch (error) {
-    if (!(error instanceof XmlSyntaxError)) throw error;
+    if (!isDocumentError(error)) throw error;
     throw new CommandError(error.message, { code: exitCodeOf("bad-call") });
   }
 }

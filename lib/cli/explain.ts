@@ -14,7 +14,7 @@ import { quote, renderIntent, visible } from "../plan/render.ts";
 import { matchRules, type RuleMatch } from "../rules/match.ts";
 import { issueLine } from "../rules/mistake.ts";
 import type { RuleSet } from "../rules/rule.ts";
-import { XmlSyntaxError } from "../xml/syntax_error.ts";
+import { isDocumentError } from "../xml/limit_error.ts";
 import { CommandError, type Desk, type Given, type Subcommand, USAGE_CODE } from "./command.ts";
 import { readCall, readDocument } from "./read_call.ts";
 
@@ -69,13 +69,13 @@ function decide(ruleSet: RuleSet, words: readonly string[], desk: Desk): Decisio
   try {
     return decideCall(ruleSet, readCall(words, new Uint8Array(), desk), desk);
   } catch (error) {
-    if (!(error instanceof XmlSyntaxError)) throw error;
+    if (!isDocumentError(error)) throw error;
   }
   const document = readDocument(desk);
   try {
     return decideCall(ruleSet, readCall(words, document, desk), desk);
   } catch (error) {
-    if (!(error instanceof XmlSyntaxError)) throw error;
+    if (!isDocumentError(error)) throw error;
     if (document.length > 0) throw new CommandError(error.message, { code: exitCodeOf("bad-call") });
     const hint = "give it on stdin: virsh dumpxml GUEST | virt-hooks explain …";
     throw new CommandError("Cannot decide: a rule looks at the document", { hint, code: USAGE_CODE });

@@ -8,7 +8,8 @@ import { parseDocument } from "../xml/document.ts";
 import { PathSyntaxError } from "../xml/path.ts";
 import { type Namespaces, parsePath } from "../xml/path_parser.ts";
 import { select } from "../xml/select.ts";
-import { positionAt, XmlSyntaxError } from "../xml/syntax_error.ts";
+import { isDocumentError } from "../xml/limit_error.ts";
+import { positionAt } from "../xml/syntax_error.ts";
 import { CommandError, type Desk, type Given, type Subcommand, USAGE_CODE } from "./command.ts";
 import { readDocument } from "./read_call.ts";
 
@@ -44,7 +45,7 @@ function selectNodes(given: Given, desk: Desk): number {
     }
     return nodes.length === 0 ? 1 : 0;
   } catch (error) {
-    if (!(error instanceof PathSyntaxError) && !(error instanceof XmlSyntaxError)) throw error;
+    if (!(error instanceof PathSyntaxError) && !isDocumentError(error)) throw error;
     throw new CommandError(error.message, { code: USAGE_CODE });
   }
 }

@@ -40,7 +40,7 @@ export type FileExists = (path: string) => boolean;
 /**
  * Asks every rule, in order.
  * @throws {XmlSyntaxError} when a rule looks at the document, and that is not XML that we read
- * @throws {RangeError} when the document makes a path look at too many nodes
+ * @throws {XmlLimitError} when the document makes a path look at too many nodes
  */
 export function matchRules(ruleSet: RuleSet, call: HookCall, exists: FileExists): readonly RuleMatch[] {
   return ruleSet.rules.map((rule) => matchRule(rule, call, exists));

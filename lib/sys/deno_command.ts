@@ -20,7 +20,7 @@ export async function runCommand(command: Command): Promise<CommandResult> {
   using cut = cutter(command.timeoutMs);
   const child = spawn(command);
   if (typeof child === "string") {
-    return { end: { kind: "not-started", reason: child }, stdout: "", stderr: "", durationMs: 0 };
+    return { end: { kind: "not-started", reason: child }, stdout: "", stdoutIsUtf8: true, stderr: "", durationMs: 0 };
   }
   feed(child, command.stdin);
   const [stdout, stderr] = [collect(child.stdout, command), collect(child.stderr, command)];
@@ -31,7 +31,8 @@ export async function runCommand(command: Command): Promise<CommandResult> {
   }
   await within(GRACE_MS, Promise.all([stdout.done, stderr.done]));
   await Promise.all([stdout.stop(), stderr.stop()]);
-  return { end, stdout: stdout.text(), stderr: stderr.text(), durationMs: performance.now() - startedMs };
+  const durationMs = performance.now() - startedMs;
+  return { end, stdout: stdout.text(), stdoutIsUtf8: stdout.isUtf8(), stderr: stderr.text(), durationMs };
 }
 
 function spawn(command: Command): Deno.ChildProcess | string {
@@ -110,19 +111,35 @@ interface Collected {
   /** Ends the reading, also of a stream that somebody keeps open. */
   stop(): Promise<void>;
   text(): string;
+  /** Whether what was kept is UTF-8, so that the text is what was written. */
+  isUtf8(): boolean;
 }
 
 /** Reads a stream to its end, keeping its beginning. */
 function collect(stream: ReadableStream<Uint8Array>, limits: { readonly outputBytesMax: number }): Collected {
   const reader = stream.getReader();
   const decoder = new TextDecoder();
+  const strict = new TextDecoder("utf-8", { fatal: true });
+  let isUtf8 = true;
   let kept = "";
   let bytesLeft = limits.outputBytesMax;
   async function read(): Promise<void> {
     for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
-      if (bytesLeft > 0) kept += decoder.decode(chunk.value.subarray(0, bytesLeft), { stream: true });
+      const wanted = chunk.value.subarray(0, Math.max(bytesLeft, 0));
+      kept += decoder.decode(wanted, { stream: true });
+      isUtf8 &&= decodes(strict, wanted);
       bytesLeft -= chunk.value.length;
     }
   }
-  return { done: read(), stop: () => reader.cancel(), text: () => kept };
+  return { done: read(), stop: () => reader.cancel(), text: () => kept, isUtf8: () => isUtf8 };
+}
+
+function decodes(strict: TextDecoder, bytes: Uint8Array): boolean {
+  try {
+    strict.decode(bytes, { stream: true });
+    return true;
+  } catch {
+    // All that a decoder can say is that it is not UTF-8.
+    return false;
+  }
 }

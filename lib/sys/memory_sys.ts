@@ -83,10 +83,11 @@ export function memorySys(host: MemoryHost = {}): MemorySys {
 
 function runInMemory(command: Command, programs: Readonly<Record<string, MemoryProgram>>): CommandResult {
   const program = programs[command.argv[0]];
+  const silent = { stdout: "", stdoutIsUtf8: true, stderr: "", durationMs: 1 };
   if (program === undefined) {
-    return { end: { kind: "not-started", reason: "No such file or directory" }, stdout: "", stderr: "", durationMs: 0 };
+    return { ...silent, end: { kind: "not-started", reason: "No such file or directory" } };
   }
-  return { end: { kind: "exited", code: 0 }, stdout: "", stderr: "", durationMs: 1, ...program(command) };
+  return { ...silent, end: { kind: "exited", code: 0 }, ...program(command) };
 }
 
 function makeNodes(files: NonNullable<MemoryHost["files"]>): Map<string, MemoryNode> {

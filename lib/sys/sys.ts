@@ -41,6 +41,8 @@ export type CommandEnd =
 export interface CommandResult {
   readonly end: CommandEnd;
   readonly stdout: string;
+  /** Whether stdout was UTF-8; what was not stands in the text as U+FFFD. */
+  readonly stdoutIsUtf8: boolean;
   readonly stderr: string;
   readonly durationMs: number;
 }

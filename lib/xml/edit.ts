@@ -31,7 +31,7 @@ export type Edit =
  *
  * @throws {XmlEditError} when an edit does not suit what its path selects, or two edits change the same text
  * @throws {XmlSyntaxError} when XML to insert is not well-formed; the place is that in the XML to insert
- * @throws {RangeError} when the document makes a path or an expression take too long
+ * @throws {XmlLimitError} when the document makes a path or an expression take too long
  */
 export function planEdits(document: XmlDocument, edits: readonly Edit[]): readonly Splice[] {
   const drafts: EditDraft[] = [];

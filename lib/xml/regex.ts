@@ -8,6 +8,7 @@
  * @module
  */
 
+import { XmlLimitError } from "./limit_error.ts";
 import { RE2JS, RE2JSSyntaxException } from "re2js";
 import { indexOfForbiddenCharacter } from "./names.ts";
 import type { FindMatches, Match } from "./replacement.ts";
@@ -61,7 +62,7 @@ export function compileRegex(regex: Regex, isLate: () => boolean): FindMatches {
 }
 
 function giveUp(reason: string): never {
-  throw new RangeError(`Cannot run the expression: the value ${reason}`);
+  throw new XmlLimitError(`Cannot run the expression: the value ${reason}`);
 }
 
 function compile(expression: string): RE2JS {

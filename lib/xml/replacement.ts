@@ -11,7 +11,7 @@ export interface Match {
 }
 
 /**
- * Finds all places to change in a value, in order, none overlapping another. Throws a `RangeError` when the value makes
+ * Finds all places to change in a value, in order, none overlapping another. Throws an `XmlLimitError` when the value makes
  * that take too long.
  */
 export type FindMatches = (value: string) => readonly Match[];

@@ -3,6 +3,7 @@
  * @module
  */
 
+import { XmlLimitError } from "./limit_error.ts";
 import type { Condition, NameTest, Operand, Path, Predicate, Step } from "./path.ts";
 import type { XmlAttribute, XmlCData, XmlDocument, XmlElement, XmlName, XmlNode, XmlText } from "./tree.ts";
 import { isNamespaceDeclaration } from "./tree.ts";
@@ -25,7 +26,7 @@ const VISITS_MAX = 4_000_000;
 /**
  * The nodes that a path selects, in the order of the document, each once.
  *
- * @throws {RangeError} when the document makes the path look at too many nodes
+ * @throws {XmlLimitError} when the document makes the path look at too many nodes
  */
 export function select(path: Path, document: XmlDocument): readonly SelectedNode[] {
   const walk: Walk = { document, path, visits: 0 };
@@ -175,6 +176,6 @@ function inDocumentOrder(nodes: Set<Context>): readonly Context[] {
 function countVisits(walk: Walk, visits: number): void {
   walk.visits += visits;
   if (walk.visits > VISITS_MAX) {
-    throw new RangeError(`Cannot follow the path "${walk.path.text}": it looks at more than ${VISITS_MAX} nodes`);
+    throw new XmlLimitError(`Cannot follow the path "${walk.path.text}": it looks at more than ${VISITS_MAX} nodes`);
   }
 }

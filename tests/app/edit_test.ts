@@ -263,3 +263,25 @@ for (const { path, told } of FILLINGS) {
     assertStringIncludes(sys.written.stderr, told);
   });
 }
+
+Deno.test("what a program prints is not taken for the document when bytes of it are not text", async () => {
+  const sys = memorySys({
+    args: ["vm1", "migrate", "begin", "-"],
+    stdin: { kind: "whole", bytes: new TextEncoder().encode(DOCUMENT) },
+    files: {
+      "/etc/virt-hooks/rules.toml": rule(`run = { argv = ["${PROGRAM}"], output = "document" }`),
+      [PROGRAM]: { text: "\x7fELF", mode: 0o755 },
+    },
+    programs: { [PROGRAM]: () => ({ stdout: DOCUMENT, stdoutIsUtf8: false }) },
+  });
+  assertEquals([await runHook(drivers.qemu, sys), sys.written.stdout], [4, ""]);
+  assertStringIncludes(sys.written.stderr, "cannot be the guest's document: it is not UTF-8");
+});
+
+Deno.test("a document that makes a path look at too much is refused like one that cannot be read", async () => {
+  const hostile = `<domain>${"<b/>".repeat(50_000)}</domain>`;
+  const rules = rule('deny = "no"', 'on = "migrate", xml = "//b[../b[../b]]"');
+  const { code, sys } = await call(rules, { document: hostile });
+  assertEquals([code, sys.written.stdout], [2, ""]);
+  assertStringIncludes(sys.written.stderr, "it looks at more than 4000000 nodes");
+});

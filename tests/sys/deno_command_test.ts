@@ -19,6 +19,11 @@ Deno.test("runCommand() gives both streams and the exit code", async () => {
   assertEquals([end, stdout, stderr], [{ kind: "exited", code: 3 }, "out\n", "err\n"]);
 });
 
+Deno.test("runCommand() tells whether what a program printed is text", async () => {
+  assertEquals((await sh("printf 'gr\\303\\274n'")).stdoutIsUtf8, true);
+  assertEquals((await sh("printf 'gr\\374n'")).stdoutIsUtf8, false);
+});
+
 Deno.test("runCommand() tells which signal ended a program", async () => {
   assertEquals((await sh("kill -SEGV $$")).end, { kind: "signalled", signal: "SIGSEGV" });
 });
