@@ -9,7 +9,7 @@ import { refuseArgv } from "../app/refuse_program.ts";
 import { visible } from "../plan/render.ts";
 import { type Issue, issueLine } from "../rules/mistake.ts";
 import { readRules, type RulesReading } from "../rules/read.ts";
-import type { RuleSet, RulesFile } from "../rules/rule.ts";
+import type { Rule, RuleSet, RulesFile } from "../rules/rule.ts";
 import type { Desk, Given, Subcommand } from "./command.ts";
 
 /** The subcommand. */
@@ -36,6 +36,7 @@ async function run(given: Given, desk: Desk): Promise<number> {
     const problems = given.words.length === 0 ? programProblems(reading.ruleSet, desk) : [];
     for (const problem of problems) desk.print(problem);
     if (problems.length > 0) return exitCodeOf("bad-rules");
+    for (const note of notes(reading.ruleSet)) desk.print(desk.paint("yellow", visible(note)));
     desk.print(summary(reading.ruleSet));
     return 0;
   }
@@ -65,6 +66,20 @@ function programProblems(ruleSet: RuleSet, desk: Desk): readonly string[] {
       ];
     })
   );
+}
+
+/** What is no mistake, but should be known. */
+function notes(ruleSet: RuleSet): readonly string[] {
+  return ruleSet.rules.filter(isChosenByGuests).map(({ file, name }) =>
+    `${file}: rule "${name}": note: a label alone selects it, so whoever may edit guests may have its program run`
+  );
+}
+
+/** Whether nothing but what stands in a guest's metadata selects a rule that runs something. */
+function isChosenByGuests({ when, actions }: Rule): boolean {
+  const { label, domain, uuid, host, xml, file } = when;
+  return label !== undefined && [domain, uuid, host, xml, file].every((selector) => selector === undefined) &&
+    actions.some((action) => action.programs.length > 0);
 }
 
 function summary(ruleSet: RuleSet): string {

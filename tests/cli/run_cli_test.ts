@@ -103,6 +103,16 @@ Deno.test("check finds programs that the hooks would refuse, where it reads this
   assertStringIncludes(sys.written.stdout, "try: chmod go-w /opt/check");
 });
 
+Deno.test("check notes a rule that guests' owners choose", async () => {
+  const rule = (when: string): string =>
+    `[[rule]]\nname = "r"\nwhen = { on = "prepare", ${when} }\nrun = { argv = ["/opt/x"] }\n`;
+  const files = { "/a.toml": rule('label.role = "x"'), "/b.toml": rule('label.role = "x", domain = "y"') };
+  const noted = await cli(["check", "/a.toml"], { files });
+  assertEquals(noted.code, 0);
+  assertStringIncludes(noted.sys.written.stdout, '/a.toml: rule "r": note: a label alone selects it');
+  assertEquals((await cli(["check", "/b.toml"], { files })).sys.written.stdout, "1 rule in 1 file: no mistakes\n");
+});
+
 Deno.test("check marks the place on a terminal", async () => {
   const files = { "/r.toml": '[[rule]]\nname = "a"\n\twhen = { on = "prepar" }\ndeny = "x"\n' };
   const { code, sys } = await cli(["check", "/r.toml"], { files }, true);
