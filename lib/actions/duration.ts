@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 
+const DURATION_MS_MAX = 24 * 60 * 60 * 1000;
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000 };
 
 /** A duration in milliseconds, as a schema. */
@@ -12,6 +13,7 @@ export function durationSchema(): v.GenericSchema<unknown, number> {
     v.string('a duration such as "500ms", "5s" or "2m"'),
     v.regex(/^0*[1-9]\d{0,5}(ms|s|m)$/, 'a duration such as "500ms", "5s" or "2m"'),
     v.transform(parseDuration),
+    v.check((durationMs) => durationMs <= DURATION_MS_MAX, "24 hours at most"),
   );
 }
 

@@ -15,9 +15,13 @@ export type RulesSys = Pick<Sys, "lstat" | "readLink" | "readDirectory" | "readT
 export interface LoadOptions {
   /** Whether files and folders must be root's alone: always when hooks obey them. */
   readonly trust: boolean;
+  /** How many mistakes are told. */
+  readonly most?: number;
 }
 
-const FILE_BYTES_MAX = 1024 * 1024;
+/** Some thousand rules. What reads them has a small heap, and running guests depend on its not running out of it. */
+const FILE_BYTES_MAX = 256 * 1024;
+const TOTAL_LENGTH_MAX = 1024 * 1024;
 
 /** Loads `rules.toml`, then `rules.d/*.toml` in byte order of their names. A folder without either has no rules. */
 export async function loadRules(directory: string, sys: RulesSys, options: LoadOptions): Promise<RulesReading> {
@@ -28,9 +32,15 @@ export async function loadRules(directory: string, sys: RulesSys, options: LoadO
     if ("text" in file) files.push(file);
     else issues.push(file);
   }
-  const reading = await readRules(files);
+  const total = files.reduce((sum, { text }) => sum + text.length, 0);
+  if (total > TOTAL_LENGTH_MAX) {
+    issues.push(wholeFile(directory, `rules of ${total} characters`, `${TOTAL_LENGTH_MAX} at most in all files`));
+    return { kind: "broken", issues, count: issues.length };
+  }
+  const reading = await readRules(files, options.most);
   if (issues.length === 0) return reading;
-  return { kind: "broken", issues: reading.kind === "broken" ? [...issues, ...reading.issues] : issues };
+  if (reading.kind === "rules") return { kind: "broken", issues, count: issues.length };
+  return { kind: "broken", issues: [...issues, ...reading.issues], count: issues.length + reading.count };
 }
 
 function findRulesFiles(directory: string, sys: RulesSys, issues: Issue[], options: LoadOptions): readonly string[] {

@@ -26,8 +26,8 @@ export interface Asked {
 
 /** Does what this host's rules want at a call. */
 export async function obeyRules(asked: Asked, sys: Sys): Promise<Outcome> {
-  const reading = await loadRules(CONFIG_DIRECTORY, sys, { trust: true });
-  if (reading.kind === "broken") return brokenRules(reading.issues);
+  const reading = await loadRules(CONFIG_DIRECTORY, sys, { trust: true, most: 1 });
+  if (reading.kind === "broken") return brokenRules(reading);
   try {
     return await obey(reading.ruleSet, asked, sys);
   } catch (error) {
@@ -37,10 +37,11 @@ export async function obeyRules(asked: Asked, sys: Sys): Promise<Outcome> {
   }
 }
 
-function brokenRules(issues: readonly Issue[]): Outcome {
-  const [first] = issues;
+function brokenRules(
+  { issues: [first], count }: { readonly issues: readonly Issue[]; readonly count: number },
+): Outcome {
   const line = first === undefined ? "" : visible(issueLine(first));
-  const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : "";
+  const more = count > 1 ? ` (and ${count - 1} more)` : "";
   const problem = `the rules are broken: ${line}${more}`;
   const hint = '"virt-hooks check" shows every mistake; "virt-hooks disable" turns all rules off';
   return { kind: "bad-rules", weight: "fails", problem, hint, matches: [], steps: [] };
@@ -84,10 +85,16 @@ async function withDocument(outcome: Outcome, { document }: Execution, call: Hoo
 
 /** What the steps of a plan come to: the one that decides the call, else the first that went wrong at all. */
 function outcomeOfSteps(matches: readonly RuleMatch[], steps: readonly Step[]): Outcome {
-  const decisive = steps.find(isFatal);
+  // What was cut short may have done half: the call cannot go on as if it were done.
+  const decisive = steps.find((candidate) => isFatal(candidate) || candidate.end === "interrupted");
   const step = decisive ?? steps.find((candidate) => candidate.end !== "done");
   if (step === undefined) return { kind: "done", weight: "noted", matches, steps };
   const problem = `rule "${step.intent.rule}": ${step.problem ?? step.end}`;
   const kind = step.end === "interrupted" ? "failed" : step.end;
-  return { kind, weight: decisive === undefined ? "noted" : "insists", problem, hint: step.hint, matches, steps };
+  return { kind, weight: weightOf(decisive), problem, hint: step.hint, matches, steps };
+}
+
+function weightOf(decisive: Step | undefined): Outcome["weight"] {
+  if (decisive === undefined) return "noted";
+  return isFatal(decisive) ? "insists" : "fails";
 }

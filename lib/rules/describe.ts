@@ -9,16 +9,57 @@ import type { Issue, Mistake, Path } from "./mistake.ts";
 import { didYouMean } from "./nearest.ts";
 import type { RulesFile } from "./rule.ts";
 
-/** Turns mistakes into issues, in the order of files and lines. */
-export function describeMistakes(mistakes: readonly Mistake[], files: readonly RulesFile[]): readonly Issue[] {
+/** Positions cost memory many times the text: of a longer text none are told. */
+const TEXT_LENGTH_MAX = 131_072;
+
+/** Turns the first mistakes, `most` of them, into issues, in the order of files and lines. */
+export function describeMistakes(
+  mistakes: readonly Mistake[],
+  files: readonly RulesFile[],
+  most: number,
+): readonly Issue[] {
   const order = new Map(files.map((file, index) => [file.path, index]));
   const texts = new Map(files.map((file) => [file.path, file.text]));
-  return withoutEchoes(mistakes)
-    .map((mistake) => describe(mistake, texts.get(mistake.file) ?? ""))
+  const first = mistakes
+    .toSorted((a, b) => (order.get(a.file) ?? 0) - (order.get(b.file) ?? 0) || ruleIndex(a) - ruleIndex(b))
+    // An echo stands in the same rule as what it echoes.
+    .slice(0, most + ECHOES_MAX);
+  const trees = new Map<string, Tree>();
+  return withoutEchoes(first)
+    .map((mistake) => describe(mistake, () => treeOf(mistake.file, texts, trees)))
     .sort((a, b) =>
       (order.get(a.file) ?? 0) - (order.get(b.file) ?? 0) || (a.line ?? 0) - (b.line ?? 0) ||
       (a.column ?? 0) - (b.column ?? 0)
-    );
+    )
+    .slice(0, most);
+}
+
+/** The nodes of a text; none where positions are not told. */
+type Tree = AST.TOMLTopLevelTable["body"];
+
+const ECHOES_MAX = 20;
+
+/** What comes before all rules comes first. */
+function ruleIndex({ path: [top, index] }: Mistake): number {
+  return top === "rule" && typeof index === "number" ? index : -1;
+}
+
+/** A text is parsed once, however many mistakes it has. */
+function treeOf(path: string, texts: ReadonlyMap<string, string>, trees: Map<string, Tree>): Tree | undefined {
+  const text = texts.get(path) ?? "";
+  if (text.length > TEXT_LENGTH_MAX) return undefined;
+  const tree = trees.get(path) ?? parseTree(text);
+  trees.set(path, tree);
+  return tree;
+}
+
+/** The two parsers of TOML may disagree: then there is no position, and that is all. */
+function parseTree(text: string): Tree {
+  try {
+    return parseTOML(text).body[0].body;
+  } catch {
+    return [];
+  }
 }
 
 /** A key that is missing because it is misspelled beside is one mistake, not two. */
@@ -39,20 +80,27 @@ function echoKey(file: string, path: Path, name: string | undefined): string {
   return JSON.stringify([file, path, name]);
 }
 
-function describe(mistake: Mistake, text: string): Issue {
-  const { depth, position } = typeof mistake.at === "object"
-    ? { depth: 0, position: mistake.at }
-    : locate(text, mistake.path, mistake.at);
+function describe(mistake: Mistake, tree: () => Tree | undefined): Issue {
+  const { depth, position } = place(mistake, tree);
   return {
     file: mistake.file,
-    line: position.line,
-    column: position.column,
+    line: position?.line,
+    column: position?.column,
     // One value where a list could stand is not called the list's first.
     path: pathText(mistake.path.slice(0, Math.max(depth, 0))),
     found: mistake.found,
     expected: mistake.expected,
     hint: nearest(mistake),
   };
+}
+
+function place(
+  { at, path }: Mistake,
+  findTree: () => Tree | undefined,
+): { readonly depth: number; readonly position: Position | undefined } {
+  if (typeof at === "object") return { depth: 0, position: at };
+  const tree = findTree();
+  return tree === undefined ? { depth: path.length, position: undefined } : locate(tree, path, at);
 }
 
 function pathText(path: Path): string {
@@ -71,9 +119,9 @@ interface Position {
 }
 
 /** The place of the deepest part of the path that the text has. */
-function locate(text: string, path: Path, at: "key" | "value"): Found {
+function locate(tree: Tree, path: Path, at: "key" | "value"): Found {
   let found: Found = { depth: -1, position: { line: 1, column: 1 } };
-  for (const node of parseTOML(text).body[0].body) {
+  for (const node of tree) {
     const candidate = node.type === "TOMLTable" ? inTable(node, path, at) : inKeyValue(node, [], path, at);
     if (candidate !== undefined && candidate.depth > found.depth) found = candidate;
   }

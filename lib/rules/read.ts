@@ -11,10 +11,13 @@ import { allPlaces, placesOf, selectorMisfits } from "./places.ts";
 import { NO_RULES, type Rule, type RuleSet, type RulesFile, type Settings } from "./rule.ts";
 import { fileSchema, type RawRule, ruleSchema, ruleSelectorsSchema, settingsSchema } from "./schema.ts";
 
-/** What came of reading. */
+/** So many mistakes are told at the most: nobody mends more in one go. */
+export const ISSUES_MAX = 500;
+
+/** What came of reading; `count` mistakes, of which the first are told. */
 export type RulesReading =
   | { readonly kind: "rules"; readonly ruleSet: RuleSet }
-  | { readonly kind: "broken"; readonly issues: readonly Issue[] };
+  | { readonly kind: "broken"; readonly issues: readonly Issue[]; readonly count: number };
 
 /** A file that is TOML. */
 interface TomlFile {
@@ -30,8 +33,8 @@ interface ShapedRule {
   readonly raw: RawRule;
 }
 
-/** Reads files in the order given, which is the order of the rules. */
-export async function readRules(files: readonly RulesFile[]): Promise<RulesReading> {
+/** Reads files in the order given, which is the order of the rules; tells the first mistakes, `most` of them. */
+export async function readRules(files: readonly RulesFile[], most = ISSUES_MAX): Promise<RulesReading> {
   const mistakes: Mistake[] = [];
   const parsed = parseFiles(files, mistakes);
   const settings = readSettings(parsed, mistakes);
@@ -40,7 +43,9 @@ export async function readRules(files: readonly RulesFile[]): Promise<RulesReadi
   if (mistakes.length === 0) return { kind: "rules", ruleSet: { rules, settings } };
   // Only whoever made a mistake pays for the parser that knows positions.
   const { describeMistakes } = await import("./describe.ts");
-  return { kind: "broken", issues: describeMistakes(mistakes, files) };
+  const issues = describeMistakes(mistakes, files, most);
+  // Fewer than were asked for are all there are.
+  return { kind: "broken", issues, count: issues.length < most ? issues.length : mistakes.length };
 }
 
 function parseFiles(files: readonly RulesFile[], mistakes: Mistake[]): readonly TomlFile[] {
