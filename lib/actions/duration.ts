@@ -12,8 +12,8 @@ export function durationSchema(): v.GenericSchema<unknown, number> {
   return v.pipe(
     v.string('a duration such as "500ms", "5s" or "2m"'),
     v.regex(/^0*[1-9]\d{0,5}(ms|s|m)$/, 'a duration such as "500ms", "5s" or "2m"'),
+    v.check((text) => parseDuration(text) <= DURATION_MS_MAX, "24 hours at most"),
     v.transform(parseDuration),
-    v.check((durationMs) => durationMs <= DURATION_MS_MAX, "24 hours at most"),
   );
 }
 

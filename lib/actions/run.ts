@@ -58,7 +58,7 @@ function argvSchema(): v.GenericSchema<unknown, Argv> {
         return NEVER;
       }
       const filled = args.findIndex(hasFilling);
-      if (filled !== -1 && takesInlineCode(program.text, args.map((argument) => argument.text))) {
+      if (filled !== -1 && takesInlineCode(dataset.value.map((argument) => argument.text))) {
         const message = "no fillings in what a shell or interpreter runs: use the VIRT_HOOKS_ environment there";
         addIssue({ message, ...element(dataset.value, filled + 1) });
         return NEVER;

@@ -2,7 +2,7 @@
  * Whether a program that a rule names may be run, and can be.
  * @module
  */
-import { scriptOf } from "../actions/interpreter.ts";
+import { isShell, scriptsIn } from "../actions/interpreter.ts";
 import type { Sys } from "../sys/sys.ts";
 import { checkTrust, folderOf, shellQuote, type Trust } from "./trust.ts";
 
@@ -18,12 +18,26 @@ export interface Refusal {
 /** As much of a file's beginning as the kernel looks at. */
 const START_BYTES = 256;
 const ELF = "\x7fELF";
+/** An ELF header, little-endian: version 1, and the type of a program (2) or of one that can lie anywhere (3). */
+const ELF_KIND = /^\x7fELF[\x01\x02]\x01\x01[^]{9}[\x02\x03]\x00[^]{2}\x01\x00\x00\x00/;
 
-/** Looks at the program of an argv, its interpreter, and the script that an interpreter is given. */
+/** Looks at the program of an argv, its interpreter, and the programs and scripts that it is given to run. */
 export function refuseArgv(argv: readonly [string, ...string[]], sys: ProgramSys): Refusal | undefined {
-  const script = scriptOf(argv);
-  return refuseProgram(argv[0], sys) ??
-    (script === undefined ? undefined : refuseFile(script, checkTrust(script, sys)));
+  const [program] = argv;
+  const refusal = refuseProgram(program, sys);
+  if (refusal !== undefined) return refusal;
+  for (const path of scriptsIn(argv)) {
+    // What is no file there is no script: a word, a folder to work in, a device.
+    const kind = sys.lstat(path)?.kind;
+    const script = kind === "file" || kind === "symlink" ? refuseScript(path, sys) : undefined;
+    if (script !== undefined) return script;
+  }
+  return undefined;
+}
+
+function refuseScript(path: string, sys: ProgramSys): Refusal | undefined {
+  const trust = checkTrust(path, sys);
+  return trust.kind === "untrusted" ? refuseFile(path, trust) : undefined;
 }
 
 function refuseProgram(path: string, sys: ProgramSys): Refusal | undefined {
@@ -32,6 +46,9 @@ function refuseProgram(path: string, sys: ProgramSys): Refusal | undefined {
   if (refusal !== undefined || trust.kind !== "trusted") return refusal;
   if ((trust.facts.mode & 0o111) === 0) {
     return { reason: `${trust.path} is not executable`, advice: `try: chmod 755 ${shellQuote(trust.path)}` };
+  }
+  if (isShell(trust.path) && !isShell(path)) {
+    return { reason: `${path} is a shell by another name`, advice: `name it as what it is: ${trust.path}` };
   }
   return refuseStart(trust.path, sys);
 }
@@ -42,7 +59,11 @@ function refuseProgram(path: string, sys: ProgramSys): Refusal | undefined {
  */
 function refuseStart(path: string, sys: ProgramSys): Refusal | undefined {
   const start = sys.readStart(path, START_BYTES);
-  if (start.startsWith(ELF)) return undefined;
+  if (start.startsWith(ELF)) {
+    return isRunnable(start)
+      ? undefined
+      : { reason: `${path} is broken, or of another machine`, advice: `see: file ${shellQuote(path)}` };
+  }
   const [, interpreter] = /^#![ \t]*([^ \t\n]+)/.exec(start) ?? [];
   if (interpreter === undefined) {
     return {
@@ -52,6 +73,11 @@ function refuseStart(path: string, sys: ProgramSys): Refusal | undefined {
   }
   const refusal = refuseFile(interpreter, checkTrust(interpreter, sys));
   return refusal === undefined ? undefined : { ...refusal, reason: `the interpreter of ${path}: ${refusal.reason}` };
+}
+
+/** What the kernel refuses, the C library would hand to a shell. */
+function isRunnable(start: string): boolean {
+  return ELF_KIND.test(start);
 }
 
 function refuseFile(path: string, trust: Trust): Refusal | undefined {

@@ -1,3 +1,4 @@
+import { ELF_START } from "../support/elf.ts";
 import { HISTORY_FILE } from "../../lib/app/paths.ts";
 import { runHook } from "../../lib/app/run_hook.ts";
 import { drivers } from "../../lib/libvirt/drivers.ts";
@@ -27,7 +28,7 @@ async function call(
     files: {
       "/etc/virt-hooks/rules.toml": rules,
       "/var/log/x": "",
-      [PROGRAM]: { text: "\x7fELF", mode: 0o755 },
+      [PROGRAM]: { text: ELF_START, mode: 0o755 },
     },
     programs: {
       [PROGRAM]: (command) => ({
@@ -270,7 +271,7 @@ Deno.test("what a program prints is not taken for the document when bytes of it 
     stdin: { kind: "whole", bytes: new TextEncoder().encode(DOCUMENT) },
     files: {
       "/etc/virt-hooks/rules.toml": rule(`run = { argv = ["${PROGRAM}"], output = "document" }`),
-      [PROGRAM]: { text: "\x7fELF", mode: 0o755 },
+      [PROGRAM]: { text: ELF_START, mode: 0o755 },
     },
     programs: { [PROGRAM]: () => ({ stdout: DOCUMENT, stdoutIsUtf8: false }) },
   });

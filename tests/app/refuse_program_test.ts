@@ -1,3 +1,4 @@
+import { ELF_START } from "../support/elf.ts";
 import { refuseArgv } from "../../lib/app/refuse_program.ts";
 import { type MemoryHost, memorySys } from "../../lib/sys/memory_sys.ts";
 import { assertEquals } from "../support/assert.ts";
@@ -9,7 +10,7 @@ interface Case {
   readonly want: string | undefined;
 }
 
-const ELF = { text: "\x7fELF", mode: 0o755 };
+const ELF = { text: ELF_START, mode: 0o755 };
 
 /** A script for an interpreter. */
 function script(interpreter: string): { readonly text: string; readonly mode: number } {
@@ -74,6 +75,42 @@ const CASES: readonly Case[] = [
     argv: ["/usr/bin/python3", "-u", "/srv/s.py"],
     want: "not trusted: /srv/s.py belongs to user 1000, not to root; try: chown root:root /srv/s.py",
   },
+  {
+    name: "refuses a program that is no program",
+    files: { "/opt/x": { text: "\x7fELF\nid\n", mode: 0o755 } },
+    argv: ["/opt/x"],
+    want: "/opt/x is broken, or of another machine; see: file /opt/x",
+  },
+  {
+    name: "refuses a shell by another name",
+    files: { "/opt/x": { kind: "symlink", text: "/bin/bash" }, "/bin/bash": ELF },
+    argv: ["/opt/x"],
+    want: "/opt/x is a shell by another name; name it as what it is: /bin/bash",
+  },
+  ...[
+    ["/usr/bin/python3", "-W", "ignore", "/srv/s"],
+    ["/usr/bin/python3", "srv/s"],
+    ["/bin/bash", "-o", "pipefail", "/srv/s"],
+    ["/usr/bin/env", "A=1", "/srv/s"],
+    ["/usr/bin/timeout", "5", "/srv/s"],
+    ["/usr/bin/timeout", "5", "/bin/bash", "-eu", "/srv/s"],
+  ].map(([program = "", ...args]): Case => ({
+    name: `refuses another's script in ${program} ${args.join(" ")}`,
+    files: { [program]: ELF, "/bin/bash": ELF, "/srv/s": { uid: 1000 } },
+    argv: [program, ...args],
+    want: "not trusted: /srv/s belongs to user 1000, not to root; try: chown root:root /srv/s",
+  })),
+  ...[
+    ["/bin/sh", "-c", "/srv/s | cat"],
+    ["/usr/bin/sed", "-n", "/srv/s"],
+    ["/usr/sbin/chroot", "/srv", "/bin/true"],
+    ["/bin/bash", "--rcfile", "/dev/null", "-c", "true"],
+  ].map(([program = "", ...args]): Case => ({
+    name: `takes ${program} ${args.join(" ")}`,
+    files: { [program]: ELF, "/bin/true": ELF, "/srv/s": { uid: 1000 }, "/dev/null": { kind: "other", mode: 0o666 } },
+    argv: [program, ...args],
+    want: undefined,
+  })),
   {
     name: "leaves data that a program is given alone",
     files: { "/opt/x": ELF, "/srv/data": { uid: 1000 } },

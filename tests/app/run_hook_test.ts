@@ -1,3 +1,4 @@
+import { ELF_START } from "../support/elf.ts";
 import { HISTORY_FILE } from "../../lib/app/paths.ts";
 import { runHook } from "../../lib/app/run_hook.ts";
 import type { Driver, DriverName } from "../../lib/libvirt/driver.ts";
@@ -12,7 +13,7 @@ const PROGRAM = "/opt/check";
 /** A host with these rules and one program that ends as given. */
 function host(rules: string, end: CommandEnd = { kind: "exited", code: 0 }): MemoryHost {
   return {
-    files: { [RULES]: rules, [PROGRAM]: { text: "\x7fELF", mode: 0o755 }, "/var/log/x": "", "/run/x": "" },
+    files: { [RULES]: rules, [PROGRAM]: { text: ELF_START, mode: 0o755 }, "/var/log/x": "", "/run/x": "" },
     programs: { [PROGRAM]: () => ({ end, stderr: end.kind === "exited" && end.code === 0 ? "" : "no bridge\n" }) },
   };
 }

@@ -241,6 +241,29 @@ const MISTAKES = [
       'rules.toml:4:54: rule[0].run.argv[3]: found "${domain}", expected no fillings in what a shell or interpreter runs: use the VIRT_HOOKS_ environment there',
     ],
   },
+  ...[
+    ["/usr/bin/timeout", "5", "/bin/sh", "-c", "echo ${domain}"],
+    ["/usr/bin/python3", "-cprint('${domain}')"],
+    ["/usr/bin/perl", "-eprint '${domain}'"],
+    ["/usr/bin/env", "${domain}"],
+    ["/usr/sbin/ip", "netns", "exec", "x", "sh", "-c", "echo ${domain}"],
+  ].map((argv) => ({
+    name: `a filling in what ${argv.join(" ")} runs`,
+    text: rule(`when = { on = "prepare" }\nrun = { argv = ${JSON.stringify(argv)} }`),
+    told: [
+      `rules.toml:4:${17 + JSON.stringify(argv).indexOf(JSON.stringify(argv.at(-1))) - 1}: rule[0].run.argv[${
+        argv.length - 1
+      }]: ` +
+      `found ${
+        JSON.stringify(argv.at(-1))
+      }, expected no fillings in what a shell or interpreter runs: use the VIRT_HOOKS_ environment there`,
+    ],
+  })),
+  {
+    name: "a duration of more than a day",
+    text: '[settings.budgets.qemu]\nprepare = "1441m"\n',
+    told: ['rules.toml:2:11: settings.budgets.qemu.prepare: found "1441m", expected 24 hours at most'],
+  },
   {
     name: "an unknown filling",
     text: rule('when = { on = "prepare" }\nrun = { argv = ["/x", "${name}"] }'),
