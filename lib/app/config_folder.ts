@@ -28,7 +28,7 @@ function isComment(path: string, sys: Pick<Sys, "lstat" | "readTextFile">): bool
   const facts = sys.lstat(path);
   if (facts?.kind !== "file" || facts.sizeBytes > COMMENT_BYTES_MAX) return false;
   try {
-    return sys.readTextFile(path, COMMENT_BYTES_MAX).split("\n").every((line) => /^\s*(#|$)/.test(line));
+    return sys.readTextFile(path, COMMENT_BYTES_MAX).split(/\r\n?|\n/).every((line) => /^\s*(#|$)/.test(line));
   } catch {
     // Not text: whoever reads it as rules says so.
     return false;

@@ -3,7 +3,7 @@
  * @module
  */
 import type { PlannedEdit } from "../plan/intent.ts";
-import { parseDocument } from "../xml/document.ts";
+import { parseLibvirtDocument } from "../libvirt/parse.ts";
 import { type Edit, planEdits, XmlEditError } from "../xml/edit.ts";
 import { parsePath } from "../xml/path_parser.ts";
 import { select } from "../xml/select.ts";
@@ -52,7 +52,7 @@ export async function changeDocument(
       from: document.text.slice(start, end),
       to: text,
     }));
-    const changed = parseDocument(applySplices(document.text, splices));
+    const changed = parseLibvirtDocument(applySplices(document.text, splices));
     return { kind: "changed", document: changed, isNew: true, changes };
   });
 }
@@ -67,7 +67,7 @@ async function readyEdit(edit: PlannedEdit, isLate: () => boolean): Promise<Edit
 export function readPrinted(printed: { readonly stdout: string; readonly stdoutIsUtf8: boolean }): Changed {
   if (!printed.stdoutIsUtf8) return { kind: "failed", problem: "it is not UTF-8" };
   return attempt(() => {
-    const document = parseDocument(printed.stdout);
+    const document = parseLibvirtDocument(printed.stdout);
     const problem = document.root.name.raw === "domain"
       ? undefined
       : `it is a <${document.root.name.raw}>, not a <domain>`;
@@ -107,5 +107,5 @@ export function refuseDocument(sent: XmlDocument, final: XmlDocument): string | 
 
 function valueAt(path: string, document: XmlDocument): string | undefined {
   const [node] = select(parsePath(path), document);
-  return node === undefined ? undefined : textContent(node).trim();
+  return node === undefined ? undefined : textContent(node);
 }

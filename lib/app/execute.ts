@@ -27,6 +27,8 @@ export interface Execution {
   readonly steps: readonly Step[];
   /** The document that the steps made of the one libvirt sent; `undefined` where none changed it. */
   readonly document: XmlDocument | undefined;
+  /** Knows the secrets of both. */
+  readonly scrubber: Scrubber;
 }
 
 /** How a step ended. `late`: its time ran out. `interrupted`: we were told to end. */
@@ -87,7 +89,7 @@ export async function executePlan(plan: Plan, options: ExecuteOptions, sys: Exec
     steps.push(step);
     if (isFatal(step) || step.end === "interrupted") break;
   }
-  return { steps, document };
+  return { steps, document, scrubber };
 }
 
 /** A step as it may be written down. */
@@ -103,7 +105,11 @@ function scrubStep(intent: Intent, bare: BareStep, scrubber: Scrubber): Step {
     stdout: scrubbed(stdout),
     stderr: scrubbed(stderr),
     ...(changes === undefined ? {} : {
-      changes: changes.map(({ line, from, to }) => ({ line, from: scrubber.scrub(from), to: scrubber.scrub(to) })),
+      changes: changes.map(({ line, from, to }) => ({
+        line,
+        from: scrubber.scrubPart(from),
+        to: scrubber.scrubPart(to),
+      })),
     }),
   };
 }
@@ -132,7 +138,12 @@ function failed(problem: string, hint?: string): BareStep {
   return { end: "failed", problem, hint, durationMs: 0 };
 }
 
+function noTimeLeft(what: string): BareStep {
+  return { end: "late", problem: `cannot ${what}: no time is left for this call`, durationMs: 0 };
+}
+
 async function executeEdit(intent: Edit, work: Work, sys: ExecuteSys): Promise<Done> {
+  if (sys.elapsedMs() >= work.deadlineMs) return { step: noTimeLeft("edit the document") };
   const { changeDocument, REGEX_MS_MAX } = await import("./document.ts");
   const endMs = Math.min(sys.elapsedMs() + REGEX_MS_MAX, work.deadlineMs);
   const document = work.document ?? work.call.xml();
@@ -149,10 +160,7 @@ async function executeRun(intent: Run, work: Work, sys: ExecuteSys): Promise<Don
     return { step: failed(`cannot run ${quote(program)}: ${visible(refusal.reason)}`, refusal.advice) };
   }
   const leftMs = work.deadlineMs - sys.elapsedMs();
-  if (leftMs <= 0) {
-    const problem = `cannot run ${quote(program)}: no time is left for this call`;
-    return { step: { end: "late", problem, durationMs: 0 } };
-  }
+  if (leftMs <= 0) return { step: noTimeLeft(`run ${quote(program)}`) };
   const timeoutMs = Math.min(leftMs, intent.timeoutMs ?? leftMs);
   const result = await sys.run({
     argv: intent.argv,

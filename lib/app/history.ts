@@ -57,7 +57,7 @@ export interface HistoryEntry {
 const LINE_BYTES_MAX = 65_536;
 const FILE_BYTES_MAX = 10_000_000;
 const SHOWN_OUTPUT_LENGTH_MAX = 4000;
-const SHOWN_CHANGE_LENGTH_MAX = 200;
+const SHOWN_TEXT_LENGTH_MAX = 200;
 
 /** What the history needs of the world. */
 export type HistorySys = Pick<
@@ -73,7 +73,7 @@ export function historyEntry(
   sys: Pick<Sys, "now" | "elapsedMs" | "pid">,
 ): HistoryEntry {
   const { driver, object, operation, subOperation, extra, facts } = invocation;
-  const about = `${driver.name} ${visible(object)} ${visible(operation)}`;
+  const about = `${driver.name} ${shortened(visible(object))} ${shortened(visible(operation))}`;
   return {
     level: levelOf(outcome),
     datetime: sys.now().toISOString(),
@@ -136,25 +136,39 @@ function changed(changes: readonly Change[] | undefined): { changes?: readonly C
   };
 }
 
-function shortened(text: string): string {
-  return text.length > SHOWN_CHANGE_LENGTH_MAX ? `${text.slice(0, SHOWN_CHANGE_LENGTH_MAX)}…` : text;
+function shortened(text: string, lengthMax: number = SHOWN_TEXT_LENGTH_MAX): string {
+  return text.length > lengthMax ? `${text.slice(0, lengthMax)}…` : text;
 }
 
 function output(stream: "stdout" | "stderr", text: string | undefined): { stdout?: string; stderr?: string } {
   if (text === undefined || text === "") return {};
-  const shown = text.length > SHOWN_OUTPUT_LENGTH_MAX ? `${text.slice(0, SHOWN_OUTPUT_LENGTH_MAX)}…` : text;
-  return { [stream]: shown };
+  return { [stream]: shortened(text, SHOWN_OUTPUT_LENGTH_MAX) };
 }
 
-/** The entry on one line; parts are left out when it would be too long. */
+/** The entry on one line; parts are left out when it would be too long. What is left at last always fits. */
 export function historyLine(entry: HistoryEntry): string {
   const shorter: readonly HistoryEntry[] = [
     entry,
     { ...entry, actions: entry.actions.map(({ stdout: _, stderr: __, ...rest }) => rest), shortened: true },
-    { ...entry, actions: [], rules: [], message: entry.message.slice(0, SHOWN_OUTPUT_LENGTH_MAX), shortened: true },
+    barest(entry),
   ];
   const lines = shorter.map((candidate) => `${JSON.stringify(candidate)}\n`);
   return lines.find((line) => new TextEncoder().encode(line).length <= LINE_BYTES_MAX) ?? "";
+}
+
+/** Without what was decided and done, and with names cut: libvirt takes names of any length. */
+function barest(entry: HistoryEntry): HistoryEntry {
+  return {
+    ...entry,
+    message: shortened(entry.message, SHOWN_OUTPUT_LENGTH_MAX),
+    object: shortened(entry.object),
+    operation: shortened(entry.operation),
+    subOperation: shortened(entry.subOperation),
+    extra: shortened(entry.extra),
+    rules: [],
+    actions: [],
+    shortened: true,
+  };
 }
 
 /**
@@ -172,15 +186,23 @@ export function writeHistory(entry: HistoryEntry, sys: HistorySys): string | und
 }
 
 function prepareLog(sys: HistorySys): string | undefined {
+  const problem = logProblem(sys);
+  if (problem !== undefined) return problem;
+  if (sys.lstat(LOG_DIRECTORY) === undefined) sys.makeDirectory(LOG_DIRECTORY, 0o700);
+  if ((sys.lstat(HISTORY_FILE)?.sizeBytes ?? 0) >= FILE_BYTES_MAX) rotate(sys);
+  return undefined;
+}
+
+/** Why the hooks do not write to the log as it is; `undefined` when they do. A log that is not there yet is none. */
+export function logProblem(sys: Pick<Sys, "lstat">): string | undefined {
   const folder = sys.lstat(LOG_DIRECTORY);
-  if (folder === undefined) sys.makeDirectory(LOG_DIRECTORY, 0o700);
-  else if (folder.kind !== "directory" || folder.uid !== 0 || (folder.mode & 0o022) !== 0) {
+  if (
+    folder !== undefined && (folder.kind !== "directory" || folder.uid !== 0 || (folder.mode & 0o022) !== 0)
+  ) {
     return `${LOG_DIRECTORY} is not a folder that only root can write`;
   }
   const file = sys.lstat(HISTORY_FILE);
-  if (file !== undefined && file.kind !== "file") return `${HISTORY_FILE} is not a regular file`;
-  if (file !== undefined && file.sizeBytes >= FILE_BYTES_MAX) rotate(sys);
-  return undefined;
+  return file === undefined || file.kind === "file" ? undefined : `${HISTORY_FILE} is not a regular file`;
 }
 
 /** Looked at again under the lock: two calls at once must not rotate twice and lose a file. */

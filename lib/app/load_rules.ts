@@ -64,14 +64,20 @@ export function readRulesFile(
   sys: RulesSys,
   options: LoadOptions,
 ): RulesFile | Issue {
-  const problem = options.trust ? trustIssue(path, directory, "file", sys) : kindIssue(path, "file", sys);
-  if (problem !== undefined) return problem;
   try {
+    const problem = options.trust ? trustIssue(path, directory, "file", sys) : kindIssue(path, "file", sys);
+    if (problem !== undefined) return problem;
     return { path, text: sys.readTextFile(path, FILE_BYTES_MAX) };
   } catch (error) {
+    if (isDenied(error)) return wholeFile(path, "a file that virt-hooks may not open", "a text file");
     const reason = error instanceof Error ? error.message : String(error);
     return wholeFile(path, `a file that cannot be read (${reason})`, "a text file");
   }
+}
+
+/** Refused by the system, or by the runtime, whose advice is for whoever compiled the program. */
+function isDenied(error: unknown): boolean {
+  return error instanceof Error && (error.name === "NotCapable" || error.name === "PermissionDenied");
 }
 
 /** Without trust, what is opened must still not be a FIFO, which would hang the program. */

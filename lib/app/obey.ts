@@ -12,9 +12,11 @@ import type { RuleSet } from "../rules/rule.ts";
 import type { Sys } from "../sys/sys.ts";
 import { isDocumentError } from "../xml/limit_error.ts";
 import { executePlan, type Execution, isFatal, type Step } from "./execute.ts";
+import { fileExists } from "./file_exists.ts";
 import { loadRules } from "./load_rules.ts";
 import type { Outcome } from "./outcome.ts";
 import { CONFIG_DIRECTORY } from "./paths.ts";
+import type { Scrubber } from "./secrets.ts";
 import { planCall } from "./plan_call.ts";
 
 /** What a call is about. */
@@ -50,14 +52,14 @@ function brokenRules(
 async function obey(ruleSet: RuleSet, asked: Asked, sys: Sys): Promise<Outcome> {
   const parser = looksAtDocument(ruleSet) ? await loadParser() : undefined;
   const planned = callOf(asked, parser ?? noParser, sys);
-  const matches = matchRules(ruleSet, planned, (path) => sys.lstat(path) !== undefined);
+  const matches = matchRules(ruleSet, planned, fileExists(sys));
   const plan = planCall(matches, planned);
   if (plan.length === 0) return { kind: "done", weight: "noted", matches, steps: [] };
   // Whatever is done, secrets are looked for in the document.
   const call = parser === undefined ? callOf(asked, await loadParser(), sys) : planned;
   const deadlineMs = ruleSet.settings.budgetsMs[call.driver]?.[call.operation] ?? call.facts.budgetMs;
   const execution = await executePlan(plan, { call, deadlineMs }, sys);
-  const outcome = outcomeOfSteps(matches, execution.steps);
+  const outcome = outcomeOfSteps(scrubMatches(matches, execution.scrubber), execution.steps);
   return outcome.weight === "noted" ? await withDocument(outcome, execution, call) : outcome;
 }
 
@@ -67,7 +69,7 @@ function callOf({ invocation, facts, document }: Asked, parse: ParseDocument, sy
 
 /** The parser is loaded only for calls that need it. */
 async function loadParser(): Promise<ParseDocument> {
-  return (await import("../xml/document.ts")).parseDocument;
+  return (await import("../libvirt/parse.ts")).parseLibvirtDocument;
 }
 
 function noParser(): never {
@@ -75,12 +77,20 @@ function noParser(): never {
 }
 
 /** The outcome with the document for libvirt, or why it cannot be the document. */
-async function withDocument(outcome: Outcome, { document }: Execution, call: HookCall): Promise<Outcome> {
+async function withDocument(outcome: Outcome, { document, scrubber }: Execution, call: HookCall): Promise<Outcome> {
   if (document === undefined || !call.facts.filter) return outcome;
   const { refuseDocument } = await import("./document.ts");
   const problem = refuseDocument(call.xml(), document);
-  if (problem !== undefined) return { ...outcome, kind: "failed", weight: "fails", problem };
+  if (problem !== undefined) return { ...outcome, kind: "failed", weight: "fails", problem: scrubber.scrub(problem) };
   return document.text === call.xml().text ? outcome : { ...outcome, stdout: document.text };
+}
+
+/** A label's value can be a secret too. */
+function scrubMatches(matches: readonly RuleMatch[], scrubber: Scrubber): readonly RuleMatch[] {
+  return matches.map((match) => ({
+    ...match,
+    verdicts: match.verdicts.map(({ holds, because }) => ({ holds, because: scrubber.scrub(because) })),
+  }));
 }
 
 /** What the steps of a plan come to: the one that decides the call, else the first that went wrong at all. */

@@ -19,6 +19,7 @@ export interface Refusal {
 const START_BYTES = 256;
 const ELF = "\x7fELF";
 /** An ELF header, little-endian: version 1, and the type of a program (2) or of one that can lie anywhere (3). */
+// deno-lint-ignore no-control-regex
 const ELF_KIND = /^\x7fELF[\x01\x02]\x01\x01[^]{9}[\x02\x03]\x00[^]{2}\x01\x00\x00\x00/;
 
 /** Looks at the program of an argv, its interpreter, and the programs and scripts that it is given to run. */

@@ -11,6 +11,8 @@ import type { XmlDocument } from "../xml/tree.ts";
 /** Takes the secrets of documents out of a text. */
 export interface Scrubber {
   scrub(text: string): string;
+  /** The same for a text that may be a part of a secret. */
+  scrubPart(text: string): string;
   /** Makes the secrets of one more document known. */
   learn(document: XmlDocument): void;
 }
@@ -19,13 +21,23 @@ export interface Scrubber {
 export function makeScrubber(call: HookCall): Scrubber {
   const learned: string[] = [];
   let sent: readonly string[] | "unknown" | undefined;
+  function secrets(): readonly string[] | "unknown" {
+    sent ??= secretsOf(call);
+    return sent === "unknown" ? sent : [...sent, ...learned];
+  }
+  function scrubWhole(text: string): string {
+    if (text === "") return text;
+    const known = secrets();
+    // Where the document cannot be read, nobody knows what in a program's output is a secret.
+    return known === "unknown" ? REDACTED : scrub(text, known);
+  }
   return {
     learn: (document) => void learned.push(...secretValues(document)),
-    scrub: (text) => {
-      if (text === "") return text;
-      sent ??= secretsOf(call);
-      // Where the document cannot be read, nobody knows what in a program's output is a secret.
-      return sent === "unknown" ? REDACTED : scrub(text, [...sent, ...learned]);
+    scrub: scrubWhole,
+    scrubPart: (text) => {
+      const known = secrets();
+      const isPart = text !== "" && known !== "unknown" && known.some((secret) => secret.includes(text));
+      return isPart ? REDACTED : scrubWhole(text);
     },
   };
 }

@@ -70,7 +70,7 @@ function distrust(path: string, facts: FileFacts | undefined): Trust | undefined
   const reason = `${path} can be written by others than root (mode ${facts.mode.toString(8).padStart(4, "0")})`;
   const advice = (facts.mode & STICKY) === 0
     ? `try: chmod go-w ${shellQuote(path)}`
-    : "keep it in a folder that is root's alone, such as /usr/local/sbin";
+    : "keep it in a folder that only root can write";
   return { kind: "untrusted", reason, advice };
 }
 

@@ -52,7 +52,8 @@ function checkWords(words: readonly string[], subcommand: Subcommand): void {
   const { min, max } = subcommand.words;
   if (words.length >= min && words.length <= max) return;
   const wanted = min === max ? `${min}` : max === Infinity ? `at least ${min}` : `${min} to ${max}`;
-  const message = `Cannot run "${subcommand.name}": it takes ${wanted} words, got ${words.length}`;
+  const noun = min === 1 && (max === 1 || max === Infinity) ? "word" : "words";
+  const message = `Cannot run "${subcommand.name}": it takes ${wanted} ${noun}, got ${words.length}`;
   throw new CommandError(message, { hint: usageHint(subcommand), code: USAGE_CODE });
 }
 

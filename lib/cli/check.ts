@@ -43,7 +43,8 @@ async function run(given: Given, desk: Desk): Promise<number> {
   for (const issue of reading.issues) {
     desk.print(desk.terminal.isTerminal ? marked(issue, desk) : visible(issueLine(issue)));
   }
-  desk.print(desk.paint("bold", counted(reading.issues.length, "mistake")));
+  const told = reading.issues.length < reading.count ? `, the first ${reading.issues.length} of them above` : "";
+  desk.print(desk.paint("bold", `${counted(reading.count, "mistake")}${told}`));
   return exitCodeOf("bad-rules");
 }
 
@@ -52,7 +53,8 @@ async function readFiles(paths: readonly string[], desk: Desk): Promise<RulesRea
   const unreadable = read.filter((file): file is Issue => !("text" in file));
   const reading = await readRules(read.filter((file): file is RulesFile => "text" in file));
   if (unreadable.length === 0) return reading;
-  return { kind: "broken", issues: [...unreadable, ...(reading.kind === "broken" ? reading.issues : [])] };
+  if (reading.kind === "rules") return { kind: "broken", issues: unreadable, count: unreadable.length };
+  return { ...reading, issues: [...unreadable, ...reading.issues], count: unreadable.length + reading.count };
 }
 
 /** Programs that the hooks would refuse to run, each told once with the command that repairs it. */

@@ -2,24 +2,30 @@
  * `virt-hooks edit`: what the rules make of a document, as a difference.
  * @module
  */
+import { fileExists } from "../app/file_exists.ts";
 import { createTwoFilesPatch } from "diff";
 import { changeDocument, refuseDocument, REGEX_MS_MAX } from "../app/document.ts";
-import { loadRules } from "../app/load_rules.ts";
 import { exitCodeOf } from "../app/outcome.ts";
 import { CONFIG_DIRECTORY } from "../app/paths.ts";
 import { planCall } from "../app/plan_call.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import { quote, renderIntent, visible } from "../plan/render.ts";
+import type { Edit, Fault } from "../plan/intent.ts";
 import type { Plan } from "../plan/plan.ts";
 import { matchRules } from "../rules/match.ts";
 import { issueLine } from "../rules/mistake.ts";
-import { parseDocument } from "../xml/document.ts";
+import { parseLibvirtDocument } from "../libvirt/parse.ts";
 import { parsePath } from "../xml/path_parser.ts";
 import { select } from "../xml/select.ts";
 import { isDocumentError } from "../xml/limit_error.ts";
 import { textContent, type XmlDocument } from "../xml/tree.ts";
 import { CommandError, type Desk, type Given, type Subcommand, USAGE_CODE } from "./command.ts";
 import { readCall, readDocument } from "./read_call.ts";
+import { loadAskedRules } from "./rules_folder.ts";
+
+/** Finding the smallest difference takes the square of its length: nobody reads one that is longer than this. */
+const DIFFERENCE_LINES_MAX = 4_000;
+const DIFFERENCE_MS_MAX = 10_000;
 
 /** The subcommand. */
 export const edit: Subcommand = {
@@ -28,6 +34,7 @@ export const edit: Subcommand = {
   summary: "Shows what the rules would make of a document at migrate or restore",
   details: [
     "It prints the difference, or with --print the whole new document. No program is run.",
+    "Where a rule would fail the call, it says so and ends with the hook's exit code.",
     `--driver is qemu unless given; --rules DIR reads DIR instead of ${CONFIG_DIRECTORY}.`,
     "Example: virsh dumpxml web-1 --migratable | virt-hooks edit migrate",
   ],
@@ -48,13 +55,12 @@ async function run(given: Given, desk: Desk): Promise<number> {
       { hint, code: USAGE_CODE },
     );
   }
-  const directory = given.texts["rules"];
-  const reading = await loadRules(directory ?? CONFIG_DIRECTORY, desk.sys, { trust: directory === undefined });
+  const { reading } = await loadAskedRules(given, desk);
   if (reading.kind === "broken") {
     for (const issue of reading.issues) desk.sys.writeStderr(`${visible(issueLine(issue))}\n`);
     return exitCodeOf("bad-rules");
   }
-  const matches = matchRules(reading.ruleSet, call, (path) => desk.sys.lstat(path) !== undefined);
+  const matches = matchRules(reading.ruleSet, call, fileExists(desk.sys));
   const after = await applyEdits(planCall(matches, call), call, desk);
   const problem = refuseDocument(before, after);
   if (problem !== undefined) throw new CommandError(`The call would fail: ${problem}`, { code: exitCodeOf("failed") });
@@ -66,7 +72,7 @@ function parse(bytes: Uint8Array): XmlDocument {
   const hint = "give it on stdin: virsh dumpxml GUEST --migratable | virt-hooks edit migrate";
   if (bytes.length === 0) throw new CommandError("Cannot edit: there is no document", { hint, code: USAGE_CODE });
   try {
-    return parseDocument(bytes);
+    return parseLibvirtDocument(bytes);
   } catch (error) {
     if (!isDocumentError(error)) throw error;
     throw new CommandError(error.message, { code: exitCodeOf("bad-call") });
@@ -79,20 +85,44 @@ function nameOf(document: XmlDocument): string {
   return textContent(name).trim();
 }
 
-/** @throws {CommandError} when an edit cannot be done, or a rule refuses */
+/**
+ * Does the edits of a plan; what else a hook would do, and failures that a rule takes, are noted on stderr.
+ * @throws {CommandError} where the call would fail: a rule refuses, or what cannot be done fails the call
+ */
 async function applyEdits(plan: Plan, call: HookCall, desk: Desk): Promise<XmlDocument> {
   let document = call.xml();
   for (const intent of plan) {
-    if (intent.kind === "edit") {
-      const endMs = desk.sys.elapsedMs() + REGEX_MS_MAX;
-      const changed = await changeDocument(document, intent.step.edit, () => desk.sys.elapsedMs() > endMs);
-      if (changed.kind === "changed") document = changed.document;
-      else desk.sys.writeStderr(`rule ${quote(intent.rule)}: ${visible(changed.problem)}\n`);
-    } else {
-      desk.sys.writeStderr(`rule ${quote(intent.rule)}, not done here: ${renderIntent(intent)}\n`);
+    switch (intent.kind) {
+      case "deny":
+        throw callFails(intent.rule, intent.message, "refused");
+      case "fault":
+        meetFailure(intent, `cannot ${intent.action}: ${intent.message}`, desk);
+        break;
+      case "edit": {
+        const endMs = desk.sys.elapsedMs() + REGEX_MS_MAX;
+        const changed = await changeDocument(document, intent.step.edit, () => desk.sys.elapsedMs() > endMs);
+        if (changed.kind === "changed") document = changed.document;
+        else meetFailure(intent, changed.problem, desk);
+        break;
+      }
+      case "run":
+        desk.sys.writeStderr(`rule ${quote(intent.rule)}, not done here: ${renderIntent(intent)}\n`);
+        break;
+      default:
+        return intent satisfies never;
     }
   }
   return document;
+}
+
+/** @throws {CommandError} when the rule says that a failure fails the call */
+function meetFailure(intent: Edit | Fault, problem: string, desk: Desk): void {
+  if (intent.onError === "fail") throw callFails(intent.rule, problem, "failed");
+  desk.sys.writeStderr(`rule ${quote(intent.rule)}: ${visible(problem)}\n`);
+}
+
+function callFails(rule: string, problem: string, kind: "refused" | "failed"): CommandError {
+  return new CommandError(`The call would fail: rule "${rule}": ${problem}`, { code: exitCodeOf(kind) });
 }
 
 function show(before: string, after: string, given: Given, desk: Desk): void {
@@ -100,7 +130,12 @@ function show(before: string, after: string, given: Given, desk: Desk): void {
   if (before === after) return desk.print("The rules change nothing in this document");
   const patch = createTwoFilesPatch("sent by libvirt", "handed back", before, after, undefined, undefined, {
     context: 2,
+    timeout: DIFFERENCE_MS_MAX,
+    maxEditLength: DIFFERENCE_LINES_MAX,
   });
+  if (patch === undefined) {
+    return desk.print("The rules change this document: the difference is too large to show; use --print");
+  }
   for (const line of patch.trimEnd().split("\n").slice(1)) desk.print(paintLine(line, desk));
 }
 

@@ -2,6 +2,7 @@
  * `virt-hooks disable` and `enable`: the way out for an administrator whom a rule locks out.
  * @module
  */
+import { lookAtConfig } from "../app/config_folder.ts";
 import { CONFIG_DIRECTORY, DISABLED_FILE } from "../app/paths.ts";
 import { CommandError, type Desk, type Given, type Subcommand } from "./command.ts";
 
@@ -32,7 +33,7 @@ export const enable: Subcommand = {
 function runDisable(given: Given, desk: Desk): number {
   const { sys } = desk;
   needRoot("disable", desk);
-  if (sys.lstat(DISABLED_FILE) !== undefined) {
+  if (lookAtConfig(sys) === "disabled") {
     desk.print(`The hooks are disabled already, by ${DISABLED_FILE}`);
     return 0;
   }
@@ -40,6 +41,8 @@ function runDisable(given: Given, desk: Desk): number {
     attempt("disable the hooks", () => sys.makeDirectory(CONFIG_DIRECTORY, 0o755));
   }
   const text = `${sys.now().toISOString()} ${given.texts["reason"] ?? "disabled by an administrator"}\n`;
+  // What is there now is not root's, so no hook heeds it.
+  if (sys.lstat(DISABLED_FILE) !== undefined) attempt("disable the hooks", () => sys.removeFile(DISABLED_FILE));
   attempt("disable the hooks", () => sys.createFile(DISABLED_FILE, text, 0o644));
   desk.print(`The hooks do nothing now, and succeed. "virt-hooks enable" turns them on again`);
   return 0;
@@ -48,8 +51,11 @@ function runDisable(given: Given, desk: Desk): number {
 function runEnable(desk: Desk): number {
   const { sys } = desk;
   needRoot("enable", desk);
-  if (sys.lstat(DISABLED_FILE) === undefined) {
-    desk.print("The hooks are enabled already");
+  if (lookAtConfig(sys) !== "disabled") {
+    const strange = sys.lstat(DISABLED_FILE) === undefined
+      ? ""
+      : `: ${DISABLED_FILE} is not root's, so it counts for nothing`;
+    desk.print(`The hooks are enabled already${strange}`);
     return 0;
   }
   attempt("enable the hooks", () => sys.removeFile(DISABLED_FILE));

@@ -2,7 +2,8 @@
  * `virt-hooks explain`: the very plan a hook would carry out, and for each rule why or why not.
  * @module
  */
-import { loadRules } from "../app/load_rules.ts";
+import { fileExists } from "../app/file_exists.ts";
+import { lookAtConfig } from "../app/config_folder.ts";
 import { exitCodeOf } from "../app/outcome.ts";
 import { CONFIG_DIRECTORY, DISABLED_FILE } from "../app/paths.ts";
 import { planCall } from "../app/plan_call.ts";
@@ -17,6 +18,7 @@ import type { RuleSet } from "../rules/rule.ts";
 import { isDocumentError } from "../xml/limit_error.ts";
 import { CommandError, type Desk, type Given, type Subcommand, USAGE_CODE } from "./command.ts";
 import { readCall, readDocument } from "./read_call.ts";
+import { loadAskedRules } from "./rules_folder.ts";
 
 /** The subcommand. */
 export const explain: Subcommand = {
@@ -38,11 +40,9 @@ export const explain: Subcommand = {
 
 async function run(given: Given, desk: Desk): Promise<number> {
   const call = readCall(given.words, new Uint8Array(), desk);
-  const directory = given.texts["rules"] ?? CONFIG_DIRECTORY;
-  const own = given.texts["rules"] === undefined;
-  const reading = await loadRules(directory, desk.sys, { trust: own });
+  const { directory, own, reading } = await loadAskedRules(given, desk);
   tellCall(call, desk);
-  if (own && desk.sys.lstat(DISABLED_FILE) !== undefined) {
+  if (own && lookAtConfig(desk.sys) === "disabled") {
     desk.print(
       desk.paint("yellow", `${DISABLED_FILE} is there: the hooks do nothing of this until "virt-hooks enable"`),
     );
@@ -83,7 +83,7 @@ function decide(ruleSet: RuleSet, words: readonly string[], desk: Desk): Decisio
 }
 
 function decideCall(ruleSet: RuleSet, call: HookCall, desk: Desk): Decision {
-  const matches = matchRules(ruleSet, call, (path) => desk.sys.lstat(path) !== undefined);
+  const matches = matchRules(ruleSet, call, fileExists(desk.sys));
   return { matches, plan: planCall(matches, call) };
 }
 

@@ -2,6 +2,7 @@
  * `virt-hooks history`: what the hooks were asked and did.
  * @module
  */
+import { logProblem } from "../app/history.ts";
 import { HISTORY_FILE } from "../app/paths.ts";
 import { visible } from "../plan/render.ts";
 import { matchGlob } from "../rules/glob.ts";
@@ -28,6 +29,7 @@ const POLL_MS = 300;
 
 async function run(given: Given, desk: Desk): Promise<number> {
   needReadable(desk);
+  needTrusted(desk);
   showLines(readWhole(`${HISTORY_FILE}.1`, desk).text, given, desk);
   let { text, endBytes } = readWhole(HISTORY_FILE, desk);
   showLines(text, given, desk);
@@ -49,6 +51,14 @@ function needReadable(desk: Desk): void {
   if (desk.sys.uid() !== 0) {
     throw new CommandError("Cannot read the history: only root can", { hint: "sudo virt-hooks history" });
   }
+}
+
+/** @throws {CommandError} where the hooks find the log such that they do not write to it */
+function needTrusted(desk: Desk): void {
+  const problem = logProblem(desk.sys);
+  if (problem === undefined) return;
+  const hint = "the hooks write no history until that is repaired";
+  throw new CommandError(`Cannot read the history: ${problem}`, { hint });
 }
 
 interface Chunk {

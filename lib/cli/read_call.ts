@@ -7,7 +7,7 @@ import type { Driver } from "../libvirt/driver.ts";
 import { drivers } from "../libvirt/drivers.ts";
 import { findOperation, parseInvocation } from "../libvirt/invocation.ts";
 import { didYouMean } from "../rules/nearest.ts";
-import { parseDocument } from "../xml/document.ts";
+import { parseLibvirtDocument } from "../libvirt/parse.ts";
 import { CommandError, type Desk, USAGE_CODE } from "./command.ts";
 
 const DOCUMENT_BYTES_MAX = 16 * 1024 * 1024;
@@ -28,7 +28,7 @@ export function readCall(words: readonly string[], document: Uint8Array, desk: D
     throw new CommandError(message, { hint, code: USAGE_CODE });
   }
   const invocation = { ...renamed, subOperation: sub ?? facts.subOperation };
-  return makeCall(invocation, facts, { host: desk.sys.hostname(), document, parse: parseDocument });
+  return makeCall(invocation, facts, { host: desk.sys.hostname(), document, parse: parseLibvirtDocument });
 }
 
 function findDriver(name: string): Driver {

@@ -31,6 +31,7 @@ export async function runCli(sys: Sys, terminal: Terminal): Promise<number> {
 }
 
 async function dispatch([name, ...args]: readonly string[], desk: Desk): Promise<number> {
+  if (name === "help" && args[0] !== undefined) return await dispatch([args[0], "--help", ...args.slice(1)], desk);
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
     desk.print(overview());
     return name === undefined ? USAGE_CODE : 0;

@@ -19,10 +19,10 @@ const UUID_PATHS = ["/domain/uuid", "/hookData/network/uuid"];
 export function callUuid(call: HookCall): string | undefined {
   if (call.facts.filter || call.document.length === 0) return parsedUuid(call);
   const head = new TextDecoder().decode(call.document.subarray(0, 4096));
-  return /<uuid>([0-9a-fA-F-]{36})<\/uuid>/.exec(head)?.[1];
+  return /<uuid>([0-9a-fA-F-]{36})<\/uuid>/.exec(head)?.[1]?.toLowerCase();
 }
 
 function parsedUuid(call: HookCall): string | undefined {
   const [element] = UUID_PATHS.flatMap((path) => select(parsePath(path), call.xml()));
-  return element?.type === "element" ? textContent(element).trim() : undefined;
+  return element?.type === "element" ? textContent(element).trim().toLowerCase() : undefined;
 }

@@ -29,8 +29,13 @@ export function redactSecrets(document: XmlDocument): string {
 /** The secrets of a document as they are, as XML and JSON write them, and as QEMU and JSON read them: for `scrub()`. */
 export function secretValues(document: XmlDocument): readonly string[] {
   if (!mayHoldSecrets(document.text)) return [];
-  const forms = [...secretsOf(documentValues(document))].flatMap((secret) => [
+  const values = documentValues(document);
+  const written = values.filter(({ secrets, parts }) => secrets.length > 0 && parts.length === 1).flatMap((value) =>
+    stretchesInDocument(value, mergeStretches(value.secrets)).map(({ start, end }) => document.text.slice(start, end))
+  );
+  const forms = [...secretsOf(values)].flatMap((secret) => [
     secret,
+    encodeAll(secret),
     encodeText(secret),
     encodeAttribute(secret, "'"),
     encodeAttribute(secret, '"'),
@@ -38,7 +43,20 @@ export function secretValues(document: XmlDocument): readonly string[] {
     secret.replaceAll(",,", ","),
     secret.replace(/\\(.)/gs, "$1"),
   ]);
-  return [...new Set(forms)];
+  return [...new Set([...written, ...forms])];
+}
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&apos;",
+};
+
+/** As libvirt writes values: it escapes all five wherever they stand (`virBufferEscapeString`). */
+function encodeAll(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
 }
 
 function secretsOf(values: readonly DocumentValue[]): ReadonlySet<string> {

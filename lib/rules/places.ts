@@ -66,7 +66,12 @@ export function selectorMisfits(
     ...unless.flatMap((table, index) => pathMisfits(table.xml, ["unless", index, "xml"], rule)),
   ];
   if (misfits.length > 0) return misfits;
-  return [...driverMisfits(when, places), ...unless.flatMap((table, index) => unlessMisfits(table, index, places))];
+  return [
+    ...driverMisfits(when, places),
+    ...unreached(when, places),
+    ...rootMisfits(when, places),
+    ...unless.flatMap((table, index) => unlessMisfits(table, index, places)),
+  ];
 }
 
 /** Operations that do not exist, or not for the drivers the rule names; and words that could mean several things. */
@@ -129,6 +134,30 @@ function pathMisfits(
   return (paths ?? []).flatMap((path, index) => {
     const problem = pathProblem(path, rule);
     return problem === undefined ? [] : [{ path: [...above, index], found: JSON.stringify(path), expected: problem }];
+  });
+}
+
+/** Operations at which the other selectors cannot hold. */
+function unreached(when: When, places: readonly Place[]): readonly SelectorMisfit[] {
+  if (places.length === 0) return [];
+  return (when.on ?? []).flatMap((operation, index) =>
+    places.some((place) => place.operation === operation) ? [] : [{
+      path: ["when", "on", index],
+      found: JSON.stringify(operation),
+      expected: "an operation at which the rule's other selectors can hold",
+    }]
+  );
+}
+
+/** Paths that begin at another root than any document of these places has. */
+function rootMisfits({ xml = [] }: When, places: readonly Place[]): readonly SelectorMisfit[] {
+  const roots = new Set(places.map(({ driver }) => driver.stdin).filter((stdin) => stdin !== "nothing"));
+  if (roots.size === 0) return [];
+  return xml.flatMap((path, index) => {
+    const [, root] = /^\/([\w-]+)(?![\w:-])/.exec(path) ?? [];
+    if (root === undefined || [...roots].some((stdin) => stdin === root)) return [];
+    const expected = `a path that begins with ${[...roots].map((stdin) => `/${stdin}`).join(" or ")}, or with //`;
+    return [{ path: ["when", "xml", index], found: JSON.stringify(path), expected }];
   });
 }
 

@@ -109,8 +109,8 @@ function unlessSchema(): v.GenericSchema<unknown, Selectors> {
 function selectorEntries() {
   return {
     driver: v.optional(oneOrMany(driverSchema)),
-    domain: v.optional(oneOrMany(() => globSchema("a guest's name"))),
-    uuid: v.optional(oneOrMany(() => globSchema("a UUID"))),
+    domain: v.optional(oneOrMany(domainSchema)),
+    uuid: v.optional(oneOrMany(uuidSchema)),
     network: v.optional(oneOrMany(() => globSchema("a network's name"))),
     host: v.optional(oneOrMany(() => globSchema("a host's name"))),
     reason: v.optional(oneOrMany(() => globSchema("a shut-off reason"))),
@@ -120,14 +120,28 @@ function selectorEntries() {
   };
 }
 
+/** libvirt refuses a name with a slash in it. */
+function domainSchema(): v.GenericSchema<unknown, string> {
+  const expected = "a guest's name or a glob, without a slash";
+  return v.pipe(v.string(expected), v.regex(/^[^/]+$/, expected));
+}
+
+/** libvirt writes UUIDs in lower case. */
+function uuidSchema(): v.GenericSchema<unknown, string> {
+  const expected = "a UUID or a glob: digits, a to f, dashes, * and ?";
+  return v.pipe(v.string(expected), v.regex(/^[\da-f*?-]+$/i, expected), v.toLowerCase());
+}
+
 function driverSchema(): v.GenericSchema<unknown, DriverName> {
   const names: readonly DriverName[] = Object.values(drivers).map((driver) => driver.name);
   return v.picklist(names, listing("one of the drivers", names));
 }
 
 function labelSchema(): v.GenericSchema<unknown, Readonly<Record<string, readonly string[]>>> {
+  const name = v.pipe(v.string(), v.regex(/^\S(?:[^]*\S)?$/, "a label's name, without white space around it"));
   return v.pipe(
-    v.record(v.string(), oneOrMany(() => globSchema("a label's value")), "a table of labels, such as label.role"),
+    plainTable("a table of labels, such as label.role"),
+    v.record(name, oneOrMany(() => globSchema("a label's value")), "a table of labels, such as label.role"),
     v.check((labels) => Object.keys(labels).length > 0, "at least one label, such as label.role"),
   );
 }
@@ -135,10 +149,21 @@ function labelSchema(): v.GenericSchema<unknown, Readonly<Record<string, readonl
 /** Prefixes that paths of the rule use. */
 function namespacesSchema(): v.GenericSchema<unknown, Namespaces> {
   const uri = v.pipe(v.string("a namespace's URI"), v.nonEmpty("a namespace's URI"));
-  return v.record(
-    v.pipe(v.string(), v.regex(/^[\p{L}_][\p{L}\p{N}_.-]*$/u, "a prefix")),
-    uri,
-    "a table of URIs by prefix",
+  const prefix = v.pipe(v.string(), v.regex(/^[\p{L}_][\p{L}\p{N}_.-]*$/u, "a prefix"));
+  return v.pipe(plainTable("a table of URIs by prefix"), v.record(prefix, uri, "a table of URIs by prefix"));
+}
+
+/** `v.record` passes over these names, and a condition would silently be gone. */
+const PASSED_OVER = ["__proto__", "constructor", "prototype"];
+
+function plainTable(what: string): v.GenericSchema<unknown, unknown> {
+  return v.pipe(
+    v.unknown(),
+    v.check((input) => typeof input === "object" && input !== null && !Array.isArray(input), what),
+    v.check(
+      (input) => Object.keys(Object(input)).every((key) => !PASSED_OVER.includes(key)),
+      `${what}, with other names than ${PASSED_OVER.join(", ")}`,
+    ),
   );
 }
 
@@ -148,10 +173,10 @@ function globSchema(what: string): v.GenericSchema<unknown, string> {
 
 /** The hooks hold no permission to look into the kernel's file systems. */
 function filePathSchema(): v.GenericSchema<unknown, string> {
-  const expected = "an absolute path";
+  const expected = "an absolute path, without dot segments";
   return v.pipe(
     v.string(expected),
-    v.regex(/^(\/[^/\0]+)+$/, expected),
+    v.regex(/^(\/(?!\.{1,2}(\/|$))[^/\0]+)+$/, expected),
     v.check(
       (path) => !/^\/(proc|sys|dev)(\/|$)/.test(path),
       "a path outside /proc, /sys and /dev, where the hooks may not look",

@@ -280,9 +280,44 @@ Deno.test("what a program prints is not taken for the document when bytes of it 
 });
 
 Deno.test("a document that makes a path look at too much is refused like one that cannot be read", async () => {
-  const hostile = `<domain>${"<b/>".repeat(50_000)}</domain>`;
+  const hostile = `<domain>${"<b/>".repeat(15_000)}</domain>`;
   const rules = rule('deny = "no"', 'on = "migrate", xml = "//b[../b[../b]]"');
   const { code, sys } = await call(rules, { document: hostile });
   assertEquals([code, sys.written.stdout], [2, ""]);
   assertStringIncludes(sys.written.stderr, "it looks at more than 4000000 nodes");
+});
+
+Deno.test("a part of a secret that an edit finds is not noted, nor a label or a name that is one", async () => {
+  const labelled = DOCUMENT.replace(
+    "<metadata>",
+    `<metadata>\n<vh:labels xmlns:vh="urn:virt-hooks:1"><vh:label name="password">l4bel-${SECRET}</vh:label></vh:labels>`,
+  );
+  const parts = await call(
+    rule(
+      'edit = { path = "//graphics/@passwd", replace = "s3cr", with = "x" }',
+      'on = "migrate", label.password = "*"',
+    ),
+    { document: labelled },
+  );
+  const history = parts.sys.nodes.get(HISTORY_FILE)?.text ?? "";
+  assertStringIncludes(history, '"from":"***"');
+  assert(!history.includes("l4bel"), history);
+  const named = await call(rule('edit = { path = "/domain/name", set = "${xml://graphics/@passwd}" }'));
+  assertEquals(named.code, 4);
+  assert(!named.sys.written.stderr.includes(SECRET), named.sys.written.stderr);
+});
+
+Deno.test("what is cut short by a signal fails a migration, and hands over nothing", async () => {
+  const sys = memorySys({
+    args: ["vm1", "migrate", "begin", "-"],
+    stdin: { kind: "whole", bytes: new TextEncoder().encode(DOCUMENT) },
+    files: {
+      "/etc/virt-hooks/rules.toml": rule(
+        `edit = { path = "/domain/title", set = "x" }\nrun = { argv = ["${PROGRAM}"], on_error = "continue" }`,
+      ),
+      [PROGRAM]: { text: ELF_START, mode: 0o755 },
+    },
+    programs: { [PROGRAM]: () => ({ end: { kind: "interrupted", signal: "SIGTERM" } }) },
+  });
+  assertEquals([await runHook(drivers.qemu, sys), sys.written.stdout], [4, ""]);
 });

@@ -42,8 +42,7 @@ const CASES: readonly { readonly name: string; readonly files: Files; readonly p
       name: "a sticky folder",
       files: { "/tmp": { kind: "directory", mode: 0o1777 }, "/tmp/x": "" },
       path: "/tmp/x",
-      want:
-        "/tmp can be written by others than root (mode 1777); keep it in a folder that is root's alone, such as /usr/local/sbin",
+      want: "/tmp can be written by others than root (mode 1777); keep it in a folder that only root can write",
     },
     {
       name: "another's folder above",

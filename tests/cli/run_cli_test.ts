@@ -1,3 +1,4 @@
+import { ELF_START } from "../support/elf.ts";
 import { HISTORY_FILE } from "../../lib/app/paths.ts";
 import { VERSION } from "../../lib/app/version.ts";
 import { runCli } from "../../lib/cli/run_cli.ts";
@@ -19,8 +20,10 @@ async function cli(
   args: readonly string[],
   host: MemoryHost = {},
   isTerminal = false,
+  readTextFile?: MemorySys["readTextFile"],
 ): Promise<{ readonly code: number; readonly sys: MemorySys }> {
-  const sys = memorySys({ ...host, args });
+  const memory = memorySys({ ...host, args });
+  const sys = readTextFile === undefined ? memory : { ...memory, readTextFile };
   const terminal = {
     isTerminal,
     stdinIsTerminal: false,
@@ -32,7 +35,7 @@ async function cli(
 }
 
 const RULES_HOST: MemoryHost = {
-  files: { "/etc/virt-hooks/rules.toml": RULES, "/opt/check": { text: "\x7fELF", mode: 0o755 } },
+  files: { "/etc/virt-hooks/rules.toml": RULES, "/opt/check": { text: ELF_START, mode: 0o755 } },
 };
 
 const USAGE = [
@@ -52,6 +55,12 @@ const USAGE = [
   },
   { args: ["explain", "qemu", "x", "prepare", "--rules"], told: "Cannot read --rules: it needs one value" },
   { args: ["history", "--jsn"], told: 'unknown flag "--jsn"\nhint: did you mean "--json"?' },
+  { args: ["edit"], told: 'Cannot run "edit": it takes 1 word, got 0' },
+  {
+    args: ["explain", "qemu", "x", "prepare", "--rules", "/none"],
+    told: "Cannot read rules: there is no folder /none\n",
+  },
+  { args: ["help", "chek"], told: 'there is no such subcommand\nhint: did you mean "check"?' },
   { args: ["version", "x"], told: 'Cannot run "version": it takes 0 words, got 1' },
 ];
 
@@ -71,6 +80,8 @@ for (const name of ["check", "explain", "edit", "xml", "history", "enable", "dis
       assertStringIncludes(sys.written.stdout, `Usage: virt-hooks ${name}`);
     }
     assertStringIncludes((await cli(["--help"])).sys.written.stdout, `  ${name}`);
+    const [asked, flagged] = [await cli(["help", name]), await cli([name, "--help"])];
+    assertEquals([asked.code, asked.sys.written.stdout], [0, flagged.sys.written.stdout]);
   });
 }
 
@@ -183,6 +194,20 @@ Deno.test("disable and enable switch the hooks, twice as once", async () => {
   assertStringIncludes((await cli(["enable"], { files })).sys.written.stdout, "enabled already");
 });
 
+Deno.test("disable, enable and explain see a stranger's file as the hooks do: it counts for nothing", async () => {
+  const strange = { "/etc/virt-hooks/disabled": { text: "x", uid: 1000 }, "/etc/virt-hooks/rules.toml": RULES };
+  const explained = await cli(["explain", "qemu", "a", "start"], { files: strange });
+  assertEquals(explained.sys.written.stdout.includes("/etc/virt-hooks/disabled"), false);
+  const heeded = await cli(["explain", "qemu", "a", "start"], { files: { "/etc/virt-hooks/disabled": "x" } });
+  assertStringIncludes(heeded.sys.written.stdout, "/etc/virt-hooks/disabled is there");
+  const on = await cli(["enable"], { files: strange });
+  assertStringIncludes(on.sys.written.stdout, "enabled already: /etc/virt-hooks/disabled is not root's");
+  const off = await cli(["disable", "--reason", "firmware"], { files: strange });
+  assertStringIncludes(off.sys.written.stdout, "The hooks do nothing now");
+  const node = off.sys.nodes.get("/etc/virt-hooks/disabled");
+  assertEquals([node?.uid, node?.text.endsWith(" firmware\n")], [0, true]);
+});
+
 Deno.test("disable, enable and history are root's", async () => {
   for (const name of ["disable", "enable", "history"]) {
     const { code, sys } = await cli([name], { uid: 1000 });
@@ -234,3 +259,40 @@ Deno.test("history says that nothing has happened yet", async () => {
     "The history is empty: no hook was called yet\n",
   ]);
 });
+
+const LOG_FOLDER = "/var/log/virt-hooks";
+const BAD_LOGS = [
+  { name: "others can write the folder", file: LOG_FOLDER, node: { kind: "directory", mode: 0o775 } },
+  { name: "the folder is a stranger's", file: LOG_FOLDER, node: { kind: "directory", uid: 1000, mode: 0o755 } },
+  { name: "the folder is a link", file: LOG_FOLDER, node: { kind: "symlink", text: "/srv" } },
+] as const;
+
+for (const { name, file, node } of BAD_LOGS) {
+  Deno.test(`history says why no hook writes it: ${name}`, async () => {
+    const { code, sys } = await cli(["history"], { files: { [file]: node } });
+    assertEquals([code, sys.written.stdout], [1, ""]);
+    assertStringIncludes(
+      sys.written.stderr,
+      "Cannot read the history: /var/log/virt-hooks is not a folder that only root can write\n",
+    );
+  });
+}
+
+Deno.test("history says why no hook writes it: it is no regular file", async () => {
+  const { code, sys } = await cli(["history"], { files: { [HISTORY_FILE]: { kind: "other" } } });
+  assertEquals(code, 1);
+  assertStringIncludes(sys.written.stderr, `Cannot read the history: ${HISTORY_FILE} is not a regular file\n`);
+});
+
+for (const error of ["NotCapable", "PermissionDenied"]) {
+  Deno.test(`check tells of a file that it may not open: ${error}`, async () => {
+    const files = { "/proc/1/mem": "" };
+    const { code, sys } = await cli(["check", "/proc/1/mem"], { files }, false, () => {
+      throw Object.assign(new Error("Specify the required permissions during compilation"), { name: error });
+    });
+    assertEquals([code, sys.written.stdout], [
+      3,
+      "/proc/1/mem: found a file that virt-hooks may not open, expected a text file\n1 mistake\n",
+    ]);
+  });
+}

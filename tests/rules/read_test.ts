@@ -188,7 +188,7 @@ const MISTAKES = [
     name: "a file that is no absolute path, and one where the hooks may not look",
     text: rule('when = { on = "prepare", file = ["x", "/sys/class/net/br0"] }\ndeny = "no"'),
     told: [
-      'rules.toml:3:34: rule[0].when.file[0]: found "x", expected an absolute path',
+      'rules.toml:3:34: rule[0].when.file[0]: found "x", expected an absolute path, without dot segments',
       'rules.toml:3:39: rule[0].when.file[1]: found "/sys/class/net/br0", expected a path outside /proc, /sys and /dev, where the hooks may not look',
     ],
   },
@@ -387,6 +387,35 @@ const MISTAKES = [
     text: rule('when = { on = "prepare" }\nrun = { argv = ["/x"], output = "document" }'),
     told: [
       'rules.toml:4:33: rule[0].run.output: found "document", expected "none" at qemu prepare: libvirt reads a document back at migrate and restore',
+    ],
+  },
+  {
+    name: "an operation at which another selector cannot hold",
+    text: rule('when = { on = ["prepare", "updated"], domain = "x" }\nrun = { argv = ["/x"] }'),
+    told: [
+      'rules.toml:3:27: rule[0].when.on[1]: found "updated", expected an operation at which the rule\'s other selectors can hold',
+    ],
+  },
+  {
+    name: "a path from another root",
+    text: rule('when = { driver = "qemu", on = "prepare", xml = ["//disk", "/hookData/network"] }\ndeny = "no"'),
+    told: [
+      'rules.toml:3:60: rule[0].when.xml[1]: found "/hookData/network", expected a path that begins with /domain, or with //',
+    ],
+  },
+  {
+    name: "names that can never match",
+    text: rule('when = { on = "prepare", domain = "a/b", uuid = "web-1" }\ndeny = "no"'),
+    told: [
+      'rules.toml:3:35: rule[0].when.domain: found "a/b", expected a guest\'s name or a glob, without a slash',
+      'rules.toml:3:49: rule[0].when.uuid: found "web-1", expected a UUID or a glob: digits, a to f, dashes, * and ?',
+    ],
+  },
+  {
+    name: "labels that would silently be passed over",
+    text: rule('when = { on = "prepare", label = { role = "web", constructor = "x" } }\ndeny = "no"'),
+    told: [
+      "rules.toml:3:34: rule[0].when.label: found a table, expected a table of labels, such as label.role, with other names than __proto__, constructor, prototype",
     ],
   },
   {
