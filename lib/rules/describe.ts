@@ -12,32 +12,38 @@ import type { RulesFile } from "./rule.ts";
 /** Positions cost memory many times the text: of a longer text none are told. */
 const TEXT_LENGTH_MAX = 131_072;
 
+/** What is told of mistakes: the first ones, and how many there are. */
+export interface Told {
+  readonly issues: readonly Issue[];
+  readonly count: number;
+}
+
 /** Turns the first mistakes, `most` of them, into issues, in the order of files and lines. */
 export function describeMistakes(
   mistakes: readonly Mistake[],
   files: readonly RulesFile[],
   most: number,
-): readonly Issue[] {
+): Told {
   const order = new Map(files.map((file, index) => [file.path, index]));
   const texts = new Map(files.map((file) => [file.path, file.text]));
-  const first = mistakes
-    .toSorted((a, b) => (order.get(a.file) ?? 0) - (order.get(b.file) ?? 0) || ruleIndex(a) - ruleIndex(b))
-    // An echo stands in the same rule as what it echoes.
-    .slice(0, most + ECHOES_MAX);
   const trees = new Map<string, Tree>();
-  return withoutEchoes(first)
+  const told = withoutEchoes(mistakes);
+  const issues = told
+    .toSorted((a, b) => (order.get(a.file) ?? 0) - (order.get(b.file) ?? 0) || ruleIndex(a) - ruleIndex(b))
+    .slice(0, most + SAME_RULE_MAX)
     .map((mistake) => describe(mistake, () => treeOf(mistake.file, texts, trees)))
     .sort((a, b) =>
       (order.get(a.file) ?? 0) - (order.get(b.file) ?? 0) || (a.line ?? 0) - (b.line ?? 0) ||
       (a.column ?? 0) - (b.column ?? 0)
-    )
-    .slice(0, most);
+    );
+  return { issues: issues.slice(0, most), count: told.length };
 }
 
 /** The nodes of a text; none where positions are not told. */
 type Tree = AST.TOMLTopLevelTable["body"];
 
-const ECHOES_MAX = 20;
+/** So many more are looked at, as the order within a rule is known only with the places. */
+const SAME_RULE_MAX = 20;
 
 /** What comes before all rules comes first. */
 function ruleIndex({ path: [top, index] }: Mistake): number {
@@ -64,16 +70,24 @@ function parseTree(text: string): Tree {
 
 /** A key that is missing because it is misspelled beside is one mistake, not two. */
 function withoutEchoes(mistakes: readonly Mistake[]): readonly Mistake[] {
+  const missing = new Set(mistakes.filter(missingKey).map(({ file, path }) => echoKey(file, path, undefined)));
   const meant = new Set(
-    mistakes.filter(({ at }) => at === "key").map((mistake) => {
-      const [, name] = /^did you mean "(.*)"\?$/.exec(nearest(mistake) ?? "") ?? [];
-      return echoKey(mistake.file, mistake.path.slice(0, -1), name);
-    }),
+    mistakes
+      .filter(({ at, file, path }) => at === "key" && missing.has(echoKey(file, path.slice(0, -1), undefined)))
+      .map((mistake) => {
+        const [, name] = /^did you mean "(.*)"\?$/.exec(nearest(mistake) ?? "") ?? [];
+        return echoKey(mistake.file, mistake.path.slice(0, -1), name);
+      }),
   );
-  return mistakes.filter(({ file, path, expected }) => {
-    const [, name] = /^the key "(.*)"$/.exec(expected) ?? [];
-    return name === undefined || !meant.has(echoKey(file, path, name));
+  return mistakes.filter((mistake) => {
+    const name = missingKey(mistake);
+    return name === undefined || !meant.has(echoKey(mistake.file, mistake.path, name));
   });
+}
+
+/** The key that is missing, where that is the mistake. */
+function missingKey({ expected }: Mistake): string | undefined {
+  return /^the key "([^"]*)"$/.exec(expected)?.[1];
 }
 
 function echoKey(file: string, path: Path, name: string | undefined): string {

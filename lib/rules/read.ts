@@ -43,9 +43,7 @@ export async function readRules(files: readonly RulesFile[], most = ISSUES_MAX):
   if (mistakes.length === 0) return { kind: "rules", ruleSet: { rules, settings } };
   // Only whoever made a mistake pays for the parser that knows positions.
   const { describeMistakes } = await import("./describe.ts");
-  const issues = describeMistakes(mistakes, files, most);
-  // Fewer than were asked for are all there are.
-  return { kind: "broken", issues, count: issues.length < most ? issues.length : mistakes.length };
+  return { kind: "broken", ...describeMistakes(mistakes, files, most) };
 }
 
 function parseFiles(files: readonly RulesFile[], mistakes: Mistake[]): readonly TomlFile[] {
