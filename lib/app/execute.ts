@@ -100,8 +100,8 @@ function scrubStep(intent: Intent, bare: BareStep, scrubber: Scrubber): Step {
   return {
     ...rest,
     intent,
-    plan: scrubber.scrub(renderIntent(intent)),
-    problem: scrubbed(problem),
+    plan: scrubber.scrubOwn(renderIntent(intent)),
+    problem: problem === undefined ? undefined : scrubber.scrubOwn(problem),
     stdout: scrubbed(stdout),
     stderr: scrubbed(stderr),
     ...(changes === undefined ? {} : {

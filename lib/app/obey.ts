@@ -3,10 +3,11 @@
  * @module
  */
 import { type HookCall, makeCall, type ParseDocument } from "../libvirt/call.ts";
-import type { Operation } from "../libvirt/driver.ts";
+import { failurePolicy, type Operation } from "../libvirt/driver.ts";
 import type { Invocation } from "../libvirt/invocation.ts";
 import { visible } from "../plan/render.ts";
-import { looksAtDocument, matchRules, type RuleMatch } from "../rules/match.ts";
+import type { Plan } from "../plan/plan.ts";
+import { documentProblem, looksAtDocument, matchRules, type RuleMatch } from "../rules/match.ts";
 import { type Issue, issueLine } from "../rules/mistake.ts";
 import type { RuleSet } from "../rules/rule.ts";
 import type { Sys } from "../sys/sys.ts";
@@ -33,9 +34,9 @@ export async function obeyRules(asked: Asked, sys: Sys): Promise<Outcome> {
   try {
     return await obey(reading.ruleSet, asked, sys);
   } catch (error) {
+    // An edit looks where no rule's selectors did.
     if (!isDocumentError(error)) throw error;
-    const problem = error.message.replace("Cannot parse the XML", "the document on stdin cannot be read");
-    return { kind: "bad-call", weight: "fails", problem, matches: [], steps: [] };
+    return { ...NOTHING_DONE, kind: "bad-call", weight: "fails", problem: documentProblem(error) };
   }
 }
 
@@ -53,10 +54,33 @@ async function obey(ruleSet: RuleSet, asked: Asked, sys: Sys): Promise<Outcome> 
   const parser = looksAtDocument(ruleSet) ? await loadParser() : undefined;
   const planned = callOf(asked, parser ?? noParser, sys);
   const matches = matchRules(ruleSet, planned, fileExists(sys));
+  const undecided = matches.find((match) => match.problem !== undefined);
+  // Nothing is begun where it can still be refused.
+  if (undecided !== undefined && failurePolicy(asked.facts) === "strict") return unreadable(undecided, NOTHING_DONE);
   const plan = planCall(matches, planned);
-  if (plan.length === 0) return { kind: "done", weight: "noted", matches, steps: [] };
   // Whatever is done, secrets are looked for in the document.
-  const call = parser === undefined ? callOf(asked, await loadParser(), sys) : planned;
+  const call = parser === undefined && plan.length > 0 ? callOf(asked, await loadParser(), sys) : planned;
+  const outcome = plan.length === 0
+    ? { ...NOTHING_DONE, matches }
+    : await carryOut(plan, { matches, ruleSet, call, sys });
+  return undecided === undefined || outcome.problem !== undefined ? outcome : unreadable(undecided, outcome);
+}
+
+const NOTHING_DONE: Outcome = { kind: "done", weight: "noted", matches: [], steps: [] };
+
+function unreadable({ problem }: RuleMatch, outcome: Outcome): Outcome {
+  return { ...outcome, kind: "bad-call", weight: "fails", problem };
+}
+
+/** What carrying out a plan takes. */
+interface Errand {
+  readonly matches: readonly RuleMatch[];
+  readonly ruleSet: RuleSet;
+  readonly call: HookCall;
+  readonly sys: Sys;
+}
+
+async function carryOut(plan: Plan, { matches, ruleSet, call, sys }: Errand): Promise<Outcome> {
   const deadlineMs = ruleSet.settings.budgetsMs[call.driver]?.[call.operation] ?? call.facts.budgetMs;
   const execution = await executePlan(plan, { call, deadlineMs }, sys);
   const outcome = outcomeOfSteps(scrubMatches(matches, execution.scrubber), execution.steps);
@@ -81,7 +105,9 @@ async function withDocument(outcome: Outcome, { document, scrubber }: Execution,
   if (document === undefined || !call.facts.filter) return outcome;
   const { refuseDocument } = await import("./document.ts");
   const problem = refuseDocument(call.xml(), document);
-  if (problem !== undefined) return { ...outcome, kind: "failed", weight: "fails", problem: scrubber.scrub(problem) };
+  if (problem !== undefined) {
+    return { ...outcome, kind: "failed", weight: "fails", problem: scrubber.scrubOwn(problem) };
+  }
   return document.text === call.xml().text ? outcome : { ...outcome, stdout: document.text };
 }
 
@@ -89,7 +115,7 @@ async function withDocument(outcome: Outcome, { document, scrubber }: Execution,
 function scrubMatches(matches: readonly RuleMatch[], scrubber: Scrubber): readonly RuleMatch[] {
   return matches.map((match) => ({
     ...match,
-    verdicts: match.verdicts.map(({ holds, because }) => ({ holds, because: scrubber.scrub(because) })),
+    verdicts: match.verdicts.map(({ holds, because }) => ({ holds, because: scrubber.scrubOwn(because) })),
   }));
 }
 

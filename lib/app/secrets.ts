@@ -11,6 +11,8 @@ import type { XmlDocument } from "../xml/tree.ts";
 /** Takes the secrets of documents out of a text. */
 export interface Scrubber {
   scrub(text: string): string;
+  /** The same for words of ours, into which nothing can have come from a document that cannot be read. */
+  scrubOwn(text: string): string;
   /** The same for a text that may be a part of a secret. */
   scrubPart(text: string): string;
   /** Makes the secrets of one more document known. */
@@ -34,6 +36,7 @@ export function makeScrubber(call: HookCall): Scrubber {
   return {
     learn: (document) => void learned.push(...secretValues(document)),
     scrub: scrubWhole,
+    scrubOwn: (text) => secrets() === "unknown" ? text : scrubWhole(text),
     scrubPart: (text) => {
       const known = secrets();
       const isPart = text !== "" && known !== "unknown" && known.some((secret) => secret.includes(text));

@@ -61,6 +61,10 @@ async function run(given: Given, desk: Desk): Promise<number> {
     return exitCodeOf("bad-rules");
   }
   const matches = matchRules(reading.ruleSet, call, fileExists(desk.sys));
+  const undecided = matches.find((match) => match.problem !== undefined);
+  if (undecided?.problem !== undefined) {
+    throw new CommandError(`The call would fail: ${undecided.problem}`, { code: exitCodeOf("bad-call") });
+  }
   const after = await applyEdits(planCall(matches, call), call, desk);
   const problem = refuseDocument(before, after);
   if (problem !== undefined) throw new CommandError(`The call would fail: ${problem}`, { code: exitCodeOf("failed") });

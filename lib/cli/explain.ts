@@ -15,7 +15,6 @@ import { quote, renderIntent, visible } from "../plan/render.ts";
 import { matchRules, type RuleMatch } from "../rules/match.ts";
 import { issueLine } from "../rules/mistake.ts";
 import type { RuleSet } from "../rules/rule.ts";
-import { isDocumentError } from "../xml/limit_error.ts";
 import { CommandError, type Desk, type Given, type Subcommand, USAGE_CODE } from "./command.ts";
 import { readCall, readDocument } from "./read_call.ts";
 import { loadAskedRules } from "./rules_folder.ts";
@@ -66,20 +65,24 @@ interface Decision {
 
 /** Stdin is read only for rules that look at the document. */
 function decide(ruleSet: RuleSet, words: readonly string[], desk: Desk): Decision {
-  try {
-    return decideCall(ruleSet, readCall(words, new Uint8Array(), desk), desk);
-  } catch (error) {
-    if (!isDocumentError(error)) throw error;
-  }
+  const blind = decideCall(ruleSet, readCall(words, new Uint8Array(), desk), desk);
+  if (documentTrouble(blind) === undefined) return blind;
   const document = readDocument(desk);
-  try {
-    return decideCall(ruleSet, readCall(words, document, desk), desk);
-  } catch (error) {
-    if (!isDocumentError(error)) throw error;
-    if (document.length > 0) throw new CommandError(error.message, { code: exitCodeOf("bad-call") });
+  if (document.length === 0) {
     const hint = "give it on stdin: virsh dumpxml GUEST | virt-hooks explain …";
     throw new CommandError("Cannot decide: a rule looks at the document", { hint, code: USAGE_CODE });
   }
+  const decision = decideCall(ruleSet, readCall(words, document, desk), desk);
+  const trouble = documentTrouble(decision);
+  if (trouble !== undefined) throw new CommandError(`Cannot decide: ${trouble}`, { code: exitCodeOf("bad-call") });
+  return decision;
+}
+
+/** What keeps a rule from looking at the document. */
+function documentTrouble({ matches, plan }: Decision): string | undefined {
+  const undecided = matches.find((match) => match.problem !== undefined);
+  const fault = plan.find((intent) => intent.kind === "fault" && intent.cause === "document");
+  return undecided?.problem ?? (fault?.kind === "fault" ? fault.message : undefined);
 }
 
 function decideCall(ruleSet: RuleSet, call: HookCall, desk: Desk): Decision {

@@ -37,6 +37,8 @@ export interface Fault {
   readonly rule: string;
   readonly action: string;
   readonly message: string;
+  /** Set where the document is to blame. */
+  readonly cause?: "document";
   readonly onError: OnError;
 }
 

@@ -7,6 +7,7 @@ import { callUuid } from "../libvirt/call_uuid.ts";
 import { labels } from "../libvirt/labels.ts";
 import { type Namespaces, parsePath } from "../xml/path_parser.ts";
 import { select, type SelectedNode } from "../xml/select.ts";
+import { isDocumentError } from "../xml/limit_error.ts";
 import { positionAt } from "../xml/syntax_error.ts";
 import { matchGlob } from "./glob.ts";
 import type { Rule, RuleSet, Selectors } from "./rule.ts";
@@ -24,6 +25,8 @@ export interface RuleMatch {
   readonly matches: boolean;
   /** The selectors that were looked at, in order; the last one decided. */
   readonly verdicts: readonly Verdict[];
+  /** Why it could not be decided: the document cannot be read, or not in reasonable time. */
+  readonly problem?: string;
 }
 
 /** Whether answering a call may need its document parsed. */
@@ -37,13 +40,22 @@ export function looksAtDocument(ruleSet: RuleSet): boolean {
 /** Tells whether a path exists on the host. */
 export type FileExists = (path: string) => boolean;
 
-/**
- * Asks every rule, in order.
- * @throws {XmlSyntaxError} when a rule looks at the document, and that is not XML that we read
- * @throws {XmlLimitError} when the document makes a path look at too many nodes
- */
+/** Asks every rule, in order. A document that one rule cannot look at does not keep the others from being asked. */
 export function matchRules(ruleSet: RuleSet, call: HookCall, exists: FileExists): readonly RuleMatch[] {
-  return ruleSet.rules.map((rule) => matchRule(rule, call, exists));
+  return ruleSet.rules.map((rule) => {
+    try {
+      return matchRule(rule, call, exists);
+    } catch (error) {
+      if (!isDocumentError(error)) throw error;
+      const problem = documentProblem(error);
+      return { rule, matches: false, verdicts: [{ holds: false, because: problem }], problem };
+    }
+  });
+}
+
+/** What is wrong with a document, in a sentence about it. */
+export function documentProblem(error: Error): string {
+  return error.message.replace("Cannot parse the XML", "the document on stdin cannot be read");
 }
 
 function matchRule(rule: Rule, call: HookCall, exists: FileExists): RuleMatch {

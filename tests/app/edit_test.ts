@@ -321,3 +321,13 @@ Deno.test("what is cut short by a signal fails a migration, and hands over nothi
   });
   assertEquals([await runHook(drivers.qemu, sys), sys.written.stdout], [4, ""]);
 });
+
+Deno.test("a document that one rule cannot look at does not switch off the others of a running guest", async () => {
+  const rules =
+    `[[rule]]\nname = "looks"\nwhen = { driver = "qemu", on = "started", xml = "/domain/devices" }\nrun = { argv = ["${PROGRAM}", "looks"] }\n` +
+    `[[rule]]\nname = "watches"\nwhen = { driver = "qemu", on = "started" }\nrun = { argv = ["${PROGRAM}", "watches"] }\n` +
+    `[[rule]]\nname = "fills"\nwhen = { driver = "qemu", on = "started" }\nrun = { argv = ["${PROGRAM}", "x\${xml:/domain/name}"] }\n`;
+  const { code, sys } = await call(rules, { operation: "started", document: "<domain>" });
+  assertEquals([code, sys.commands.map((command) => command.argv[1])], [0, ["watches"]]);
+  assertStringIncludes(sys.written.stderr, "the document on stdin cannot be read");
+});
