@@ -97,16 +97,20 @@ function* selectorVerdicts(
 }
 
 function labelled(name: string, globs: readonly string[], call: HookCall): Verdict {
-  const values = labels(call.xml().root).filter((label) => label.name === name).map((label) => label.value);
-  const wanted = globs.map((glob) => JSON.stringify(glob)).join(" or ");
-  if (values.length === 0) return { holds: false, because: `the guest has no label "${name}"` };
-  for (const value of values) {
+  const document = call.xml();
+  const named = labels(document.root).filter((label) => label.name === name);
+  if (named.length === 0) return { holds: false, because: `the guest has no label "${name}"` };
+  for (const { value, element } of named) {
     const glob = globs.find((candidate) => matchGlob(candidate, value));
-    if (glob !== undefined) {
-      return { holds: true, because: `label ${name} ${JSON.stringify(value)} matches ${JSON.stringify(glob)}` };
-    }
+    if (glob === undefined) continue;
+    const { line } = positionAt(document.text, element.span.start);
+    return {
+      holds: true,
+      because: `label ${name} ${JSON.stringify(value)} in line ${line} matches ${JSON.stringify(glob)}`,
+    };
   }
-  const shown = values.map((value) => JSON.stringify(value)).join(", ");
+  const shown = named.map(({ value }) => JSON.stringify(value)).join(", ");
+  const wanted = globs.map((glob) => JSON.stringify(glob)).join(" or ");
   return { holds: false, because: `label ${name} ${shown} does not match ${wanted}` };
 }
 
