@@ -41,7 +41,7 @@ const STAGES = {
   },
   install: {
     name: "install.sh",
-    args: ["test", "-A", ...LOCKED, "--no-check", "--parallel", "tests/install"],
+    args: ["test", "-A", ...LOCKED, "--no-check", "tests/install"],
     counts: true,
   },
   e2e: { name: "end to end (real libvirtd)", args: ["test", "-A", ...LOCKED, "--no-check", "tests/e2e"], counts: true },
