@@ -72,7 +72,9 @@ function refuseStart(path: string, sys: ProgramSys): Refusal | undefined {
       advice: 'a script begins with "#!" and its interpreter',
     };
   }
-  const refusal = refuseFile(interpreter, checkTrust(interpreter, sys));
+  const trust = checkTrust(interpreter, sys);
+  if (trust.kind !== "missing") return undefined;
+  const refusal = refuseFile(interpreter, trust);
   return refusal === undefined ? undefined : { ...refusal, reason: `the interpreter of ${path}: ${refusal.reason}` };
 }
 

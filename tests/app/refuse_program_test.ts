@@ -63,13 +63,6 @@ const CASES: readonly Case[] = [
     want: "the interpreter of /opt/x: there is no /bin/sh\r; see: ls -l /bin",
   },
   {
-    name: "refuses another's interpreter",
-    files: { "/opt/x": script("/srv/py"), "/srv/py": { ...ELF, uid: 1000 } },
-    argv: ["/opt/x"],
-    want:
-      "the interpreter of /opt/x: not trusted: /srv/py belongs to user 1000, not to root; try: chown root:root /srv/py",
-  },
-  {
     name: "refuses another's script behind root's interpreter",
     files: { "/usr/bin/python3": ELF, "/srv/s.py": { uid: 1000 } },
     argv: ["/usr/bin/python3", "-u", "/srv/s.py"],
