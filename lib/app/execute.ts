@@ -87,7 +87,7 @@ export async function executePlan(plan: Plan, options: ExecuteOptions, sys: Exec
     }
     const step = scrubStep(intent, done.step, scrubber);
     steps.push(step);
-    if (isFatal(step) || step.end === "interrupted") break;
+    if (endsCall(step)) break;
   }
   return { steps, document, scrubber };
 }
@@ -112,6 +112,11 @@ function scrubStep(intent: Intent, bare: BareStep, scrubber: Scrubber): Step {
       })),
     }),
   };
+}
+
+/** Whether nothing is done after a step: it decides the call, or it was cut short and may have done half. */
+export function endsCall(step: Step): boolean {
+  return isFatal(step) || step.end === "interrupted";
 }
 
 /** Whether a step's end decides the call. */

@@ -12,7 +12,7 @@ import { type Issue, issueLine } from "../rules/mistake.ts";
 import type { RuleSet } from "../rules/rule.ts";
 import type { Sys } from "../sys/sys.ts";
 import { isDocumentError } from "../xml/limit_error.ts";
-import { executePlan, type Execution, isFatal, type Step } from "./execute.ts";
+import { endsCall, executePlan, type Execution, isFatal, type Step } from "./execute.ts";
 import { fileExists } from "./file_exists.ts";
 import { loadRules } from "./load_rules.ts";
 import type { Outcome } from "./outcome.ts";
@@ -121,8 +121,7 @@ function scrubMatches(matches: readonly RuleMatch[], scrubber: Scrubber): readon
 
 /** What the steps of a plan come to: the one that decides the call, else the first that went wrong at all. */
 function outcomeOfSteps(matches: readonly RuleMatch[], steps: readonly Step[]): Outcome {
-  // What was cut short may have done half: the call cannot go on as if it were done.
-  const decisive = steps.find((candidate) => isFatal(candidate) || candidate.end === "interrupted");
+  const decisive = steps.find(endsCall);
   const step = decisive ?? steps.find((candidate) => candidate.end !== "done");
   if (step === undefined) return { kind: "done", weight: "noted", matches, steps };
   const problem = `rule "${step.intent.rule}": ${step.problem ?? step.end}`;

@@ -74,8 +74,12 @@ function refuseStart(path: string, sys: ProgramSys): Refusal | undefined {
   }
   const trust = checkTrust(interpreter, sys);
   if (trust.kind !== "missing") return undefined;
-  const refusal = refuseFile(interpreter, trust);
-  return refusal === undefined ? undefined : { ...refusal, reason: `the interpreter of ${path}: ${refusal.reason}` };
+  const { reason, advice } = missing(trust.path);
+  return { reason: `the interpreter of ${path}: ${reason}`, advice };
+}
+
+function missing(path: string): Refusal {
+  return { reason: `there is no ${path}`, advice: `see: ls -l ${shellQuote(folderOf(path))}` };
 }
 
 /** What the kernel refuses, the C library would hand to a shell. */
@@ -86,7 +90,7 @@ function isRunnable(start: string): boolean {
 function refuseFile(path: string, trust: Trust): Refusal | undefined {
   switch (trust.kind) {
     case "missing":
-      return { reason: `there is no ${trust.path}`, advice: `see: ls -l ${shellQuote(folderOf(trust.path))}` };
+      return missing(trust.path);
     case "untrusted":
       return { reason: `not trusted: ${trust.reason}`, advice: trust.advice };
     case "trusted":
