@@ -4,6 +4,7 @@
  */
 import type { Driver, Operation } from "../libvirt/driver.ts";
 import type { HookCall } from "../libvirt/call.ts";
+import type { Lifetime } from "../plan/demand.ts";
 import type { Intent } from "../plan/intent.ts";
 import type { Namespaces } from "../xml/path_parser.ts";
 
@@ -15,9 +16,14 @@ export interface Place {
   readonly budgetMs: number;
 }
 
+/** Whose life a rule with holds is about. */
+export type While = "guest" | "network" | "port";
+
 /** What an action knows of the rule it stands in. */
 export interface RuleContext {
   readonly name: string;
+  /** Set where the rule's actions last as long as somebody lives. */
+  readonly while: While;
   /** What the prefixes in the rule's paths stand for. */
   readonly namespaces: Namespaces;
 }
@@ -33,6 +39,11 @@ export interface Misfit {
 /** A configured action of a rule. */
 export interface Action {
   readonly kind: string;
+  /**
+   * `event`: done at the operations that the rule names. Otherwise how long it lasts where a guest's life is meant; a
+   * network's or port's life has but one lifetime.
+   */
+  readonly lasts: "event" | "domain" | "running";
   /** Whether planning it may look at the call's document. */
   readonly looksAtDocument: boolean;
   /** What it runs: programs with their arguments, fillings as the rule writes them. */
@@ -47,4 +58,9 @@ export interface Action {
    * @throws {XmlSyntaxError} when it looks at the document, and that is not XML that we read
    */
   plan(rule: RuleContext, call: HookCall): readonly Intent[];
+}
+
+/** How long an action with a lifetime lasts in its rule. */
+export function lifetimeOf(lasts: "domain" | "running", rule: RuleContext): Lifetime {
+  return rule.while === "guest" ? lasts : rule.while;
 }

@@ -22,6 +22,7 @@ export function denySchema(): v.GenericSchema<string, Action> {
 function deny(message: Template): Action {
   return {
     kind: "deny",
+    lasts: "event",
     looksAtDocument: looksAtDocument(message),
     programs: [],
     misfits: (rule, places) => [...refusalMisfits(places), ...fillingMisfits(message, { rule, places, path: [] })],

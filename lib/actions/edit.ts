@@ -89,6 +89,7 @@ function readChange(raw: RawEdit): Change | string {
 function editAction(config: EditConfig): Action {
   return {
     kind: "edit",
+    lasts: "event",
     looksAtDocument: true,
     programs: [],
     misfits: (rule, places) => editMisfits(config, rule, places),

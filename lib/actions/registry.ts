@@ -5,6 +5,7 @@
 import { denySchema } from "./deny.ts";
 import { editSchema } from "./edit.ts";
 import { runSchema } from "./run.ts";
+import { sysctlSchema } from "./sysctl.ts";
 
 /** The schema of each action, made when rules are read. */
-export const actionSchemas = { deny: denySchema, edit: editSchema, run: runSchema } as const;
+export const actionSchemas = { deny: denySchema, edit: editSchema, run: runSchema, sysctl: sysctlSchema } as const;

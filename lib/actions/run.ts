@@ -86,6 +86,7 @@ function isProgramPath(program: Template): boolean {
 function run(config: RunConfig): Action {
   return {
     kind: "run",
+    lasts: "event",
     looksAtDocument: config.output === "document" || config.args.some(looksAtDocument),
     programs: [[config.program, ...config.args.map((argument) => argument.text)]],
     misfits: (rule, places) => [...configMisfits(config, places), ...argumentMisfits(config, rule, places)],

@@ -3,8 +3,7 @@
  * @module
  */
 import type { HookCall } from "../libvirt/call.ts";
-import type { Edit, Intent, Run } from "../plan/intent.ts";
-import type { Plan } from "../plan/plan.ts";
+import type { Deed, Edit, Intent, Run } from "../plan/intent.ts";
 import { quote, renderIntent, visible } from "../plan/render.ts";
 import type { CommandEnd, CommandResult, Sys } from "../sys/sys.ts";
 import type { XmlDocument } from "../xml/tree.ts";
@@ -22,7 +21,7 @@ export interface ExecuteOptions {
   readonly deadlineMs: number;
 }
 
-/** What came of a plan. */
+/** What came of what is done at once. */
 export interface Execution {
   readonly steps: readonly Step[];
   /** The document that the steps made of the one libvirt sent; `undefined` where none changed it. */
@@ -48,6 +47,9 @@ export interface Step {
   readonly stderr?: string | undefined;
   /** What an edit changed. */
   readonly changes?: readonly Change[];
+  /** The key of what is held, and what it was and is where that changed. */
+  readonly resource?: string;
+  readonly change?: { readonly from: string; readonly to: string };
 }
 
 /** Each output stream of a program is kept up to here. */
@@ -73,13 +75,17 @@ interface Work extends ExecuteOptions {
   readonly document: XmlDocument | undefined;
 }
 
-/** Carries a plan out. A refusal, or a failure that fails the call, is the last step. */
-export async function executePlan(plan: Plan, options: ExecuteOptions, sys: ExecuteSys): Promise<Execution> {
+/** Does what is done at once. A refusal, or a failure that fails the call, is the last step. */
+export async function executeDeeds(
+  deeds: readonly Deed[],
+  options: ExecuteOptions,
+  sys: ExecuteSys,
+): Promise<Execution> {
   const { makeScrubber } = await import("./secrets.ts");
   const scrubber = makeScrubber(options.call);
   const steps: Step[] = [];
   let document: XmlDocument | undefined;
-  for (const intent of plan) {
+  for (const intent of deeds) {
     const done = await executeIntent(intent, { ...options, document, scrubber }, sys);
     if (done.document !== undefined) {
       document = done.document;
@@ -93,7 +99,7 @@ export async function executePlan(plan: Plan, options: ExecuteOptions, sys: Exec
 }
 
 /** A step as it may be written down. */
-function scrubStep(intent: Intent, bare: BareStep, scrubber: Scrubber): Step {
+function scrubStep(intent: Deed, bare: BareStep, scrubber: Scrubber): Step {
   const { problem, stdout, stderr, changes, ...rest } = bare;
   const scrubbed = (text: string | undefined): string | undefined =>
     text === undefined ? undefined : scrubber.scrub(text);
@@ -124,7 +130,7 @@ export function isFatal(step: Step): boolean {
   return step.end !== "done" && (step.intent.kind === "deny" || step.intent.onError === "fail");
 }
 
-async function executeIntent(intent: Intent, work: Work, sys: ExecuteSys): Promise<Done> {
+async function executeIntent(intent: Deed, work: Work, sys: ExecuteSys): Promise<Done> {
   switch (intent.kind) {
     case "deny":
       return { step: { end: "refused", problem: visible(intent.message), durationMs: 0 } };

@@ -26,6 +26,17 @@ export interface HistoryAction {
   readonly stderr?: string;
   /** What an edit changed, the first few places: line of the document, old text, new text. */
   readonly changes?: readonly Change[];
+  /** What is held, by its key in the ledger, and what it was and is, where it changed. */
+  readonly resource?: string;
+  readonly change?: { readonly from: string; readonly to: string };
+}
+
+/** What became of one resource that was held before the call. */
+export interface HistoryHold {
+  readonly resource: string;
+  readonly end: string;
+  readonly change?: { readonly from: string; readonly to: string };
+  readonly problem?: string;
 }
 
 /** One line of the history. */
@@ -45,6 +56,10 @@ export interface HistoryEntry {
   /** The rules that matched, each with the selectors that decided. */
   readonly rules: readonly { readonly name: string; readonly because: readonly string[] }[];
   readonly actions: readonly HistoryAction[];
+  /** What was held before and changed now, or could not be brought to what it shall be. */
+  readonly holds?: readonly HistoryHold[];
+  /** What else was found. */
+  readonly notes?: readonly string[];
   readonly outcome: Outcome["kind"];
   readonly exitCode: number;
   /** From the program's start to here. */
@@ -89,6 +104,7 @@ export function historyEntry(
       because: match.verdicts.map((verdict) => verdict.because),
     })),
     actions: outcome.steps.map(historyAction),
+    ...keptPart(outcome.kept),
     outcome: outcome.kind,
     exitCode,
     durationMs: Math.round(sys.elapsedMs() * 10) / 10,
@@ -118,7 +134,7 @@ function levelOf(outcome: Outcome): Level {
 function historyAction(step: Step): HistoryAction {
   return {
     rule: step.intent.rule,
-    action: step.intent.kind === "fault" ? step.intent.action : step.intent.kind,
+    action: "action" in step.intent ? step.intent.action : step.intent.kind,
     plan: step.plan,
     end: step.end,
     ...(step.problem === undefined ? {} : { problem: step.problem }),
@@ -126,6 +142,23 @@ function historyAction(step: Step): HistoryAction {
     ...output("stdout", step.stdout),
     ...output("stderr", step.stderr),
     ...changed(step.changes),
+    ...(step.resource === undefined ? {} : { resource: shortened(visible(step.resource)) }),
+    ...(step.change === undefined ? {} : { change: step.change }),
+  };
+}
+
+/** What stayed as it was is not told. */
+function keptPart(kept: Outcome["kept"]): Pick<HistoryEntry, "holds" | "notes"> {
+  if (kept === undefined) return {};
+  const holds = kept.results.filter(({ end }) => end !== "unchanged").map(({ key, end, change, problem }) => ({
+    resource: shortened(visible(key)),
+    end,
+    ...(change === undefined ? {} : { change }),
+    ...(problem === undefined ? {} : { problem: visible(problem) }),
+  }));
+  return {
+    ...(holds.length === 0 ? {} : { holds }),
+    ...(kept.notes.length === 0 ? {} : { notes: kept.notes.map(visible) }),
   };
 }
 
@@ -167,6 +200,8 @@ function barest(entry: HistoryEntry): HistoryEntry {
     extra: shortened(entry.extra),
     rules: [],
     actions: [],
+    holds: [],
+    notes: [],
     shortened: true,
   };
 }

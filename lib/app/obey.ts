@@ -1,35 +1,67 @@
 /**
- * Rules and a call → what was done. Loaded only on hosts that have rules.
+ * A call → what was done: what the guest holds already is ended or ensured, then this host's rules are obeyed. Loaded only
+ * on hosts that have rules or a ledger.
  * @module
  */
+import { hasLedger } from "../ledger/layout.ts";
 import { type HookCall, makeCall, type ParseDocument } from "../libvirt/call.ts";
 import { failurePolicy, type Operation } from "../libvirt/driver.ts";
 import type { Invocation } from "../libvirt/invocation.ts";
 import { visible } from "../plan/render.ts";
-import type { Plan } from "../plan/plan.ts";
 import { documentProblem, looksAtDocument, matchRules, type RuleMatch } from "../rules/match.ts";
 import { type Issue, issueLine } from "../rules/mistake.ts";
-import type { RuleSet } from "../rules/rule.ts";
+import { NO_RULES, type RuleSet } from "../rules/rule.ts";
 import type { Sys } from "../sys/sys.ts";
 import { isDocumentError } from "../xml/limit_error.ts";
-import { endsCall, executePlan, type Execution, isFatal, type Step } from "./execute.ts";
+import { carryOut } from "./carry_out.ts";
+import type { Config } from "./config_folder.ts";
 import { fileExists } from "./file_exists.ts";
+import type { Kept } from "./keep_holds.ts";
 import { loadRules } from "./load_rules.ts";
 import type { Outcome } from "./outcome.ts";
 import { CONFIG_DIRECTORY } from "./paths.ts";
-import type { Scrubber } from "./secrets.ts";
 import { planCall } from "./plan_call.ts";
 
 /** What a call is about. */
 export interface Asked {
   readonly invocation: Invocation;
   readonly facts: Operation;
+  readonly config: Config;
   readonly document: Uint8Array;
 }
 
-/** Does what this host's rules want at a call. */
+/** Does what a call means for what is held, and what this host's rules want at it. */
 export async function obeyRules(asked: Asked, sys: Sys): Promise<Outcome> {
-  const reading = await loadRules(CONFIG_DIRECTORY, sys, { trust: true, most: 1 });
+  const kept = await keep(asked, sys);
+  const outcome = await obeyOwn(asked, sys);
+  if (kept === undefined) return outcome;
+  const bad = kept.results.find(({ problem }) => problem !== undefined);
+  const merged = { ...outcome, kept: { ...kept, notes: [...kept.notes, ...outcome.kept?.notes ?? []] } };
+  if (bad === undefined || outcome.problem !== undefined) return merged;
+  return { ...merged, kind: "failed", weight: "noted", problem: visible(`${bad.key}: ${bad.problem}`), hint: STATUS };
+}
+
+const STATUS = '"virt-hooks status" shows what is held, "virt-hooks reconcile" tries again';
+
+/** Ends or ensures what is held; that it cannot be done is no reason to do nothing else. */
+async function keep(asked: Asked, sys: Sys): Promise<Kept | undefined> {
+  const { verb, lifetimes, budgetMs } = asked.facts;
+  if ((verb !== "release" && verb !== "ensure") || !hasLedger(sys)) return undefined;
+  const isPort = lifetimes.length === 1 && lifetimes[0] === "port";
+  const call = callOf(asked, isPort ? await loadParser() : noParser, sys);
+  const { keepHolds } = await import("./keep_holds.ts");
+  try {
+    return await keepHolds(call, budgetMs, sys);
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    return { results: [{ key: "the ledger", end: "failed", problem }], notes: [] };
+  }
+}
+
+async function obeyOwn(asked: Asked, sys: Sys): Promise<Outcome> {
+  const reading = asked.config === "nothing"
+    ? { kind: "rules", ruleSet: NO_RULES } as const
+    : await loadRules(CONFIG_DIRECTORY, sys, { trust: true, most: 1 });
   if (reading.kind === "broken") return brokenRules(reading);
   try {
     return await obey(reading.ruleSet, asked, sys);
@@ -58,11 +90,14 @@ async function obey(ruleSet: RuleSet, asked: Asked, sys: Sys): Promise<Outcome> 
   // Nothing is begun where it can still be refused.
   if (undecided !== undefined && failurePolicy(asked.facts) === "strict") return unreadable(undecided, NOTHING_DONE);
   const plan = planCall(matches, planned);
+  // A new life begins with nothing, so what an earlier one left is given back then.
+  const isBeginning = asked.facts.verb === "acquire" && hasLedger(sys);
+  if (plan.length === 0 && !isBeginning) {
+    return undecided === undefined ? { ...NOTHING_DONE, matches } : unreadable(undecided, { ...NOTHING_DONE, matches });
+  }
   // Whatever is done, secrets are looked for in the document.
-  const call = parser === undefined && plan.length > 0 ? callOf(asked, await loadParser(), sys) : planned;
-  const outcome = plan.length === 0
-    ? { ...NOTHING_DONE, matches }
-    : await carryOut(plan, { matches, ruleSet, call, sys });
+  const call = parser === undefined ? callOf(asked, await loadParser(), sys) : planned;
+  const outcome = await carryOut(plan, { matches, ruleSet, call, sys });
   return undecided === undefined || outcome.problem !== undefined ? outcome : unreadable(undecided, outcome);
 }
 
@@ -70,21 +105,6 @@ const NOTHING_DONE: Outcome = { kind: "done", weight: "noted", matches: [], step
 
 function unreadable({ problem }: RuleMatch, outcome: Outcome): Outcome {
   return { ...outcome, kind: "bad-call", weight: "fails", problem };
-}
-
-/** What carrying out a plan takes. */
-interface Errand {
-  readonly matches: readonly RuleMatch[];
-  readonly ruleSet: RuleSet;
-  readonly call: HookCall;
-  readonly sys: Sys;
-}
-
-async function carryOut(plan: Plan, { matches, ruleSet, call, sys }: Errand): Promise<Outcome> {
-  const deadlineMs = ruleSet.settings.budgetsMs[call.driver]?.[call.operation] ?? call.facts.budgetMs;
-  const execution = await executePlan(plan, { call, deadlineMs }, sys);
-  const outcome = outcomeOfSteps(scrubMatches(matches, execution.scrubber), execution.steps);
-  return outcome.weight === "noted" ? await withDocument(outcome, execution, call) : outcome;
 }
 
 function callOf({ invocation, facts, document }: Asked, parse: ParseDocument, sys: Sys): HookCall {
@@ -98,38 +118,4 @@ async function loadParser(): Promise<ParseDocument> {
 
 function noParser(): never {
   throw new Error("A document is looked at that no rule looks at");
-}
-
-/** The outcome with the document for libvirt, or why it cannot be the document. */
-async function withDocument(outcome: Outcome, { document, scrubber }: Execution, call: HookCall): Promise<Outcome> {
-  if (document === undefined || !call.facts.filter) return outcome;
-  const { refuseDocument } = await import("./document.ts");
-  const problem = refuseDocument(call.xml(), document);
-  if (problem !== undefined) {
-    return { ...outcome, kind: "failed", weight: "fails", problem: scrubber.scrubOwn(problem) };
-  }
-  return document.text === call.xml().text ? outcome : { ...outcome, stdout: document.text };
-}
-
-/** A label's value can be a secret too. */
-function scrubMatches(matches: readonly RuleMatch[], scrubber: Scrubber): readonly RuleMatch[] {
-  return matches.map((match) => ({
-    ...match,
-    verdicts: match.verdicts.map(({ holds, because }) => ({ holds, because: scrubber.scrubOwn(because) })),
-  }));
-}
-
-/** What the steps of a plan come to: the one that decides the call, else the first that went wrong at all. */
-function outcomeOfSteps(matches: readonly RuleMatch[], steps: readonly Step[]): Outcome {
-  const decisive = steps.find(endsCall);
-  const step = decisive ?? steps.find((candidate) => candidate.end !== "done");
-  if (step === undefined) return { kind: "done", weight: "noted", matches, steps };
-  const problem = `rule "${step.intent.rule}": ${step.problem ?? step.end}`;
-  const kind = step.end === "interrupted" ? "failed" : step.end;
-  return { kind, weight: weightOf(decisive), problem, hint: step.hint, matches, steps };
-}
-
-function weightOf(decisive: Step | undefined): Outcome["weight"] {
-  if (decisive === undefined) return "noted";
-  return isFatal(decisive) ? "insists" : "fails";
 }

@@ -5,6 +5,7 @@
 import { failurePolicy, type Operation } from "../libvirt/driver.ts";
 import type { RuleMatch } from "../rules/match.ts";
 import type { Step } from "./execute.ts";
+import type { Kept } from "./keep_holds.ts";
 
 /** The ways a call can end. */
 export type OutcomeKind =
@@ -34,6 +35,8 @@ export interface Outcome {
   readonly weight: Weight;
   readonly matches: readonly RuleMatch[];
   readonly steps: readonly Step[];
+  /** What became of demands that were in the ledger before the call. */
+  readonly kept?: Kept;
   /** What goes to stdout: the document where the call changed it, else nothing. */
   readonly stdout?: string;
 }

@@ -6,6 +6,7 @@ import type { Driver } from "../libvirt/driver.ts";
 import { type Invocation, InvocationError, parseInvocation } from "../libvirt/invocation.ts";
 import { visible } from "../plan/render.ts";
 import type { Sys } from "../sys/sys.ts";
+import { hasLedger } from "../ledger/layout.ts";
 import { lookAtConfig } from "./config_folder.ts";
 import { historyEntry, writeHistory } from "./history.ts";
 import { exitCode, exitCodeOf, type Outcome } from "./outcome.ts";
@@ -56,10 +57,10 @@ async function answer(invocation: Invocation, sys: Sys): Promise<Outcome> {
     const problem = `the document on stdin is longer than ${STDIN_BYTES_MAX} bytes`;
     return { ...NOTHING, kind: "bad-call", problem };
   }
-  if (config === "nothing") return { ...NOTHING, kind: "done" };
-  // A host without rules does not pay for what obeys them.
+  // A host without rules does not pay for what obeys them. But a guest may hold what rules of yesterday gave it.
+  if (config === "nothing" && !hasLedger(sys)) return { ...NOTHING, kind: "done" };
   const { obeyRules } = await import("./obey.ts");
-  return await obeyRules({ invocation, facts, document: input.bytes }, sys);
+  return await obeyRules({ invocation, facts, config, document: input.bytes }, sys);
 }
 
 /** An outcome in which no rule had a say. */

@@ -64,8 +64,8 @@ const ADMIN = {
     "--allow-sys=uid,hostname",
     // Colour or not.
     "--allow-env=NO_COLOR",
-    // It plans and reports; programs are run by hooks alone.
-    "--deny-run",
+    // As for a hook: reconcile and release undo what hooks did, and the kernel's files are read by programs.
+    "--allow-run",
     ...REFUSED,
   ],
   // As for a hook, but with room for a long history.

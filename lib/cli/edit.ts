@@ -110,6 +110,7 @@ async function applyEdits(plan: Plan, call: HookCall, desk: Desk): Promise<XmlDo
         break;
       }
       case "run":
+      case "hold":
         desk.sys.writeStderr(`rule ${quote(intent.rule)}, not done here: ${renderIntent(intent)}\n`);
         break;
       default:

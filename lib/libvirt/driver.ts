@@ -37,6 +37,8 @@ export interface Operation {
   readonly onFailure: Consequence;
   /** Whether libvirt reads our stdout as the XML to go on with. */
   readonly filter: boolean;
+  /** Set where the daemon's main loop waits for the call: it waits for nothing that another hook is at. */
+  readonly mustNotWait?: true;
   /** How long the whole call may take unless the settings say otherwise. */
   readonly budgetMs: number;
   /** The libvirt versions that call it. */

@@ -3,6 +3,7 @@
  * @module
  */
 
+import type { AnyDemand, Lifetime } from "./demand.ts";
 import type { Edit as XmlEdit } from "../xml/edit.ts";
 import type { Path } from "../xml/path.ts";
 import type { Regex } from "../xml/regex.ts";
@@ -66,5 +67,20 @@ export interface Edit {
   readonly onError: OnError;
 }
 
-/** One thing to do. */
-export type Intent = Deny | Edit | Run | Fault;
+/** Hold something of the host while the guest or network of the call lives. */
+export type Hold = AnyDemand & {
+  readonly kind: "hold";
+  readonly rule: string;
+  /** The action in its rule: `hugepages`, `services.2`. */
+  readonly action: string;
+  readonly lifetime: Lifetime;
+  /** What shall be, for people. */
+  readonly text: string;
+  readonly onError: OnError;
+};
+
+/** One thing to do at once. */
+export type Deed = Deny | Edit | Run | Fault;
+
+/** One thing that a call shall do. */
+export type Intent = Deed | Hold;

@@ -2,6 +2,7 @@
  * A plan as text, for people.
  * @module
  */
+import type { Lifetime } from "./demand.ts";
 import type { Intent, OnError } from "./intent.ts";
 import type { Plan } from "./plan.ts";
 
@@ -25,10 +26,19 @@ export function renderIntent(intent: Intent): string {
       const output = intent.output === "document" ? ", the new document from its stdout" : "";
       return `run   ${intent.argv.map(quote).join(" ")}${input}${output}${limit}${onErrorNote(intent.onError)}`;
     }
+    case "hold":
+      return `hold  ${visible(intent.text)}${LASTING[intent.lifetime]}${onErrorNote(intent.onError)}`;
     default:
       return intent satisfies never;
   }
 }
+
+const LASTING = {
+  domain: ", until the guest is gone",
+  running: ", while the guest runs",
+  network: ", while the network is active",
+  port: ", while the interface is on the network",
+} as const satisfies Record<Lifetime, string>;
 
 function onErrorNote(onError: OnError): string {
   return onError === "fail" ? "; a failure fails the call" : "; a failure is noted";

@@ -10,6 +10,7 @@ import { select, type SelectedNode } from "../xml/select.ts";
 import { isDocumentError } from "../xml/limit_error.ts";
 import { positionAt } from "../xml/syntax_error.ts";
 import { matchGlob } from "./glob.ts";
+import { beginsLife } from "./places.ts";
 import type { Rule, RuleSet, Selectors } from "./rule.ts";
 
 /** What one selector said. */
@@ -60,6 +61,10 @@ export function documentProblem(error: Error): string {
 
 function matchRule(rule: Rule, call: HookCall, exists: FileExists): RuleMatch {
   const verdicts: Verdict[] = [];
+  if (rule.actions.some(({ lasts }) => lasts !== "event") && !beginsLife(rule.while, call.facts)) {
+    const because = `it holds while a ${rule.while} lives, and no such life begins at ${call.driver} ${call.operation}`;
+    return { rule, matches: false, verdicts: [{ holds: false, because }] };
+  }
   for (const verdict of whenVerdicts(rule, call, exists)) {
     verdicts.push(verdict);
     if (!verdict.holds) return { rule, matches: false, verdicts };

@@ -3,9 +3,8 @@
  * believes in something that will not happen.
  * @module
  */
-import type { Place } from "../actions/action.ts";
-import { type ObjectKind, shutoffReasons } from "../libvirt/driver.ts";
-import type { Driver } from "../libvirt/driver.ts";
+import type { Place, While } from "../actions/action.ts";
+import { type Driver, type ObjectKind, type Operation, shutoffReasons } from "../libvirt/driver.ts";
 import { drivers } from "../libvirt/drivers.ts";
 import { findOperation } from "../libvirt/invocation.ts";
 import { matchGlob } from "./glob.ts";
@@ -34,6 +33,17 @@ export function allPlaces(settings: Settings): readonly Place[] {
       budgetMs: settings.budgetsMs[driver.name]?.[operation] ?? facts.budgetMs,
     }))
   );
+}
+
+/** The places at which a life begins: actions that last are planned there, and undone without any rule. */
+export function beginningsOf(life: While, everywhere: readonly Place[]): readonly Place[] {
+  return everywhere.filter(({ facts }) => beginsLife(life, facts));
+}
+
+/** Whether calls of an operation begin such a life, or go on beginning it. */
+export function beginsLife(life: While, { verb, lifetimes }: Operation): boolean {
+  if (verb !== "acquire") return false;
+  return life === "guest" ? lifetimes.some((one) => one === "domain" || one === "running") : lifetimes.includes(life);
 }
 
 /** The places where a call can fit these selectors. */

@@ -7,7 +7,8 @@ import * as v from "valibot";
 import { lazily } from "../actions/table_schema.ts";
 import type { Action, Place } from "../actions/action.ts";
 import { describeValue, type Issue, type Mistake, type Path } from "./mistake.ts";
-import { allPlaces, placesOf, selectorMisfits } from "./places.ts";
+import { actionSchemas } from "../actions/registry.ts";
+import { allPlaces, beginningsOf, placesOf, selectorMisfits } from "./places.ts";
 import { NO_RULES, type Rule, type RuleSet, type RulesFile, type Settings } from "./rule.ts";
 import { fileSchema, type RawRule, ruleSchema, ruleSelectorsSchema, settingsSchema } from "./schema.ts";
 
@@ -148,8 +149,8 @@ async function makeRules(
     for (const mistake of await ruleMistakes(raw, everywhere)) {
       mistakes.push({ ...mistake, file, path: ["rule", index, ...mistake.path] });
     }
-    const { name, when, unless, namespaces } = raw;
-    rules.push({ name, file, when, unless, namespaces, actions: Object.values(raw.actions).flat() });
+    const { name, when, unless, namespaces, while: life = "guest" } = raw;
+    rules.push({ name, file, when, unless, while: life, namespaces, actions: Object.values(raw.actions).flat() });
   }
   return rules;
 }
@@ -176,28 +177,45 @@ type RuleMistake = Omit<Mistake, "file">;
 
 /** What can never take effect in one rule. */
 async function ruleMistakes(rule: RawRule, everywhere: readonly Place[]): Promise<readonly RuleMistake[]> {
-  const keys = Object.keys(rule.actions);
-  if (keys.length === 0) return [{ path: [], at: "value", found: "no action", expected: "deny, edit or run" }];
-  if (rule.when.on === undefined) {
-    return [{
-      path: ["when"],
-      at: "value",
-      found: "no on",
-      expected: `the key "on", since ${keys.join(" and ")} must know at which operations to act`,
-    }];
-  }
-  const misfits = selectorMisfits(rule, everywhere);
+  const momentary = momentMistake(rule);
+  if (momentary !== undefined) return [{ ...momentary, at: "value" }];
+  const life = rule.while ?? "guest";
+  const possible = rule.when.on === undefined ? beginningsOf(life, everywhere) : everywhere;
+  const misfits = selectorMisfits(rule, possible);
   if (misfits.length > 0) return misfits.map((misfit) => ({ ...misfit, at: "value" }));
-  const places = placesOf(rule.when, everywhere);
+  const places = placesOf(rule.when, possible);
   const mistakes: RuleMistake[] = [];
   for (const [key, actions] of Object.entries(rule.actions)) {
     for (const [index, action] of actions.entries()) {
-      for (const misfit of await action.misfits(rule, places)) {
+      for (const misfit of await action.misfits({ ...rule, while: life }, places)) {
         mistakes.push({ ...misfit, path: actionPath(key, index, actions, misfit.path), at: "value" });
       }
     }
   }
   return mistakes;
+}
+
+/** What is done at an event needs `on`; what lasts has none, and a rule has either the one or the other. */
+function momentMistake(rule: RawRule): Omit<RuleMistake, "at"> | undefined {
+  const keys = Object.keys(rule.actions);
+  if (keys.length === 0) {
+    return { path: [], found: "no action", expected: `an action: ${Object.keys(actionSchemas).join(", ")}` };
+  }
+  const momentary = keys.filter((key) => rule.actions[key]?.some(({ lasts }) => lasts === "event"));
+  const lasting = keys.filter((key) => rule.actions[key]?.some(({ lasts }) => lasts !== "event"));
+  if (rule.when.on === undefined && momentary.length > 0) {
+    const expected = `the key "on", since ${momentary.join(" and ")} must know at which operations to act`;
+    return { path: ["when"], found: "no on", expected };
+  }
+  if (rule.when.on !== undefined && lasting.length > 0) {
+    const expected = `no "on", since ${lasting.join(" and ")} lasts while the guest or network lives`;
+    return { path: ["when", "on"], found: "on", expected };
+  }
+  if (rule.while !== undefined && lasting.length === 0) {
+    const expected = `no "while", since ${momentary.join(" and ")} does not last`;
+    return { path: ["while"], found: JSON.stringify(rule.while), expected };
+  }
+  return undefined;
 }
 
 /** The path of an action's part; the index stands only where the file has a list, and is dropped where it has none. */

@@ -2,7 +2,7 @@
  * Rules as the house knows them once they are read.
  * @module
  */
-import type { Action } from "../actions/action.ts";
+import type { Action, While } from "../actions/action.ts";
 import type { DriverName } from "../libvirt/driver.ts";
 import type { Namespaces } from "../xml/path_parser.ts";
 
@@ -34,6 +34,8 @@ export interface Rule {
   readonly when: When;
   /** Any of these excludes the call. */
   readonly unless: readonly Selectors[];
+  /** Whose life it is about, where its actions last. */
+  readonly while: While;
   /** What the prefixes in the rule's paths stand for. */
   readonly namespaces: Namespaces;
   readonly actions: readonly Action[];

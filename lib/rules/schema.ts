@@ -3,7 +3,7 @@
  * @module
  */
 import * as v from "valibot";
-import type { Action } from "../actions/action.ts";
+import type { Action, While } from "../actions/action.ts";
 import { durationSchema } from "../actions/duration.ts";
 import { actionSchemas } from "../actions/registry.ts";
 import type { DriverName } from "../libvirt/driver.ts";
@@ -19,9 +19,13 @@ export interface RawRule {
   readonly name: string;
   readonly when: When;
   readonly unless: readonly Selectors[];
+  readonly while: While | undefined;
   readonly namespaces: Namespaces;
   readonly actions: Readonly<Record<string, readonly Action[]>>;
 }
+
+/** What of a rule says which calls it is about. */
+export type RuleSelectors = Pick<RawRule, "when" | "unless" | "namespaces">;
 
 /** Milliseconds by driver and operation. */
 export type BudgetsMs = Readonly<Record<string, Readonly<Record<string, number>>>>;
@@ -44,22 +48,29 @@ export function ruleSchema(): v.GenericSchema<unknown, RawRule> {
       when: whenSchema(),
       unless: v.optional(oneOrMany(unlessSchema)),
       ns: v.optional(lazily(namespacesSchema)),
-      deny: v.optional(oneOrMany(actionSchemas.deny)),
-      edit: v.optional(oneOrMany(actionSchemas.edit)),
-      run: v.optional(oneOrMany(actionSchemas.run)),
+      while: v.optional(v.picklist(["guest", "network", "port"], '"guest", "network" or "port"')),
+      ...actionEntries(),
     }, "a rule: a table with name, when and actions"),
-    v.transform(({ name, when, unless = [], ns = {}, ...given }) => ({
+    v.transform(({ name, when, unless = [], ns = {}, while: life, ...given }) => ({
       name,
       when,
       unless,
+      while: life,
       namespaces: { ...libvirtNamespaces, ...ns },
       actions: presentActions(given),
     })),
   );
 }
 
+/** Every action, each once or in a list. */
+function actionEntries(): Readonly<Record<string, v.GenericSchema<unknown, readonly Action[] | undefined>>> {
+  return Object.fromEntries(
+    Object.entries(actionSchemas).map(([key, make]) => [key, v.optional(oneOrMany<Action>(make))]),
+  );
+}
+
 /** The selectors of a rule whose other parts may be wrong, as a schema. */
-export function ruleSelectorsSchema(): v.GenericSchema<unknown, Pick<RawRule, "when" | "unless" | "namespaces">> {
+export function ruleSelectorsSchema(): v.GenericSchema<unknown, RuleSelectors> {
   return v.pipe(
     v.object({
       when: whenSchema(),

@@ -22,6 +22,7 @@ export async function runCommand(command: Command): Promise<CommandResult> {
   if (typeof child === "string") {
     return { end: { kind: "not-started", reason: child }, stdout: "", stdoutIsUtf8: true, stderr: "", durationMs: 0 };
   }
+  command.onStart?.(child.pid);
   feed(child, command.stdin);
   const [stdout, stderr] = [collect(child.stdout, command), collect(child.stderr, command)];
   let end = await Promise.race([child.status.then(commandEnd), cut.happens]);

@@ -4,6 +4,7 @@
  * @module
  */
 import { runCommand } from "./deno_command.ts";
+import { denoKernel } from "./deno_kernel.ts";
 import type { FileFacts, Input, Sys } from "./sys.ts";
 
 /** The machine this program runs on. */
@@ -11,6 +12,8 @@ export function denoSys(): Sys {
   return {
     args: Deno.args,
     pid: Deno.pid,
+    kernel: denoKernel(),
+    ppid: () => Deno.ppid,
     uid: () => Deno.uid() ?? -1,
     hostname: () => Deno.hostname(),
     now: () => new Date(),
@@ -28,6 +31,9 @@ export function denoSys(): Sys {
     makeDirectory: (path, mode) => Deno.mkdirSync(path, { mode }),
     rename: (from, to) => Deno.renameSync(from, to),
     removeFile: (path) => Deno.removeSync(path),
+    lock,
+    sleep: (durationMs) => new Promise((resolve) => setTimeout(resolve, durationMs)),
+    killGroup,
     tryWithLock,
     run: runCommand,
     onUncaught,
@@ -136,9 +142,29 @@ function appendFile(path: string, text: string): void {
   file.writeSync(new TextEncoder().encode(text));
 }
 
+function lock(path: string): Disposable | undefined {
+  const file = Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
+  try {
+    if (file.tryLockSync(true)) return { [Symbol.dispose]: () => file.close() };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+  file.close();
+  return undefined;
+}
+
 function tryWithLock(path: string, action: () => void): void {
-  using file = Deno.openSync(path, { write: true, create: true, mode: 0o600 });
-  if (file.tryLockSync(true)) action();
+  using held = lock(path);
+  if (held !== undefined) action();
+}
+
+function killGroup(group: number): void {
+  try {
+    Deno.kill(-group, "SIGKILL");
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
 }
 
 function onUncaught(handle: (error: unknown) => number): void {

@@ -3,6 +3,7 @@
  * react like a kernel; tests against the real one do that.
  * @module
  */
+import { memoryKernel, type Reactions } from "./memory_kernel.ts";
 import type { Command, CommandEnd, CommandResult, FileFacts, Input, Sys } from "./sys.ts";
 
 /** A file, folder or link of the host in memory. */
@@ -27,6 +28,13 @@ export interface MemoryHost {
   readonly programs?: Readonly<Record<string, MemoryProgram>>;
   /** Paths whose writing fails, with what the system says. */
   readonly failing?: Readonly<Record<string, string>>;
+  /** How the kernel's files react to writes, by path. */
+  readonly reactions?: Reactions;
+  /** Lock files that another process holds. */
+  readonly locked?: ReadonlySet<string>;
+  /** The files of a host that goes on living between programs; `files` then counts for nothing. */
+  readonly nodes?: Map<string, MemoryNode>;
+  readonly pid?: number;
 }
 
 /** A `Sys` whose effects can be looked at. */
@@ -35,8 +43,12 @@ export interface MemorySys extends Sys {
   /** Every program that was run, in order. */
   readonly commands: Command[];
   readonly written: { stdout: string; stderr: string };
-  /** Milliseconds since the program started; a test or a program moves it. */
+  /** Milliseconds since the program started; a test, a program or a sleep moves it. */
   readonly clock: { elapsedMs: number };
+  /** The process that called this one; a test moves it. */
+  readonly parent: { pid: number };
+  /** Process groups that were killed. */
+  readonly killed: number[];
   /** Hands an uncaught error to whoever asked for it. */
   crash(error: unknown): number;
 }
@@ -46,10 +58,13 @@ const STARTED_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
 
 /** Makes a host in memory. */
 export function memorySys(host: MemoryHost = {}): MemorySys {
-  const nodes = makeNodes(host.files ?? {});
+  const nodes = host.nodes ?? makeNodes(host.files ?? {});
   const commands: Command[] = [];
   const written = { stdout: "", stderr: "" };
   const clock = { elapsedMs: 1 };
+  const parent = { pid: 1000 };
+  const killed: number[] = [];
+  const held = new Set<string>(host.locked ?? []);
   let onUncaught: (error: unknown) => number = () => 1;
   return {
     ...memoryFiles(nodes, host.failing ?? {}),
@@ -57,8 +72,18 @@ export function memorySys(host: MemoryHost = {}): MemorySys {
     commands,
     written,
     clock,
+    parent,
+    killed,
+    kernel: memoryKernel(nodes, host.reactions ?? {}),
+    ppid: () => parent.pid,
+    lock: (path) => memoryLock(path, held),
+    sleep: (durationMs) => {
+      clock.elapsedMs += durationMs;
+      return Promise.resolve();
+    },
+    killGroup: (group) => void killed.push(group),
     args: host.args ?? [],
-    pid: 4242,
+    pid: host.pid ?? 4242,
     uid: () => host.uid ?? 0,
     hostname: () => host.hostname ?? "hv-01",
     now: () => new Date(STARTED_MS + clock.elapsedMs),
@@ -72,6 +97,7 @@ export function memorySys(host: MemoryHost = {}): MemorySys {
     },
     run: (command) => {
       commands.push(command);
+      command.onStart?.(5000 + commands.length);
       return Promise.resolve(runInMemory(command, host.programs ?? {}));
     },
     onUncaught: (handle) => {
@@ -79,6 +105,13 @@ export function memorySys(host: MemoryHost = {}): MemorySys {
     },
     crash: (error) => onUncaught(error),
   };
+}
+
+/** A lock of the host in memory; one that is taken stays so until it is disposed of. */
+function memoryLock(path: string, held: Set<string>): Disposable | undefined {
+  if (held.has(path)) return undefined;
+  held.add(path);
+  return { [Symbol.dispose]: () => void held.delete(path) };
 }
 
 function runInMemory(command: Command, programs: Readonly<Record<string, MemoryProgram>>): CommandResult {
@@ -148,15 +181,26 @@ function memoryFiles(nodes: Map<string, MemoryNode>, failing: Readonly<Record<st
     },
     makeDirectory: (path, mode) => write(path, { kind: "directory", text: "", uid: 0, mode }),
     rename: (from, to) => {
+      const moved = [...nodes].filter(([path]) => path.startsWith(`${from}/`));
+      if (moved.length > 0 && hasInside(nodes, to)) throw new Error(`Directory not empty (os error 39): "${to}"`);
       write(to, node(from));
       nodes.delete(from);
+      for (const [path, inside] of moved) {
+        nodes.delete(path);
+        nodes.set(to + path.slice(from.length), inside);
+      }
     },
     removeFile: (path) => {
       node(path);
+      if (hasInside(nodes, path)) throw new Error(`Directory not empty (os error 39): "${path}"`);
       nodes.delete(path);
     },
     tryWithLock: (_path, action) => action(),
   };
+}
+
+function hasInside(nodes: Map<string, MemoryNode>, folder: string): boolean {
+  return nodes.keys().some((path) => path.startsWith(`${folder}/`));
 }
 
 function factsOf(node: MemoryNode | undefined): FileFacts | undefined {

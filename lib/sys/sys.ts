@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { Kernel } from "./kernel.ts";
+
 /** What `lstat` says of a path. */
 export interface FileFacts {
   readonly kind: "file" | "directory" | "symlink" | "other";
@@ -25,6 +27,8 @@ export interface Command {
   readonly timeoutMs: number;
   /** How much of each output stream is kept; the rest is read and thrown away. */
   readonly outputBytesMax: number;
+  /** Told of the process at once; it leads a session and a process group of its own. */
+  readonly onStart?: (pid: number) => void;
 }
 
 /** How a program ended. */
@@ -58,6 +62,10 @@ export interface Sys {
   /** The arguments after the program's name. */
   readonly args: readonly string[];
   readonly pid: number;
+  /** The kernel's own files. */
+  readonly kernel: Kernel;
+  /** The process that called this one, as of now: another one once that has died. */
+  ppid(): number;
   uid(): number;
   hostname(): string;
   now(): Date;
@@ -86,6 +94,14 @@ export interface Sys {
   makeDirectory(path: string, mode: number): void;
   rename(from: string, to: string): void;
   removeFile(path: string): void;
+  /**
+   * Takes the lock file at `path`, made if need be; `undefined` when another process holds it. It is let go by disposing, and
+   * when the process ends, however that happens.
+   */
+  lock(path: string): Disposable | undefined;
+  sleep(durationMs: number): Promise<void>;
+  /** Sends SIGKILL to a whole process group; one that is gone is no error. */
+  killGroup(group: number): void;
   /** Runs `action` while holding the lock file at `path`, or not at all when another process holds it. */
   tryWithLock(path: string, action: () => void): void;
   run(command: Command): Promise<CommandResult>;

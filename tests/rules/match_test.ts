@@ -151,7 +151,7 @@ for (const { name, call: [driverName, object, operation, extra = "-"], when, unl
       document: new Uint8Array(),
       parse: parseDocument,
     });
-    const rule = { name: "r", file: "rules.toml", when, unless, namespaces: {}, actions: [] };
+    const rule = { name: "r", file: "rules.toml", when, unless, while: "guest", namespaces: {}, actions: [] } as const;
     const ruleSet = { rules: [rule], settings: { budgetsMs: {} } };
     const [match] = matchRules(ruleSet, call, (path) => path === "/run/maintenance");
     assertEquals([match?.matches, match?.verdicts.at(-1)?.because], [matches, because]);

@@ -39,6 +39,7 @@ export const lxc = {
     },
     stopped: {
       ...ending,
+      mustNotWait: true,
       verb: "release",
       lifetimes: ["running"],
       budgetMs: LXC_BUDGET_MS,
@@ -48,6 +49,7 @@ export const lxc = {
     },
     release: {
       ...ending,
+      mustNotWait: true,
       verb: "release",
       lifetimes: ["domain", "running"],
       budgetMs: LXC_BUDGET_MS,

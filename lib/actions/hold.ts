@@ -1,0 +1,73 @@
+/**
+ * What actions that last have in common.
+ * @module
+ */
+import * as v from "valibot";
+import type { AnyDemand } from "../plan/demand.ts";
+import type { Hold, OnError } from "../plan/intent.ts";
+import { type Action, lifetimeOf, type RuleContext, type While } from "./action.ts";
+import type { HookCall } from "../libvirt/call.ts";
+import { failurePolicy } from "../libvirt/driver.ts";
+
+/** One demand with what a person reads of it. */
+export type Part = AnyDemand & { readonly text: string };
+
+/** What planning a lasting action comes to: what shall be held, or why that cannot be told. */
+export type Parts = readonly Part[] | { readonly problem: string };
+
+/** How an action that lasts is made. */
+export interface HoldOptions {
+  /** The key in the rule. */
+  readonly kind: string;
+  readonly lasts: "domain" | "running";
+  /** Whose life it may follow. */
+  readonly whiles: readonly While[];
+  readonly looksAtDocument: boolean;
+  readonly programs?: Action["programs"];
+  readonly onError: OnError | undefined;
+  readonly misfits?: Action["misfits"];
+  /** Pure. */
+  parts(rule: RuleContext, call: HookCall): Parts;
+}
+
+/** `on_error` of an action, as an entry of its table's schema. */
+export function onErrorEntry(): v.OptionalSchema<v.GenericSchema<unknown, OnError>, undefined> {
+  return v.optional(v.picklist(["fail", "continue"], '"fail" or "continue"'));
+}
+
+/** Makes an action whose demands last. */
+export function holdAction(options: HoldOptions): Action {
+  const { kind, lasts, looksAtDocument, programs = [] } = options;
+  return {
+    kind,
+    lasts,
+    looksAtDocument,
+    programs,
+    misfits: async (rule, places) => {
+      const own = await options.misfits?.(rule, places) ?? [];
+      if (options.whiles.includes(rule.while)) return own;
+      const found = `${kind} while a ${rule.while} lives`;
+      return [{
+        path: [],
+        found,
+        expected: `a rule with while = ${options.whiles.map((one) => `"${one}"`).join(" or ")}`,
+      }];
+    },
+    plan: (rule, call) => {
+      const onError = options.onError ?? (failurePolicy(call.facts) === "strict" ? "fail" : "continue");
+      const parts = options.parts(rule, call);
+      if ("problem" in parts) {
+        return [{ kind: "fault", rule: rule.name, action: kind, message: parts.problem, onError }];
+      }
+      const lifetime = lifetimeOf(lasts, rule);
+      return parts.map((part, index): Hold => ({
+        ...part,
+        kind: "hold",
+        rule: rule.name,
+        action: parts.length === 1 ? kind : `${kind}.${index + 1}`,
+        lifetime,
+        onError,
+      }));
+    },
+  };
+}

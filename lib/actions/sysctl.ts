@@ -1,0 +1,49 @@
+/**
+ * `sysctl = { "vm.swappiness" = 1 }`: keys of the kernel, set while somebody lives.
+ * @module
+ */
+import * as v from "valibot";
+import type { Action } from "./action.ts";
+import { holdAction, type Part } from "./hold.ts";
+
+const VALUE = "a text, a whole number, true or false";
+
+/** The configuration of `sysctl`, as a schema. */
+export function sysctlSchema(): v.GenericSchema<unknown, Action> {
+  const name = v.pipe(
+    v.string(),
+    v.regex(/^[A-Za-z0-9_-]+([./][A-Za-z0-9_:@*-]+)+$/, 'a key such as "vm.swappiness"'),
+  );
+  const value = v.union([
+    v.pipe(v.string(VALUE), v.regex(/^[^\0\n]+$/, "a text on one line")),
+    v.pipe(v.number(VALUE), v.integer(VALUE)),
+    v.boolean(VALUE),
+  ], VALUE);
+  return v.pipe(
+    v.record(name, value, 'a table of keys, such as { "vm.swappiness" = 1 }'),
+    v.check((table) => Object.keys(table).length > 0, 'at least one key, such as "vm.swappiness"'),
+    v.transform((table) => sysctl(Object.entries(table).map(([key, given]) => part(key, given)))),
+  );
+}
+
+function part(key: string, given: string | number | boolean): Part {
+  const value = typeof given === "boolean" ? String(Number(given)) : String(given);
+  return { resource: "sysctl", demand: { name: kernelName(key), value }, text: `sysctl ${key} = ${value}` };
+}
+
+/** As `sysctl.d` reads names: where a dot comes first, dots separate and slashes are dots of a name. */
+function kernelName(key: string): string {
+  if (/^[^.]*\//.test(key)) return key;
+  return key.replace(/[./]/g, (separator) => separator === "." ? "/" : ".");
+}
+
+function sysctl(parts: readonly Part[]): Action {
+  return holdAction({
+    kind: "sysctl",
+    lasts: "domain",
+    whiles: ["guest", "network", "port"],
+    looksAtDocument: false,
+    onError: undefined,
+    parts: () => parts,
+  });
+}

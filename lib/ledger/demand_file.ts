@@ -1,0 +1,102 @@
+/**
+ * Demands as they lie in the ledger: one immutable file each.
+ * @module
+ */
+import * as v from "valibot";
+import type { Lifetime } from "../plan/demand.ts";
+import { type FileSys, HALF_WRITTEN, readFile, removeIfThere, setAside, writeFile } from "./file.ts";
+import { type Holder, holderId, holderSchema } from "./holder.ts";
+import { hashName, resourceFolder } from "./layout.ts";
+
+/** The daemon that a demand came from. */
+export interface Daemon {
+  readonly pid: number;
+  /** In the kernel's ticks since boot: with the number it names one process for ever. */
+  readonly startTime: string;
+  /** The program's name: `libvirtd`, `virtqemud`. */
+  readonly name: string;
+}
+
+/** A demand with all that releasing it takes. */
+export interface DemandRecord {
+  readonly key: string;
+  /** The kind of resource. */
+  readonly resource: string;
+  readonly holder: Holder;
+  readonly rule: string;
+  /** The action in its rule: `hugepages`, `services.2`. */
+  readonly action: string;
+  readonly lifetime: Lifetime;
+  /** Its place in the order in which the holder's demands were acquired. */
+  readonly order: number;
+  readonly demand: unknown;
+  readonly daemon: Daemon;
+  /** ISO 8601, UTC. */
+  readonly since: string;
+}
+
+/** A record and where it lies. */
+export interface FiledDemand {
+  readonly record: DemandRecord;
+  /** The resource's folder. */
+  readonly folder: string;
+  readonly path: string;
+}
+
+const recordSchema: v.GenericSchema<unknown, DemandRecord> = v.object({
+  key: v.string(),
+  resource: v.string(),
+  holder: holderSchema,
+  rule: v.string(),
+  action: v.string(),
+  lifetime: v.picklist(["domain", "running", "network", "port"]),
+  order: v.number(),
+  demand: v.unknown(),
+  daemon: v.object({ pid: v.number(), startTime: v.string(), name: v.string() }),
+  since: v.string(),
+});
+
+/** The file's name: it begins with its holder's, and acquiring the same again replaces it. */
+export async function demandFileName(record: DemandRecord): Promise<string> {
+  const { holder, rule, action, key, lifetime } = record;
+  const rest = await hashName(JSON.stringify([rule, action, key, lifetime]));
+  return `${await holderPrefix(holder)}${rest}.json`;
+}
+
+/** How the names of a holder's demands begin; ports are told from the rest, as networks and guests end them too. */
+export async function holderPrefix(holder: Holder): Promise<string> {
+  return `${holder.kind === "port" ? "p" : "h"}-${await hashName(holderId(holder))}-`;
+}
+
+/** Writes a demand into the folder of its resource. */
+export async function writeDemand(folder: string, record: DemandRecord, sys: FileSys): Promise<FiledDemand> {
+  const path = `${resourceFolder(folder).demands}/${await demandFileName(record)}`;
+  writeFile(path, { ...record }, sys);
+  return { record, folder, path };
+}
+
+/** The names of a resource's demands, in order. */
+export function demandNames(folder: string, sys: Pick<FileSys, "readDirectory">): readonly string[] {
+  return (sys.readDirectory(resourceFolder(folder).demands) ?? []).filter((name) => !name.endsWith(HALF_WRITTEN));
+}
+
+/** Reads the demands of these names. What cannot be read is set aside, and `notes` says so. */
+export function readDemands(
+  folder: string,
+  names: readonly string[],
+  sys: FileSys,
+  notes: string[],
+): readonly FiledDemand[] {
+  return names.flatMap((name): FiledDemand[] => {
+    const path = `${resourceFolder(folder).demands}/${name}`;
+    const reading = readFile(path, recordSchema, sys);
+    if (reading.kind === "data") return [{ record: reading.data, folder, path }];
+    if (reading.kind === "damaged") notes.push(setAside(path, reading.reason, sys));
+    return [];
+  });
+}
+
+/** Removes a demand; one that is gone already is no error. */
+export function removeDemand(filed: FiledDemand, sys: FileSys): void {
+  removeIfThere(filed.path, sys);
+}

@@ -1,0 +1,79 @@
+/**
+ * Single files of the ledger: written whole or not at all, read only where they are regular files of our format.
+ * @module
+ */
+import * as v from "valibot";
+import type { Sys } from "../sys/sys.ts";
+import { DAMAGED_DIRECTORY, FORMAT } from "./layout.ts";
+
+/** What files of the ledger need of the world. */
+export type FileSys = Pick<
+  Sys,
+  "lstat" | "readTextFile" | "createFile" | "rename" | "removeFile" | "makeDirectory" | "readDirectory" | "pid"
+>;
+
+const FILE_BYTES_MAX = 1024 * 1024;
+/** Ends the name of a file that is being written, behind the process that does. */
+export const HALF_WRITTEN = ".tmp";
+
+/** What came of reading a file. */
+export type FileReading<Data> =
+  | { readonly kind: "data"; readonly data: Data }
+  | { readonly kind: "missing" }
+  | { readonly kind: "damaged"; readonly reason: string };
+
+/** Writes a file under its name only when all of it is there: a killed process leaves the old one, or none. */
+export function writeFile(path: string, data: Readonly<Record<string, unknown>>, sys: FileSys): void {
+  const half = `${path}.${sys.pid}${HALF_WRITTEN}`;
+  // Left by a process that was killed and had our number.
+  if (sys.lstat(half) !== undefined) sys.removeFile(half);
+  sys.createFile(half, `${JSON.stringify({ format: FORMAT, ...data })}\n`, 0o600);
+  sys.rename(half, path);
+}
+
+/** Reads a file. Looked at first: opening a FIFO would wait for ever. */
+export function readFile<Data>(
+  path: string,
+  schema: v.GenericSchema<unknown, Data>,
+  sys: FileSys,
+): FileReading<Data> {
+  const facts = sys.lstat(path);
+  if (facts === undefined) return { kind: "missing" };
+  if (facts.kind !== "file") return { kind: "damaged", reason: "it is not a regular file" };
+  let json: unknown;
+  try {
+    json = JSON.parse(sys.readTextFile(path, FILE_BYTES_MAX));
+  } catch (error) {
+    // Between the look and the reading somebody may have removed it, which is no damage.
+    if (sys.lstat(path) === undefined) return { kind: "missing" };
+    return { kind: "damaged", reason: error instanceof Error ? error.message : String(error) };
+  }
+  const format = v.safeParse(v.object({ format: v.number() }), json);
+  if (!format.success) return { kind: "damaged", reason: "it has no format" };
+  if (format.output.format !== FORMAT) {
+    return { kind: "damaged", reason: `it is of format ${format.output.format}, and this version knows ${FORMAT}` };
+  }
+  const result = v.safeParse(schema, json);
+  return result.success
+    ? { kind: "data", data: result.output }
+    : { kind: "damaged", reason: `${v.getDotPath(result.issues[0]) ?? "it"}: ${result.issues[0].message}` };
+}
+
+/** Puts a file where nobody reads it; says so. */
+export function setAside(path: string, reason: string, sys: FileSys): string {
+  if (sys.lstat(DAMAGED_DIRECTORY) === undefined) sys.makeDirectory(DAMAGED_DIRECTORY, 0o700);
+  const taken = sys.readDirectory(DAMAGED_DIRECTORY) ?? [];
+  const name = `${taken.length + 1}-${sys.pid}-${path.slice(path.lastIndexOf("/") + 1)}`;
+  sys.rename(path, `${DAMAGED_DIRECTORY}/${name}`);
+  return `${path} cannot be read (${reason}): it is now ${DAMAGED_DIRECTORY}/${name}`;
+}
+
+/** Removes a file that may be gone already. */
+export function removeIfThere(path: string, sys: FileSys): void {
+  if (sys.lstat(path) === undefined) return;
+  try {
+    sys.removeFile(path);
+  } catch (error) {
+    if (sys.lstat(path) !== undefined) throw error;
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * Brings the host to what the living hold: removes the demands of the dead, converges everything.
+ * @module
+ */
+import { converge, type Converged, type Work } from "./converge.ts";
+import { demandNames, type FiledDemand, readDemands } from "./demand_file.ts";
+import { byHolder, judge, type Verdict } from "./evidence.ts";
+import type { Holder } from "./holder.ts";
+import { lockHolder, noteNotRunning } from "./holder_file.ts";
+import { demandsOf, releaseAll } from "./holds.ts";
+import { resourceNames } from "./ledger.ts";
+
+/** What reconciling takes besides its time. */
+export interface ReconcileOptions {
+  /** Which holders are judged; the others are left alone. */
+  readonly includes: (holder: Holder) => boolean;
+  /** Whether holders of which nothing shows that they live are released too. */
+  readonly stale: boolean;
+  /** Only tells what would be done. */
+  readonly dryRun: boolean;
+}
+
+/** What became of one holder. */
+export interface Judged {
+  readonly holder: Holder;
+  readonly verdict: Verdict;
+  readonly released: boolean;
+  readonly results: readonly Converged[];
+}
+
+/** What came of reconciling. */
+export interface Reconciled {
+  readonly holders: readonly Judged[];
+  /** What came of every resource at the end. */
+  readonly resources: readonly Converged[];
+}
+
+const ALL_LIFETIMES = ["domain", "running", "network", "port"] as const;
+
+/** Releases the dead, then converges all. */
+export async function reconcile(options: ReconcileOptions, work: Work): Promise<Reconciled> {
+  const holders: Judged[] = [];
+  for (const [{ record }] of byHolder(allDemands(work))) {
+    if (options.includes(record.holder)) holders.push(await reconcileHolder(record.holder, options, work));
+  }
+  const resources: Converged[] = [];
+  if (!options.dryRun) {
+    for (const folder of resourceNames(work.sys)) resources.push(await converge(folder, work));
+  }
+  return { holders, resources };
+}
+
+/** Every demand in the ledger. */
+export function allDemands({ sys, notes }: Pick<Work, "sys" | "notes">): readonly FiledDemand[] {
+  return resourceNames(sys).flatMap((folder) => readDemands(folder, demandNames(folder, sys), sys, notes))
+    .sort((a, b) => a.record.order - b.record.order);
+}
+
+/** Judges under the holder's lock: nobody begins to hold while its demands are looked at and removed. */
+async function reconcileHolder(holder: Holder, options: ReconcileOptions, work: Work): Promise<Judged> {
+  using lock = await lockHolder(holder, 0, work.sys);
+  if (lock === undefined) {
+    const because = "a hook call for it is under way";
+    return { holder, verdict: { kind: "unknown", because }, released: false, results: [] };
+  }
+  const all = await demandsOf({ holder, lifetimes: ALL_LIFETIMES }, work);
+  const own = all.filter(({ record }) => record.holder.kind === holder.kind && record.holder.uuid === holder.uuid);
+  const verdict = await judge(own.map(({ record }) => record), work.sys);
+  const isOver = verdict.kind === "dead" || (options.stale && verdict.kind === "stale");
+  if (!isOver || options.dryRun) return { holder, verdict, released: false, results: [] };
+  const results = await releaseAll(all, work);
+  await noteNotRunning(holder, work.sys);
+  return { holder, verdict, released: true, results };
+}

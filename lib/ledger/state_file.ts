@@ -1,0 +1,60 @@
+/**
+ * What the ledger remembers of a resource: the only file that is read, changed and written, under the resource's lock.
+ * @module
+ */
+import * as v from "valibot";
+import { type FileSys, readFile, removeIfThere, setAside, writeFile } from "./file.ts";
+import { resourceFolder } from "./layout.ts";
+
+/** The state of a resource. */
+export interface State {
+  readonly key: string;
+  /** The kind of resource. */
+  readonly resource: string;
+  /** What stood before our first write. */
+  readonly original: unknown;
+  /** What stood after our last write, as read back. */
+  readonly written: unknown;
+  /** What we were about to write. */
+  readonly pending: unknown;
+  /** Why it is not as it should be, as the last try left it. */
+  readonly problem: string | undefined;
+}
+
+const stateSchema: v.GenericSchema<unknown, State> = v.pipe(
+  v.object({
+    key: v.string(),
+    resource: v.string(),
+    original: v.unknown(),
+    written: v.optional(v.unknown()),
+    pending: v.optional(v.unknown()),
+    problem: v.optional(v.string()),
+  }),
+  v.transform(({ key, resource, original, written, pending, problem }) => ({
+    key,
+    resource,
+    original,
+    written,
+    pending,
+    problem,
+  })),
+);
+
+/** Reads a resource's state; `undefined` where nothing is remembered. What cannot be read is set aside. */
+export function readState(folder: string, sys: FileSys, notes: string[]): State | undefined {
+  const path = resourceFolder(folder).state;
+  const reading = readFile(path, stateSchema, sys);
+  if (reading.kind === "data") return reading.data;
+  if (reading.kind === "damaged") notes.push(setAside(path, reading.reason, sys));
+  return undefined;
+}
+
+/** Remembers a resource's state. */
+export function writeState(folder: string, state: State, sys: FileSys): void {
+  writeFile(resourceFolder(folder).state, { ...state }, sys);
+}
+
+/** Remembers nothing more of a resource. */
+export function forgetState(folder: string, sys: FileSys): void {
+  removeIfThere(resourceFolder(folder).state, sys);
+}

@@ -1,0 +1,30 @@
+/**
+ * Waiting for a lock: polled, since a waiter that gives up must leave nothing behind that takes the lock later.
+ * @module
+ */
+import type { Sys } from "../sys/sys.ts";
+import { LedgerError } from "./ledger.ts";
+
+const [FIRST_POLL_MS, LONGEST_POLL_MS] = [2, 50];
+
+/** What waiting needs of the world. */
+export type LockSys = Pick<Sys, "lock" | "lstat" | "sleep" | "elapsedMs">;
+
+/**
+ * Takes a lock, or gives up at `untilMs` (milliseconds since the program started); then `undefined`.
+ * @throws {LedgerError} when what is there is no lock file
+ */
+export async function waitForLock(path: string, untilMs: number, sys: LockSys): Promise<Disposable | undefined> {
+  const facts = sys.lstat(path);
+  if (facts !== undefined && facts.kind !== "file") {
+    throw new LedgerError(`Cannot lock ${path}: it is not a regular file`);
+  }
+  let pollMs = FIRST_POLL_MS;
+  while (true) {
+    const lock = sys.lock(path);
+    if (lock !== undefined) return lock;
+    if (sys.elapsedMs() + pollMs > untilMs) return undefined;
+    await sys.sleep(pollMs);
+    pollMs = Math.min(pollMs * 2, LONGEST_POLL_MS);
+  }
+}

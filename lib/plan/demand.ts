@@ -1,0 +1,109 @@
+/**
+ * What a holder can need of the host, as data: the vocabulary that actions write, the ledger keeps and resources fulfil.
+ * @module
+ */
+import type { Lifetime } from "../libvirt/driver.ts";
+
+/** How long a demand lasts. */
+export type { Lifetime };
+
+/** Huge pages of one size. */
+export interface HugepagesDemand {
+  /** In KiB; `"default"` for the host's default size. */
+  readonly sizeKib: number | "default";
+  /** How many pages on which node of the host; without a node they are spread over all. */
+  readonly parts: readonly { readonly node: number | undefined; readonly pages: number }[];
+}
+
+/** One key below `/proc/sys`. */
+export interface SysctlDemand {
+  /** With slashes, as the kernel has it: `net/ipv4/ip_forward`. */
+  readonly name: string;
+  readonly value: string;
+}
+
+/** A kernel module. */
+export interface ModuleDemand {
+  readonly name: string;
+  readonly state: "loaded" | "unloaded";
+}
+
+/** A unit of systemd. */
+export interface ServiceDemand {
+  /** With its suffix: `display-manager.service`. */
+  readonly unit: string;
+  readonly state: "active" | "inactive";
+}
+
+/** CPUs that the host's own programs keep off. */
+export interface CpusDemand {
+  readonly cpus: readonly number[];
+}
+
+/** The frequency governor of one CPU. */
+export interface GovernorDemand {
+  readonly cpu: number;
+  readonly governor: string;
+}
+
+/** A PCI device, handed to a driver. */
+export interface PciDemand {
+  /** `0000:01:00.0` */
+  readonly address: string;
+  readonly driver: string;
+  /** What is done about programs that use the device. */
+  readonly holders: "fail" | "wait" | "stop";
+  /** libvirt itself takes the device from the host and gives it back. */
+  readonly managed: boolean;
+}
+
+/** A program that is run once, and one that undoes it. */
+export interface CommandDemand {
+  readonly argv: readonly [string, ...string[]];
+  readonly undo: readonly [string, ...string[]] | undefined;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly timeoutMs: number | undefined;
+}
+
+/** A program that lives while the holder lives. */
+export interface ProcessDemand {
+  readonly argv: readonly [string, ...string[]];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** Demands by the kind of resource that fulfils them. */
+export interface Demands {
+  readonly module: ModuleDemand;
+  readonly service: ServiceDemand;
+  readonly sysctl: SysctlDemand;
+  readonly cpus: CpusDemand;
+  readonly governor: GovernorDemand;
+  readonly hugepages: HugepagesDemand;
+  readonly pci: PciDemand;
+  readonly process: ProcessDemand;
+  readonly command: CommandDemand;
+}
+
+/** The kinds of resources. */
+export type ResourceName = keyof Demands;
+
+/**
+ * The order in which kinds are acquired; they are released in reverse. What others need comes first: a module before
+ * the device it drives, a service that holds a device before the device.
+ */
+export const RESOURCE_ORDER = {
+  module: 0,
+  service: 1,
+  sysctl: 2,
+  cpus: 3,
+  governor: 4,
+  hugepages: 5,
+  pci: 6,
+  process: 7,
+  command: 8,
+} as const satisfies Record<ResourceName, number>;
+
+/** A demand with the kind of resource it is for. */
+export type AnyDemand = {
+  readonly [Name in ResourceName]: { readonly resource: Name; readonly demand: Demands[Name] };
+}[ResourceName];

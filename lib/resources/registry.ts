@@ -1,0 +1,18 @@
+/**
+ * The kinds of resources there are. Each is loaded when a demand first needs it. One more kind is one more row.
+ * @module
+ */
+import type { ResourceName } from "../plan/demand.ts";
+import type { Resource } from "./resource.ts";
+
+const LOADERS: Partial<Record<ResourceName, () => Promise<Resource>>> = {
+  sysctl: async () => (await import("./sysctl.ts")).sysctl,
+};
+
+/** Loads a kind by its name; `undefined` for a kind that this version does not know. */
+export async function loadResource(name: string): Promise<Resource | undefined> {
+  for (const [known, load] of Object.entries(LOADERS)) {
+    if (known === name) return await load();
+  }
+  return undefined;
+}

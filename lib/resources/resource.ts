@@ -1,0 +1,148 @@
+/**
+ * What a kind of resource is: one piece of host state that holders share. How demands are counted is a pure function; what
+ * touches the host is `resolve`, `read` and `write`, and only `write` changes it.
+ * @module
+ */
+import * as v from "valibot";
+import type { ResourceName } from "../plan/demand.ts";
+import type { Sys } from "../sys/sys.ts";
+import type { Tool } from "../sys/tools.ts";
+
+/** A demand that somebody holds. */
+export interface Held<Demand> {
+  /** Whose it is, for people: `guest "web-1" (rule "gaming")`. */
+  readonly who: string;
+  readonly demand: Demand;
+}
+
+/** A demand with the key of its resource, once the host was asked; or why it cannot be fulfilled. Nothing is touched yet. */
+export type Resolution<Demand> =
+  | { readonly kind: "resolved"; readonly key: string; readonly demand: Demand; readonly note?: string }
+  | Refused;
+
+/** Why something is not done, and what to do about it. */
+export interface Refused {
+  readonly kind: "refused";
+  readonly reason: string;
+  readonly hint?: string | undefined;
+}
+
+/** What the host says now. `gone`: there is no such thing any more, and nothing to put back. */
+export type Reading<Value> =
+  | { readonly kind: "value"; readonly value: Value }
+  | { readonly kind: "gone"; readonly reason: string }
+  | { readonly kind: "unreadable"; readonly reason: string };
+
+/** What the host shall be, or why demands cannot all be fulfilled. */
+export type Wanted<Value> =
+  | { readonly kind: "value"; readonly value: Value }
+  | { readonly kind: "conflict"; readonly reason: string };
+
+/** What the ledger remembers of a resource. */
+export interface Noted<Value> {
+  /** What stood before our first write. */
+  readonly original: Value;
+  /** What stood after our last write, as read back. */
+  readonly written: Value | undefined;
+  /** What we were about to write; left behind by a hook that was killed. */
+  readonly pending: Value | undefined;
+}
+
+/** A change to make. */
+export interface Change<Value> {
+  readonly key: string;
+  /** What stands now. */
+  readonly from: Value;
+  readonly to: Value;
+  readonly noted: Noted<Value>;
+  /** Time is up then, in milliseconds since the program started. */
+  readonly deadlineMs: number;
+  /** Keeps what must not be forgotten if this process is killed now: it takes the place of `pending`. */
+  note(pending: Value): void;
+}
+
+/** What came of a write. `stands`: it is done, and this is what stands, where reading could not tell. */
+export type WriteEnd<Value> =
+  | { readonly kind: "written" }
+  | { readonly kind: "stands"; readonly value: Value }
+  | { readonly kind: "failed"; readonly reason: string; readonly hint?: string | undefined }
+  /** The kernel does not come back from it. */
+  | { readonly kind: "stuck"; readonly reason: string };
+
+/** A kind of resource. `Value` is plain data, in normal form: two values are the same when their JSON is. */
+export interface ResourceSpec<Demand, Value> {
+  readonly name: ResourceName;
+  readonly demand: v.GenericSchema<unknown, Demand>;
+  readonly value: v.GenericSchema<unknown, Value>;
+  /**
+   * How the original is put back. `absolute`: where our own write still stands. `difference`: what others added or took
+   * meanwhile stays, as {@linkcode ResourceSpec.rebase} says.
+   */
+  readonly restores: "absolute" | "difference";
+  /** Programs of users run in `write`: no lock is held meanwhile. */
+  readonly unlocked?: true;
+  /** The programs it needs on the host. A demand is refused where one is missing. */
+  readonly tools: readonly Tool[];
+  /** Finds the resource of a demand, puts the demand in normal form, and checks all that can be checked before. */
+  resolve(demand: Demand, sys: Sys): Promise<Resolution<Demand>>;
+  /** What the host says now. */
+  read(key: string, sys: Sys, noted: Noted<Value> | undefined): Promise<Reading<Value>>;
+  /** What it shall be while these hold it: at least one. Pure. */
+  wanted(original: Value, held: readonly Held<Demand>[]): Wanted<Value>;
+  /** The original, moved by what others changed: what stands is neither what we wrote nor what we were about to. Pure. */
+  rebase?(noted: Noted<Value>, actual: Value): Value;
+  /** Makes the change. */
+  write(change: Change<Value>, sys: Sys): Promise<WriteEnd<Value>>;
+  /** A value, for people. */
+  describe(value: Value): string;
+}
+
+/** A kind of resource whose demands and values come from files: each is parsed where it comes in. */
+export type Resource = ResourceSpec<unknown, unknown>;
+
+/** A value from the ledger is not of its kind: another version wrote it, or it is damaged. */
+export class ResourceDataError extends TypeError {
+  override readonly name = "ResourceDataError";
+}
+
+/** Closes a kind of resource: from here on its demands and values are data that it parses itself. */
+export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Resource {
+  const demand = (data: unknown): Demand => parse(spec.demand, data, `a demand of ${spec.name}`);
+  const value = (data: unknown): Value => parse(spec.value, data, `a value of ${spec.name}`);
+  const noted = (data: Noted<unknown>): Noted<Value> => ({
+    original: value(data.original),
+    written: data.written === undefined ? undefined : value(data.written),
+    pending: data.pending === undefined ? undefined : value(data.pending),
+  });
+  const { rebase } = spec;
+  return {
+    name: spec.name,
+    demand: spec.demand,
+    value: spec.value,
+    restores: spec.restores,
+    tools: spec.tools,
+    ...(spec.unlocked === undefined ? {} : { unlocked: spec.unlocked }),
+    resolve: (data, sys) => spec.resolve(demand(data), sys),
+    read: (key, sys, data) => spec.read(key, sys, data === undefined ? undefined : noted(data)),
+    wanted: (original, held) =>
+      spec.wanted(value(original), held.map((one) => ({ who: one.who, demand: demand(one.demand) }))),
+    ...(rebase === undefined ? {} : { rebase: (data, actual) => rebase.call(spec, noted(data), value(actual)) }),
+    write: (change, sys) =>
+      spec.write(
+        { ...change, from: value(change.from), to: value(change.to), noted: noted(change.noted) },
+        sys,
+      ),
+    describe: (data) => spec.describe(value(data)),
+  };
+}
+
+function parse<Output>(schema: v.GenericSchema<unknown, Output>, data: unknown, what: string): Output {
+  const result = v.safeParse(schema, data);
+  if (result.success) return result.output;
+  throw new ResourceDataError(`Cannot read ${what}: ${result.issues[0].message}`);
+}
+
+/** Whether two values are the same. */
+export function sameValue(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

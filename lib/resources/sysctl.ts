@@ -1,0 +1,53 @@
+/**
+ * Keys below `/proc/sys`. All holders of a key must want the same value.
+ * @module
+ */
+import * as v from "valibot";
+import type { SysctlDemand } from "../plan/demand.ts";
+import type { Sys } from "../sys/sys.ts";
+import { agreed } from "./exclusive.ts";
+import { type Reading, type Resolution, resource } from "./resource.ts";
+
+const PREFIX = "sysctl/";
+const WRITE_TIMEOUT_MS = 3_000;
+
+/** The kind. */
+export const sysctl = resource<SysctlDemand, string>({
+  name: "sysctl",
+  demand: v.object({ name: v.string(), value: v.string() }),
+  value: v.string(),
+  restores: "absolute",
+  tools: [],
+  resolve,
+  read: (key, sys) => readKey(key.slice(PREFIX.length), sys),
+  wanted: (_original, held) => agreed(held, { value: ({ value }) => value, text: ({ value }) => value }),
+  write: async (change, sys) => {
+    const end = await sys.kernel.write(pathOf(change.key.slice(PREFIX.length)), change.to, WRITE_TIMEOUT_MS);
+    if (end.kind === "written") return end;
+    const reason = end.kind === "stuck" ? "the write hangs in the kernel" : end.reason;
+    return end.kind === "stuck" ? { kind: "stuck", reason } : { kind: "failed", reason };
+  },
+  describe: (value) => value,
+});
+
+function pathOf(name: string): string {
+  return `/proc/sys/${name}`;
+}
+
+/** The kernel separates numbers by tabs and ends with a line feed. */
+function normal(text: string): string {
+  return text.trim().replace(/\s+/g, " ");
+}
+
+async function resolve(demand: SysctlDemand, sys: Sys): Promise<Resolution<SysctlDemand>> {
+  const reading = await readKey(demand.name, sys);
+  if (reading.kind !== "value") return { kind: "refused", reason: reading.reason, hint: "see: sysctl -a" };
+  return { kind: "resolved", key: `${PREFIX}${demand.name}`, demand: { ...demand, value: normal(demand.value) } };
+}
+
+async function readKey(name: string, sys: Sys): Promise<Reading<string>> {
+  const text = (await sys.kernel.read([pathOf(name)])).get(pathOf(name));
+  return text === undefined
+    ? { kind: "gone", reason: `there is no ${pathOf(name)}` }
+    : { kind: "value", value: normal(text) };
+}

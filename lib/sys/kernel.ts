@@ -1,0 +1,32 @@
+/**
+ * The kernel's own files, below `/proc`, `/sys` and `/dev`. A binary of ours holds no permission to open them, so a child
+ * does: then a write that hangs in the kernel hangs a child, which can be abandoned.
+ * @module
+ */
+
+/** What came of a write. The kernel takes one whole or refuses it. */
+export type KernelWrite =
+  | { readonly kind: "written" }
+  | { readonly kind: "refused"; readonly reason: string }
+  /** Not even SIGKILL ended it: the kernel is still at it, and nobody waits for it any more. */
+  | { readonly kind: "stuck" };
+
+/** The kernel's files. */
+export interface Kernel {
+  /** What files hold, by path; a file that is not there, or cannot be read, is missing in the answer. */
+  read(paths: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /** Writes a file that is there, in one piece. */
+  write(path: string, text: string, timeoutMs: number): Promise<KernelWrite>;
+  /** What a folder holds: each name, with where it leads if it is a link. `undefined` when there is no such folder. */
+  list(folder: string): Promise<ReadonlyMap<string, string | undefined> | undefined>;
+  /** The processes that hold one of these paths open, or something below one that ends with `/`. */
+  openers(paths: readonly string[]): Promise<readonly Opener[]>;
+}
+
+/** A process and a path that it holds open. */
+export interface Opener {
+  readonly pid: number;
+  /** The program's name, as the kernel tells it (15 bytes at most). */
+  readonly name: string;
+  readonly path: string;
+}

@@ -1,0 +1,56 @@
+/**
+ * The kernel's files of a host in memory: they take what is written, unless a test says how one reacts.
+ * @module
+ */
+import type { Kernel, KernelWrite } from "./kernel.ts";
+import type { MemoryNode } from "./memory_sys.ts";
+
+/** The host's files by path, for a reaction to change. */
+export type Nodes = Map<string, MemoryNode>;
+
+/**
+ * What a file holds after a write, or how the write ends otherwise. A reaction may change other files too, as a kernel
+ * does.
+ */
+export type Reaction = (text: string, nodes: Nodes) => string | Exclude<KernelWrite, { readonly kind: "written" }>;
+
+/** Reactions by path. */
+export type Reactions = Readonly<Record<string, Reaction>>;
+
+/** Makes the kernel's files of a host in memory out of its files. */
+export function memoryKernel(nodes: Nodes, reactions: Reactions): Kernel {
+  return {
+    read: (paths) =>
+      Promise.resolve(
+        new Map(paths.flatMap((path) => {
+          const node = nodes.get(path);
+          return node?.kind === "file" ? [[path, node.text]] : [];
+        })),
+      ),
+    write: (path, text) => Promise.resolve(write(path, text, { nodes, reactions })),
+    list: (folder) => Promise.resolve(list(folder, nodes)),
+    openers: () => Promise.resolve([]),
+  };
+}
+
+function write(
+  path: string,
+  text: string,
+  { nodes, reactions }: { readonly nodes: Nodes; readonly reactions: Reactions },
+): KernelWrite {
+  const node = nodes.get(path);
+  if (node === undefined) return { kind: "refused", reason: "No such file or directory" };
+  const after = reactions[path]?.(text, nodes) ?? text;
+  if (typeof after !== "string") return after;
+  nodes.set(path, { ...node, text: after });
+  return { kind: "written" };
+}
+
+function list(folder: string, nodes: Nodes): ReadonlyMap<string, string | undefined> | undefined {
+  if (nodes.get(folder)?.kind !== "directory") return undefined;
+  const inside = `${folder}/`;
+  return new Map(
+    [...nodes].filter(([path]) => path.startsWith(inside) && !path.slice(inside.length).includes("/"))
+      .map(([path, node]) => [path.slice(inside.length), node.kind === "symlink" ? node.text : undefined]),
+  );
+}

@@ -1,0 +1,20 @@
+/**
+ * Every program of the host that the product itself runs, by its absolute path.
+ * @module
+ */
+
+/** The programs. */
+export const TOOLS = {
+  dd: "/usr/bin/dd",
+  find: "/usr/bin/find",
+  head: "/usr/bin/head",
+  modprobe: "/usr/sbin/modprobe",
+  systemctl: "/usr/bin/systemctl",
+  systemdRun: "/usr/bin/systemd-run",
+} as const;
+
+/** One of the programs. */
+export type Tool = keyof typeof TOOLS;
+
+/** All that such a program finds in its environment. */
+export const TOOL_ENVIRONMENT = { LC_ALL: "C", PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } as const;
