@@ -3,6 +3,7 @@
  * @module
  */
 import type { Lifetime } from "../libvirt/driver.ts";
+import type { NftDemand } from "./nft_demand.ts";
 
 /** How long a demand lasts. */
 export type { Lifetime };
@@ -80,6 +81,7 @@ export interface Demands {
   readonly governor: GovernorDemand;
   readonly hugepages: HugepagesDemand;
   readonly pci: PciDemand;
+  readonly nft: NftDemand;
   readonly process: ProcessDemand;
   readonly command: CommandDemand;
 }
@@ -99,8 +101,9 @@ export const RESOURCE_ORDER = {
   governor: 4,
   hugepages: 5,
   pci: 6,
-  process: 7,
-  command: 8,
+  nft: 7,
+  process: 8,
+  command: 9,
 } as const satisfies Record<ResourceName, number>;
 
 /** A demand with the kind of resource it is for. */

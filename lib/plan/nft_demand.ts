@@ -1,5 +1,5 @@
 /**
- * What a guest or a network needs of the host's packet filter, as data.
+ * What a guest or a network needs of the host's packet filter, as data. `null` where something is not known: JSON keeps it.
  * @module
  */
 
@@ -15,9 +15,9 @@ export type PortProtocol = "tcp" | "udp" | "both";
 /** A guest's interface, as far as its document tells. */
 export interface GuestInterface {
   /** In lower case. */
-  readonly mac: string | undefined;
+  readonly mac: string | null;
   /** The name of the libvirt network it is on. */
-  readonly network: string | undefined;
+  readonly network: string | null;
   /** The addresses that libvirt itself gives it. */
   readonly addresses: readonly string[];
 }
@@ -26,11 +26,13 @@ export interface GuestInterface {
 export interface GuestAddress {
   readonly address: string;
   /** The guest's own network, where libvirt knows it: `192.168.122.0/24`. */
-  readonly network: string | undefined;
+  readonly network: string | null;
   /** Its network has no way out, so guests on it must not see a client's own address: they could not answer. */
   readonly isolated: boolean;
-  /** Who says so, for people: `its lease on the network "default"`. */
-  readonly source: string;
+  /** Who says so: the rule, the guest's document, or its network by what it keeps or gave out for the guest's MAC. */
+  readonly source: "rule" | "document" | "reservation" | "lease";
+  /** The name of the libvirt network. */
+  readonly on: string | null;
 }
 
 /** Ports of the host that lead to a guest. */
@@ -45,11 +47,11 @@ export interface ForwardDemand {
   /** The networks of clients that may come in; none: all. */
   readonly from: readonly string[];
   /** The guest's address, as the rule gives it. */
-  readonly to: string | undefined;
+  readonly to: string | null;
   /** The guest's interfaces that may be meant. */
   readonly interfaces: readonly GuestInterface[];
   /** Where the guest lives, once somebody knows. */
-  readonly guest: GuestAddress | undefined;
+  readonly guest: GuestAddress | null;
   /** The bit of a packet's mark by which other filters are told to let it through. */
   readonly mark: number;
 }

@@ -39,7 +39,7 @@ function collides(a: ForwardDemand, b: ForwardDemand): boolean {
 
 /** A guest whose address nobody knows yet may get one of either family, unless the forward is for one alone. */
 function familiesOf({ guest, hostAddresses, from }: ForwardDemand): readonly Family[] {
-  if (guest !== undefined) return [familyOf(guest.address)];
+  if (guest !== null) return [familyOf(guest.address)];
   const named = [...hostAddresses, ...from].flatMap(intervalsOf).map(({ family }) => family);
   return named.length === 0 ? ["ipv4", "ipv6"] : named;
 }
@@ -57,7 +57,7 @@ function intervalsOf(text: string): readonly Interval[] {
 }
 
 function leadsToSame(a: ForwardDemand, b: ForwardDemand): boolean {
-  const sameGuest = a.guest === undefined || b.guest === undefined
+  const sameGuest = a.guest === null || b.guest === null
     ? a.guest === b.guest && JSON.stringify(a.interfaces) === JSON.stringify(b.interfaces)
     : a.guest.address === b.guest.address;
   return sameGuest && a.guestPort - a.hostPorts.first === b.guestPort - b.hostPorts.first;

@@ -33,14 +33,14 @@ export function wantedTable(held: readonly Held<NftDemand>[]): Table | null {
   const of = (chain: Rule["chain"]): readonly string[] =>
     rules.filter((rule) => rule.chain === chain).map(({ text }) => text);
   const counters = held.flatMap(({ demand }) =>
-    demand.kind === "forward" && demand.guest !== undefined ? [counterName(demand, demand.guest)] : []
+    demand.kind === "forward" && demand.guest !== null ? [counterName(demand, demand.guest)] : []
   );
   return tableOf(counters, { to_guest: of("to_guest"), forward: of("forward"), postrouting: of("postrouting") });
 }
 
 function rulesOf({ who, demand }: Held<NftDemand>): readonly Rule[] {
   if (demand.kind === "open") return openRules(demand, who);
-  return demand.guest === undefined ? [] : forwardRules(demand, demand.guest, who);
+  return demand.guest === null ? [] : forwardRules(demand, demand.guest, who);
 }
 
 function forwardRules(demand: ForwardDemand, guest: GuestAddress, who: string): readonly Rule[] {
@@ -73,7 +73,7 @@ function masqueradeRules({ address, network, isolated }: GuestAddress, word: str
   const hairpin = `ct status dnat ${word} saddr ${network} ${word} daddr ${network} masquerade comment "hairpin"`;
   const inward = `ct status dnat ${word} daddr ${address} masquerade comment "isolated"`;
   return [
-    ...(network === undefined ? [] : [{ chain: "postrouting", text: hairpin }] as const),
+    ...(network === null ? [] : [{ chain: "postrouting", text: hairpin }] as const),
     ...(isolated ? [{ chain: "postrouting", text: inward }] as const : []),
   ];
 }

@@ -6,6 +6,7 @@ import type { ResourceName } from "../plan/demand.ts";
 import type { Resource } from "./resource.ts";
 
 const LOADERS: Partial<Record<ResourceName, () => Promise<Resource>>> = {
+  nft: async () => (await import("./nft.ts")).nft,
   sysctl: async () => (await import("./sysctl.ts")).sysctl,
 };
 

@@ -8,7 +8,10 @@ export const TOOLS = {
   dd: "/usr/bin/dd",
   find: "/usr/bin/find",
   head: "/usr/bin/head",
+  ip6tables: "/usr/sbin/ip6tables",
+  iptables: "/usr/sbin/iptables",
   modprobe: "/usr/sbin/modprobe",
+  nft: "/usr/sbin/nft",
   systemctl: "/usr/bin/systemctl",
   systemdRun: "/usr/bin/systemd-run",
 } as const;

@@ -6,7 +6,7 @@ import { forward, guestAt, heldBy, open } from "./demands.ts";
 
 const OTHER = { guest: guestAt("192.168.122.28") };
 const WAITING: Partial<ForwardDemand> = {
-  guest: undefined,
+  guest: null,
   interfaces: [{ mac: "52:54:00:00:00:02", network: "default", addresses: [] }],
 };
 

@@ -25,7 +25,7 @@ const forwards = fc.record({
   size: fc.integer({ min: 0, max: 6 }),
   guestPort: fc.option(fc.integer({ min: 1, max: 60_000 }), { nil: undefined }),
   protocol: fc.constantFrom("tcp" as const, "udp" as const, "both" as const),
-  guest: fc.option(guests, { nil: undefined, freq: 8 }),
+  guest: fc.option(guests, { nil: null, freq: 8 }),
   hostAddresses: fc.subarray(["203.0.113.1", "203.0.113.10", "2001:db8:1::1"], { maxLength: 2 }),
   from: clients,
   isolated: fc.boolean(),

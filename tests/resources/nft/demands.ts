@@ -8,7 +8,7 @@ import type { Held } from "../../../lib/resources/resource.ts";
 /** A guest on the default network. */
 export function guestAt(address: string): GuestAddress {
   const network = address.includes(":") ? "fd00:122::/64" : "192.168.122.0/24";
-  return { address, network, isolated: false, source: "its own XML" };
+  return { address, network, isolated: false, source: "document", on: "default" };
 }
 
 /** A forward of a port of the host, unless another is said. */
@@ -21,7 +21,7 @@ export function forward(port: number | readonly [number, number], given: Partial
     protocol: "tcp",
     hostAddresses: [],
     from: [],
-    to: undefined,
+    to: null,
     interfaces: [],
     guest: guestAt("192.168.122.11"),
     mark: 0x10000000,
@@ -66,8 +66,8 @@ export const SAMPLES: Readonly<Record<string, readonly Held<NftDemand>[]>> = {
     forward(4, { from: ["2001:DB8:0::/48", "2001:db8::7"], guest: guestAt("fd00:122::1") }),
     // A range with a shift that overlaps itself.
     forward([65_000, 65_535], { guestPort: 64_990, protocol: "both" }),
-    forward(7, { guest: { address: "10.9.8.7", network: undefined, isolated: true, source: "the rule" } }),
-    forward(8, { guest: undefined }),
+    forward(7, { guest: { address: "10.9.8.7", network: null, isolated: true, source: "rule", on: null } }),
+    forward(8, { guest: null }),
     // Nobody of its family is meant.
     forward(9, { from: ["2001:db8::/32"] }),
     forward(10, { mark: 0x2000 }),

@@ -62,7 +62,7 @@ Deno.test("what goes is flushed and filled anew in one transaction, never by del
 });
 
 Deno.test("demands that wait for an address need no table yet", () => {
-  assertEquals(wantedTable(heldBy("a", forward(80, { guest: undefined }))), null);
+  assertEquals(wantedTable(heldBy("a", forward(80, { guest: null }))), null);
 });
 
 filterTest("a counter goes on counting through other guests' coming and going", async (namespace) => {

@@ -1,0 +1,105 @@
+/**
+ * Our table of the packet filter, and what other people's chains must let through for it. One resource, whatever is asked
+ * for: ten forwards are one transaction.
+ * @module
+ */
+import * as v from "valibot";
+import type { GuestAddress, NftDemand, PortRange } from "../plan/nft_demand.ts";
+import { forwardConflict } from "./nft_conflict.ts";
+import { changeFilter, type Filter, FilterError, readFilter } from "./nft_host.ts";
+import { wantedTable } from "./nft_rules.ts";
+import { type Change, type Reading, resource, type WriteEnd } from "./resource.ts";
+import type { Sys } from "../sys/sys.ts";
+
+const KEY = "nft";
+
+/** What a host is without us. */
+const NOTHING: Filter = { table: null, gates: "closed" };
+
+const portsSchema: v.GenericSchema<unknown, PortRange> = v.object({ first: v.number(), last: v.number() });
+
+const guestSchema: v.GenericSchema<unknown, GuestAddress> = v.object({
+  address: v.string(),
+  network: v.nullable(v.string()),
+  isolated: v.boolean(),
+  source: v.picklist(["rule", "document", "reservation", "lease"]),
+  on: v.nullable(v.string()),
+});
+
+const common = {
+  from: v.array(v.string()),
+  protocol: v.picklist(["tcp", "udp", "both"]),
+  mark: v.number(),
+} as const;
+
+const demandSchema: v.GenericSchema<unknown, NftDemand> = v.variant("kind", [
+  v.object({
+    ...common,
+    kind: v.literal("forward"),
+    hostPorts: portsSchema,
+    guestPort: v.number(),
+    hostAddresses: v.array(v.string()),
+    to: v.nullable(v.string()),
+    interfaces: v.array(v.object({
+      mac: v.nullable(v.string()),
+      network: v.nullable(v.string()),
+      addresses: v.array(v.string()),
+    })),
+    guest: v.nullable(guestSchema),
+  }),
+  v.object({ ...common, kind: v.literal("open"), networks: v.array(v.string()), ports: v.array(portsSchema) }),
+]);
+
+const filterSchema: v.GenericSchema<unknown, Filter> = v.object({
+  table: v.nullable(v.object({
+    counters: v.array(v.string()),
+    chains: v.array(v.object({ name: v.string(), hook: v.string(), rules: v.array(v.string()) })),
+    foreign: v.array(v.string()),
+  })),
+  gates: v.picklist(["open", "closed", "unsettled"]),
+});
+
+/** The kind. */
+export const nft = resource<NftDemand, Filter>({
+  name: "nft",
+  demand: demandSchema,
+  value: filterSchema,
+  restores: "difference",
+  tools: ["nft"],
+  resolve: (demand) => Promise.resolve({ kind: "resolved", key: KEY, demand }),
+  read,
+  wanted: (_original, held) => {
+    const reason = forwardConflict(held);
+    if (reason !== undefined) return { kind: "conflict", reason };
+    const table = wantedTable(held);
+    return { kind: "value", value: table === null ? NOTHING : { table, gates: "open" } };
+  },
+  // The table is ours alone: what stood there before was left by somebody who lost the ledger.
+  rebase: () => NOTHING,
+  write,
+  describe: ({ table, gates }) => {
+    if (table === null) return gates === "closed" ? "nothing" : "nothing but rules for its mark";
+    const rules = table.chains.reduce((sum, chain) => sum + chain.rules.length, 0);
+    return `${rules} rules, their mark ${gates === "open" ? "let through" : "not let through everywhere"}`;
+  },
+});
+
+async function read(_key: string, sys: Sys): Promise<Reading<Filter>> {
+  try {
+    return { kind: "value", value: await readFilter(sys) };
+  } catch (error) {
+    if (!(error instanceof FilterError)) throw error;
+    return { kind: "unreadable", reason: error.message };
+  }
+}
+
+/** The kernel takes a whole transaction or none of it, so what was asked for is what stands. */
+async function write(change: Change<Filter>, sys: Sys): Promise<WriteEnd<Filter>> {
+  try {
+    await changeFilter(change, sys);
+    return { kind: "stands", value: change.to };
+  } catch (error) {
+    if (!(error instanceof FilterError)) throw error;
+    return { kind: error.isStuck ? "stuck" : "failed", reason: error.message };
+  }
+}
