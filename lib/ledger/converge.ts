@@ -167,7 +167,7 @@ async function convergeFrom(
 ): Promise<Converged> {
   const { kind, key, state, demands } = situation;
   const noted = rebased(kind, state, actual);
-  const goal = goalOf(kind, { noted, actual, held: demands.map(heldOf) });
+  const goal = goalOf(kind, { noted, actual, held: await renewed(kind, demands.map(heldOf), work.sys) });
   if (goal.kind === "conflict") return { key, end: "failed", problem: goal.reason };
   const isLast = demands.length === 0;
   if (goal.kind === "left") {
@@ -207,6 +207,16 @@ function goalOf(
   const isOurs = kind.restores === "difference" || sameValue(actual, noted.original) ||
     [noted.written, noted.pending].some((value) => value !== undefined && sameValue(value, actual));
   return isOurs ? { kind: "value", value: noted.original } : { kind: "left" };
+}
+
+/** Demands as they are by now. */
+async function renewed(
+  kind: Resource,
+  held: readonly Held<unknown>[],
+  sys: Sys,
+): Promise<readonly Held<unknown>[]> {
+  const demands = await kind.renew?.(held.map(({ demand }) => demand), sys);
+  return demands === undefined ? held : held.map((one, index) => ({ ...one, demand: demands[index] }));
 }
 
 /** A demand as counting sees it. */

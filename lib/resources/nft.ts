@@ -5,10 +5,11 @@
  */
 import * as v from "valibot";
 import type { GuestAddress, NftDemand, PortRange } from "../plan/nft_demand.ts";
+import { describeGuest, findGuest, surroundings } from "./guest_address.ts";
 import { forwardConflict } from "./nft_conflict.ts";
 import { changeFilter, type Filter, FilterError, readFilter } from "./nft_host.ts";
-import { wantedTable } from "./nft_rules.ts";
-import { type Change, type Reading, resource, type WriteEnd } from "./resource.ts";
+import { portText, wantedTable } from "./nft_rules.ts";
+import { type Change, type Reading, type Resolution, resource, type WriteEnd } from "./resource.ts";
 import type { Sys } from "../sys/sys.ts";
 
 const KEY = "nft";
@@ -66,7 +67,8 @@ export const nft = resource<NftDemand, Filter>({
   value: filterSchema,
   restores: "difference",
   tools: ["nft"],
-  resolve: (demand) => Promise.resolve({ kind: "resolved", key: KEY, demand }),
+  resolve,
+  renew,
   read,
   wanted: (_original, held) => {
     const reason = forwardConflict(held);
@@ -83,6 +85,47 @@ export const nft = resource<NftDemand, Filter>({
     return `${rules} rules, their mark ${gates === "open" ? "let through" : "not let through everywhere"}`;
   },
 });
+
+async function resolve(demand: NftDemand, sys: Sys): Promise<Resolution<NftDemand>> {
+  if (demand.kind === "open") return { kind: "resolved", key: KEY, demand };
+  const where = await findGuest(demand, surroundings(sys));
+  switch (where.kind) {
+    case "refused":
+      return where;
+    case "found":
+      return {
+        kind: "resolved",
+        key: KEY,
+        demand: { ...demand, guest: where.guest },
+        note: `the guest lives at ${describeGuest(where.guest)}`,
+      };
+    case "waiting": {
+      const networks = where.networks.map((name) => JSON.stringify(name)).join(" or ");
+      return {
+        kind: "resolved",
+        key: KEY,
+        demand: { ...demand, guest: null },
+        note: `the guest has no address yet: port ${
+          portText(demand.hostPorts)
+        } waits for a lease of network ${networks}`,
+      };
+    }
+    default:
+      return where satisfies never;
+  }
+}
+
+/** A lease may come late, and the next one may be of another address. */
+async function renew(demands: readonly NftDemand[], sys: Sys): Promise<readonly NftDemand[]> {
+  const around = surroundings(sys);
+  const renewed: NftDemand[] = [];
+  for (const demand of demands) {
+    const isOpen = demand.kind === "forward" && (demand.guest === null || demand.guest.source === "lease");
+    const where = isOpen ? await findGuest(demand, around) : undefined;
+    renewed.push(isOpen && where?.kind === "found" ? { ...demand, guest: where.guest } : demand);
+  }
+  return renewed;
+}
 
 async function read(_key: string, sys: Sys): Promise<Reading<Filter>> {
   try {

@@ -85,6 +85,11 @@ export interface ResourceSpec<Demand, Value> {
   readonly tools: readonly Tool[];
   /** Finds the resource of a demand, puts the demand in normal form, and checks all that can be checked before. */
   resolve(demand: Demand, sys: Sys): Promise<Resolution<Demand>>;
+  /**
+   * Demands of which something was not known when they were made, or may be otherwise by now: what they come to. Asked
+   * whenever the resource is converged; the ledger keeps them as they were made. Nothing is touched.
+   */
+  renew?(demands: readonly Demand[], sys: Sys): Promise<readonly Demand[]>;
   /** What the host says now. */
   read(key: string, sys: Sys, noted: Noted<Value> | undefined): Promise<Reading<Value>>;
   /** What it shall be while these hold it: at least one. Pure. */
@@ -114,7 +119,7 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     written: data.written === undefined ? undefined : value(data.written),
     pending: data.pending === undefined ? undefined : value(data.pending),
   });
-  const { rebase } = spec;
+  const { rebase, renew } = spec;
   return {
     name: spec.name,
     demand: spec.demand,
@@ -123,6 +128,7 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     tools: spec.tools,
     ...(spec.unlocked === undefined ? {} : { unlocked: spec.unlocked }),
     resolve: (data, sys) => spec.resolve(demand(data), sys),
+    ...(renew === undefined ? {} : { renew: (data, sys) => renew.call(spec, data.map(demand), sys) }),
     read: (key, sys, data) => spec.read(key, sys, data === undefined ? undefined : noted(data)),
     wanted: (original, held) =>
       spec.wanted(value(original), held.map((one) => ({ who: one.who, demand: demand(one.demand) }))),

@@ -11,8 +11,9 @@ const CHAIN_TWO = ["sys", "resources", "ledger"] as const;
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ...chain(CHAIN_ONE),
   ...chain(CHAIN_TWO),
-  // What holders need is data that actions write and resources fulfil: its vocabulary stands in plan.
-  resources: ["sys", "plan"],
+  // What holders need is data that actions write and resources fulfil: its vocabulary stands in plan. What libvirt itself
+  // notes on the host is read as what a hook gets from it.
+  resources: ["sys", "xml", "libvirt", "plan"],
   ledger: ["sys", "resources", "plan"],
   app: [...CHAIN_ONE, ...CHAIN_TWO],
   cli: [...CHAIN_ONE, ...CHAIN_TWO, "app"],
