@@ -5,7 +5,7 @@
 import { assert, assertEquals } from "../support/assert.ts";
 import { DEFAULT_NETWORK, define, qemuDomain } from "./guests.ts";
 import type { Node } from "./node.ts";
-import { HOOKS, scene } from "./scene.ts";
+import { HOOKS, sceneOnSystems } from "./scene.ts";
 
 /** libvirt turns IPv6 off on the bridge of a network that has none. */
 const NETWORK = DEFAULT_NETWORK.replace(
@@ -43,8 +43,8 @@ async function routesOf(node: Node, ...args: string[]): Promise<string> {
   return (await node.run(["ip", ...args])).stdout.trim();
 }
 
-scene("routes and addresses stand while a network is active", async ({ startNode, step }) => {
-  const node = await startNode("routes");
+sceneOnSystems("routes and addresses stand while a network is active", async ({ startNode, step }, system) => {
+  const node = await startNode(`routes-${system.name}`, system);
   await node.installHooks(HOOKS, ["daemon", "qemu", "network"]);
   await node.writeRules(RULES);
   await node.startLibvirtd();
