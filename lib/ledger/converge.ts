@@ -9,7 +9,7 @@ import { loadResource } from "../resources/registry.ts";
 import { type Held, type Noted, type Resource, ResourceDataError, sameValue } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
 import { demandNames, type FiledDemand, readDemands } from "./demand_file.ts";
-import { describeHolder } from "./holder.ts";
+import { heldNow } from "./held.ts";
 import { resourceFolder } from "./layout.ts";
 import { forgetState, readState, type State, writeState } from "./state_file.ts";
 import { waitForLock } from "./wait_lock.ts";
@@ -167,7 +167,7 @@ async function convergeFrom(
 ): Promise<Converged> {
   const { kind, key, state, demands } = situation;
   const noted = rebased(kind, state, actual);
-  const goal = goalOf(kind, { noted, actual, held: await renewed(kind, demands.map(heldOf), work.sys) });
+  const goal = goalOf(kind, { noted, actual, held: await heldNow(kind, demands, work.sys) });
   if (goal.kind === "conflict") return { key, end: "failed", problem: goal.reason };
   const isLast = demands.length === 0;
   if (goal.kind === "left") {
@@ -204,24 +204,9 @@ function goalOf(
   },
 ): Goal {
   if (held.length > 0) return kind.wanted(noted.original, held);
-  const isOurs = kind.restores === "difference" || sameValue(actual, noted.original) ||
+  const isOurs = kind.restores === "difference" || sameValue(actual, noted.original) || kind.isFree?.(actual) ||
     [noted.written, noted.pending].some((value) => value !== undefined && sameValue(value, actual));
   return isOurs ? { kind: "value", value: noted.original } : { kind: "left" };
-}
-
-/** Demands as they are by now. */
-async function renewed(
-  kind: Resource,
-  held: readonly Held<unknown>[],
-  sys: Sys,
-): Promise<readonly Held<unknown>[]> {
-  const demands = await kind.renew?.(held.map(({ demand }) => demand), sys);
-  return demands === undefined ? held : held.map((one, index) => ({ ...one, demand: demands[index] }));
-}
-
-/** A demand as counting sees it. */
-export function heldOf({ record }: FiledDemand): Held<unknown> {
-  return { who: `${describeHolder(record.holder)} (rule ${JSON.stringify(record.rule)})`, demand: record.demand };
 }
 
 function saveState(folder: string, { key, kind, state }: Situation, noted: Noted<unknown>, work: Work): void {

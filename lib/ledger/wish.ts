@@ -7,7 +7,7 @@ import { type Refused, type Resource, ResourceDataError } from "../resources/res
 import type { Sys } from "../sys/sys.ts";
 import { TOOLS } from "../sys/tools.ts";
 import { demandFileName, demandNames, type DemandRecord, readDemands } from "./demand_file.ts";
-import { heldOf } from "./converge.ts";
+import { heldOf } from "./held.ts";
 import { hashName, resourceFolder } from "./layout.ts";
 import { readState } from "./state_file.ts";
 

@@ -3,7 +3,8 @@
  * claim at will; and never outside the network that it is on.
  * @module
  */
-import { type Address, type Family, formatAddress, isIn, networkTexts, parseAddress } from "../plan/ip.ts";
+import { type IpAddress, type IpFamily, parseIpAddress } from "../plan/ip_address.ts";
+import { isWithin, networkTexts } from "../plan/ip_interval.ts";
 import type { ForwardDemand, GuestAddress, GuestInterface } from "../plan/nft_demand.ts";
 import type { Sys } from "../sys/sys.ts";
 import { type GuestNetwork, type NetworkRange, readNetwork } from "./guest_network.ts";
@@ -62,8 +63,8 @@ export async function findGuest(demand: ForwardDemand, around: Surroundings): Pr
 }
 
 /** The rule's author is trusted, but may be mistaken. */
-function atGiven(to: string, attached: readonly Attached[], families: readonly Family[]): Whereabouts {
-  const address = parseAddress(to);
+function atGiven(to: string, attached: readonly Attached[], families: readonly IpFamily[]): Whereabouts {
+  const address = parseIpAddress(to);
   if (address === undefined) return { kind: "refused", reason: `${to} is no address` };
   if (!families.includes(address.family)) {
     return { kind: "refused", reason: `${to} is of another family than host_address or from` };
@@ -79,11 +80,11 @@ function atGiven(to: string, attached: readonly Attached[], families: readonly F
     const all = known.map(({ interval }) => networkTexts(interval).join(", ")).join(", ");
     return { kind: "refused", reason: `${to} is in no network of the guest (${all})` };
   }
-  const guest = { address: formatAddress(address), network: null, isolated: false, source: "rule", on: null } as const;
+  const guest = { address: address.text, network: null, isolated: false, source: "rule", on: null } as const;
   return { kind: "found", guest };
 }
 
-function search(attached: readonly Attached[], families: readonly Family[], around: Surroundings): Whereabouts {
+function search(attached: readonly Attached[], families: readonly IpFamily[], around: Surroundings): Whereabouts {
   const onNetworks = attached.filter((one): one is Attached & { readonly net: GuestNetwork } =>
     one.net !== undefined && one.net.ranges.some(({ interval }) => families.includes(interval.family))
   );
@@ -95,7 +96,7 @@ function search(attached: readonly Attached[], families: readonly Family[], arou
         { source: "lease", texts: one.mac === null ? [] : around.leases(one.net, one.mac) },
       ] as const;
       for (const { source, texts } of sources) {
-        const addresses = texts.map(parseAddress).filter((address) => address?.family === family);
+        const addresses = texts.map(parseIpAddress).filter((address) => address?.family === family);
         for (const address of addresses) {
           if (address === undefined) continue;
           const [range] = rangesOf(one.net, address);
@@ -112,9 +113,9 @@ function search(attached: readonly Attached[], families: readonly Family[], arou
 }
 
 /** Who may write a guest's document must not get at the host's services or at what is kept for another guest. */
-function problemOf(address: Address, range: NetworkRange | undefined, { net, mac }: Attached): string | undefined {
+function problemOf(address: IpAddress, range: NetworkRange | undefined, { net, mac }: Attached): string | undefined {
   if (net === undefined) return undefined;
-  const text = formatAddress(address);
+  const text = address.text;
   const name = JSON.stringify(net.name);
   if (range === undefined) return `the guest's address ${text} is outside its network ${name}`;
   if (isOfHost(address, net)) return `the guest's address ${text} is the host's own on network ${name}`;
@@ -123,17 +124,17 @@ function problemOf(address: Address, range: NetworkRange | undefined, { net, mac
   return `the guest's address ${text} is kept for another guest on network ${name}`;
 }
 
-function sameAddress(text: string, address: Address): boolean {
-  const parsed = parseAddress(text);
-  return parsed?.family === address.family && parsed.value === address.value;
+function sameAddress(text: string, address: IpAddress): boolean {
+  const parsed = parseIpAddress(text);
+  return parsed?.family === address.family && parsed.bits === address.bits;
 }
 
-function isOfHost(address: Address, { ranges }: GuestNetwork): boolean {
+function isOfHost(address: IpAddress, { ranges }: GuestNetwork): boolean {
   return ranges.some(({ host }) => sameAddress(host, address));
 }
 
-function rangesOf({ ranges }: GuestNetwork, address: Address): readonly NetworkRange[] {
-  return ranges.filter(({ interval }) => isIn(address, interval));
+function rangesOf({ ranges }: GuestNetwork, address: IpAddress): readonly NetworkRange[] {
+  return ranges.filter(({ interval }) => isWithin(address, interval));
 }
 
 function reserved({ reservations }: GuestNetwork, mac: string | null): readonly string[] {
@@ -141,14 +142,14 @@ function reserved({ reservations }: GuestNetwork, mac: string | null): readonly 
 }
 
 function found(
-  address: Address,
+  address: IpAddress,
   source: GuestAddress["source"],
   { net, range }: { readonly net: GuestNetwork; readonly range: NetworkRange },
 ): Whereabouts {
   const network = networkTexts(range.interval).join(", ");
   return {
     kind: "found",
-    guest: { address: formatAddress(address), network, isolated: net.isolated, source, on: net.name },
+    guest: { address: address.text, network, isolated: net.isolated, source, on: net.name },
   };
 }
 

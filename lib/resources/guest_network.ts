@@ -5,14 +5,15 @@
 import { childElements } from "../libvirt/elements.ts";
 import { networkAddresses } from "../libvirt/network_addresses.ts";
 import { networkBridge, networkForward } from "../libvirt/network.ts";
-import { type Interval, networkOf, parseAddress } from "../plan/ip.ts";
+import { parseIpAddress } from "../plan/ip_address.ts";
+import { type IpInterval, networkOf } from "../plan/ip_interval.ts";
 import type { Sys } from "../sys/sys.ts";
 import { isDocumentError } from "../xml/limit_error.ts";
 import type { XmlElement } from "../xml/tree.ts";
 
 /** A range of addresses on a network. */
 export interface NetworkRange {
-  readonly interval: Interval;
+  readonly interval: IpInterval;
   /** The host's own address in it. */
   readonly host: string;
 }
@@ -48,7 +49,7 @@ export async function readNetwork(
     name,
     bridge: networkBridge(network)?.name,
     ranges: addresses.flatMap(({ address, prefix }) => {
-      const parsed = parseAddress(address);
+      const parsed = parseIpAddress(address);
       if (parsed === undefined || prefix === undefined) return [];
       return [{ interval: networkOf(parsed, prefix), host: address }];
     }),

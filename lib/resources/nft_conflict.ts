@@ -2,7 +2,8 @@
  * Forwards that cannot both be: the same port of the same address, for clients that both would serve, to two places.
  * @module
  */
-import { type Family, type Interval, overlaps, parseNetwork } from "../plan/ip.ts";
+import type { IpFamily } from "../plan/ip_address.ts";
+import { type IpInterval, overlaps, parseInterval } from "../plan/ip_interval.ts";
 import type { ForwardDemand, NftDemand } from "../plan/nft_demand.ts";
 import { familyOf, portText } from "./nft_rules.ts";
 import type { Held } from "./resource.ts";
@@ -38,7 +39,7 @@ function collides(a: ForwardDemand, b: ForwardDemand): boolean {
 }
 
 /** A guest whose address nobody knows yet may get one of either family, unless the forward is for one alone. */
-function familiesOf({ guest, hostAddresses, from }: ForwardDemand): readonly Family[] {
+function familiesOf({ guest, hostAddresses, from }: ForwardDemand): readonly IpFamily[] {
   if (guest !== null) return [familyOf(guest.address)];
   const named = [...hostAddresses, ...from].flatMap(intervalsOf).map(({ family }) => family);
   return named.length === 0 ? ["ipv4", "ipv6"] : named;
@@ -51,8 +52,8 @@ function shares(a: readonly string[], b: readonly string[]): boolean {
   return a.flatMap(intervalsOf).some((one) => others.some((other) => overlaps(one, other)));
 }
 
-function intervalsOf(text: string): readonly Interval[] {
-  const interval = parseNetwork(text);
+function intervalsOf(text: string): readonly IpInterval[] {
+  const interval = parseInterval(text);
   return interval === undefined ? [] : [interval];
 }
 

@@ -4,7 +4,8 @@
  * @module
  */
 import { commentText, markNumber, mergePorts, portText, setText } from "./nft_rules.ts";
-import { type Interval, mergeIntervals, networkTexts, parseAddress, parseNetwork } from "../plan/ip.ts";
+import { parseIpAddress } from "../plan/ip_address.ts";
+import { type IpInterval, mergeIntervals, networkTexts, parseInterval } from "../plan/ip_interval.ts";
 import { type Chain, normalTable, type Table } from "./nft_table.ts";
 
 /** Something of nft's JSON. */
@@ -114,14 +115,14 @@ function valuesText(right: unknown): string | undefined {
   return values.every((value) => typeof value === "string") ? setText(values) : undefined;
 }
 
-function intervalOf(value: unknown): Interval | undefined {
-  if (typeof value === "string") return parseNetwork(value);
+function intervalOf(value: unknown): IpInterval | undefined {
+  if (typeof value === "string") return parseInterval(value);
   if (!isObject(value)) return undefined;
   const { prefix, range } = value;
-  if (isObject(prefix)) return parseNetwork(`${prefix["addr"]}/${prefix["len"]}`);
-  const [first, last] = Array.isArray(range) ? range.map((end) => parseAddress(String(end))) : [];
+  if (isObject(prefix)) return parseInterval(`${prefix["addr"]}/${prefix["len"]}`);
+  const [first, last] = Array.isArray(range) ? range.map((end) => parseIpAddress(String(end))) : [];
   if (first === undefined || last === undefined) return undefined;
-  return { family: first.family, first: first.value, last: last.value };
+  return { family: first.family, first: first.bits, last: last.bits };
 }
 
 function rangeOf(value: unknown): { readonly first: number; readonly last: number } | undefined {
@@ -134,7 +135,7 @@ function rangeOf(value: unknown): { readonly first: number; readonly last: numbe
 function dnatText(dnat: unknown): string | undefined {
   if (!isObject(dnat)) return undefined;
   const { family, addr, port, ...more } = dnat;
-  const address = parseAddress(String(addr));
+  const address = parseIpAddress(String(addr));
   if (address === undefined || Object.keys(more).length > 0) return undefined;
   const to = `dnat ${family} to`;
   if (port === undefined) return `${to} ${addr}`;

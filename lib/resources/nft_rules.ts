@@ -2,7 +2,8 @@
  * Demands → the rules of our table.
  * @module
  */
-import { type Family, type Interval, mergeIntervals, networkTexts, parseAddress, parseNetwork } from "../plan/ip.ts";
+import { type IpFamily, parseIpAddress } from "../plan/ip_address.ts";
+import { type IpInterval, mergeIntervals, networkTexts, parseInterval } from "../plan/ip_interval.ts";
 import type {
   ForwardDemand,
   GuestAddress,
@@ -15,7 +16,7 @@ import type { Held } from "./resource.ts";
 import { type Table, tableOf } from "./nft_table.ts";
 
 /** How nft calls the families. */
-const WORD = { ipv4: "ip", ipv6: "ip6" } as const satisfies Record<Family, string>;
+const WORD = { ipv4: "ip", ipv6: "ip6" } as const satisfies Record<IpFamily, string>;
 
 /** nft takes 128 bytes, of which the last is a zero. */
 const COMMENT_BYTES_MAX = 127;
@@ -106,29 +107,29 @@ function targetText({ hostPorts, guestPort }: ForwardDemand, { address }: GuestA
 }
 
 /** A match of addresses; none where all are meant. */
-function addressMatch(field: string, texts: readonly string[], family: Family): readonly string[] {
+function addressMatch(field: string, texts: readonly string[], family: IpFamily): readonly string[] {
   const networks = ofFamily(texts, family).flatMap(networkTexts);
   const isAll = networks.length === 1 && networks[0]?.endsWith("/0");
   return networks.length === 0 || isAll ? [] : [`${field} ${setText(networks)}`];
 }
 
 /** Whether any of the family is meant; an empty list means all. */
-export function means(texts: readonly string[], family: Family): boolean {
+export function means(texts: readonly string[], family: IpFamily): boolean {
   return texts.length === 0 || ofFamily(texts, family).length > 0;
 }
 
-function ofFamily(texts: readonly string[], family: Family): readonly Interval[] {
+function ofFamily(texts: readonly string[], family: IpFamily): readonly IpInterval[] {
   return mergeIntervals(texts.flatMap(intervalOf).filter((interval) => interval.family === family));
 }
 
-function intervalOf(text: string): readonly Interval[] {
-  const interval = parseNetwork(text);
+function intervalOf(text: string): readonly IpInterval[] {
+  const interval = parseInterval(text);
   return interval === undefined ? [] : [interval];
 }
 
 /** The family of an address; what is none is nobody's. */
-export function familyOf(address: string): Family {
-  return parseAddress(address)?.family ?? "ipv4";
+export function familyOf(address: string): IpFamily {
+  return parseIpAddress(address)?.family ?? "ipv4";
 }
 
 /** Ports that touch, as one range. */

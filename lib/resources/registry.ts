@@ -7,6 +7,9 @@ import type { Resource } from "./resource.ts";
 
 const LOADERS: Partial<Record<ResourceName, () => Promise<Resource>>> = {
   nft: async () => (await import("./nft.ts")).nft,
+  address: async () => (await import("./address.ts")).address,
+  route: async () => (await import("./route.ts")).route,
+  dns: async () => (await import("./dns.ts")).dns,
   sysctl: async () => (await import("./sysctl.ts")).sysctl,
 };
 

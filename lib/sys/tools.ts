@@ -8,10 +8,12 @@ export const TOOLS = {
   dd: "/usr/bin/dd",
   find: "/usr/bin/find",
   head: "/usr/bin/head",
+  ip: "/usr/sbin/ip",
   ip6tables: "/usr/sbin/ip6tables",
   iptables: "/usr/sbin/iptables",
   modprobe: "/usr/sbin/modprobe",
   nft: "/usr/sbin/nft",
+  resolvectl: "/usr/bin/resolvectl",
   systemctl: "/usr/bin/systemctl",
   systemdRun: "/usr/bin/systemd-run",
 } as const;

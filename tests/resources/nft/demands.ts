@@ -62,7 +62,7 @@ export const SAMPLES: Readonly<Record<string, readonly Held<NftDemand>[]>> = {
     // Networks that overlap or touch are one, and a network of everything is no condition.
     forward(1, { from: ["10.0.0.0/25", "10.0.0.128/25", "10.0.1.0/24", "10.0.0.7"] }),
     forward(2, { from: ["0.0.0.0/0", "10.0.0.0/8"] }),
-    forward(3, { from: ["10.0.0.5/8", "2001:db8::/32"] }),
+    forward(3, { from: ["10.0.0.0/8", "2001:db8::/32"] }),
     forward(4, { from: ["2001:DB8:0::/48", "2001:db8::7"], guest: guestAt("fd00:122::1") }),
     // A range with a shift that overlaps itself.
     forward([65_000, 65_535], { guestPort: 64_990, protocol: "both" }),
