@@ -6,6 +6,8 @@ import { addressesSchema } from "./addresses.ts";
 import { denySchema } from "./deny.ts";
 import { dnsSchema } from "./dns.ts";
 import { editSchema } from "./edit.ts";
+import { forwardSchema } from "./forward.ts";
+import { openSchema } from "./open.ts";
 import { routesSchema } from "./routes.ts";
 import { runSchema } from "./run.ts";
 import { sysctlSchema } from "./sysctl.ts";
@@ -16,6 +18,8 @@ export const actionSchemas = {
   edit: editSchema,
   run: runSchema,
   sysctl: sysctlSchema,
+  forward: forwardSchema,
+  open: openSchema,
   routes: routesSchema,
   addresses: addressesSchema,
   dns: dnsSchema,

@@ -38,6 +38,8 @@ export interface Rule {
   readonly while: While;
   /** What the prefixes in the rule's paths stand for. */
   readonly namespaces: Namespaces;
+  /** The bit of a packet's mark that is ours, as the settings say. */
+  readonly forwardMark: number;
   readonly actions: readonly Action[];
 }
 
@@ -45,7 +47,12 @@ export interface Rule {
 export interface Settings {
   /** Milliseconds by driver and operation, where they differ from the driver table. */
   readonly budgetsMs: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** The bit of a packet's mark by which other filters are told to let it through. */
+  readonly forwardMark: number;
 }
+
+/** What holds where no settings say otherwise. */
+export const DEFAULT_SETTINGS: Settings = { budgetsMs: {}, forwardMark: 0x10000000 };
 
 /** All rules of a host, in order, with its settings. */
 export interface RuleSet {
@@ -54,7 +61,7 @@ export interface RuleSet {
 }
 
 /** The set of a host without rules. */
-export const NO_RULES: RuleSet = { rules: [], settings: { budgetsMs: {} } };
+export const NO_RULES: RuleSet = { rules: [], settings: DEFAULT_SETTINGS };
 
 /** A rules file's text. */
 export interface RulesFile {
