@@ -17,7 +17,14 @@ export interface Held<Demand> {
 
 /** A demand with the key of its resource, once the host was asked; or why it cannot be fulfilled. Nothing is touched yet. */
 export type Resolution<Demand> =
-  | { readonly kind: "resolved"; readonly key: string; readonly demand: Demand; readonly note?: string }
+  | {
+    readonly kind: "resolved";
+    readonly key: string;
+    readonly demand: Demand;
+    readonly note?: string;
+    /** What stands, where it was read on the way: it need not be read again to see whether demands fit. */
+    readonly value?: unknown;
+  }
   | Refused;
 
 /** Why something is not done, and what to do about it. */
