@@ -6,7 +6,7 @@ import { converge, type Converged, type Work } from "./converge.ts";
 import type { FiledDemand } from "./demand_file.ts";
 import { byHolder, judge, type Verdict } from "./evidence.ts";
 import type { Holder } from "./holder.ts";
-import { lockHolder, noteNotRunning } from "./holder_file.ts";
+import { lockHolder, noteNotRunning, sweepMarks } from "./holder_file.ts";
 import { demandsNamed, demandsOf, releaseAll } from "./holds.ts";
 import { resourceNames } from "./ledger.ts";
 import { reasonOf } from "./ledger_error.ts";
@@ -48,7 +48,16 @@ export async function reconcile(options: ReconcileOptions, work: Work): Promise<
   if (!options.dryRun) {
     for (const folder of resourceNames(work.sys)) resources.push(await converge(folder, work));
   }
+  if (!options.dryRun) tidy(work);
   return { holders, resources };
+}
+
+function tidy({ sys, notes }: Work): void {
+  try {
+    sweepMarks(sys);
+  } catch (error) {
+    notes.push(reasonOf(error));
+  }
 }
 
 /** Every demand in the ledger. */

@@ -5,6 +5,7 @@
  */
 import type { ResourceName } from "../../lib/plan/demand.ts";
 import type { MemoryHost } from "../../lib/sys/memory_sys.ts";
+import { type FakeNetwork, fakeNetwork } from "../support/fake_network.ts";
 import type { About, LedgerHost } from "../support/ledger_host.ts";
 
 /** A host before anything happened on it. */
@@ -22,7 +23,9 @@ export interface KillRow {
   readonly about?: About;
   /** Operations before the one that acquires. */
   readonly before?: readonly string[];
+  readonly driver: "qemu" | "network";
   readonly acquire: "prepare" | "started";
+  readonly release: "release" | "stopped";
   /** Makes a new host. */
   scene(): Scene;
   readonly original: unknown;
@@ -39,6 +42,22 @@ function filesScene(files: Readonly<Record<string, string>>): Scene {
   return { host: { files }, look: (host) => paths.map((path) => host.text(path)?.trim().replace(/\s+/g, " ")) };
 }
 
+/** A host whose state is that of its network. */
+function networkScene(look: (network: FakeNetwork) => unknown): Scene {
+  const network = fakeNetwork();
+  return {
+    host: { files: { "/run/systemd/resolve/x": "" }, programs: network.programs },
+    look: () => look(network),
+  };
+}
+
+const GUEST = { driver: "qemu", acquire: "prepare", release: "release" } as const;
+const RUNNING = { driver: "qemu", before: ["prepare"], acquire: "started", release: "release" } as const;
+const NETWORK = {
+  ...{ driver: "network", acquire: "started", release: "stopped" } as const,
+  about: { name: "lab", network: "<bridge name='virbr7'/><ip address='192.168.7.1' netmask='255.255.255.0'/>" },
+};
+
 const SWAPPINESS = "/proc/sys/vm/swappiness";
 const RANGE = "/proc/sys/net/ipv4/ip_local_port_range";
 
@@ -48,7 +67,7 @@ export const KILL_ROWS: readonly KillRow[] = [
     name: "sysctl",
     kinds: ["sysctl"],
     rules: rule('sysctl = { "vm.swappiness" = 1 }'),
-    acquire: "prepare",
+    ...GUEST,
     scene: () => filesScene({ [SWAPPINESS]: "60\n" }),
     original: ["60"],
     held: ["1"],
@@ -57,9 +76,55 @@ export const KILL_ROWS: readonly KillRow[] = [
     name: "two sysctls at once",
     kinds: ["sysctl"],
     rules: rule('sysctl = { "vm.swappiness" = 1, "net.ipv4.ip_local_port_range" = "1024 65000" }'),
-    acquire: "prepare",
+    ...GUEST,
     scene: () => filesScene({ [SWAPPINESS]: "60\n", [RANGE]: "32768\t60999\n" }),
     original: ["60", "32768 60999"],
     held: ["1", "1024 65000"],
+  },
+  {
+    name: "address",
+    kinds: ["address"],
+    rules: rule('addresses = { address = "192.0.2.1/24", dev = "br0" }'),
+    ...RUNNING,
+    scene: () => networkScene(({ addresses }) => [...addresses]),
+    original: [],
+    held: ["192.0.2.1/24 dev br0"],
+  },
+  {
+    name: "route",
+    kinds: ["route"],
+    rules: rule('routes = { to = "203.0.113.7", dev = "br0" }'),
+    ...RUNNING,
+    scene: () => networkScene(({ routes }) => [...routes.keys()]),
+    original: [],
+    held: ["203.0.113.7/32"],
+  },
+  {
+    name: "dns",
+    kinds: ["dns"],
+    rules: '[[rule]]\nname = "names"\nwhen = {}\nwhile = "network"\ndns = { domain = "lab.internal" }\n',
+    ...NETWORK,
+    scene: () => networkScene(({ dns }) => dns),
+    original: { servers: [], domains: [] },
+    held: { servers: ["192.168.7.1"], domains: ["~lab.internal"] },
+  },
+  {
+    name: "all that a network can hold",
+    kinds: ["sysctl", "address", "route", "dns"],
+    rules: '[[rule]]\nname = "all"\nwhen = {}\nwhile = "network"\nsysctl = { "vm.swappiness" = 1 }\n' +
+      'addresses = { address = "192.0.2.1/24" }\nroutes = { to = "203.0.113.7" }\ndns = { domain = "lab.internal" }\n',
+    ...NETWORK,
+    scene: () => {
+      const { host, look } = networkScene(({ addresses, routes, dns }) => [...addresses, ...routes.keys(), dns]);
+      return {
+        host: { ...host, files: { ...host.files, [SWAPPINESS]: "60\n" } },
+        look: (all) => [all.text(SWAPPINESS)?.trim(), look(all)],
+      };
+    },
+    original: ["60", [{ servers: [], domains: [] }]],
+    held: ["1", ["192.0.2.1/24 dev virbr7", "203.0.113.7/32", {
+      servers: ["192.168.7.1"],
+      domains: ["~lab.internal"],
+    }]],
   },
 ];
