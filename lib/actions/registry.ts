@@ -4,8 +4,17 @@
  */
 import { denySchema } from "./deny.ts";
 import { editSchema } from "./edit.ts";
+import { hugepagesSchema } from "./hugepages.ts";
+import { modulesSchema } from "./modules.ts";
 import { runSchema } from "./run.ts";
 import { sysctlSchema } from "./sysctl.ts";
 
 /** The schema of each action, made when rules are read. */
-export const actionSchemas = { deny: denySchema, edit: editSchema, run: runSchema, sysctl: sysctlSchema } as const;
+export const actionSchemas = {
+  deny: denySchema,
+  edit: editSchema,
+  run: runSchema,
+  hugepages: hugepagesSchema,
+  modules: modulesSchema,
+  sysctl: sysctlSchema,
+} as const;

@@ -6,6 +6,8 @@ import type { ResourceName } from "../plan/demand.ts";
 import type { Resource } from "./resource.ts";
 
 const LOADERS: Partial<Record<ResourceName, () => Promise<Resource>>> = {
+  hugepages: async () => (await import("./hugepages.ts")).hugepages,
+  module: async () => (await import("./module.ts")).module,
   sysctl: async () => (await import("./sysctl.ts")).sysctl,
 };
 

@@ -42,12 +42,21 @@ function normal(text: string): string {
 async function resolve(demand: SysctlDemand, sys: Sys): Promise<Resolution<SysctlDemand>> {
   const reading = await readKey(demand.name, sys);
   if (reading.kind !== "value") return { kind: "refused", reason: reading.reason, hint: "see: sysctl -a" };
+  const opened = await sys.kernel.write(pathOf(demand.name), "", WRITE_TIMEOUT_MS);
+  if (opened.kind !== "written") {
+    const why = opened.kind === "stuck" ? "opening it hangs in the kernel" : opened.reason;
+    return { kind: "refused", reason: `${pathOf(demand.name)} cannot be written: ${why}` };
+  }
   return { kind: "resolved", key: `${PREFIX}${demand.name}`, demand: { ...demand, value: normal(demand.value) } };
 }
 
 async function readKey(name: string, sys: Sys): Promise<Reading<string>> {
-  const text = (await sys.kernel.read([pathOf(name)])).get(pathOf(name));
-  return text === undefined
-    ? { kind: "gone", reason: `there is no ${pathOf(name)}` }
-    : { kind: "value", value: normal(text) };
+  const path = pathOf(name);
+  const text = (await sys.kernel.read([path])).get(path);
+  if (text !== undefined) return { kind: "value", value: normal(text) };
+  const slash = path.lastIndexOf("/");
+  const isThere = (await sys.kernel.list(path.slice(0, slash)))?.has(path.slice(slash + 1)) ?? false;
+  return isThere
+    ? { kind: "unreadable", reason: `${path} cannot be read, so nobody could put back what it was` }
+    : { kind: "gone", reason: `there is no ${path}` };
 }
