@@ -55,7 +55,7 @@ export function rebasePages({ original, written, pending }: Noted<Pages>, actual
 /** Parts with the node that gives them, or the first that does not fit. */
 export type Placement =
   | { readonly kind: "placed"; readonly pages: Pages }
-  | { readonly kind: "short"; readonly part: HugepagesPart; readonly fit: number };
+  | { readonly kind: "short"; readonly part: HugepagesPart };
 
 /**
  * Gives each part its nodes: those that name some first, then the rest, each spread evenly as far as there is room.
@@ -68,9 +68,8 @@ export function placePages(parts: readonly HugepagesPart[], sizeKib: number, roo
   const bound = parts.filter(({ nodes }) => nodes.length > 0);
   for (const part of [...bound, ...parts.filter(({ nodes }) => nodes.length === 0)]) {
     const nodes = part.nodes.length === 0 ? Object.keys(room) : part.nodes.map(String);
-    const rooms = nodes.map((node) => left[node] ?? 0);
-    const shares = spread(pagesIn(part, sizeKib), rooms);
-    if (shares === undefined) return { kind: "short", part, fit: rooms.reduce((sum, pages) => sum + pages, 0) };
+    const shares = spread(pagesIn(part, sizeKib), nodes.map((node) => left[node] ?? 0));
+    if (shares === undefined) return { kind: "short", part };
     for (const [index, node] of nodes.entries()) {
       const share = shares[index] ?? 0;
       left[node] = (left[node] ?? 0) - share;
