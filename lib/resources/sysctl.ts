@@ -22,12 +22,14 @@ export const sysctl = resource<SysctlDemand, string>({
   read: (key, sys) => readKey(key.slice(PREFIX.length), sys),
   wanted: (_original, held) => agreed(held, { value: ({ value }) => value, text: ({ value }) => value }),
   write: async (change, sys) => {
-    const end = await sys.kernel.write(pathOf(change.key.slice(PREFIX.length)), change.to, WRITE_TIMEOUT_MS);
+    // To write nothing is not to write.
+    const text = change.to === "" ? "\n" : change.to;
+    const end = await sys.kernel.write(pathOf(change.key.slice(PREFIX.length)), text, WRITE_TIMEOUT_MS);
     if (end.kind === "written") return end;
     const reason = end.kind === "stuck" ? "the write hangs in the kernel" : end.reason;
     return end.kind === "stuck" ? { kind: "stuck", reason } : { kind: "failed", reason };
   },
-  describe: (value) => value,
+  describe: (value) => value === "" ? "empty" : value,
 });
 
 function pathOf(name: string): string {

@@ -60,6 +60,15 @@ Deno.test("sysctl: a value that the kernel rounds is a failure that says what st
   assertEquals([host.text(path), host.ledgerFiles()], ["1000\n", []]);
 });
 
+Deno.test("sysctl: what was empty is empty again", async () => {
+  const path = "/proc/sys/net/ipv4/ip_local_reserved_ports";
+  const host = ledgerHost(rules("net.ipv4.ip_local_reserved_ports", "8080"), { files: { [path]: "\n" } });
+  assertEquals((await host.call("qemu", "prepare")).code, 0);
+  assertEquals(host.text(path), "8080");
+  assertEquals((await host.call("qemu", "release")).code, 0);
+  assertEquals([host.text(path), host.ledgerFiles()], ["\n", []]);
+});
+
 Deno.test("sysctl: a value that somebody else set meanwhile is left", async () => {
   const path = "/proc/sys/vm/swappiness";
   const host = ledgerHost(rules("vm.swappiness", "1"), { files: { [path]: "60\n" } });
