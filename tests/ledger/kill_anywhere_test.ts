@@ -31,6 +31,7 @@ async function begun(row: KillRow): Promise<Play> {
     ...scene.host,
     files: { "/run/libvirt/qemu/autostart/x": "", "/run/libvirt/network/autostart/x": "", ...scene.host.files },
   });
+  scene.wire?.(host.nodes);
   assertEquals(scene.look(host), row.original, `${row.name}: a scene begins as its row says`);
   for (const operation of row.before ?? []) await host.call(row.driver, operation, row.about);
   return { host, scene };
@@ -45,11 +46,17 @@ async function held(row: KillRow): Promise<Play> {
 }
 
 /** Plays a call to its death, or to its end; tells what it did. */
-async function doomedCall({ host }: Play, row: KillRow, operation: string, death?: Death): Promise<readonly string[]> {
+async function doomedCall(
+  { host, scene }: Play,
+  row: KillRow,
+  operation: string,
+  death?: Death,
+): Promise<readonly string[]> {
   let effects: readonly string[] = [];
   let isDead = (): boolean => false;
   await host.call(row.driver, operation, row.about, (sys) => {
-    const doomed = doom(sys, death);
+    const partOf = (path: string, text: string): string | undefined => scene.partOf?.(path, text, host);
+    const doomed = doom(sys, death === undefined ? undefined : { ...death, partOf });
     ({ effects, isDead } = doomed);
     return doomed.sys;
   });

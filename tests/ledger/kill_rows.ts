@@ -4,15 +4,21 @@
  * @module
  */
 import type { ResourceName } from "../../lib/plan/demand.ts";
-import type { MemoryHost } from "../../lib/sys/memory_sys.ts";
+import type { MemoryHost, MemoryProgram } from "../../lib/sys/memory_sys.ts";
+import { TOOLS } from "../../lib/sys/tools.ts";
 import { type FakeNetwork, fakeNetwork } from "../support/fake_network.ts";
+import { poolHost } from "../support/hugepage_host.ts";
 import type { About, LedgerHost } from "../support/ledger_host.ts";
 
 /** A host before anything happened on it. */
 export interface Scene {
   readonly host: MemoryHost;
+  /** Hands programs of the host its files. */
+  wire?(nodes: LedgerHost["nodes"]): void;
   /** What of the host is held, as plain data. */
   look(host: LedgerHost): unknown;
+  /** What the kernel takes of a write in whose middle the hook dies. */
+  partOf?(path: string, text: string, host: LedgerHost): string | undefined;
 }
 
 /** A row. */
@@ -51,6 +57,43 @@ function networkScene(look: (network: FakeNetwork) => unknown): Scene {
   };
 }
 
+/** Two nodes with huge pages of others. A killed write has made or freed half of them. */
+function hugepageScene(): Scene {
+  const pools = poolHost({ nodes: [{ pages: 10 }, {}] });
+  return {
+    host: pools.host,
+    look: (host) => pools.pages(host),
+    partOf: (path, text, host) =>
+      path.endsWith("/nr_hugepages") ? String(Math.floor((Number(host.text(path)) + Number(text)) / 2)) : undefined,
+  };
+}
+
+/** A kernel that loads one module. */
+function moduleScene(name: string): Scene {
+  const folder = `/sys/module/${name}`;
+  let nodes: LedgerHost["nodes"] = new Map();
+  function modprobe(args: readonly string[]): ReturnType<MemoryProgram> {
+    if (args.includes("--show-depends")) return { stdout: `insmod /lib/modules/6.1.0/${name}.ko \n` };
+    const node = { text: "live\n", uid: 0, mode: 0o755 };
+    if (args.includes("--remove")) { for (const path of [folder, `${folder}/initstate`]) nodes.delete(path); }
+    else {
+      nodes.set(folder, { ...node, kind: "directory" });
+      nodes.set(`${folder}/initstate`, { ...node, kind: "file" });
+    }
+    return {};
+  }
+  return {
+    host: {
+      files: { "/proc/modules": "", "/sys/module/kernel/parameters/panic": "0\n" },
+      programs: { [TOOLS.modprobe]: ({ argv }) => modprobe(argv.slice(1)) },
+    },
+    wire: (all) => {
+      nodes = all;
+    },
+    look: (host) => host.nodes.has(folder),
+  };
+}
+
 const GUEST = { driver: "qemu", acquire: "prepare", release: "release" } as const;
 const RUNNING = { driver: "qemu", before: ["prepare"], acquire: "started", release: "release" } as const;
 const NETWORK = {
@@ -80,6 +123,24 @@ export const KILL_ROWS: readonly KillRow[] = [
     scene: () => filesScene({ [SWAPPINESS]: "60\n", [RANGE]: "32768\t60999\n" }),
     original: ["60", "32768 60999"],
     held: ["1", "1024 65000"],
+  },
+  {
+    name: "hugepages",
+    kinds: ["hugepages"],
+    rules: rule("hugepages = { pages = 64 }"),
+    ...GUEST,
+    scene: hugepageScene,
+    original: [10, 0],
+    held: [42, 32],
+  },
+  {
+    name: "module",
+    kinds: ["module"],
+    rules: rule('modules = { load = ["vfio_pci"] }'),
+    ...GUEST,
+    scene: () => moduleScene("vfio_pci"),
+    original: false,
+    held: true,
   },
   {
     name: "address",
