@@ -128,7 +128,7 @@ async function convergeLocked(
   const state = readState(folder, sys, notes);
   const about = state ?? demands[0]?.record;
   if (about === undefined) {
-    sweepHalfWritten(folder, sys);
+    forget(folder, sys);
     return { seen: names, converged: { key: folder, end: "unchanged" } };
   }
   const kind = await loadResource(about.resource);
@@ -140,13 +140,19 @@ async function convergeLocked(
   return { seen: isFiled ? [...others, nameOf(newcomer)].sort() : names, converged };
 }
 
+/** Nobody holds it, and it is as it was: nothing is left of it, nor of what killed processes were writing. */
+function forget(folder: string, sys: Sys): void {
+  forgetState(folder, sys);
+  sweepHalfWritten(folder, sys);
+}
+
 async function convergeKnown(folder: string, situation: Situation, work: LockedWork): Promise<Converged> {
   const { kind, key, state, demands } = situation;
   try {
     const reading = await kind.read(key, work.sys, state);
     if (reading.kind === "value") return await convergeFrom(reading.value, folder, situation, work);
     if (reading.kind === "gone" && demands.length === 0) {
-      forgetState(folder, work.sys);
+      forget(folder, work.sys);
       return { key, end: "gone" };
     }
     return keepProblem(folder, { key, end: "failed", problem: reading.reason }, work);
@@ -178,11 +184,11 @@ async function convergeFrom(
   if (work.newcomer !== undefined) fileDemand(work.newcomer, work.sys);
   const isLast = demands.length === 0;
   if (goal.kind === "left") {
-    forgetState(folder, work.sys);
+    forget(folder, work.sys);
     return { key, end: "left", problem: leftProblem(kind, noted, actual) };
   }
   if (sameValue(goal.value, actual)) {
-    if (isLast) forgetState(folder, work.sys);
+    if (isLast) forget(folder, work.sys);
     else saveState(folder, situation, { ...noted, written: actual, pending: undefined }, work);
     return { key, end: "unchanged" };
   }
@@ -271,7 +277,7 @@ function settle(
   // While no lock was held, somebody else may have ended it: then there is nothing to remember.
   const isForgotten = kind.unlocked && sys.lstat(resourceFolder(folder).state) === undefined;
   if (isDone && isLast) {
-    forgetState(folder, sys);
+    forget(folder, sys);
   } else if (!isForgotten) {
     const { original } = noted;
     const pending = isDone ? undefined : goal;
