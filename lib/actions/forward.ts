@@ -7,7 +7,7 @@ import type { HookCall } from "../libvirt/call.ts";
 import { parseMac } from "../libvirt/identifiers.ts";
 import { domainInterfaces } from "../libvirt/interfaces.ts";
 import type { OnError } from "../plan/intent.ts";
-import type { GuestInterface, PortProtocol, PortRange } from "../plan/nft_demand.ts";
+import { DEFAULT_MARK, type GuestInterface, type PortProtocol, type PortRange } from "../plan/nft_demand.ts";
 import type { Action, RuleContext } from "./action.ts";
 import { holdAction, onErrorEntry, type Parts } from "./hold.ts";
 import { ipAddressSchema, ipPrefixSchema } from "./ip_value.ts";
@@ -119,7 +119,7 @@ function parts(config: ForwardConfig, rule: RuleContext, call: HookCall): Parts 
       interfaces,
     } as const,
     guest: null,
-    mark: rule.forwardMark,
+    mark: rule.forwardMark ?? DEFAULT_MARK,
   };
   return [{ resource: "nft", demand, text: describe(config) }];
 }

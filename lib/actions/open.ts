@@ -8,7 +8,7 @@ import { networkAddresses } from "../libvirt/network_addresses.ts";
 import type { OnError } from "../plan/intent.ts";
 import { parseIpAddress } from "../plan/ip_address.ts";
 import { networkOf as networkAround, networkTexts } from "../plan/ip_interval.ts";
-import type { OpenDemand, PortProtocol, PortRange } from "../plan/nft_demand.ts";
+import { DEFAULT_MARK, type OpenDemand, type PortProtocol, type PortRange } from "../plan/nft_demand.ts";
 import type { Action, RuleContext } from "./action.ts";
 import { networkOf } from "./device.ts";
 import { holdAction, onErrorEntry, type Parts } from "./hold.ts";
@@ -54,7 +54,7 @@ function parts({ from, ports, protocol }: OpenConfig, rule: RuleContext, call: H
   if (networks.length === 0) return { problem: "the network has no addresses that libvirt knows of" };
   const what = ports.length === 0 ? "" : `, ${ports.map((range) => describePorts(range, protocol)).join(", ")}`;
   const whom = from.length === 0 ? "everybody" : from.join(", ");
-  const demand: OpenDemand = { kind: "open", networks, from, protocol, ports, mark: rule.forwardMark };
+  const demand: OpenDemand = { kind: "open", networks, from, protocol, ports, mark: rule.forwardMark ?? DEFAULT_MARK };
   return [{ resource: "nft", demand, text: `${networks.join(", ")} opened to ${whom}${what}` }];
 }
 

@@ -8,6 +8,8 @@ import { dnsSchema } from "./dns.ts";
 import { editSchema } from "./edit.ts";
 import { forwardSchema } from "./forward.ts";
 import { openSchema } from "./open.ts";
+import { hugepagesSchema } from "./hugepages.ts";
+import { modulesSchema } from "./modules.ts";
 import { routesSchema } from "./routes.ts";
 import { runSchema } from "./run.ts";
 import { sysctlSchema } from "./sysctl.ts";
@@ -17,6 +19,8 @@ export const actionSchemas = {
   deny: denySchema,
   edit: editSchema,
   run: runSchema,
+  hugepages: hugepagesSchema,
+  modules: modulesSchema,
   sysctl: sysctlSchema,
   forward: forwardSchema,
   open: openSchema,

@@ -1,18 +1,13 @@
 /**
- * Demands of the ledger as counting sees them.
+ * Demands of the ledger as they are by now.
  * @module
  */
 import type { Held, Resource } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
 import type { FiledDemand } from "./demand_file.ts";
-import { describeHolder } from "./holder.ts";
+import { heldOf } from "./goal.ts";
 
-/** A demand as it was made. */
-export function heldOf({ record }: FiledDemand): Held<unknown> {
-  return { who: `${describeHolder(record.holder)} (rule ${JSON.stringify(record.rule)})`, demand: record.demand };
-}
-
-/** Demands as they are by now. */
+/** Demands as counting sees them, with what the host says of them now. */
 export async function heldNow(
   kind: Resource,
   filed: readonly FiledDemand[],

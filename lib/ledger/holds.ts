@@ -4,56 +4,104 @@
  */
 import type { Lifetime } from "../plan/demand.ts";
 import type { Sys } from "../sys/sys.ts";
-import { converge, type Converged, convergeLocked, isWell, type Work } from "./converge.ts";
-import { demandNames, type FiledDemand, holderPrefix, readDemands, removeDemand, writeDemand } from "./demand_file.ts";
+import { converge, type Converged, onePass, type Work } from "./converge.ts";
+import { demandNames, type FiledDemand, holderPrefix, nameOf, readDemands, removeDemand } from "./demand_file.ts";
 import { type Holder, holderId } from "./holder.ts";
 import { resourceFolder } from "./layout.ts";
 import { makeResourceFolder, resourceNames } from "./ledger.ts";
-import { conflictOf, type Ready } from "./wish.ts";
-import { waitForLock } from "./wait_lock.ts";
+import { reasonOf } from "./ledger_error.ts";
+import { readState } from "./state_file.ts";
+import type { Ready } from "./wish.ts";
 
 /** What came of acquiring one wish. */
 export interface Acquired {
   readonly ready: Ready;
   readonly converged: Converged;
-  /** Set where the demand was made, even if it could not be fulfilled. */
+  /** Set where the demand is in the ledger, even if it is not fulfilled. */
   readonly filed: FiledDemand | undefined;
+  /** The demand of an earlier call that it took the place of. */
+  readonly before: FiledDemand | undefined;
 }
 
-/** Creates a demand and fulfils it. Under the resource's lock, so that two who want different things cannot both come in. */
-export async function acquire(ready: Ready, work: Work): Promise<Acquired> {
-  const { sys, notes } = work;
-  const { folder, record } = ready;
-  const { key } = record;
-  makeResourceFolder(folder, sys);
-  const lock = await waitForLock(resourceFolder(folder).lock, work.deadlineMs, sys);
-  if (lock === undefined) {
-    const problem = `another hook has been at ${key} until no time was left`;
-    return { ready, filed: undefined, converged: { key, end: "late", problem } };
+/**
+ * Creates demands of one resource and fulfils them in one go; one by one where not all can be had. Under the resource's lock, so
+ * that two who want different things cannot both come in.
+ */
+export async function acquire(readies: readonly Ready[], work: Work): Promise<readonly Acquired[]> {
+  const together = await acquireAtOnce(readies, work);
+  if (readies.length < 2 || together.some(({ filed, converged }) => filed !== undefined || converged.end === "late")) {
+    return together;
   }
-  const held = { lock };
-  let filed: FiledDemand;
-  let pass: Awaited<ReturnType<typeof convergeLocked>>;
+  const each: Acquired[] = [];
+  for (const ready of readies) each.push(...await acquireAtOnce([ready], work));
+  return each;
+}
+
+async function acquireAtOnce(readies: readonly Ready[], work: Work): Promise<readonly Acquired[]> {
+  const newcomers = readies.map(newcomerOf);
   try {
-    const conflict = await conflictOf(ready, [], { sys, notes });
-    if (conflict !== undefined) {
-      return { ready, filed: undefined, converged: { key, end: "failed", problem: conflict } };
-    }
-    filed = await writeDemand(folder, record, sys);
-    pass = await convergeLocked(folder, { ...work, held });
-  } finally {
-    held.lock[Symbol.dispose]();
+    for (const { folder } of readies) makeResourceFolder(folder, work.sys);
+    const befores = newcomers.map((newcomer) => standing(newcomer, work));
+    const { converged, isTried } = await fileAll(newcomers, work);
+    return readies.map((ready, index): Acquired => {
+      const filed = newcomers.slice(index, index + 1).find((one) => isTried && work.sys.lstat(one.path) !== undefined);
+      return { ready, converged, filed, before: befores[index] };
+    });
+  } catch (error) {
+    const problem = reasonOf(error);
+    return readies.map((ready): Acquired => {
+      const converged: Converged = { key: ready.record.key, end: "failed", problem };
+      return { ready, converged, filed: undefined, before: undefined };
+    });
   }
-  const { converged, seen } = pass;
-  const changed = JSON.stringify(demandNames(folder, sys)) !== JSON.stringify(seen);
-  if (changed && isWell(converged)) await converge(folder, { ...work, mayWait: false });
-  return { ready, filed, converged };
 }
 
-/** Removes a demand and puts back what nobody else needs. */
+function newcomerOf({ record, folder, name }: Ready): FiledDemand {
+  return { record, folder, path: `${resourceFolder(folder).demands}/${name}` };
+}
+
+/** The demand whose place a newcomer takes. */
+function standing(newcomer: FiledDemand, { sys, notes }: Work): FiledDemand | undefined {
+  const names = sys.lstat(newcomer.path) === undefined ? [] : [nameOf(newcomer)];
+  return readDemands(newcomer.folder, names, sys, notes)[0];
+}
+
+async function fileAll(
+  newcomers: readonly FiledDemand[],
+  work: Work,
+): Promise<{ readonly converged: Converged; readonly isTried: boolean }> {
+  const [first] = newcomers;
+  if (first === undefined) throw new Error("Cannot acquire: nothing is wished");
+  const { folder, record: { key } } = first;
+  const pass = await onePass(folder, work, newcomers);
+  if (pass === "locked") {
+    const problem = `another hook has been at ${key} until no time was left`;
+    return { converged: { key, end: "late", problem }, isTried: false };
+  }
+  // What the second look comes to is not these wishes' affair.
+  if (pass.lookAgain) await converge(folder, { ...work, mayWait: false });
+  return { converged: pass.converged, isTried: true };
+}
+
+/** Undoes an acquiring: what it took the place of is held again. */
+export async function takeBack({ filed, before }: Acquired, work: Work): Promise<Converged | undefined> {
+  if (filed === undefined) return undefined;
+  if (before === undefined) return await release(filed, work);
+  const { folder, record } = before;
+  const pass = await onePass(folder, work, [before]);
+  if (pass !== "locked") return { ...pass.converged, key: record.key };
+  return { key: record.key, end: "late", problem: "another hook has been at it until no time was left" };
+}
+
+/** Removes a demand and puts back what nobody else needs. Never throws: what it cannot do, it tells. */
 export async function release(filed: FiledDemand, work: Work): Promise<Converged> {
-  removeDemand(filed, work.sys);
-  return { ...await converge(filed.folder, work), key: filed.record.key };
+  const { key } = filed.record;
+  try {
+    removeDemand(filed, work.sys);
+  } catch (error) {
+    return { key, end: "failed", problem: reasonOf(error) };
+  }
+  return { ...await converge(filed.folder, work), key };
 }
 
 /** Which demands of a holder are meant. */
@@ -73,16 +121,36 @@ export async function demandsOf(
   const own = await holderPrefix(holder);
   const mayOwnPorts = holder.kind !== "port";
   const id = holderId(holder);
-  const found = resourceNames(sys).flatMap((folder) => {
-    const names = demandNames(folder, sys).filter((name) =>
-      name.startsWith(own) || (mayOwnPorts && name.startsWith("p-"))
-    );
-    return readDemands(folder, names, sys, notes);
-  });
-  return found.filter(({ record }) => {
+  const mayBeMeant = (name: string): boolean => name.startsWith(own) || (mayOwnPorts && name.startsWith("p-"));
+  return demandsNamed(mayBeMeant, { sys, notes }).filter(({ record }) => {
     if (holderId(record.holder) === id) return lifetimes.includes(record.lifetime);
     return record.holder.kind === "port" && endsWith(record.holder, { holder, lifetimes });
-  }).sort((a, b) => a.record.order - b.record.order);
+  });
+}
+
+/** The demands in the ledger whose names are meant, in the order in which they were acquired. */
+export function demandsNamed(
+  isMeant: (name: string) => boolean,
+  { sys, notes }: { readonly sys: Sys; readonly notes: string[] },
+): readonly FiledDemand[] {
+  const found = resourceNames(sys).flatMap((folder) => {
+    try {
+      return readDemands(folder, demandNames(folder, sys).filter(isMeant), sys, notes);
+    } catch (error) {
+      // What cannot be read of one resource says nothing of the others.
+      notes.push(reasonOf(error));
+      return [];
+    }
+  });
+  return found.sort((a, b) => rank(a) - rank(b));
+}
+
+/** What lasts while a guest runs is acquired behind all that lasts while it is there. */
+const LATER = { domain: 0, network: 0, running: 1, port: 1 } as const satisfies Record<Lifetime, number>;
+
+/** A call has less than a million holds. */
+function rank({ record }: FiledDemand): number {
+  return LATER[record.lifetime] * 1_000_000 + record.order;
 }
 
 function endsWith(port: Holder & { readonly kind: "port" }, { holder, lifetimes }: Selection): boolean {
@@ -93,8 +161,59 @@ function endsWith(port: Holder & { readonly kind: "port" }, { holder, lifetimes 
 /** Releases demands, the last acquired first, whatever becomes of the others. */
 export async function releaseAll(demands: readonly FiledDemand[], work: Work): Promise<readonly Converged[]> {
   const results: Converged[] = [];
-  for (const filed of demands.toReversed()) results.push(await release(filed, work));
+  for (const group of inOneGo(demands.toReversed())) results.push(...await releaseTogether(group, work));
   return results;
+}
+
+/** What stands beside each other and is of one resource is done in one go: ten ports are one change of the packet filter. */
+export function inOneGo<Item extends { readonly folder: string }>(
+  items: readonly Item[],
+): readonly (readonly Item[])[] {
+  const groups: [Item, ...Item[]][] = [];
+  for (const item of items) {
+    const last = groups.at(-1);
+    if (last?.[0].folder === item.folder) last.push(item);
+    else groups.push([item]);
+  }
+  return groups;
+}
+
+/** Demands of one resource. All but the last are only removed: converging for that one takes all of them away. */
+async function releaseTogether(demands: readonly FiledDemand[], work: Work): Promise<readonly Converged[]> {
+  const failed: Converged[] = [];
+  for (const filed of demands.slice(0, -1)) {
+    try {
+      removeDemand(filed, work.sys);
+    } catch (error) {
+      failed.push({ key: filed.record.key, end: "failed", problem: reasonOf(error) });
+    }
+  }
+  const last = demands.at(-1);
+  return last === undefined ? failed : [...failed, await release(last, work)];
+}
+
+/**
+ * Puts back what nobody holds any more and nobody put back: the hook that was to do it was killed between the two. What could
+ * not be put back is left to reconcile, and what another hook is at, to that one.
+ */
+export async function restoreAbandoned(work: Work): Promise<readonly Converged[]> {
+  const results: Converged[] = [];
+  for (const folder of resourceNames(work.sys)) {
+    if (isAbandoned(folder, work)) results.push(await converge(folder, { ...work, mayWait: false }));
+  }
+  return results;
+}
+
+function isAbandoned(folder: string, { sys, notes }: Work): boolean {
+  try {
+    if (sys.lstat(resourceFolder(folder).state) === undefined || demandNames(folder, sys).length > 0) return false;
+    const state = readState(folder, sys, notes);
+    using free = sys.lock(resourceFolder(folder).busy);
+    return free !== undefined && state !== undefined && state.problem === undefined;
+  } catch (error) {
+    notes.push(reasonOf(error));
+    return false;
+  }
 }
 
 /** Brings the resources of demands to what they shall be, in the order in which they were acquired. */

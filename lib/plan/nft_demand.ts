@@ -3,6 +3,9 @@
  * @module
  */
 
+/** The bit of a packet's mark that is ours, unless the settings say another. */
+export const DEFAULT_MARK = 0x10000000;
+
 /** Ports from the first to the last. */
 export interface PortRange {
   readonly first: number;

@@ -86,24 +86,25 @@ export const nft = resource<NftDemand, Filter>({
   },
 });
 
+/** Whether demands fit does not hang on what stands. */
+const RESOLVED = { kind: "resolved", key: KEY, value: NOTHING } as const;
+
 async function resolve(demand: NftDemand, sys: Sys): Promise<Resolution<NftDemand>> {
-  if (demand.kind === "open") return { kind: "resolved", key: KEY, demand };
+  if (demand.kind === "open") return { ...RESOLVED, demand };
   const where = await findGuest(demand, surroundings(sys));
   switch (where.kind) {
     case "refused":
       return where;
     case "found":
       return {
-        kind: "resolved",
-        key: KEY,
+        ...RESOLVED,
         demand: { ...demand, guest: where.guest },
         note: `the guest lives at ${describeGuest(where.guest)}`,
       };
     case "waiting": {
       const networks = where.networks.map((name) => JSON.stringify(name)).join(" or ");
       return {
-        kind: "resolved",
-        key: KEY,
+        ...RESOLVED,
         demand: { ...demand, guest: null },
         note: `the guest has no address yet: port ${
           portText(demand.hostPorts)
@@ -115,14 +116,18 @@ async function resolve(demand: NftDemand, sys: Sys): Promise<Resolution<NftDeman
   }
 }
 
-/** A lease may come late, and the next one may be of another address. */
+/** A lease may come late, the next one may be of another address, and the address of one that is over is somebody else's. */
 async function renew(demands: readonly NftDemand[], sys: Sys): Promise<readonly NftDemand[]> {
   const around = surroundings(sys);
   const renewed: NftDemand[] = [];
   for (const demand of demands) {
-    const isOpen = demand.kind === "forward" && (demand.guest === null || demand.guest.source === "lease");
-    const where = isOpen ? await findGuest(demand, around) : undefined;
-    renewed.push(isOpen && where?.kind === "found" ? { ...demand, guest: where.guest } : demand);
+    const isByLease = demand.kind === "forward" && (demand.guest === null || demand.guest.source === "lease");
+    if (!isByLease) {
+      renewed.push(demand);
+      continue;
+    }
+    const where = await findGuest(demand, around);
+    renewed.push({ ...demand, guest: where.kind === "found" ? where.guest : null });
   }
   return renewed;
 }

@@ -9,7 +9,7 @@ import type { Action, Place } from "../actions/action.ts";
 import { describeValue, type Issue, type Mistake, type Path } from "./mistake.ts";
 import { actionSchemas } from "../actions/registry.ts";
 import { allPlaces, beginningsOf, placesOf, selectorMisfits } from "./places.ts";
-import { DEFAULT_SETTINGS, NO_RULES, type Rule, type RuleSet, type RulesFile, type Settings } from "./rule.ts";
+import { NO_RULES, type Rule, type RuleSet, type RulesFile, type Settings } from "./rule.ts";
 import { fileSchema, type RawRule, ruleSchema, ruleSelectorsSchema, settingsSchema } from "./schema.ts";
 
 /** So many mistakes are told at the most: nobody mends more in one go. */
@@ -139,7 +139,7 @@ function readSettings(files: readonly TomlFile[], mistakes: Mistake[]): Settings
       }
     }
   }
-  return { budgetsMs, forwardMark: forwardMark ?? DEFAULT_SETTINGS.forwardMark };
+  return { budgetsMs, forwardMark };
 }
 
 async function makeRules(

@@ -38,8 +38,8 @@ export interface Rule {
   readonly while: While;
   /** What the prefixes in the rule's paths stand for. */
   readonly namespaces: Namespaces;
-  /** The bit of a packet's mark that is ours, as the settings say. */
-  readonly forwardMark: number;
+  /** The bit of a packet's mark that is ours, where the settings say so. */
+  readonly forwardMark?: number | undefined;
   readonly actions: readonly Action[];
 }
 
@@ -48,11 +48,8 @@ export interface Settings {
   /** Milliseconds by driver and operation, where they differ from the driver table. */
   readonly budgetsMs: Readonly<Record<string, Readonly<Record<string, number>>>>;
   /** The bit of a packet's mark by which other filters are told to let it through. */
-  readonly forwardMark: number;
+  readonly forwardMark?: number | undefined;
 }
-
-/** What holds where no settings say otherwise. */
-export const DEFAULT_SETTINGS: Settings = { budgetsMs: {}, forwardMark: 0x10000000 };
 
 /** All rules of a host, in order, with its settings. */
 export interface RuleSet {
@@ -61,7 +58,7 @@ export interface RuleSet {
 }
 
 /** The set of a host without rules. */
-export const NO_RULES: RuleSet = { rules: [], settings: DEFAULT_SETTINGS };
+export const NO_RULES: RuleSet = { rules: [], settings: { budgetsMs: {} } };
 
 /** A rules file's text. */
 export interface RulesFile {

@@ -8,7 +8,7 @@ import { parseDocument } from "../../lib/xml/document.ts";
 import { parsePath } from "../../lib/xml/path_parser.ts";
 import { assertEquals } from "../support/assert.ts";
 
-const RULE = { name: "r", while: "guest", namespaces: {}, forwardMark: 1 } as const;
+const RULE = { name: "r", while: "guest", namespaces: {} } as const;
 const TITLE = parsePath("/domain/title");
 
 function migration(): HookCall {

@@ -4,7 +4,6 @@ import { drivers } from "../../lib/libvirt/drivers.ts";
 import { parseInvocation } from "../../lib/libvirt/invocation.ts";
 import { parseDocument } from "../../lib/xml/document.ts";
 import { matchRules } from "../../lib/rules/match.ts";
-import { DEFAULT_SETTINGS } from "../../lib/rules/rule.ts";
 import type { Selectors, When } from "../../lib/rules/rule.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 
@@ -152,9 +151,9 @@ for (const { name, call: [driverName, object, operation, extra = "-"], when, unl
       document: new Uint8Array(),
       parse: parseDocument,
     });
-    const context = { name: "r", while: "guest", namespaces: {}, forwardMark: 1 } as const;
+    const context = { name: "r", while: "guest", namespaces: {} } as const;
     const rule = { ...context, file: "rules.toml", when, unless, actions: [] };
-    const ruleSet = { rules: [rule], settings: DEFAULT_SETTINGS };
+    const ruleSet = { rules: [rule], settings: { budgetsMs: {} } };
     const [match] = matchRules(ruleSet, call, (path) => path === "/run/maintenance");
     assertEquals([match?.matches, match?.verdicts.at(-1)?.because], [matches, because]);
   });

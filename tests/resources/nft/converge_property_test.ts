@@ -13,7 +13,7 @@ import { forward, guestAt, heldBy, open } from "./demands.ts";
 import { filterTest, type Namespace } from "./namespace.ts";
 
 const NFT = "/usr/sbin/nft";
-const RUNS = 60;
+const RUNS = 24;
 
 const guests = fc.constantFrom("192.168.122.11", "192.168.122.28", "10.7.0.3", "fd00:122::11").map(guestAt);
 const clients = fc.subarray(["10.0.0.0/8", "10.128.0.0/9", "198.51.100.7", "2001:db8::/32", "0.0.0.0/0"], {
