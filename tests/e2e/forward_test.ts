@@ -91,7 +91,11 @@ sceneOnSystems("a guest's forwards", async ({ startNode, step }, system) => {
     assertEquals(await reaches(6000), `${seen} at 5000`);
     assertEquals(await reaches(6003, "udp"), `${seen} at 5003`);
     assertEquals(await reaches(8082, "tcp", OUTSIDE.otherHost), `${seen} at 80`);
-    assertEquals(await reaches(8080, "tcp", OUTSIDE.host6), `web-1 sees ${OUTSIDE.client6} at 80`);
+    // The guest's kernel first makes sure that nobody else has its address.
+    await until(
+      "IPv6",
+      async () => await reaches(8080, "tcp", OUTSIDE.host6) === `web-1 sees ${OUTSIDE.client6} at 80`,
+    );
   });
   await step("who is not meant is not let in", async () => {
     assertEquals([await reaches(8081), await reaches(8082), await reaches(80)], ["refused", "refused", "refused"]);
