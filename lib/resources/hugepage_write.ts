@@ -37,9 +37,9 @@ export async function writePages(writing: Writing, sys: Sys): Promise<WriteEnd<P
     // A write that ran out of time may have got there all the same.
     if (sameValue(stands, to)) return await awaitFreed(writing, sys);
     const short = Object.keys(to).filter((node) => countOf(stands, node) < countOf(to, node));
-    if (short.length === 0) return end;
+    if (short.length === 0 || end.kind === "failed") return end;
     const leftMs = deadlineMs - sys.elapsedMs();
-    if (attempt === ATTEMPTS_MAX || leftMs < RETRY_MS) return tooFew(stands, short, { writing, end });
+    if (attempt === ATTEMPTS_MAX || leftMs < RETRY_MS) return tooFew(stands, short, writing);
     const isStuck = sizeKib <= COMPACTED_KIB_MAX && await compact(leftMs / 2, sys);
     if (isStuck) return { kind: "stuck", reason: `the kernel does not come back from ${COMPACT_FILE}` };
   }
@@ -72,20 +72,14 @@ async function compact(timeLeftMs: number, sys: Sys): Promise<boolean> {
   return end.kind === "stuck";
 }
 
-function tooFew(
-  stands: Pages,
-  short: readonly string[],
-  { writing, end }: { readonly writing: Writing; readonly end: WriteEnd<Pages> },
-): WriteEnd<Pages> {
-  const { from, to, sizeKib } = writing;
+function tooFew(stands: Pages, short: readonly string[], { from, to, sizeKib }: Writing): WriteEnd<Pages> {
   const given = short.map((node) => {
     const got = countOf(stands, node) - countOf(from, node);
-    return `${got} of ${countOf(to, node) - countOf(from, node)}${onNode(node)}`;
+    return `${got} of ${countOf(to, node) - countOf(from, node)} huge pages of ${pageSizeText(sizeKib)}${onNode(node)}`;
   });
-  const why = end.kind === "failed" ? `; ${end.reason}` : "";
   return {
     kind: "failed",
-    reason: `the kernel found only ${given.join(", ")} new huge pages of ${pageSizeText(sizeKib)}${why}`,
+    reason: `the kernel found memory for only ${given.join(" and ")}`,
     hint: "memory is in too small pieces: start this guest sooner after boot, or have pages made at boot (hugepages=)",
   };
 }

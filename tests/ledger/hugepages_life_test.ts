@@ -67,7 +67,7 @@ Deno.test("huge pages: a start that finds too few takes back all, and says how m
   await on.call("qemu", "prepare");
   const refused = await on.call("qemu", "prepare", OTHER);
   assertEquals(refused.code, 4);
-  assertStringIncludes(refused.stderr, "the kernel found only 36 of 64 on node 0 new huge pages of 2M");
+  assertStringIncludes(refused.stderr, "the kernel found memory for only 36 of 64 huge pages of 2M on node 0");
   assertStringIncludes(refused.stderr, "hugepages=");
   assertEquals(now(), [74]);
   assertEquals(writes, ["node0 74", "node0 138", "compact 1", "node0 138", "compact 1", "node0 138", "node0 74"]);
@@ -80,6 +80,26 @@ Deno.test("huge pages: compaction finds the rest", async () => {
   const { on, now, writes } = stage("pages = 64", { nodes: [{ findable: 10, afterCompaction: 1000 }] });
   assertEquals((await on.call("qemu", "prepare")).code, 0);
   assertEquals([now(), writes], [[64], ["node0 64", "compact 1", "node0 64"]]);
+});
+
+Deno.test("huge pages: a kernel that refuses the number is not asked again", async () => {
+  const { host, pages } = poolHost({ nodes: [{ pages: 10 }] });
+  const file = "/sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages";
+  const refused = { kind: "refused", reason: "Invalid argument" } as const;
+  const asked: string[] = [];
+  const on = ledgerHost(rules("pages = 64"), {
+    ...host,
+    reactions: {
+      ...host.reactions,
+      [file]: (text) => {
+        asked.push(text);
+        return refused;
+      },
+    },
+  });
+  const answer = await on.call("qemu", "prepare");
+  assertEquals([answer.code, asked, pages(on), on.ledgerFiles()], [4, ["74"], [10], []]);
+  assertStringIncludes(answer.stderr, "the kernel refuses on node 0: Invalid argument");
 });
 
 Deno.test("huge pages of 1G are not looked for by compaction", async () => {
