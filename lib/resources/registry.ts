@@ -6,6 +6,9 @@ import type { ResourceName } from "../plan/demand.ts";
 import type { Resource } from "./resource.ts";
 
 const LOADERS: Partial<Record<ResourceName, () => Promise<Resource>>> = {
+  cpus: async () => (await import("./cpus.ts")).cpus,
+  governor: async () => (await import("./governor.ts")).governor,
+  service: async () => (await import("./service.ts")).service,
   sysctl: async () => (await import("./sysctl.ts")).sysctl,
 };
 
