@@ -41,11 +41,13 @@ function unitSchema(): v.GenericSchema<unknown, string> {
   return v.pipe(
     v.string(UNIT),
     v.regex(/^[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\@-]*$/, UNIT),
-    v.transform(unitName),
-    v.maxLength(NAME_LENGTH_MAX, UNIT),
     // A template is no unit before its instance has a name.
-    v.regex(/[^@]\.[a-z]+$/, UNIT),
-    v.check((unit) => whyUntouchable(unit) === undefined, ({ input }) => whyUntouchable(input) ?? UNIT),
+    v.check((name) => !/@\.[a-z]+$/.test(unitName(name)) && unitName(name).length <= NAME_LENGTH_MAX, UNIT),
+    v.check(
+      (name) => whyUntouchable(unitName(name)) === undefined,
+      ({ input }) => whyUntouchable(unitName(input)) ?? UNIT,
+    ),
+    v.transform(unitName),
   );
 }
 

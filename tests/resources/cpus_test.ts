@@ -3,6 +3,7 @@
  * @module
  */
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { dyingSys } from "../support/dying_sys.ts";
 import { type LedgerHost, ledgerHost } from "../support/ledger_host.ts";
 import { dropIn, type MemorySystemd, memorySystemd, SYSTEMD_FILES } from "../support/memory_systemd.ts";
 
@@ -128,11 +129,11 @@ for (let deeds = 1; deeds <= 7; deeds++) {
   for (const [dying, mending] of [["prepare", "release"], ["release", "daemon start"]] as const) {
     Deno.test(`a hook killed at ${dying} after ${deeds} of its commands is mended by ${mending}`, async () => {
       const own = "[Slice]\nAllowedCPUs=\nAllowedCPUs=0-3\n";
-      const played = systemdHost(isolating({ "*": "2-5" }), { [dropIn("user.slice")]: own });
-      const { host, systemd } = played;
+      const { host, systemd } = systemdHost(isolating({ "*": "2-5" }), { [dropIn("user.slice")]: own });
       systemd.allowed.set("user.slice", "0-3");
       if (dying === "release") await host.call("qemu", "prepare");
-      await dyingCall(dying, deeds, played);
+      const until = systemd.deeds.length + deeds;
+      await host.call("qemu", dying, {}, (sys) => dyingSys(sys, () => systemd.deeds.length >= until));
       if (mending === "release") await host.call("qemu", "release");
       else await host.call("daemon", "start");
       assertEquals([allowed(systemd), host.ledgerFiles()], [["", "0-3", ""], []]);
@@ -140,26 +141,6 @@ for (let deeds = 1; deeds <= 7; deeds++) {
       assertEquals(left, [undefined, own, undefined]);
     });
   }
-}
-
-/** Plays a call whose process is gone after some commands: nothing that it does later reaches the host. */
-async function dyingCall(operation: string, deeds: number, { host, systemd }: SystemdHost): Promise<void> {
-  const until = systemd.deeds.length + deeds;
-  await host.call("qemu", operation, {}, (sys) => ({
-    ...sys,
-    run: (command) => {
-      if (systemd.deeds.length >= until) throw new Error("killed");
-      return sys.run(command);
-    },
-    createFile: (...args) => {
-      if (systemd.deeds.length >= until) throw new Error("killed");
-      sys.createFile(...args);
-    },
-    removeFile: (path) => {
-      if (systemd.deeds.length >= until) throw new Error("killed");
-      sys.removeFile(path);
-    },
-  }));
 }
 
 const REFUSED = [

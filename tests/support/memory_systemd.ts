@@ -13,8 +13,8 @@ export interface MemoryUnit {
   /** The unit's own name, where it is asked for by another. */
   readonly id?: string;
   readonly triggeredBy?: string;
-  /** What comes next, each time somebody looks. */
-  readonly next?: readonly string[];
+  /** How often one can look before a stop is done. */
+  readonly stopLooks?: number;
 }
 
 /** systemd in memory. */
@@ -71,8 +71,9 @@ function systemctl(args: readonly string[], systemd: MemorySystemd): ReturnType<
       const [unit = ""] = words;
       systemd.deeds.push(`${verb} ${unit}`);
       const before = systemd.units.get(unit) ?? { active: "inactive" };
-      const active = before.next?.[0] ?? (verb === "start" ? "active" : "inactive");
-      systemd.units.set(unit, { ...before, active, next: before.next?.slice(1) ?? [] });
+      const { job: _done, ...rest } = before;
+      const stopped = before.stopLooks === undefined ? "inactive" : "deactivating";
+      systemd.units.set(unit, { ...rest, active: verb === "start" ? "active" : stopped });
       return {};
     }
     case "set-property": {
@@ -101,15 +102,18 @@ function show(words: readonly string[], systemd: MemorySystemd): string {
     const unit = systemd.units.get(name);
     const allowed = systemd.allowed.get(name);
     if (allowed !== undefined) return `AllowedCPUs=${allowed}\n`;
-    if (unit?.next?.[0] !== undefined) {
-      systemd.units.set(name, { ...unit, active: unit.next[0], next: unit.next.slice(1) });
-    }
+    if (unit !== undefined && unit.active === "deactivating") look(name, unit, systemd);
     const { active = "inactive", load = "not-found", job, id = name, triggeredBy = "" } = unit === undefined
       ? {}
       : { load: "loaded", ...unit };
     const lines = [`Id=${id}`, `LoadState=${load}`, `ActiveState=${active}`, `TriggeredBy=${triggeredBy}`];
     return [...lines, ...(job === undefined ? [] : [`Job=${job}`]), ""].join("\n");
   }).join("\n");
+}
+
+function look(name: string, unit: MemoryUnit, { units }: MemorySystemd): void {
+  const left = unit.stopLooks ?? 1;
+  units.set(name, left > 1 ? { ...unit, stopLooks: left - 1 } : { ...unit, active: "inactive" });
 }
 
 function removeDropIns(args: readonly string[], { nodes, deeds }: MemorySystemd): ReturnType<MemoryProgram> {
