@@ -17,7 +17,7 @@ import {
   type Template,
   templateSchema,
 } from "./filling.ts";
-import { takesInlineCode } from "./interpreter.ts";
+import { takesInlineCode } from "../plan/interpreter.ts";
 import { tableSchema } from "./table_schema.ts";
 
 interface RunConfig {

@@ -8,7 +8,7 @@ import { quote, renderIntent, visible } from "../plan/render.ts";
 import type { CommandEnd, CommandResult, Sys } from "../sys/sys.ts";
 import type { XmlDocument } from "../xml/tree.ts";
 import type { Change } from "./document.ts";
-import { type ProgramSys, refuseArgv } from "./refuse_program.ts";
+import { type ProgramSys, refuseArgv } from "../trust/refuse_program.ts";
 import type { Scrubber } from "./secrets.ts";
 
 /** What executing needs of the world. */

@@ -7,7 +7,7 @@ import { lookAtConfig } from "../app/config_folder.ts";
 import { exitCodeOf } from "../app/outcome.ts";
 import { CONFIG_DIRECTORY, DISABLED_FILE } from "../app/paths.ts";
 import { planCall } from "../app/plan_call.ts";
-import { refuseArgv } from "../app/refuse_program.ts";
+import { refuseArgv } from "../trust/refuse_program.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import { type Consequence, failurePolicy } from "../libvirt/driver.ts";
 import type { Plan } from "../plan/plan.ts";
