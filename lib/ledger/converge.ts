@@ -11,6 +11,7 @@ import type { Sys } from "../sys/sys.ts";
 import { demandNames, type FiledDemand, readDemands } from "./demand_file.ts";
 import { describeHolder } from "./holder.ts";
 import { resourceFolder } from "./layout.ts";
+import { makeChange, saveState } from "./make_change.ts";
 import { forgetState, readState, type State, writeState } from "./state_file.ts";
 import { waitForLock } from "./wait_lock.ts";
 
@@ -92,21 +93,21 @@ interface Pass {
 }
 
 async function passUnder(lock: Disposable, folder: string, work: Work): Promise<Pass> {
-  const held = { lock };
+  const held: LockedWork["held"] = { lock };
   try {
     return await convergeLocked(folder, { ...work, held });
   } finally {
-    held.lock[Symbol.dispose]();
+    held.lock?.[Symbol.dispose]();
   }
 }
 
 /** Work under a lock, which is let go while a user's program runs, and taken again. */
 export interface LockedWork extends Work {
-  readonly held: { lock: Disposable };
+  readonly held: { lock: Disposable | undefined };
 }
 
 /** All that is known of a resource when its lock is held. */
-interface Situation {
+export interface Situation {
   readonly kind: Resource;
   readonly key: string;
   readonly state: State | undefined;
@@ -166,7 +167,7 @@ async function convergeFrom(
   work: LockedWork,
 ): Promise<Converged> {
   const { kind, key, state, demands } = situation;
-  const noted = rebased(kind, state, actual);
+  const noted = adopted(rebased(kind, state, actual), actual);
   const goal = goalOf(kind, { noted, actual, held: demands.map(heldOf) });
   if (goal.kind === "conflict") return { key, end: "failed", problem: goal.reason };
   const isLast = demands.length === 0;
@@ -182,9 +183,7 @@ async function convergeFrom(
     else saveState(folder, situation, { ...noted, written: actual, pending: undefined }, work);
     return { key, end: "unchanged" };
   }
-  saveState(folder, situation, { ...noted, pending: goal.value }, work);
-  const after = await write(folder, situation, { noted, actual, goal: goal.value }, work);
-  return settle(folder, situation, { noted, actual, goal: goal.value, after, isLast }, work);
+  return await makeChange(folder, situation, { noted, actual, goal: goal.value, isLast }, work);
 }
 
 /** The state, or what it is before anything was written; moved by what others changed where that counts. */
@@ -195,6 +194,11 @@ function rebased(kind: Resource, state: State | undefined, actual: unknown): Not
   return kind.rebase === undefined ? noted : { ...noted, original: kind.rebase(noted, actual) };
 }
 
+/** What stands is what a hook was about to write that was killed: our own, also when the next write is cut short too. */
+function adopted(noted: Noted<unknown>, actual: unknown): Noted<unknown> {
+  return noted.pending !== undefined && sameValue(noted.pending, actual) ? { ...noted, written: actual } : noted;
+}
+
 function goalOf(
   kind: Resource,
   { noted, actual, held }: {
@@ -203,7 +207,7 @@ function goalOf(
     readonly held: readonly Held<unknown>[];
   },
 ): Goal {
-  if (held.length > 0) return kind.wanted(noted.original, held);
+  if (held.length > 0) return kind.wanted(noted.original, held, actual);
   const isOurs = kind.restores === "difference" || sameValue(actual, noted.original) ||
     [noted.written, noted.pending].some((value) => value !== undefined && sameValue(value, actual));
   return isOurs ? { kind: "value", value: noted.original } : { kind: "left" };
@@ -212,82 +216,4 @@ function goalOf(
 /** A demand as counting sees it. */
 export function heldOf({ record }: FiledDemand): Held<unknown> {
   return { who: `${describeHolder(record.holder)} (rule ${JSON.stringify(record.rule)})`, demand: record.demand };
-}
-
-function saveState(folder: string, { key, kind, state }: Situation, noted: Noted<unknown>, work: Work): void {
-  const next: State = { key, resource: kind.name, ...noted, problem: undefined };
-  if (!sameValue(next, state)) writeState(folder, next, work.sys);
-}
-
-/** What stands after a write, and what went wrong. */
-interface After {
-  readonly value: unknown;
-  readonly end?: "failed" | "stuck";
-  readonly problem?: string;
-  readonly hint?: string | undefined;
-}
-
-async function write(
-  folder: string,
-  situation: Situation,
-  change: { readonly noted: Noted<unknown>; readonly actual: unknown; readonly goal: unknown },
-  work: LockedWork,
-): Promise<After> {
-  const { kind, key } = situation;
-  const { sys, deadlineMs, held } = work;
-  const { noted, actual, goal } = change;
-  if (kind.unlocked) held.lock[Symbol.dispose]();
-  const end = await kind.write({
-    ...{ key, from: actual, to: goal, noted, deadlineMs },
-    note: (pending) => saveState(folder, situation, { ...noted, pending }, work),
-  }, sys);
-  if (kind.unlocked) held.lock = await lockAgain(folder, work);
-  if (end.kind === "stands") return { value: end.value };
-  const reading = await kind.read(key, sys, { ...noted, pending: goal });
-  const value = reading.kind === "value" ? reading.value : actual;
-  if (end.kind === "failed" || end.kind === "stuck") {
-    return { value, end: end.kind, problem: end.reason, hint: end.kind === "failed" ? end.hint : undefined };
-  }
-  if (sameValue(value, goal)) return { value };
-  return { value, end: "failed", problem: `it is ${kind.describe(value)} after ${kind.describe(goal)} was written` };
-}
-
-async function lockAgain(folder: string, work: LockedWork): Promise<Disposable> {
-  const lock = await waitForLock(resourceFolder(folder).lock, Infinity, work.sys);
-  if (lock === undefined) throw new Error(`Cannot take the lock of ${folder} again`);
-  return lock;
-}
-
-/** Notes how a write went. */
-function settle(
-  folder: string,
-  situation: Situation,
-  done: {
-    readonly noted: Noted<unknown>;
-    readonly actual: unknown;
-    readonly goal: unknown;
-    readonly after: After;
-    readonly isLast: boolean;
-  },
-  { sys }: Work,
-): Converged {
-  const { kind, key } = situation;
-  const { noted, actual, goal, after, isLast } = done;
-  const isDone = after.end === undefined;
-  if (isDone && isLast) {
-    forgetState(folder, sys);
-  } else {
-    const { original } = noted;
-    const pending = isDone ? undefined : goal;
-    writeState(
-      folder,
-      { key, resource: kind.name, original, written: after.value, pending, problem: after.problem },
-      sys,
-    );
-  }
-  const change = sameValue(actual, after.value)
-    ? {}
-    : { change: { from: kind.describe(actual), to: kind.describe(after.value) } };
-  if (isDone) return { key, end: isLast ? "restored" : "changed", ...change };
-  return { key, end: after.end, ...change, problem: after.problem ?? "", hint: after.hint };
 }

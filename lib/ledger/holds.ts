@@ -4,11 +4,13 @@
  */
 import type { Lifetime } from "../plan/demand.ts";
 import type { Sys } from "../sys/sys.ts";
-import { converge, type Converged, convergeLocked, isWell, type Work } from "./converge.ts";
+import { converge, type Converged, convergeLocked, isWell, type LockedWork, type Work } from "./converge.ts";
 import { demandNames, type FiledDemand, holderPrefix, readDemands, removeDemand, writeDemand } from "./demand_file.ts";
+import { removeIfThere } from "./file.ts";
 import { type Holder, holderId } from "./holder.ts";
 import { resourceFolder } from "./layout.ts";
 import { makeResourceFolder, resourceNames } from "./ledger.ts";
+import { readState } from "./state_file.ts";
 import { conflictOf, type Ready } from "./wish.ts";
 import { waitForLock } from "./wait_lock.ts";
 
@@ -31,10 +33,12 @@ export async function acquire(ready: Ready, work: Work): Promise<Acquired> {
     const problem = `another hook has been at ${key} until no time was left`;
     return { ready, filed: undefined, converged: { key, end: "late", problem } };
   }
-  const held = { lock };
+  const held: LockedWork["held"] = { lock };
   let filed: FiledDemand;
   let pass: Awaited<ReturnType<typeof convergeLocked>>;
   try {
+    const former = beginsAnew(ready, work) ? await endFormer(ready, { ...work, held }) : undefined;
+    if (former !== undefined && !isWell(former)) return { ready, filed: undefined, converged: former };
     const conflict = await conflictOf(ready, [], { sys, notes });
     if (conflict !== undefined) {
       return { ready, filed: undefined, converged: { key, end: "failed", problem: conflict } };
@@ -42,12 +46,31 @@ export async function acquire(ready: Ready, work: Work): Promise<Acquired> {
     filed = await writeDemand(folder, record, sys);
     pass = await convergeLocked(folder, { ...work, held });
   } finally {
-    held.lock[Symbol.dispose]();
+    held.lock?.[Symbol.dispose]();
   }
   const { converged, seen } = pass;
   const changed = JSON.stringify(demandNames(folder, sys)) !== JSON.stringify(seen);
   if (changed && isWell(converged)) await converge(folder, { ...work, mayWait: false });
   return { ready, filed, converged };
+}
+
+/**
+ * Whether nothing of the resource may be left from before. Of a port libvirt tells again when its daemon starts, and its UUID is
+ * another one in each life of its guest: what it holds goes on, unless it is not as it should be.
+ */
+function beginsAnew({ resource, record, folder }: Ready, { sys, notes }: Work): boolean {
+  if (resource.anew !== true) return false;
+  const state = readState(folder, sys, notes);
+  const isWhole = state !== undefined && state.pending === undefined && state.problem === undefined;
+  return record.holder.kind !== "port" || !isWhole;
+}
+
+/** Gives back what an earlier life of the holder left, of which no release was told or which could not be undone then. */
+async function endFormer({ folder, name }: Ready, work: LockedWork): Promise<Converged> {
+  removeIfThere(`${resourceFolder(folder).demands}/${name}`, work.sys);
+  const { converged } = await convergeLocked(folder, work);
+  const problem = `what an earlier start left of it is still there: ${converged.problem}`;
+  return converged.problem === undefined ? converged : { ...converged, problem };
 }
 
 /** Removes a demand and puts back what nobody else needs. */
