@@ -2,9 +2,12 @@
  * The actions there are, by the key that names them in a rule. One more action is one more row.
  * @module
  */
+import { addressesSchema } from "./addresses.ts";
 import { denySchema } from "./deny.ts";
+import { dnsSchema } from "./dns.ts";
 import { editSchema } from "./edit.ts";
 import { processSchema } from "./process.ts";
+import { routesSchema } from "./routes.ts";
 import { runSchema } from "./run.ts";
 import { sysctlSchema } from "./sysctl.ts";
 
@@ -15,4 +18,7 @@ export const actionSchemas = {
   run: runSchema,
   process: processSchema,
   sysctl: sysctlSchema,
+  routes: routesSchema,
+  addresses: addressesSchema,
+  dns: dnsSchema,
 } as const;

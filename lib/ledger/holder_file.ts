@@ -5,7 +5,7 @@
  */
 import * as v from "valibot";
 import type { Sys } from "../sys/sys.ts";
-import { readFile, removeIfThere, writeFile } from "./file.ts";
+import { HALF_WRITTEN, readFile, removeIfThere, writeFile } from "./file.ts";
 import { type Holder, holderId, holderSchema } from "./holder.ts";
 import { hashName, HOLDERS_DIRECTORY } from "./layout.ts";
 import { waitForLock } from "./wait_lock.ts";
@@ -15,10 +15,11 @@ export async function lockHolder(holder: Holder, untilMs: number, sys: Sys): Pro
   return await waitForLock(`${HOLDERS_DIRECTORY}/${await hashName(holderId(holder))}.lock`, untilMs, sys);
 }
 
+const RUNNING = ".running";
 const seenSchema = v.object({ holder: holderSchema });
 
 async function seenPath(holder: Holder): Promise<string> {
-  return `${HOLDERS_DIRECTORY}/${await hashName(holderId(holder))}.running`;
+  return `${HOLDERS_DIRECTORY}/${await hashName(holderId(holder))}${RUNNING}`;
 }
 
 /**
@@ -30,12 +31,27 @@ export async function noteRunning(holder: Holder, sys: Sys): Promise<void> {
   if (sys.lstat(path) === undefined) writeFile(path, { holder }, sys);
 }
 
-/** Notes that a holder does not run yet, or any more. */
+/** Notes that a holder does not run yet, or any more; what a killed hook left half noted goes with it. */
 export async function noteNotRunning(holder: Holder, sys: Sys): Promise<void> {
-  removeIfThere(await seenPath(holder), sys);
+  const path = await seenPath(holder);
+  removeIfThere(path, sys);
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  const halves = (sys.readDirectory(HOLDERS_DIRECTORY) ?? []).filter((one) =>
+    one.startsWith(name) && one.endsWith(HALF_WRITTEN)
+  );
+  for (const half of halves) removeIfThere(`${HOLDERS_DIRECTORY}/${half}`, sys);
 }
 
 /** Whether a holder was seen running since it last began. */
 export async function wasRunning(holder: Holder, sys: Sys): Promise<boolean> {
   return readFile(await seenPath(holder), seenSchema, sys).kind === "data";
+}
+
+/** The holders that are noted as running. */
+export function runningHolders(sys: Sys): readonly Holder[] {
+  const names = (sys.readDirectory(HOLDERS_DIRECTORY) ?? []).filter((name) => name.endsWith(RUNNING));
+  return names.flatMap((name) => {
+    const reading = readFile(`${HOLDERS_DIRECTORY}/${name}`, seenSchema, sys);
+    return reading.kind === "data" ? [reading.data.holder] : [];
+  });
 }

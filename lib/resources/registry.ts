@@ -8,6 +8,9 @@ import type { Resource } from "./resource.ts";
 const LOADERS: Partial<Record<ResourceName, () => Promise<Resource>>> = {
   command: async () => (await import("./command.ts")).command,
   process: async () => (await import("./process.ts")).process,
+  address: async () => (await import("./address.ts")).address,
+  route: async () => (await import("./route.ts")).route,
+  dns: async () => (await import("./dns.ts")).dns,
   sysctl: async () => (await import("./sysctl.ts")).sysctl,
 };
 

@@ -26,7 +26,14 @@ export interface Whose {
 
 /** A demand with the key of its resource, once the host was asked; or why it cannot be fulfilled. Nothing is touched yet. */
 export type Resolution<Demand> =
-  | { readonly kind: "resolved"; readonly key: string; readonly demand: Demand; readonly note?: string }
+  | {
+    readonly kind: "resolved";
+    readonly key: string;
+    readonly demand: Demand;
+    readonly note?: string;
+    /** What stands, where it was read on the way: it need not be read again to see whether demands fit. */
+    readonly value?: unknown;
+  }
   | Refused;
 
 /** Why something is not done, and what to do about it. */
@@ -105,6 +112,8 @@ export interface ResourceSpec<Demand, Value> {
   wanted(original: Value, held: readonly Held<Demand>[], actual?: Value): Wanted<Value>;
   /** The original, moved by what others changed: what stands is neither what we wrote nor what we were about to. Pure. */
   rebase?(noted: Noted<Value>, actual: Value): Value;
+  /** Whether what stands is nobody's, so that the original may take its place though we did not write it. Pure. */
+  isFree?(actual: Value): boolean;
   /** Makes the change. */
   write(change: Change<Value>, sys: Sys): Promise<WriteEnd<Value>>;
   /** A value, for people. */
@@ -128,7 +137,7 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     written: data.written === undefined ? undefined : value(data.written),
     pending: data.pending === undefined ? undefined : value(data.pending),
   });
-  const { rebase } = spec;
+  const { rebase, isFree } = spec;
   return {
     name: spec.name,
     demand: spec.demand,
@@ -146,6 +155,7 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
         actual === undefined ? undefined : value(actual),
       ),
     ...(rebase === undefined ? {} : { rebase: (data, actual) => rebase.call(spec, noted(data), value(actual)) }),
+    ...(isFree === undefined ? {} : { isFree: (actual) => isFree.call(spec, value(actual)) }),
     write: (change, sys) =>
       spec.write({ ...change, from: value(change.from), to: value(change.to), noted: noted(change.noted) }, sys),
     describe: (data) => spec.describe(value(data)),

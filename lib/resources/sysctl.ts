@@ -10,6 +10,8 @@ import { type Reading, type Resolution, resource } from "./resource.ts";
 
 const PREFIX = "sysctl/";
 const WRITE_TIMEOUT_MS = 3_000;
+/** Also what is late is put back. */
+const WRITE_TIMEOUT_MIN_MS = 500;
 
 /** The kind. */
 export const sysctl = resource<SysctlDemand, string>({
@@ -22,7 +24,9 @@ export const sysctl = resource<SysctlDemand, string>({
   read: (key, sys) => readKey(key.slice(PREFIX.length), sys),
   wanted: (_original, held) => agreed(held, { value: ({ value }) => value, text: ({ value }) => value }),
   write: async (change, sys) => {
-    const end = await sys.kernel.write(pathOf(change.key.slice(PREFIX.length)), change.to, WRITE_TIMEOUT_MS);
+    const leftMs = Math.max(change.deadlineMs - sys.elapsedMs(), WRITE_TIMEOUT_MIN_MS);
+    const path = pathOf(change.key.slice(PREFIX.length));
+    const end = await sys.kernel.write(path, change.to, Math.min(leftMs, WRITE_TIMEOUT_MS));
     if (end.kind === "written") return end;
     const reason = end.kind === "stuck" ? "the write hangs in the kernel" : end.reason;
     return end.kind === "stuck" ? { kind: "stuck", reason } : { kind: "failed", reason };
@@ -42,12 +46,21 @@ function normal(text: string): string {
 async function resolve(demand: SysctlDemand, sys: Sys): Promise<Resolution<SysctlDemand>> {
   const reading = await readKey(demand.name, sys);
   if (reading.kind !== "value") return { kind: "refused", reason: reading.reason, hint: "see: sysctl -a" };
-  return { kind: "resolved", key: `${PREFIX}${demand.name}`, demand: { ...demand, value: normal(demand.value) } };
+  const { value } = reading;
+  return {
+    kind: "resolved",
+    key: `${PREFIX}${demand.name}`,
+    demand: { ...demand, value: normal(demand.value) },
+    value,
+  };
 }
 
 async function readKey(name: string, sys: Sys): Promise<Reading<string>> {
   const text = (await sys.kernel.read([pathOf(name)])).get(pathOf(name));
-  return text === undefined
-    ? { kind: "gone", reason: `there is no ${pathOf(name)}` }
-    : { kind: "value", value: normal(text) };
+  if (text !== undefined) return { kind: "value", value: normal(text) };
+  const end = name.lastIndexOf("/");
+  const siblings = await sys.kernel.list(pathOf(name.slice(0, end)));
+  return siblings?.has(name.slice(end + 1)) === true
+    ? { kind: "unreadable", reason: `${pathOf(name)} cannot be read` }
+    : { kind: "gone", reason: `there is no ${pathOf(name)}` };
 }

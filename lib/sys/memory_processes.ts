@@ -40,9 +40,9 @@ function launchInMemory(
   if (end?.kind === "not-started") return { kind: "ended", end };
   let pid = FIRST_PID;
   while (nodes.has(`/proc/${pid}/stat`)) pid++;
+  if (end === undefined) addProcess(nodes, { pid, session: pid, environment });
   onStart(pid);
   if (end !== undefined) return { kind: "ended", end };
-  addProcess(nodes, { pid, session: pid, environment });
   return { kind: "running", pid };
 }
 
