@@ -88,7 +88,7 @@ export async function onePass(folder: string, work: Work, newcomer?: FiledDemand
   try {
     const lock = await waitForLock(resourceFolder(folder).lock, work.mayWait ? work.deadlineMs : 0, work.sys);
     if (lock === undefined) return "locked";
-    const held = { lock };
+    const held = { lock, isFiled: false };
     let pass: { readonly converged: Converged; readonly seen: readonly string[] };
     try {
       pass = await convergeLocked(folder, { ...work, held, newcomer });
@@ -104,7 +104,8 @@ export async function onePass(folder: string, work: Work, newcomer?: FiledDemand
 
 /** Work under a lock, which is let go while a user's program runs, and taken again. */
 export interface LockedWork extends Work {
-  readonly held: { lock: Disposable };
+  /** `isFiled`: the newcomer's demand was; another hook may have removed it since. */
+  readonly held: { lock: Disposable; isFiled: boolean };
   readonly newcomer: FiledDemand | undefined;
 }
 
@@ -135,7 +136,7 @@ async function convergeLocked(
   const converged: Converged = kind === undefined
     ? { key, end: "failed", problem: `this version knows no resource of the kind ${about.resource}` }
     : await convergeKnown(folder, { kind, key, state, demands }, work);
-  const isFiled = newcomer !== undefined && sys.lstat(newcomer.path) !== undefined;
+  const isFiled = newcomer !== undefined && work.held.isFiled;
   return { seen: isFiled ? [...others, nameOf(newcomer)].sort() : names, converged };
 }
 
@@ -174,7 +175,10 @@ async function convergeFrom(
   const noted = rebased(kind, state, actual);
   const goal = goalOf(kind, { noted, actual, held: demands.map(heldOf) });
   if (goal.kind === "conflict") return { key, end: "failed", problem: goal.reason };
-  if (work.newcomer !== undefined) fileDemand(work.newcomer, work.sys);
+  if (work.newcomer !== undefined) {
+    fileDemand(work.newcomer, work.sys);
+    work.held.isFiled = true;
+  }
   const isLast = demands.length === 0;
   if (goal.kind === "left") {
     forgetState(folder, work.sys);
