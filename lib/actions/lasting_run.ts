@@ -50,7 +50,7 @@ function momentMisfits({ during, input, output }: LastingRunConfig, rule: RuleCo
     misfits.push({ path: [key], found: JSON.stringify(found), expected });
   }
   if (during !== undefined && rule.while !== "guest") {
-    const expected = `no "during" in a rule while a ${rule.while} lives, which has but one way to live`;
+    const expected = `no "during" beside while = "${rule.while}", since only a guest can be there and not run`;
     misfits.push({ path: ["during"], found: JSON.stringify(during), expected });
   }
   return misfits;
