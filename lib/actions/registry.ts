@@ -6,6 +6,8 @@ import { addressesSchema } from "./addresses.ts";
 import { denySchema } from "./deny.ts";
 import { dnsSchema } from "./dns.ts";
 import { editSchema } from "./edit.ts";
+import { hugepagesSchema } from "./hugepages.ts";
+import { modulesSchema } from "./modules.ts";
 import { processSchema } from "./process.ts";
 import { routesSchema } from "./routes.ts";
 import { runSchema } from "./run.ts";
@@ -17,6 +19,8 @@ export const actionSchemas = {
   edit: editSchema,
   run: runSchema,
   process: processSchema,
+  hugepages: hugepagesSchema,
+  modules: modulesSchema,
   sysctl: sysctlSchema,
   routes: routesSchema,
   addresses: addressesSchema,

@@ -8,12 +8,13 @@
 import { loadResource } from "../resources/registry.ts";
 import { type Resource, sameValue } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
-import { demandNames, type FiledDemand, fileDemand, nameOf, readDemands, sweepHalfWritten } from "./demand_file.ts";
+import { demandNames, type FiledDemand, fileDemand, nameOf, readDemands } from "./demand_file.ts";
+import { forget } from "./forget.ts";
 import { begun, goalOf, heldOf, leftProblem, rebased } from "./goal.ts";
 import { resourceFolder } from "./layout.ts";
 import { reasonOf } from "./ledger_error.ts";
 import { makeChange, saveState } from "./make_change.ts";
-import { forgetState, readState, type State, writeState } from "./state_file.ts";
+import { readState, type State, writeState } from "./state_file.ts";
 import { waitForLock } from "./wait_lock.ts";
 
 /** How converging went. `handed-over`: another process holds the lock, and looks again when it lets go. */
@@ -128,7 +129,7 @@ async function convergeLocked(
   const state = readState(folder, sys, notes);
   const about = state ?? demands[0]?.record;
   if (about === undefined) {
-    sweepHalfWritten(folder, sys);
+    forget(folder, sys);
     return { seen: names, converged: { key: folder, end: "unchanged" } };
   }
   const kind = await loadResource(about.resource);
@@ -146,7 +147,7 @@ async function convergeKnown(folder: string, situation: Situation, work: LockedW
     const reading = await kind.read(key, work.sys, state);
     if (reading.kind === "value") return await convergeFrom(reading.value, folder, situation, work);
     if (reading.kind === "gone" && demands.length === 0) {
-      forgetState(folder, work.sys);
+      forget(folder, work.sys);
       return { key, end: "gone" };
     }
     return keepProblem(folder, { key, end: "failed", problem: reading.reason }, work);
@@ -181,11 +182,11 @@ async function convergeFrom(
   }
   const isLast = demands.length === 0;
   if (goal.kind === "left") {
-    forgetState(folder, work.sys);
+    forget(folder, work.sys);
     return { key, end: "left", problem: leftProblem(kind, noted, actual) };
   }
   if (sameValue(goal.value, actual)) {
-    if (isLast) forgetState(folder, work.sys);
+    if (isLast) forget(folder, work.sys);
     else saveState(folder, situation, { ...noted, written: actual, pending: undefined }, work);
     return { key, end: "unchanged" };
   }

@@ -69,6 +69,11 @@ export async function holderPrefix(holder: Holder): Promise<string> {
   return `${holder.kind === "port" ? "p" : "h"}-${await hashName(holderId(holder))}-`;
 }
 
+/** The part of a demand's file name that is its holder's hash. */
+export function hashOfHolder(name: string): string {
+  return name.split("-")[1] ?? "";
+}
+
 /** Writes a demand into the folder of its resource. */
 export function fileDemand({ record, path }: FiledDemand, sys: FileSys): void {
   writeFile(path, { ...record }, sys);

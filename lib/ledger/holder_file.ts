@@ -3,11 +3,12 @@
  * forgotten and the one that follows it, or a hook and reconcile.
  * @module
  */
-import * as v from "valibot";
 import type { Sys } from "../sys/sys.ts";
-import { HALF_WRITTEN, readFile, removeIfThere, writeFile } from "./file.ts";
-import { type Holder, holderId, holderSchema } from "./holder.ts";
+import { demandNames, hashOfHolder } from "./demand_file.ts";
+import { removeIfThere } from "./file.ts";
+import { type Holder, holderId } from "./holder.ts";
 import { hashName, HOLDERS_DIRECTORY } from "./layout.ts";
+import { resourceNames } from "./ledger.ts";
 import { waitForLock } from "./wait_lock.ts";
 
 /** Takes a holder's lock, or gives up at `untilMs`. */
@@ -15,43 +16,37 @@ export async function lockHolder(holder: Holder, untilMs: number, sys: Sys): Pro
   return await waitForLock(`${HOLDERS_DIRECTORY}/${await hashName(holderId(holder))}.lock`, untilMs, sys);
 }
 
-const RUNNING = ".running";
-const seenSchema = v.object({ holder: holderSchema });
+const MARK = ".running";
 
-async function seenPath(holder: Holder): Promise<string> {
-  return `${HOLDERS_DIRECTORY}/${await hashName(holderId(holder))}${RUNNING}`;
+async function markPath(holder: Holder): Promise<string> {
+  return `${HOLDERS_DIRECTORY}/${await hashName(holderId(holder))}${MARK}`;
+}
+
+/** Removes the marks of those who hold nothing: the hook that was to do it was killed. */
+export function sweepMarks(sys: Sys): void {
+  // In this order: a demand is there before its holder's mark is.
+  const marks = (sys.readDirectory(HOLDERS_DIRECTORY) ?? []).filter((name) => name.endsWith(MARK));
+  const holding = new Set(resourceNames(sys).flatMap((folder) => demandNames(folder, sys).map(hashOfHolder)));
+  for (const mark of marks.filter((name) => !holding.has(name.slice(0, -MARK.length)))) {
+    removeIfThere(`${HOLDERS_DIRECTORY}/${mark}`, sys);
+  }
 }
 
 /**
  * Notes that a holder runs: libvirt keeps a status file of it from here on. So once that is gone, the holder is. (Before, in
- * `prepare` and `start`, there is none.)
+ * `prepare` and `start`, there is none.) That the file is there says it all.
  */
 export async function noteRunning(holder: Holder, sys: Sys): Promise<void> {
-  const path = await seenPath(holder);
-  if (sys.lstat(path) === undefined) writeFile(path, { holder }, sys);
+  const path = await markPath(holder);
+  if (sys.lstat(path) === undefined) sys.createFile(path, "", 0o600);
 }
 
-/** Notes that a holder does not run yet, or any more; what a killed hook left half noted goes with it. */
+/** Notes that a holder does not run yet, or any more. */
 export async function noteNotRunning(holder: Holder, sys: Sys): Promise<void> {
-  const path = await seenPath(holder);
-  removeIfThere(path, sys);
-  const name = path.slice(path.lastIndexOf("/") + 1);
-  const halves = (sys.readDirectory(HOLDERS_DIRECTORY) ?? []).filter((one) =>
-    one.startsWith(name) && one.endsWith(HALF_WRITTEN)
-  );
-  for (const half of halves) removeIfThere(`${HOLDERS_DIRECTORY}/${half}`, sys);
+  removeIfThere(await markPath(holder), sys);
 }
 
 /** Whether a holder was seen running since it last began. */
 export async function wasRunning(holder: Holder, sys: Sys): Promise<boolean> {
-  return readFile(await seenPath(holder), seenSchema, sys).kind === "data";
-}
-
-/** The holders that are noted as running. */
-export function runningHolders(sys: Sys): readonly Holder[] {
-  const names = (sys.readDirectory(HOLDERS_DIRECTORY) ?? []).filter((name) => name.endsWith(RUNNING));
-  return names.flatMap((name) => {
-    const reading = readFile(`${HOLDERS_DIRECTORY}/${name}`, seenSchema, sys);
-    return reading.kind === "data" ? [reading.data.holder] : [];
-  });
+  return sys.lstat(await markPath(holder))?.kind === "file";
 }

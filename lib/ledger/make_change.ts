@@ -5,9 +5,10 @@
  */
 import { type Noted, type Resource, sameValue } from "../resources/resource.ts";
 import type { Converged, LockedWork, Situation, Work } from "./converge.ts";
+import { forget } from "./forget.ts";
 import { resourceFolder } from "./layout.ts";
 import { LedgerError } from "./ledger_error.ts";
-import { forgetState, type State, writeState } from "./state_file.ts";
+import { type State, writeState } from "./state_file.ts";
 import { waitForLock } from "./wait_lock.ts";
 
 /** What is written: what stands, what shall stand, and what the ledger remembers meanwhile. */
@@ -118,7 +119,7 @@ function settle(
 ): Converged {
   const isDone = after.end === undefined;
   if (isDone && isLast) {
-    forgetState(folder, sys);
+    forget(folder, sys);
   } else {
     const { original } = noted;
     const pending = isDone ? undefined : after.pending;

@@ -6,7 +6,7 @@ import { converge, type Converged, type Work } from "./converge.ts";
 import type { FiledDemand } from "./demand_file.ts";
 import { byHolder, judge, type Verdict } from "./evidence.ts";
 import type { Holder } from "./holder.ts";
-import { lockHolder, noteNotRunning, runningHolders } from "./holder_file.ts";
+import { lockHolder, noteNotRunning, sweepMarks } from "./holder_file.ts";
 import { demandsNamed, demandsOf, releaseAll } from "./holds.ts";
 import { resourceNames } from "./ledger.ts";
 import { reasonOf } from "./ledger_error.ts";
@@ -46,10 +46,18 @@ export async function reconcile(options: ReconcileOptions, work: Work): Promise<
   }
   const resources: Converged[] = [];
   if (!options.dryRun) {
-    for (const holder of runningHolders(work.sys)) await forgetIdle(holder, work);
     for (const folder of resourceNames(work.sys)) resources.push(await converge(folder, work));
   }
+  if (!options.dryRun) tidy(work);
   return { holders, resources };
+}
+
+function tidy({ sys, notes }: Work): void {
+  try {
+    sweepMarks(sys);
+  } catch (error) {
+    notes.push(reasonOf(error));
+  }
 }
 
 /** Every demand in the ledger. */
@@ -81,11 +89,4 @@ async function reconcileHolder(holder: Holder, options: ReconcileOptions, work: 
   const results = await releaseAll(all, work);
   await noteNotRunning(holder, work.sys);
   return { holder, verdict, released: true, results };
-}
-
-/** One that holds nothing any more is not noted as running: the hook that released it was killed before it was done. */
-async function forgetIdle(holder: Holder, work: Work): Promise<void> {
-  using lock = await lockHolder(holder, 0, work.sys);
-  const isIdle = lock !== undefined && (await demandsOf({ holder, lifetimes: ALL_LIFETIMES }, work)).length === 0;
-  if (isIdle) await noteNotRunning(holder, work.sys);
 }

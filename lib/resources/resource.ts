@@ -112,8 +112,8 @@ export interface ResourceSpec<Demand, Value> {
   wanted(original: Value, held: readonly Held<Demand>[], actual?: Value): Wanted<Value>;
   /** The original, moved by what others changed: what stands is neither what we wrote nor what we were about to. Pure. */
   rebase?(noted: Noted<Value>, actual: Value): Value;
-  /** Whether what stands is nobody's, so that the original may take its place though we did not write it. Pure. */
-  isFree?(actual: Value): boolean;
+  /** Whether what stands is nobody's, or ours in parts, so that the original may take its place though we did not write it. Pure. */
+  isFree?(actual: Value, noted: Noted<Value>): boolean;
   /** Makes the change. */
   write(change: Change<Value>, sys: Sys): Promise<WriteEnd<Value>>;
   /** A value, for people. */
@@ -155,7 +155,7 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
         actual === undefined ? undefined : value(actual),
       ),
     ...(rebase === undefined ? {} : { rebase: (data, actual) => rebase.call(spec, noted(data), value(actual)) }),
-    ...(isFree === undefined ? {} : { isFree: (actual) => isFree.call(spec, value(actual)) }),
+    ...(isFree === undefined ? {} : { isFree: (actual, data) => isFree.call(spec, value(actual), noted(data)) }),
     write: (change, sys) =>
       spec.write({ ...change, from: value(change.from), to: value(change.to), noted: noted(change.noted) }, sys),
     describe: (data) => spec.describe(value(data)),

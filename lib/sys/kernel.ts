@@ -18,7 +18,7 @@ export interface Kernel {
    * @throws {Error} when the reading was cut short, so that nothing can be told of any file
    */
   read(paths: readonly string[]): Promise<ReadonlyMap<string, string>>;
-  /** Writes a file that is there, in one piece. */
+  /** Writes a file that is there, in one piece. An empty text only opens it: may it be written? */
   write(path: string, text: string, timeoutMs: number): Promise<KernelWrite>;
   /**
    * What a folder holds: each name, with where it leads if it is a link. `undefined` when there is no such folder.

@@ -35,6 +35,8 @@ export interface MemoryHost {
   readonly reactions?: Reactions;
   /** Lock files that another process holds. */
   readonly locked?: ReadonlySet<string>;
+  /** Lock files that are held on a host that goes on living; whoever takes and lets go one changes it. */
+  readonly locks?: Set<string>;
   /** The files of a host that goes on living between programs; `files` then counts for nothing. */
   readonly nodes?: Map<string, MemoryNode>;
   readonly pid?: number;
@@ -68,7 +70,7 @@ export function memorySys(host: MemoryHost = {}): MemorySys {
   const written = { stdout: "", stderr: "" };
   const clock = { elapsedMs: 1 };
   const parent = { pid: 1000 };
-  const held = new Set<string>(host.locked ?? []);
+  const held = host.locks ?? new Set<string>(host.locked ?? []);
   let onUncaught: (error: unknown) => number = () => 1;
   return {
     ...memoryFiles(nodes, host.failing ?? {}),
@@ -114,7 +116,13 @@ export function memorySys(host: MemoryHost = {}): MemorySys {
 function memoryLock(path: string, held: Set<string>): Disposable | undefined {
   if (held.has(path)) return undefined;
   held.add(path);
-  return { [Symbol.dispose]: () => void held.delete(path) };
+  let isOurs = true;
+  return {
+    [Symbol.dispose]: () => {
+      if (isOurs) held.delete(path);
+      isOurs = false;
+    },
+  };
 }
 
 function runInMemory(command: Command, programs: Readonly<Record<string, MemoryProgram>>): CommandResult {

@@ -29,27 +29,34 @@ async function begun(row: KillRow): Promise<Play> {
   const scene = row.scene();
   const host = ledgerHost(row.rules, {
     ...scene.host,
-    files: { "/run/libvirt/qemu/autostart/x": "", ...scene.host.files },
+    files: { "/run/libvirt/qemu/autostart/x": "", "/run/libvirt/network/autostart/x": "", ...scene.host.files },
   });
+  scene.wire?.(host.nodes);
   assertEquals(scene.look(host), row.original, `${row.name}: a scene begins as its row says`);
-  for (const operation of row.before ?? []) await host.call("qemu", operation, row.about);
+  for (const operation of row.before ?? []) await host.call(row.driver, operation, row.about);
   return { host, scene };
 }
 
 async function held(row: KillRow): Promise<Play> {
   const play = await begun(row);
-  const { code, stderr } = await play.host.call("qemu", row.acquire, row.about);
+  const { code, stderr } = await play.host.call(row.driver, row.acquire, row.about);
   assertEquals([code, stderr], [0, ""], `${row.name}: undisturbed`);
   assertEquals(play.scene.look(play.host), row.held, `${row.name}: undisturbed`);
   return play;
 }
 
 /** Plays a call to its death, or to its end; tells what it did. */
-async function doomedCall({ host }: Play, row: KillRow, operation: string, death?: Death): Promise<readonly string[]> {
+async function doomedCall(
+  { host, scene }: Play,
+  row: KillRow,
+  operation: string,
+  death?: Death,
+): Promise<readonly string[]> {
   let effects: readonly string[] = [];
   let isDead = (): boolean => false;
-  await host.call("qemu", operation, row.about, (sys) => {
-    const doomed = doom(sys, death);
+  await host.call(row.driver, operation, row.about, (sys) => {
+    const partOf = (path: string, text: string): string | undefined => scene.partOf?.(path, text, host);
+    const doomed = doom(sys, death === undefined ? undefined : { ...death, partOf });
     ({ effects, isDead } = doomed);
     return doomed.sys;
   });
@@ -58,7 +65,7 @@ async function doomedCall({ host }: Play, row: KillRow, operation: string, death
 }
 
 async function release({ host }: Play, row: KillRow): Promise<void> {
-  await host.call("qemu", "release", row.about);
+  await host.call(row.driver, row.release, row.about);
 }
 
 /** libvirtd died with the hook, and starts again: nobody tells it of a release. */
@@ -72,7 +79,7 @@ async function reconcile({ host }: Play): Promise<void> {
 }
 
 async function againAndRelease(play: Play, row: KillRow): Promise<void> {
-  const { code, stderr } = await play.host.call("qemu", row.acquire, row.about);
+  const { code, stderr } = await play.host.call(row.driver, row.acquire, row.about);
   assertEquals([code, stderr], [0, ""]);
   assertEquals(play.scene.look(play.host), row.held);
   await release(play, row);
@@ -132,7 +139,7 @@ async function killTwice(row: KillRow): Promise<number> {
       await doomedCall(play, row, row.acquire, { at: first + 1, moment: "after" });
       let released = "";
       let isDead = (): boolean => false;
-      await play.host.call("qemu", "release", row.about, (sys) => {
+      await play.host.call(row.driver, row.release, row.about, (sys) => {
         const doomed = doom(sys, { at: second, moment: "before" });
         ({ isDead } = doomed);
         released = `effect ${second}`;
@@ -149,7 +156,7 @@ async function killTwice(row: KillRow): Promise<number> {
 for (const row of KILL_ROWS) {
   Deno.test(`killed anywhere, the host comes back: ${row.name}`, async () => {
     const acquire = await killEverywhere(row, row.acquire, { start: begun, sequels: AFTER_ACQUIRE });
-    const released = await killEverywhere(row, "release", { start: held, sequels: AFTER_RELEASE });
+    const released = await killEverywhere(row, row.release, { start: held, sequels: AFTER_RELEASE });
     const twice = await killTwice(row);
     for (const points of [acquire, released, twice]) assert(points > 0, `${row.name}: something can be killed`);
     const line = `kill points of ${row.name}: acquire ${acquire}, release ${released}, in pairs ${twice}\n`;

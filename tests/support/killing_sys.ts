@@ -10,9 +10,11 @@ export type Moment = "before" | "half" | "after";
 
 /** When the process dies. */
 export interface Death {
-  /** At which effect, counted from 1. */
-  readonly at: number;
+  /** At which effect: counted from 1, or the first of that name. */
+  readonly at: number | string;
   readonly moment: Moment;
+  /** What the kernel takes of a write when the process dies in its middle; all or nothing where it says nothing. */
+  readonly partOf?: ((path: string, text: string) => string | undefined) | undefined;
 }
 
 /** A process with its days numbered. */
@@ -51,15 +53,15 @@ export function doom(sys: MemorySys, death?: Death): Doomed {
   function act<Result>(name: string, effect: () => Result, half?: () => void): Result {
     if (isDead) die();
     effects.push(name);
-    if (death === undefined || effects.length !== death.at) return effect();
+    if (death === undefined || (effects.length !== death.at && name !== death.at)) return effect();
     if (death.moment === "half") half?.();
     if (death.moment === "after") effect();
     return die();
   }
-  return { sys: doomed(sys, { act, look }), effects, isDead: () => isDead };
+  return { sys: doomed(sys, { act, look }, death?.partOf), effects, isDead: () => isDead };
 }
 
-function doomed(sys: MemorySys, { act, look }: Fate): Sys {
+function doomed(sys: MemorySys, { act, look }: Fate, partOf: Death["partOf"]): Sys {
   return {
     ...sys,
     kernel: {
@@ -67,7 +69,13 @@ function doomed(sys: MemorySys, { act, look }: Fate): Sys {
       list: (folder) => promised(() => look(() => sys.kernel.list(folder))),
       openers: (paths) => promised(() => look(() => sys.kernel.openers(paths))),
       write: (path, text, timeoutMs) =>
-        promised(() => act(`kernel.write ${path}`, () => sys.kernel.write(path, text, timeoutMs))),
+        promised(() =>
+          act(`kernel.write ${path}`, () => sys.kernel.write(path, text, timeoutMs), () => {
+            const part = partOf?.(path, text);
+            // In memory a write is done when it is asked for.
+            if (part !== undefined) void sys.kernel.write(path, part, timeoutMs);
+          })
+        ),
     },
     run: (command) => promised(() => act(`run ${command.argv.join(" ")}`, () => sys.run(command))),
     launch: (launch) => promised(() => act(`launch ${launch.argv.join(" ")}`, () => sys.launch(launch))),
