@@ -3,6 +3,7 @@
  * again; so a session counts as the program's only while one process in it carries the program's mark.
  * @module
  */
+import type { Kernel } from "../sys/kernel.ts";
 import { parseProcStat, type ProcStat, procStatPath } from "../sys/proc_stat.ts";
 import type { Sys } from "../sys/sys.ts";
 
@@ -23,6 +24,7 @@ export interface Traces {
 export type SessionSys = Pick<Sys, "kernel" | "killGroup" | "sleep" | "elapsedMs">;
 
 const POLL_MS = 50;
+const FILES_MAX = 200;
 /** What SIGKILL does not end in this time hangs in the kernel. */
 const KILL_MS = 2_000;
 
@@ -49,9 +51,18 @@ function isLeader({ pid, startTime }: ProcStat, traces: Traces): boolean {
 async function livingProcesses({ kernel }: SessionSys): Promise<readonly ProcStat[]> {
   const names = (await kernel.list("/proc"))?.keys() ?? [];
   const pids = [...names].filter((name) => /^\d+$/.test(name)).map(Number);
-  const stats = await kernel.read(pids.map(procStatPath));
+  const stats = await readMany(pids.map(procStatPath), kernel);
   return [...stats.values()].map(parseProcStat).filter((stat) => stat !== undefined)
     .filter(({ state }) => !/[ZXx]/.test(state));
+}
+
+/** Many files, some at a time: what one reading can answer has an end. */
+async function readMany(paths: readonly string[], kernel: Kernel): Promise<ReadonlyMap<string, string>> {
+  const all = new Map<string, string>();
+  for (let at = 0; at < paths.length; at += FILES_MAX) {
+    for (const [path, text] of await kernel.read(paths.slice(at, at + FILES_MAX))) all.set(path, text);
+  }
+  return all;
 }
 
 async function markedOf(
@@ -59,7 +70,7 @@ async function markedOf(
   mark: string,
   { kernel }: SessionSys,
 ): Promise<readonly ProcStat[]> {
-  const environments = await kernel.read(processes.map(({ pid }) => `/proc/${pid}/environ`));
+  const environments = await readMany(processes.map(({ pid }) => `/proc/${pid}/environ`), kernel);
   const entry = `${MARK_NAME}=${mark}`;
   return processes.filter(({ pid }) => environments.get(`/proc/${pid}/environ`)?.split("\0").includes(entry) ?? false);
 }

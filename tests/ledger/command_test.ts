@@ -279,3 +279,21 @@ Deno.test("the history names the program, not its arguments", async () => {
   assertStringIncludes(JSON.stringify(history), '"to":"/opt/begin has run"');
   assertStringIncludes(JSON.stringify(history), '"resource":"command/recorder/run/qemu/domain/11111111');
 });
+
+Deno.test("whoever looks at everything leaves a program alone that another hook is running", async () => {
+  const { host, ran } = stage(recorder());
+  const killed: number[] = [];
+  const begun = await host.call("qemu", "prepare", {}, (sys) => ({
+    ...sys,
+    run: async (command) => {
+      const result = await sys.run(command);
+      addProcess(host.nodes, { pid: SESSION, session: SESSION, environment: command.environment });
+      const other = await host.call("daemon", "start", {}, (one) => ({ ...one, lock: (path) => sys.lock(path) }));
+      killed.push(...other.sys.killed);
+      return result;
+    },
+  }));
+  assertEquals([begun.code, begun.stderr, ran, killed], [0, "", ["/opt/begin web-1"], []]);
+  await host.call("qemu", "release");
+  assertEquals([ran, host.ledgerFiles()], [["/opt/begin web-1", "/opt/end web-1"], []]);
+});
