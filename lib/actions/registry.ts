@@ -3,6 +3,7 @@
  * @module
  */
 import { addressesSchema } from "./addresses.ts";
+import { cpusSchema } from "./cpus.ts";
 import { denySchema } from "./deny.ts";
 import { dnsSchema } from "./dns.ts";
 import { editSchema } from "./edit.ts";
@@ -11,6 +12,7 @@ import { modulesSchema } from "./modules.ts";
 import { processSchema } from "./process.ts";
 import { routesSchema } from "./routes.ts";
 import { runSchema } from "./run.ts";
+import { servicesSchema } from "./services.ts";
 import { sysctlSchema } from "./sysctl.ts";
 
 /** The schema of each action, made when rules are read. */
@@ -25,4 +27,6 @@ export const actionSchemas = {
   routes: routesSchema,
   addresses: addressesSchema,
   dns: dnsSchema,
+  cpus: cpusSchema,
+  services: servicesSchema,
 } as const;
