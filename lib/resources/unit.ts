@@ -6,6 +6,7 @@
 import type { Sys } from "../sys/sys.ts";
 import { TOOLS } from "../sys/tools.ts";
 import { runTool } from "./run_tool.ts";
+import { isSystemdHost, showUnits } from "./systemd.ts";
 
 /** A unit to start. */
 export interface UnitProgram {
@@ -22,16 +23,15 @@ const POLL_MS = 50;
 
 const ONCE = { timeoutMs: TOOL_MS } as const;
 
-/** Whether systemd runs this host and can be asked. */
+/** Whether systemd runs this host and makes units. */
 export function hasSystemd(sys: Pick<Sys, "lstat">): boolean {
-  return sys.lstat("/run/systemd/system")?.kind === "directory" &&
-    [TOOLS.systemctl, TOOLS.systemdRun].every((path) => sys.lstat(path) !== undefined);
+  return isSystemdHost(sys) && [TOOLS.systemctl, TOOLS.systemdRun].every((path) => sys.lstat(path) !== undefined);
 }
 
 /** What a unit is at, as systemd calls it (`active`, `inactive`, `failed`), or why that cannot be told. */
 export async function unitState(unit: string, sys: Sys): Promise<string | { readonly reason: string }> {
-  const end = await runTool(["systemctl", "show", "--property=ActiveState", "--value", unit], ONCE, sys);
-  return end.kind === "done" ? end.stdout.trim() : { reason: end.reason };
+  const facts = await showUnits([unit], ["ActiveState"], sys);
+  return typeof facts === "string" ? { reason: facts } : facts[0]?.["ActiveState"] ?? "inactive";
 }
 
 /** Starts a program as a unit; says why not. */
@@ -53,9 +53,8 @@ export async function startUnit(program: UnitProgram, sys: Sys): Promise<string 
 
 /** How the program of a unit ended. */
 export async function unitEnd(unit: string, sys: Sys): Promise<string> {
-  const end = await runTool(["systemctl", "show", "--property=Result,ExecMainStatus", unit], ONCE, sys);
-  const [, status = "?"] = /^ExecMainStatus=(.*)$/m.exec(end.kind === "stuck" ? "" : end.stdout) ?? [];
-  const [, result = "?"] = /^Result=(.*)$/m.exec(end.kind === "stuck" ? "" : end.stdout) ?? [];
+  const facts = await showUnits([unit], ["Result", "ExecMainStatus"], sys);
+  const { Result: result = "?", ExecMainStatus: status = "?" } = typeof facts === "string" ? {} : facts[0] ?? {};
   return result === "success" ? `exited with status ${status}` : `ended with status ${status} (${result})`;
 }
 

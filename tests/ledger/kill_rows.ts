@@ -10,6 +10,7 @@ import { TOOLS } from "../../lib/sys/tools.ts";
 import { type FakeNetwork, fakeNetwork } from "../support/fake_network.ts";
 import { poolHost } from "../support/hugepage_host.ts";
 import type { About, LedgerHost } from "../support/ledger_host.ts";
+import { transientUnits } from "../support/transient_units.ts";
 
 /** A host before anything happened on it. */
 export interface Scene {
@@ -67,6 +68,13 @@ function programsScene(): Scene {
     host: { files, programs },
     look: (host) => [effects.get("share"), [...host.nodes].filter(isMarked).length],
   };
+}
+
+/** A host whose systemd makes units, and how many there are. */
+function unitsScene(): Scene {
+  const { host, units } = transientUnits();
+  const program = { text: ELF_START, mode: 0o755 };
+  return { host: { ...host, files: { ...host.files, "/opt/watch": program } }, look: () => [...units.values()] };
 }
 
 /** A host whose state is that of its network. */
@@ -171,6 +179,15 @@ export const KILL_ROWS: readonly KillRow[] = [
     scene: programsScene,
     original: ["off", 0],
     held: ["off", 1],
+  },
+  {
+    name: "a process as a unit",
+    kinds: ["process"],
+    rules: rule('process = { argv = ["/opt/watch", "${domain}"] }'),
+    ...RUNNING,
+    scene: unitsScene,
+    original: [],
+    held: ["active"],
   },
   {
     name: "hugepages",

@@ -3,11 +3,11 @@
  * @module
  */
 import { addProcess } from "../../lib/sys/memory_processes.ts";
-import type { MemoryHost, MemoryProgram } from "../../lib/sys/memory_sys.ts";
-import { TOOLS } from "../../lib/sys/tools.ts";
+import type { MemoryHost } from "../../lib/sys/memory_sys.ts";
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { ELF_START } from "../support/elf.ts";
 import { type LedgerHost, ledgerHost } from "../support/ledger_host.ts";
+import { transientUnits } from "../support/transient_units.ts";
 
 const PROGRAM = { text: ELF_START, mode: 0o755 } as const;
 const RULES = '[[rule]]\nname = "watch"\nwhen = { domain = "*" }\nprocess = { argv = ["/opt/watch", "${domain}"] }\n';
@@ -102,34 +102,8 @@ Deno.test("a process whose program is not root's alone is refused before the gue
   assertStringIncludes(stderr, "cannot run /opt/watch: not trusted: /opt/watch belongs to user 1000");
 });
 
-/** systemd, as far as it is asked. */
-function systemd(): { readonly host: MemoryHost; readonly units: Map<string, string>; readonly asked: string[] } {
-  const units = new Map<string, string>();
-  const asked: string[] = [];
-  const run: MemoryProgram = ({ argv }) => {
-    asked.push(argv.join(" "));
-    const unit = argv.find((one) => one.startsWith("--unit="))?.slice("--unit=".length) ?? "";
-    units.set(unit, argv.includes("broken") ? "failed" : "active");
-    return {};
-  };
-  const control: MemoryProgram = ({ argv }) => {
-    const [, verb = "", ...rest] = argv;
-    const unit = rest.at(-1) ?? "";
-    if (verb === "stop" && units.get(unit) !== "failed") units.delete(unit);
-    if (verb === "reset-failed") units.delete(unit);
-    if (verb !== "show") return {};
-    if (rest.includes("--property=ActiveState")) return { stdout: `${units.get(unit) ?? "inactive"}\n` };
-    return { stdout: "Result=exit-code\nExecMainStatus=7\n" };
-  };
-  const host = {
-    files: { "/run/systemd/system/x": "" },
-    programs: { [TOOLS.systemdRun]: run, [TOOLS.systemctl]: control },
-  };
-  return { host, units, asked };
-}
-
 Deno.test("with systemd a process is a unit, with its environment and its arguments as they are", async () => {
-  const { host: more, units, asked } = systemd();
+  const { host: more, units, asked } = transientUnits();
   const rules = RULES.replace('"${domain}"', '"$HOME/${domain}"');
   const host = hostWith(more, rules);
   assertEquals((await host.call("qemu", "started")).code, 0);
@@ -147,7 +121,7 @@ Deno.test("with systemd a process is a unit, with its environment and its argume
 });
 
 Deno.test("a unit that has ended is started again, and one that has failed is forgotten with the guest", async () => {
-  const { host: more, units, asked } = systemd();
+  const { host: more, units, asked } = transientUnits();
   const host = hostWith(more);
   await host.call("qemu", "started");
   const [first = ""] = units.keys();
@@ -160,7 +134,7 @@ Deno.test("a unit that has ended is started again, and one that has failed is fo
 });
 
 Deno.test("a unit that ends at once fails what begins, with its exit status, and is forgotten", async () => {
-  const { host: more, units } = systemd();
+  const { host: more, units } = transientUnits();
   const host = hostWith(more, RULES.replace('"${domain}"', '"broken"'));
   const { history } = await host.call("qemu", "started");
   assertStringIncludes(JSON.stringify(history), "/opt/watch ended with status 7 (exit-code) at once");
