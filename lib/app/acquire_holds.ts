@@ -7,7 +7,7 @@ import { type Converged, isWell, type Work } from "../ledger/converge.ts";
 import type { FiledDemand } from "../ledger/demand_file.ts";
 import type { Holder } from "../ledger/holder.ts";
 import { lockHolder, noteNotRunning, noteRunning } from "../ledger/holder_file.ts";
-import { acquire, demandsOf, release, releaseAll } from "../ledger/holds.ts";
+import { acquire, type Acquired, demandsOf, release, releaseAll } from "../ledger/holds.ts";
 import { resourceFolder } from "../ledger/layout.ts";
 import { type Ledger, openLedger } from "../ledger/ledger.ts";
 import { conflictOf, type Ready, readyWish } from "../ledger/wish.ts";
@@ -17,7 +17,7 @@ import { renderIntent, visible } from "../plan/render.ts";
 import type { Sys } from "../sys/sys.ts";
 import { isFatal, type Step } from "./execute.ts";
 import { holderOf } from "./holder_of.ts";
-import { leftovers } from "./keep_holds.ts";
+import { leftovers, SERVED } from "./keep_holds.ts";
 
 /** Of a call's time, what is kept for giving back. */
 const GIVE_BACK_SHARE = 0.25;
@@ -88,14 +88,14 @@ export async function acquireHolds(checked: readonly Checked[], holding: Holding
   await giveUp(checked, holding, giveBack);
   for (const { hold, ready } of checked) {
     const startedMs = sys.elapsedMs();
-    const result = sys.ppid() === ledger.daemon.pid ? await acquire(ready, work) : orphaned(ready, ledger);
+    const result = await acquireForDaemon(ready, holding, work);
     const { converged } = result;
     if (ready.note !== undefined) ledger.notes.push(ready.note);
     const step = stepOf(hold, convergedPart(hold, converged), sys.elapsedMs() - startedMs);
     steps.push(step);
     if (result.filed !== undefined && isWell(converged)) held.push(result.filed);
     if (result.filed !== undefined && !isWell(converged)) await release(result.filed, giveBack);
-    if (!isFatal(step)) continue;
+    if (!isFatal(step) && !isOrphaned(holding)) continue;
     ledger.notes.push(...problemsOf(await releaseAll(held, giveBack)));
     return steps;
   }
@@ -116,10 +116,32 @@ async function noteLife({ holder, call, sys }: Holding, runs: boolean): Promise<
   else if (call.facts.lifetimes.includes("domain")) await noteNotRunning(holder, sys);
 }
 
-/** A daemon that is gone cannot be told that its guest did not start: nothing more is begun for it. */
-function orphaned(ready: Ready, { daemon }: Ledger): { readonly converged: Converged; readonly filed: undefined } {
-  const problem = `${daemon.name} (${daemon.pid}), which called this hook, is gone`;
-  return { filed: undefined, converged: { key: ready.record.key, end: "failed", problem } };
+/** Looks for the daemon before and after: it can die while we wait for a lock, or in the middle of a slow write. */
+async function acquireForDaemon(
+  ready: Ready,
+  holding: Holding,
+  work: Work,
+): Promise<Pick<Acquired, "converged" | "filed">> {
+  if (isOrphaned(holding)) return { filed: undefined, converged: orphaned(ready, holding.ledger) };
+  const result = await acquire(ready, work);
+  return isOrphaned(holding) ? { ...result, converged: orphaned(ready, holding.ledger) } : result;
+}
+
+/**
+ * Whether the daemon that called is gone: nobody will say that the guest did not start. Of one that runs already the next
+ * daemon knows, so what it needs is acquired all the same.
+ */
+function isOrphaned({ call, ledger: { daemon }, sys }: Holding): boolean {
+  if (call.facts.lifetimes.includes("running")) return false;
+  return sys.ppid() !== daemon.pid || (daemon.pid === INIT_PID && !(daemon.name in SERVED));
+}
+
+/** Who takes in orphans, also those whose daemon died before they could look. In a container it can be libvirtd itself. */
+const INIT_PID = 1;
+
+function orphaned({ record: { key } }: Ready, { daemon }: Ledger): Converged {
+  const who = daemon.pid === INIT_PID ? "the daemon" : `${daemon.name} (${daemon.pid})`;
+  return { key, end: "failed", problem: `${who}, which called this hook, is gone` };
 }
 
 /** What went wrong in giving back, each on a line. */
