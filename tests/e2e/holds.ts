@@ -20,7 +20,11 @@ export async function valueOf(node: Node, key: HeldKey): Promise<string> {
 export async function assertHeld(node: Node, ...held: readonly HeldKey[]): Promise<void> {
   for (const key of keys()) {
     const { original, value } = HELD_KEYS[key];
-    assertEquals(await valueOf(node, key), held.includes(key) ? value : original, `${key}, where ${held} shall be held`);
+    assertEquals(
+      await valueOf(node, key),
+      held.includes(key) ? value : original,
+      `${key}, where ${held} shall be held`,
+    );
   }
 }
 
@@ -76,8 +80,11 @@ export async function resourceOf(node: Node, key: HeldKey): Promise<string> {
 export function holdRule(
   name: string,
   held: readonly HeldKey[],
-  options: { readonly when?: string; readonly while?: "network" | "port"; readonly values?: Partial<Record<HeldKey, string>> } =
-    {},
+  options: {
+    readonly when?: string;
+    readonly while?: "network" | "port";
+    readonly values?: Partial<Record<HeldKey, string>>;
+  } = {},
 ): string {
   const table = held.map((key) => `"${HELD_KEYS[key].name}" = "${options.values?.[key] ?? HELD_KEYS[key].value}"`);
   return [
@@ -93,14 +100,19 @@ export function holdRule(
 /** Puts a stranger's hook behind ours that notes what stands when ours is done; `more` is what it does beside that. */
 export async function installLook(node: Node, driver: "qemu" | "lxc" | "network", more = ""): Promise<void> {
   const looks = keys().map((key) => `$(cat ${HELD_KEYS[key].path})`).join(" ");
-  await node.writeHook(`${driver}.d/90-look`, `#!/bin/sh\necho "${driver} $1 $2:" ${looks} >>${LOOKS}\n${more}\nexit 0\n`);
+  await node.writeHook(
+    `${driver}.d/90-look`,
+    `#!/bin/sh\necho "${driver} $1 $2:" ${looks} >>${LOOKS}\n${more}\nexit 0\n`,
+  );
 }
 
 /** What stood at the end of our last call of an operation: the names of the keys that were held. */
 export async function heldAfter(node: Node, call: string): Promise<readonly HeldKey[]> {
   const lines = (await node.sh(["cat", LOOKS])).trimEnd().split("\n");
   const line = lines.findLast((text) => text.startsWith(`${call}:`));
-  if (line === undefined) throw new Error(`Cannot tell what stood after ${call}: the neighbour noted ${lines.join("; ")}`);
+  if (line === undefined) {
+    throw new Error(`Cannot tell what stood after ${call}: the neighbour noted ${lines.join("; ")}`);
+  }
   const values = line.slice(call.length + 2).split(" ");
   return keys().filter((key, index) => values[index] === HELD_KEYS[key].value);
 }

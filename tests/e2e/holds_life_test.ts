@@ -83,7 +83,10 @@ scene("a start that fails holds nothing", async ({ startNode, step }) => {
     const before = (await node.history()).length;
     const refused = await node.virsh(["start", "vm1"]);
     assert(refused.code !== 0, "the start was not refused");
-    assertMatch(refused.stderr, /virt-hooks: rule "half": cannot hold sysctl net\.ipv4\.ip_default_ttl = 999: Invalid arg/);
+    assertMatch(
+      refused.stderr,
+      /virt-hooks: rule "half": cannot hold sysctl net\.ipv4\.ip_default_ttl = 999: Invalid arg/,
+    );
     assertEquals(await heldAfter(node, "qemu vm1 prepare"), [], "prepare left something to the calls that follow it");
     await assertNothingHeld(node);
     const lines = (await node.history()).slice(before);
