@@ -5,6 +5,7 @@
  */
 import { type Converged, isWell, type Work } from "../ledger/converge.ts";
 import type { FiledDemand } from "../ledger/demand_file.ts";
+import { isLeftBehind } from "../ledger/evidence.ts";
 import type { Holder } from "../ledger/holder.ts";
 import { lockHolder, noteNotRunning, noteRunning } from "../ledger/holder_file.ts";
 import { acquire, type Acquired, demandsOf, release, releaseAll } from "../ledger/holds.ts";
@@ -60,6 +61,10 @@ export async function checkHolds(holds: readonly Hold[], holding: Holding): Prom
   const checked: Checked[] = [];
   const failed: Step[] = [];
   const { sys, ledger, holder } = holding;
+  if (isLeftBehind(holder, sys)) {
+    ledger.notes.push("libvirt announces a port whose guest is gone: nothing is held for it");
+    return { checked, failed };
+  }
   for (const [order, hold] of holds.entries()) {
     const { resource, demand, rule, action, lifetime } = hold;
     const wish = { resource, demand, rule, action, lifetime, order, holder, daemon: ledger.daemon };
