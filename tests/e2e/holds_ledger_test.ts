@@ -81,30 +81,50 @@ scene("a FIFO in the ledger hangs nobody, and the rest is given back", async ({ 
     return `${folder}/demands/${path?.slice(path.lastIndexOf("/") + 1)}`;
   }
 
-  const places = [
-    { what: "a state", path: () => Promise.resolve(`${folder}/state.json`), isLost: true },
-    { what: "a demand", path: demandOf, isLost: false },
-    { what: "a lock", path: () => Promise.resolve(`${folder}/lock`), isLost: true },
-  ];
-  for (const { what, path, isLost } of places) {
-    await step(`in the place of ${what}`, async () => {
-      await node.mustVirsh(["start", "vm1"]);
-      await assertHeld(node, "ttl", "keepalive", "msgmax");
-      const fifo = await path();
-      await node.sh(["rm", fifo]);
-      await node.sh(["mkfifo", fifo]);
-      const lines = await linesOf(node, () => node.mustVirsh(["destroy", "vm1"]));
-      assertEquals(lines.map((line) => `${line.operation} ${line.exitCode}`), ["stopped 0", "release 0"]);
-      assertStringIncludes(told(lines), `${fifo}`);
-      assertStringIncludes(told(lines), "not a regular file");
-      await assertHeld(node, ...(isLost ? ["keepalive"] as const : []));
-      // Whoever took the FIFO's place may take it away again.
-      await node.sh(["rm", "-f", fifo]);
-      await putBack(node, "keepalive");
-      await node.reload();
-      await assertNothingHeld(node);
-    });
+  async function restart(): Promise<void> {
+    await node.stopLibvirtd();
+    await node.startLibvirtd();
   }
+
+  /** Ends the guest where something in its ledger is a FIFO. */
+  async function endBeside(fifo: string): Promise<void> {
+    await node.sh(["rm", fifo]);
+    await node.sh(["mkfifo", fifo]);
+    const lines = await linesOf(node, () => node.mustVirsh(["destroy", "vm1"]));
+    assertEquals(lines.map((line) => `${line.operation} ${line.exitCode}`), ["stopped 0", "release 0"]);
+    assertStringIncludes(told(lines), fifo);
+  }
+
+  await step("in the place of a state: what it was before is lost, and said", async () => {
+    await node.mustVirsh(["start", "vm1"]);
+    await endBeside(`${folder}/state.json`);
+    await assertHeld(node, "keepalive");
+    await putBack(node, "keepalive");
+    await assertNothingHeld(node);
+  });
+  await step("in the place of a demand", async () => {
+    await node.mustVirsh(["start", "vm1"]);
+    await endBeside(await demandOf());
+    await assertNothingHeld(node);
+  });
+  await step("in the place of a lock: given back when it is there again", async () => {
+    await node.mustVirsh(["start", "vm1"]);
+    await endBeside(`${folder}/lock`);
+    await assertHeld(node, "keepalive");
+    await node.sh(["rm", `${folder}/lock`]);
+    await restart();
+    await assertNothingHeld(node);
+  });
+  await step("in the place of the boot's name: nobody knows what still stands, until it is there again", async () => {
+    await node.mustVirsh(["start", "vm1"]);
+    await endBeside(`${LEDGER}/boot`);
+    await assertHeld(node, "ttl", "keepalive", "msgmax");
+    const refused = await node.virsh(["start", "vm1"]);
+    assertStringIncludes(refused.stderr, `Cannot use the ledger: ${LEDGER}/boot is no file`);
+    await node.sh(["sh", "-c", `rm ${LEDGER}/boot; cat /proc/sys/kernel/random/boot_id >${LEDGER}/boot`]);
+    await restart();
+    await assertNothingHeld(node);
+  });
   await step("a start that meets one is refused, and holds nothing", async () => {
     await node.sh(["rm", "-f", `${folder}/lock`]);
     await node.sh(["mkfifo", `${folder}/lock`]);
