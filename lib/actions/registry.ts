@@ -2,10 +2,21 @@
  * The actions there are, by the key that names them in a rule. One more action is one more row.
  * @module
  */
+import { addressesSchema } from "./addresses.ts";
 import { denySchema } from "./deny.ts";
+import { dnsSchema } from "./dns.ts";
 import { editSchema } from "./edit.ts";
+import { routesSchema } from "./routes.ts";
 import { runSchema } from "./run.ts";
 import { sysctlSchema } from "./sysctl.ts";
 
 /** The schema of each action, made when rules are read. */
-export const actionSchemas = { deny: denySchema, edit: editSchema, run: runSchema, sysctl: sysctlSchema } as const;
+export const actionSchemas = {
+  deny: denySchema,
+  edit: editSchema,
+  run: runSchema,
+  sysctl: sysctlSchema,
+  routes: routesSchema,
+  addresses: addressesSchema,
+  dns: dnsSchema,
+} as const;

@@ -6,6 +6,9 @@ import type { ResourceName } from "../plan/demand.ts";
 import type { Resource } from "./resource.ts";
 
 const LOADERS: Partial<Record<ResourceName, () => Promise<Resource>>> = {
+  address: async () => (await import("./address.ts")).address,
+  route: async () => (await import("./route.ts")).route,
+  dns: async () => (await import("./dns.ts")).dns,
   sysctl: async () => (await import("./sysctl.ts")).sysctl,
 };
 

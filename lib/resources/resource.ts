@@ -91,6 +91,8 @@ export interface ResourceSpec<Demand, Value> {
   wanted(original: Value, held: readonly Held<Demand>[]): Wanted<Value>;
   /** The original, moved by what others changed: what stands is neither what we wrote nor what we were about to. Pure. */
   rebase?(noted: Noted<Value>, actual: Value): Value;
+  /** Whether what stands is nobody's, so that the original may take its place though we did not write it. Pure. */
+  isFree?(actual: Value): boolean;
   /** Makes the change. */
   write(change: Change<Value>, sys: Sys): Promise<WriteEnd<Value>>;
   /** A value, for people. */
@@ -114,7 +116,7 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     written: data.written === undefined ? undefined : value(data.written),
     pending: data.pending === undefined ? undefined : value(data.pending),
   });
-  const { rebase } = spec;
+  const { rebase, isFree } = spec;
   return {
     name: spec.name,
     demand: spec.demand,
@@ -127,6 +129,7 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     wanted: (original, held) =>
       spec.wanted(value(original), held.map((one) => ({ who: one.who, demand: demand(one.demand) }))),
     ...(rebase === undefined ? {} : { rebase: (data, actual) => rebase.call(spec, noted(data), value(actual)) }),
+    ...(isFree === undefined ? {} : { isFree: (actual) => isFree.call(spec, value(actual)) }),
     write: (change, sys) =>
       spec.write(
         { ...change, from: value(change.from), to: value(change.to), noted: noted(change.noted) },
