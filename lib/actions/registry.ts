@@ -6,6 +6,8 @@ import { addressesSchema } from "./addresses.ts";
 import { denySchema } from "./deny.ts";
 import { dnsSchema } from "./dns.ts";
 import { editSchema } from "./edit.ts";
+import { hugepagesSchema } from "./hugepages.ts";
+import { modulesSchema } from "./modules.ts";
 import { routesSchema } from "./routes.ts";
 import { runSchema } from "./run.ts";
 import { sysctlSchema } from "./sysctl.ts";
@@ -15,6 +17,8 @@ export const actionSchemas = {
   deny: denySchema,
   edit: editSchema,
   run: runSchema,
+  hugepages: hugepagesSchema,
+  modules: modulesSchema,
   sysctl: sysctlSchema,
   routes: routesSchema,
   addresses: addressesSchema,

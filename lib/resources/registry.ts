@@ -9,6 +9,8 @@ const LOADERS: Partial<Record<ResourceName, () => Promise<Resource>>> = {
   address: async () => (await import("./address.ts")).address,
   route: async () => (await import("./route.ts")).route,
   dns: async () => (await import("./dns.ts")).dns,
+  hugepages: async () => (await import("./hugepages.ts")).hugepages,
+  module: async () => (await import("./module.ts")).module,
   sysctl: async () => (await import("./sysctl.ts")).sysctl,
 };
 

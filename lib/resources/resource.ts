@@ -17,7 +17,14 @@ export interface Held<Demand> {
 
 /** A demand with the key of its resource, once the host was asked; or why it cannot be fulfilled. Nothing is touched yet. */
 export type Resolution<Demand> =
-  | { readonly kind: "resolved"; readonly key: string; readonly demand: Demand; readonly note?: string }
+  | {
+    readonly kind: "resolved";
+    readonly key: string;
+    readonly demand: Demand;
+    readonly note?: string;
+    /** What stands, where it was read on the way: it need not be read again to see whether demands fit. */
+    readonly value?: unknown;
+  }
   | Refused;
 
 /** Why something is not done, and what to do about it. */
@@ -91,8 +98,8 @@ export interface ResourceSpec<Demand, Value> {
   wanted(original: Value, held: readonly Held<Demand>[]): Wanted<Value>;
   /** The original, moved by what others changed: what stands is neither what we wrote nor what we were about to. Pure. */
   rebase?(noted: Noted<Value>, actual: Value): Value;
-  /** Whether what stands is nobody's, so that the original may take its place though we did not write it. Pure. */
-  isFree?(actual: Value): boolean;
+  /** Whether what stands is nobody's, or ours in parts, so that the original may take its place though we did not write it. Pure. */
+  isFree?(actual: Value, noted: Noted<Value>): boolean;
   /** Makes the change. */
   write(change: Change<Value>, sys: Sys): Promise<WriteEnd<Value>>;
   /** A value, for people. */
@@ -129,7 +136,7 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     wanted: (original, held) =>
       spec.wanted(value(original), held.map((one) => ({ who: one.who, demand: demand(one.demand) }))),
     ...(rebase === undefined ? {} : { rebase: (data, actual) => rebase.call(spec, noted(data), value(actual)) }),
-    ...(isFree === undefined ? {} : { isFree: (actual) => isFree.call(spec, value(actual)) }),
+    ...(isFree === undefined ? {} : { isFree: (actual, data) => isFree.call(spec, value(actual), noted(data)) }),
     write: (change, sys) =>
       spec.write(
         { ...change, from: value(change.from), to: value(change.to), noted: noted(change.noted) },

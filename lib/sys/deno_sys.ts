@@ -145,13 +145,24 @@ function appendFile(path: string, text: string): void {
 function lock(path: string): Disposable | undefined {
   const file = Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
   try {
-    if (file.tryLockSync(true)) return { [Symbol.dispose]: () => file.close() };
+    if (file.tryLockSync(true)) return letGoOnce(file);
   } catch (error) {
     file.close();
     throw error;
   }
   file.close();
   return undefined;
+}
+
+/** Disposing of it again is no error: who lets a lock go early is also left by `using`. */
+function letGoOnce(file: Deno.FsFile): Disposable {
+  let isHeld = true;
+  return {
+    [Symbol.dispose]: () => {
+      if (isHeld) file.close();
+      isHeld = false;
+    },
+  };
 }
 
 function tryWithLock(path: string, action: () => void): void {

@@ -25,6 +25,8 @@ export interface About {
   readonly uuid?: string;
   /** What stands in the guest's XML behind its UUID. */
   readonly xml?: string;
+  /** What stands in the network's XML behind its UUID. */
+  readonly network?: string;
 }
 
 /** A host and its hooks. */
@@ -105,13 +107,13 @@ function whole(text: string): { readonly kind: "whole"; readonly bytes: Uint8Arr
   return { kind: "whole", bytes: new TextEncoder().encode(text) };
 }
 
-function documentOf(driver: Driver, name: string, { uuid = UUID, xml = "" }: About): string {
+function documentOf(driver: Driver, name: string, { uuid = UUID, xml = "", network = "" }: About): string {
   switch (driver.stdin) {
     case "nothing":
       return "";
     case "domain":
       return `<domain type='kvm'>\n  <name>${name}</name>\n  <uuid>${uuid}</uuid>\n${xml}</domain>\n`;
     case "hookData":
-      return `<hookData>\n<network>\n  <name>${name}</name>\n  <uuid>${uuid}</uuid>\n</network>${xml}\n</hookData>`;
+      return `<hookData>\n<network>\n  <name>${name}</name>\n  <uuid>${uuid}</uuid>\n${network}</network>${xml}\n</hookData>`;
   }
 }
