@@ -6,6 +6,8 @@ import { assertEquals } from "../support/assert.ts";
 import { HELD_KEYS, type HeldKey } from "./held_keys.ts";
 import type { HistoryLine } from "./history.ts";
 import type { Node } from "./node.ts";
+import { readText } from "./place.ts";
+import { until } from "./until.ts";
 
 /** Where the ledger lies in a node. */
 export const LEDGER = "/run/virt-hooks/ledger";
@@ -106,13 +108,12 @@ export async function installLook(node: Node, driver: "qemu" | "lxc" | "network"
   );
 }
 
-/** What stood at the end of our last call of an operation: the names of the keys that were held. */
+/** What stood at the end of our last call of an operation: the names of the keys that were held. The neighbour comes after us. */
 export async function heldAfter(node: Node, call: string): Promise<readonly HeldKey[]> {
-  const lines = (await node.sh(["cat", LOOKS])).trimEnd().split("\n");
-  const line = lines.findLast((text) => text.startsWith(`${call}:`));
-  if (line === undefined) {
-    throw new Error(`Cannot tell what stood after ${call}: the neighbour noted ${lines.join("; ")}`);
-  }
+  const line = await until(`the neighbour's look after ${call}`, async () => {
+    const lines = (await readText(node.path(LOOKS))).split("\n");
+    return lines.findLast((text) => text.startsWith(`${call}:`));
+  });
   const values = line.slice(call.length + 2).split(" ");
   return keys().filter((key, index) => values[index] === HELD_KEYS[key].value);
 }
