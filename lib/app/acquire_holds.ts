@@ -152,7 +152,8 @@ async function begin(checked: readonly Checked[], holding: Holding, work: Work):
   } catch (error) {
     ledger.notes.push(reasonOf(error));
   }
-  const paths = new Set(checked.map(({ ready }) => `${resourceFolder(ready.folder).demands}/${ready.name}`));
+  const kept = checked.filter(({ ready }) => ready.resource.anew !== true || isToldAgain(call));
+  const paths = new Set(kept.map(({ ready }) => `${resourceFolder(ready.folder).demands}/${ready.name}`));
   const demands = await demandsOf({ holder, lifetimes: overAt(call) }, work);
   const results = [...await releaseAll(leftovers(demands, paths), work), ...await restoreAbandoned(work)];
   ledger.notes.push(...problemsOf(results));

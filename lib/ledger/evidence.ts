@@ -2,6 +2,7 @@
  * Who is dead? Never guessed: libvirt has no status file of a guest while it starts, and a hook must not ask libvirt.
  * @module
  */
+import { procStatPath } from "../sys/proc_stat.ts";
 import type { Sys } from "../sys/sys.ts";
 import type { DemandRecord } from "./demand_file.ts";
 import { type Holder, holderId } from "./holder.ts";
@@ -99,7 +100,7 @@ function statusTexts(folder: string, sys: Sys): readonly string[] | undefined {
 
 /** Whether a daemon is still the process it was. */
 async function isRunning(daemon: DemandRecord["daemon"], sys: Sys): Promise<boolean> {
-  const stat = await sys.kernel.read([`/proc/${daemon.pid}/stat`]);
+  const stat = await sys.kernel.read([procStatPath(daemon.pid)]);
   return stat.size > 0 && daemonOf(daemon.pid, stat).startTime === daemon.startTime;
 }
 

@@ -41,6 +41,8 @@ export interface LedgerHost {
   /** What is left in the ledger: demands, states, and marks of running guests. */
   ledgerFiles(): readonly string[];
   readonly nodes: Map<string, MemoryNode>;
+  /** The lock files that are held. */
+  readonly locks: Set<string>;
   /** A view of the host without a call: for the admin command. */
   sys(args?: readonly string[]): MemorySys;
 }
@@ -68,13 +70,15 @@ export function ledgerHost(rules: string, host: MemoryHost = {}): LedgerHost {
   };
   const first = memorySys({ ...host, files });
   const { nodes } = first;
+  const locks = new Set(host.locked ?? []);
   let calls = 0;
   function sysOf(args: readonly string[], stdin: string): MemorySys {
     calls++;
-    return memorySys({ ...host, nodes, pid: 20_000 + calls, args, stdin: whole(stdin) });
+    return memorySys({ ...host, nodes, locks, pid: 20_000 + calls, args, stdin: whole(stdin) });
   }
   return {
     nodes,
+    locks,
     call: async (driver, operation, about = {}, wrap = (sys) => sys) => {
       const facts: Driver = drivers[driver];
       const object = driver === "daemon" ? "-" : about.name ?? "web-1";
