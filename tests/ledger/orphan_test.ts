@@ -3,6 +3,7 @@
  * @module
  */
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { ELF_START } from "../support/elf.ts";
 import { ledgerHost, procStat } from "../support/ledger_host.ts";
 import type { MemorySys } from "../../lib/sys/memory_sys.ts";
 import type { Sys } from "../../lib/sys/sys.ts";
@@ -50,4 +51,25 @@ Deno.test("in a container, libvirtd can be process 1", async () => {
   const host = ledgerHost(RULES, { files: { ...KEYS, "/proc/1/stat": procStat(1, "libvirtd", 3) } });
   const prepared = await host.call("qemu", "prepare", {}, (sys) => ({ ...sys, ppid: () => 1 }));
   assertEquals([prepared.code, host.text("/proc/sys/vm/swappiness")], [0, "1"]);
+});
+
+Deno.test("what a guest needs once it runs is had all the same: the next daemon knows of it", async () => {
+  const run = 'run = { argv = ["/opt/begin"], undo = ["/opt/end"], during = "running" }';
+  const ran: string[] = [];
+  const programs = Object.fromEntries(["/opt/begin", "/opt/end"].map((path) => [path, () => {
+    ran.push(path);
+    return {};
+  }]));
+  const files = Object.fromEntries(Object.keys(programs).map((path) => [path, { text: ELF_START, mode: 0o755 }]));
+  const host = ledgerHost(`[[rule]]\nname = "r"\nwhen = { domain = "*" }\n${run}\n`, { files, programs });
+  const started = await host.call("qemu", "started", {}, (sys) => ({
+    ...sys,
+    run: (command) => {
+      if (command.argv[0] === "/opt/begin") sys.parent.pid = 1;
+      return sys.run(command);
+    },
+  }));
+  assertEquals([started.code, started.stderr, ran], [0, "", ["/opt/begin"]]);
+  await host.call("qemu", "stopped");
+  assertEquals(ran, ["/opt/begin", "/opt/end"]);
 });
