@@ -3,6 +3,7 @@
  * @module
  */
 import { addressesSchema } from "./addresses.ts";
+import { cpusSchema } from "./cpus.ts";
 import { denySchema } from "./deny.ts";
 import { dnsSchema } from "./dns.ts";
 import { editSchema } from "./edit.ts";
@@ -10,8 +11,10 @@ import { forwardSchema } from "./forward.ts";
 import { openSchema } from "./open.ts";
 import { hugepagesSchema } from "./hugepages.ts";
 import { modulesSchema } from "./modules.ts";
+import { processSchema } from "./process.ts";
 import { routesSchema } from "./routes.ts";
 import { runSchema } from "./run.ts";
+import { servicesSchema } from "./services.ts";
 import { sysctlSchema } from "./sysctl.ts";
 
 /** The schema of each action, made when rules are read. */
@@ -19,6 +22,7 @@ export const actionSchemas = {
   deny: denySchema,
   edit: editSchema,
   run: runSchema,
+  process: processSchema,
   hugepages: hugepagesSchema,
   modules: modulesSchema,
   sysctl: sysctlSchema,
@@ -27,4 +31,6 @@ export const actionSchemas = {
   routes: routesSchema,
   addresses: addressesSchema,
   dns: dnsSchema,
+  cpus: cpusSchema,
+  services: servicesSchema,
 } as const;

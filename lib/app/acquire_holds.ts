@@ -4,6 +4,7 @@
  * @module
  */
 import { type Converged, isWell, type Work } from "../ledger/converge.ts";
+import { isLeftBehind } from "../ledger/evidence.ts";
 import { type Holder, holderId } from "../ledger/holder.ts";
 import { lockHolder, noteNotRunning, noteRunning } from "../ledger/holder_file.ts";
 import { acquire, type Acquired, demandsOf, inOneGo, releaseAll, restoreAbandoned, takeBack } from "../ledger/holds.ts";
@@ -19,7 +20,7 @@ import type { Refused } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
 import { isFatal, type Step } from "./execute.ts";
 import { holderOf } from "./holder_of.ts";
-import { leftovers } from "./keep_holds.ts";
+import { leftovers, SERVED } from "./keep_holds.ts";
 
 /** Of a call's time, what is kept for giving back. */
 const GIVE_BACK_SHARE = 0.25;
@@ -61,6 +62,10 @@ export interface Checks {
 export async function checkHolds(holds: readonly Hold[], holding: Holding): Promise<Checks> {
   const checked: Checked[] = [];
   const failed: Step[] = [];
+  if (isLeftBehind(holding.holder, holding.sys)) {
+    holding.ledger.notes.push("libvirt announces a port whose guest is gone: nothing is held for it");
+    return { checked, failed };
+  }
   for (const [order, hold] of holds.entries()) {
     if (!isDue(hold, holding.call)) continue;
     const answer = await checkHold(hold, order, { checked, holding });
@@ -119,13 +124,12 @@ export async function acquireHolds(checked: readonly Checked[], holding: Holding
   const held: Acquired[] = [];
   await begin(checked, holding, giveBack);
   for (const group of inOneGo(checked.map((one) => ({ ...one, folder: one.ready.folder })))) {
-    const isOrphan = sys.ppid() !== ledger.daemon.pid;
-    const done = await acquireGroup(group, isOrphan ? undefined : work, holding);
+    const done = await acquireGroup(group, work, holding);
     for (const [index, { result, step }] of done.entries()) {
       steps.push(step);
       if (isWell(result.converged)) {
         held.push(result);
-      } else if (isOrphan || isFatal(step)) {
+      } else if (isFatal(step) || isOrphaned(holding)) {
         await takeAllBack([...held, ...done.slice(index).map((one) => one.result)], holding, giveBack);
         return steps;
       } else {
@@ -143,15 +147,12 @@ interface Done {
   readonly step: Step;
 }
 
-/** Holds of one resource; without `work` for a daemon that is gone. */
-async function acquireGroup(
-  group: readonly Checked[],
-  work: Work | undefined,
-  { sys, ledger }: Holding,
-): Promise<readonly Done[]> {
+/** Holds of one resource. */
+async function acquireGroup(group: readonly Checked[], work: Work, holding: Holding): Promise<readonly Done[]> {
+  const { sys, ledger } = holding;
   const startedMs = sys.elapsedMs();
   const readies = group.map(({ ready }) => ready);
-  const results = work === undefined ? readies.map((ready) => orphaned(ready, ledger)) : await acquire(readies, work);
+  const results = await acquireForDaemon(readies, holding, work);
   const durationMs = (sys.elapsedMs() - startedMs) / group.length;
   ledger.notes.push(...readies.flatMap(({ note }) => note === undefined ? [] : [note]));
   return results.flatMap((result, index): Done[] => {
@@ -166,13 +167,14 @@ async function acquireGroup(
 async function begin(checked: readonly Checked[], holding: Holding, work: Work): Promise<void> {
   const { holder, call, ledger, sys } = holding;
   // Nothing is begun, and nothing ended, for a daemon that is gone: another one may have gone on with the guest.
-  if (sys.ppid() !== ledger.daemon.pid) return;
+  if (isDaemonGone(holding)) return;
   try {
     if (holder.kind === "domain" && call.facts.lifetimes.includes("domain")) await noteNotRunning(holder, sys);
   } catch (error) {
     ledger.notes.push(reasonOf(error));
   }
-  const paths = new Set(checked.map(({ ready }) => `${resourceFolder(ready.folder).demands}/${ready.name}`));
+  const kept = checked.filter(({ ready }) => ready.resource.anew !== true || isToldAgain(call));
+  const paths = new Set(kept.map(({ ready }) => `${resourceFolder(ready.folder).demands}/${ready.name}`));
   const demands = await demandsOf({ holder, lifetimes: overAt(call) }, work);
   const results = [...await releaseAll(leftovers(demands, paths), work), ...await restoreAbandoned(work)];
   ledger.notes.push(...problemsOf(results));
@@ -213,11 +215,39 @@ async function noteLife({ holder, call, sys }: Holding, work: Work): Promise<voi
   }
 }
 
-/** A daemon that is gone cannot be told that its guest did not start: nothing more is begun for it. */
-function orphaned(ready: Ready, { daemon }: Ledger): Acquired {
-  const problem = `${daemon.name} (${daemon.pid}), which called this hook, is gone`;
-  const converged: Converged = { key: ready.record.key, end: "failed", problem };
-  return { ready, filed: undefined, before: undefined, converged };
+/** Looks for the daemon before and after: it can die while we wait for a lock, or in the middle of a slow write. */
+async function acquireForDaemon(
+  readies: readonly Ready[],
+  holding: Holding,
+  work: Work,
+): Promise<readonly Acquired[]> {
+  const { ledger } = holding;
+  if (isOrphaned(holding)) {
+    return readies.map((ready) => ({ ready, filed: undefined, before: undefined, converged: orphaned(ready, ledger) }));
+  }
+  const results = await acquire(readies, work);
+  if (!isOrphaned(holding)) return results;
+  return results.map((result) => ({ ...result, converged: orphaned(result.ready, ledger) }));
+}
+
+/**
+ * Whether nobody will say that what begins here did not start. Of a guest that runs already the next daemon knows: what it
+ * needs is acquired all the same.
+ */
+function isOrphaned(holding: Holding): boolean {
+  return !holding.call.facts.lifetimes.includes("running") && isDaemonGone(holding);
+}
+
+function isDaemonGone({ ledger: { daemon }, sys }: Holding): boolean {
+  return sys.ppid() !== daemon.pid || (daemon.pid === INIT_PID && !(daemon.name in SERVED));
+}
+
+/** Who takes in orphans, also those whose daemon died before they could look. In a container it can be libvirtd itself. */
+const INIT_PID = 1;
+
+function orphaned({ record: { key } }: Ready, { daemon }: Ledger): Converged {
+  const who = daemon.pid === INIT_PID ? "the daemon" : `${daemon.name} (${daemon.pid})`;
+  return { key, end: "failed", problem: `${who}, which called this hook, is gone` };
 }
 
 /** What went wrong in giving back, each on a line. */

@@ -19,12 +19,15 @@ export function planCall(matches: readonly RuleMatch[], call: HookCall): Plan {
   );
 }
 
-/** Several holds of one rule that would have one name get numbers: by its action a demand is told from the rule's others. */
+/** What a rule holds several times by one action is told apart by its place: `sysctl.1`, `sysctl.2`. */
 function numbered(intents: readonly Intent[]): readonly Intent[] {
-  const names = intents.flatMap((intent) => intent.kind === "hold" ? [intent.action] : []);
+  const totals = new Map<string, number>();
   const counts = new Map<string, number>();
+  for (const intent of intents) {
+    if (intent.kind === "hold") totals.set(intent.action, (totals.get(intent.action) ?? 0) + 1);
+  }
   return intents.map((intent) => {
-    if (intent.kind !== "hold" || names.indexOf(intent.action) === names.lastIndexOf(intent.action)) return intent;
+    if (intent.kind !== "hold" || totals.get(intent.action) === 1) return intent;
     const count = (counts.get(intent.action) ?? 0) + 1;
     counts.set(intent.action, count);
     return { ...intent, action: `${intent.action}.${count}` };

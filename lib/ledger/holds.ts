@@ -4,7 +4,7 @@
  */
 import type { Lifetime } from "../plan/demand.ts";
 import type { Sys } from "../sys/sys.ts";
-import { converge, type Converged, onePass, type Work } from "./converge.ts";
+import { converge, type Converged, isWell, onePass, type Work } from "./converge.ts";
 import { demandNames, type FiledDemand, holderPrefix, nameOf, readDemands, removeDemand } from "./demand_file.ts";
 import { type Holder, holderId } from "./holder.ts";
 import { resourceFolder } from "./layout.ts";
@@ -42,6 +42,8 @@ async function acquireAtOnce(readies: readonly Ready[], work: Work): Promise<rea
   try {
     for (const { folder } of readies) makeResourceFolder(folder, work.sys);
     const befores = newcomers.map((newcomer) => standing(newcomer, work));
+    const former = await endFormers(readies, befores, work);
+    if (former !== undefined) return readies.map((ready) => unfiled(ready, former));
     const { converged, isTried } = await fileAll(newcomers, work);
     return readies.map((ready, index): Acquired => {
       const filed = newcomers.slice(index, index + 1).find((one) => isTried && work.sys.lstat(one.path) !== undefined);
@@ -49,11 +51,25 @@ async function acquireAtOnce(readies: readonly Ready[], work: Work): Promise<rea
     });
   } catch (error) {
     const problem = reasonOf(error);
-    return readies.map((ready): Acquired => {
-      const converged: Converged = { key: ready.record.key, end: "failed", problem };
-      return { ready, converged, filed: undefined, before: undefined };
-    });
+    return readies.map((ready) => unfiled(ready, { key: ready.record.key, end: "failed", problem }));
   }
+}
+
+function unfiled(ready: Ready, converged: Converged): Acquired {
+  return { ready, converged, filed: undefined, before: undefined };
+}
+
+/** Ends what each life begins anew; tells what could not be ended. */
+async function endFormers(
+  readies: readonly Ready[],
+  befores: readonly (FiledDemand | undefined)[],
+  work: Work,
+): Promise<Converged | undefined> {
+  for (const [index, ready] of readies.entries()) {
+    const former = ready.resource.anew ? await endFormer(ready, befores[index], work) : undefined;
+    if (former !== undefined && !isWell(former)) return former;
+  }
+  return undefined;
 }
 
 function newcomerOf({ record, folder, name }: Ready): FiledDemand {
@@ -81,6 +97,26 @@ async function fileAll(
   // What the second look comes to is not these wishes' affair.
   if (pass.lookAgain) await converge(folder, { ...work, mayWait: false });
   return { converged: pass.converged, isTried: true };
+}
+
+/**
+ * Gives back what an earlier life left of a resource that each life begins anew, or says why it cannot. A port is told of again
+ * when the daemon starts: what it holds goes on, unless a hook was killed at it.
+ */
+async function endFormer(
+  { folder }: Ready,
+  before: FiledDemand | undefined,
+  work: Work,
+): Promise<Converged | undefined> {
+  const state = readState(folder, work.sys, work.notes);
+  const goesOn = before !== undefined && state?.pending === undefined && state?.problem === undefined;
+  if (state === undefined || goesOn) return undefined;
+  if (before !== undefined) removeDemand(before, work.sys);
+  const converged = await converge(folder, work);
+  const left = "what an earlier start left of it is still there";
+  if (!isWell(converged)) return { ...converged, problem: `${left}: ${converged.problem}` };
+  if (readState(folder, work.sys, work.notes) === undefined) return undefined;
+  return { key: converged.key, end: "late", problem: `${left}: another hook is at it` };
 }
 
 /** Undoes an acquiring: what it took the place of is held again. */

@@ -151,7 +151,7 @@ async function makeRules(
   const { forwardMark } = settings;
   const rules: Rule[] = [];
   for (const { file, index, raw } of shaped) {
-    for (const mistake of await ruleMistakes({ ...raw, forwardMark }, everywhere)) {
+    for (const mistake of await ruleMistakes(raw, everywhere)) {
       mistakes.push({ ...mistake, file, path: ["rule", index, ...mistake.path] });
     }
     const { name, when, unless, namespaces, while: life = "guest" } = raw;
@@ -182,10 +182,7 @@ function findNamesakes(files: readonly TomlFile[], mistakes: Mistake[]): void {
 type RuleMistake = Omit<Mistake, "file">;
 
 /** What can never take effect in one rule. */
-async function ruleMistakes(
-  rule: RawRule & Pick<Rule, "forwardMark">,
-  everywhere: readonly Place[],
-): Promise<readonly RuleMistake[]> {
+async function ruleMistakes(rule: RawRule, everywhere: readonly Place[]): Promise<readonly RuleMistake[]> {
   const momentary = momentMistake(rule);
   if (momentary !== undefined) return [{ ...momentary, at: "value" }];
   const life = rule.while ?? "guest";
