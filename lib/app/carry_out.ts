@@ -15,6 +15,7 @@ import type { Checked, Holding } from "./acquire_holds.ts";
 import { endsCall, executeDeeds, type Execution, isFatal, type Step } from "./execute.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Scrubber } from "./secrets.ts";
+import { launchWaiter } from "./waiter.ts";
 
 /** What carrying out a plan takes. */
 export interface Errand {
@@ -57,14 +58,22 @@ async function carryOutHolding({ deeds, holds, deadlineMs }: Parts, errand: Erra
   const execution = await executeDeeds(failed.some(isFatal) ? [] : deeds, options, sys);
   const isOver = failed.some(isFatal) || execution.steps.some(endsCall);
   const steps = isOver ? [] : await acquireHolds(ownOf(checked, call), holding);
-  const outcome = await finish(execution, [...failed, ...steps], errand);
   const { notes } = holding.ledger;
+  if (steps.some(({ end }) => end === "done")) notes.push(...await waitFor(ownOf(checked, call), sys));
+  const outcome = await finish(execution, [...failed, ...steps], errand);
   return notes.length === 0 ? outcome : { ...outcome, kept: { results: [], notes } };
 }
 
 /** At prepare, what `started` will need is only checked: failing there would kill the guest. */
 function ownOf(checked: readonly Checked[], call: HookCall): readonly Checked[] {
   return checked.filter(({ hold }) => call.facts.lifetimes.includes(hold.lifetime));
+}
+
+/** A guest's address may come when no hook is called any more. */
+async function waitFor(checked: readonly Checked[], sys: Sys): Promise<readonly string[]> {
+  if (!checked.some(({ ready: { resource, record } }) => resource.waits?.(record.demand))) return [];
+  const problem = await launchWaiter(sys);
+  return problem === undefined ? [] : [problem];
 }
 
 async function openSafely(open: () => Promise<Holding | string>): Promise<Holding | string> {

@@ -69,6 +69,7 @@ export const nft = resource<NftDemand, Filter>({
   tools: ["nft"],
   resolve,
   renew,
+  waits: (demand) => demand.kind === "forward" && demand.guest === null,
   read,
   wanted: (_original, held) => {
     const reason = forwardConflict(held);

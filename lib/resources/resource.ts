@@ -111,6 +111,8 @@ export interface ResourceSpec<Demand, Value> {
    * whenever the resource is converged; the ledger keeps them as they were made. Nothing is touched.
    */
   renew?(demands: readonly Demand[], sys: Sys): Promise<readonly Demand[]>;
+  /** Whether a demand waits for something that no hook is told of, so that somebody must look again. Pure. */
+  waits?(demand: Demand): boolean;
   /** What the host says now. */
   read(key: string, sys: Sys, noted: Noted<Value> | undefined): Promise<Reading<Value>>;
   /**
@@ -145,7 +147,7 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     written: data.written === undefined ? undefined : value(data.written),
     pending: data.pending === undefined ? undefined : value(data.pending),
   });
-  const { rebase, isFree, renew } = spec;
+  const { rebase, isFree, renew, waits } = spec;
   return {
     name: spec.name,
     demand: spec.demand,
@@ -155,6 +157,7 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     ...(spec.unlocked === undefined ? {} : { unlocked: spec.unlocked }),
     ...(spec.anew === undefined ? {} : { anew: spec.anew }),
     resolve: (data, sys, whose) => spec.resolve(demand(data), sys, whose),
+    ...(waits === undefined ? {} : { waits: (data) => waits.call(spec, demand(data)) }),
     ...(renew === undefined ? {} : { renew: (data, sys) => renew.call(spec, data.map(demand), sys) }),
     read: (key, sys, data) => spec.read(key, sys, data === undefined ? undefined : noted(data)),
     wanted: (original, held, actual) =>

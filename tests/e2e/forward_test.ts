@@ -184,3 +184,61 @@ sceneOnSystems("a guest's forwards", async ({ startNode, step }, system) => {
     assertEquals(bad.map(({ message }) => message), []);
   });
 });
+
+async function programsOf(node: Node): Promise<string> {
+  return await node.sh(["sh", "-c", "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '"]);
+}
+
+sceneOnSystems("a guest that asks for its address", async ({ startNode, step }, system) => {
+  const node = await startNode(`lease-${system.name}`, system);
+  await node.installHooks(HOOKS, ["daemon", "lxc", "network"]);
+  await node.writeRules(
+    `[[rule]]\nname = "web"\nwhen = { domain = "web-*" }\nforward = { host_port = 8080, guest_port = 80 }\n`,
+  );
+  await node.startLibvirtd();
+  await define(node, "network", NETWORK);
+  await node.mustVirsh(["net-start", "default"]);
+  const word = `web-1-${crypto.randomUUID()}`;
+  await define(node, "lxc", await reachableDomain(node, "web-1", { mac: GUEST.mac, addresses: [], word }));
+  await using wire = await wireClient(node);
+  const before = await filterOf(node);
+
+  await step("its ports are there once it has one", async () => {
+    await node.mustVirsh(["start", "web-1"], LXC);
+    assertStringIncludes(await programsOf(node), "--wait-for-guests");
+    await wire.serve(await containerPid(word), "web-1", "::", [80]);
+    await until("the forward", async () => await wire.ask("client", "tcp", OUTSIDE.host, 8080) !== "refused");
+    assertEquals(await wire.ask("client", "tcp", OUTSIDE.host, 8080), `web-1 sees ${OUTSIDE.client} at 80`);
+  });
+  await step("nobody waits any more", async () => {
+    await until("the waiter's end", async () => !(await programsOf(node)).includes("--wait-for-guests"));
+    assertEquals((await node.history()).filter(({ operation }) => operation === "waited").length, 1);
+  });
+  await step("with a reservation it need not wait", async () => {
+    await node.mustVirsh(["destroy", "web-1"], LXC);
+    await until("the guest's end", async () => (await node.history()).at(-1)?.operation === "release");
+    assertEquals(await filterOf(node), before);
+    const host = `<host mac='${GUEST.mac}' ip='192.168.122.50'/>`;
+    await node.mustVirsh(["net-update", "default", "add", "ip-dhcp-host", host, "--live"]);
+    await node.mustVirsh(["start", "web-1"], LXC);
+    assertStringIncludes(await node.sh(["nft", "list", "table", "inet", "virt_hooks"]), "192.168.122.50");
+    assertEquals((await programsOf(node)).includes("--wait-for-guests"), false);
+    await node.mustVirsh(["destroy", "web-1"], LXC);
+  });
+  await step("a guest that stops before is not waited for", async () => {
+    const late = { mac: "52:54:00:00:00:05", addresses: [], word: `late-${crypto.randomUUID()}` };
+    const domain = (await reachableDomain(node, "web-late", late)).replace(
+      "udhcpc -i eth0",
+      "sleep 10000; udhcpc -i eth0",
+    );
+    await define(node, "lxc", domain);
+    await node.mustVirsh(["start", "web-late"], LXC);
+    assertStringIncludes(await programsOf(node), "--wait-for-guests");
+    await node.mustVirsh(["destroy", "web-late"], LXC);
+    await until("the waiter's end", async () => !(await programsOf(node)).includes("--wait-for-guests"));
+  });
+  await step("no call failed", async () => {
+    const bad = (await node.history()).filter(({ exitCode }) => exitCode !== 0);
+    assertEquals(bad.map(({ message }) => message), []);
+  });
+});
