@@ -60,7 +60,7 @@ async function resolve({ name, state }: ModuleDemand, sys: Sys): Promise<Resolut
   }
   const asked = await askModprobe(demand.name, sys);
   if (asked.kind === "done") return refuseAlias(demand.name, asked.stdout) ?? resolved;
-  if (state === "loaded") return { kind: "refused", reason: asked.reason, hint: "see: modinfo" };
+  if (state === "loaded") return { kind: "refused", reason: asked.reason, hint: `see: modinfo ${demand.name}` };
   return { ...resolved, note: `there is no module ${demand.name} to unload: ${asked.reason}` };
 }
 
