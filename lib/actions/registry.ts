@@ -3,6 +3,7 @@
  * @module
  */
 import { addressesSchema } from "./addresses.ts";
+import { cpusSchema } from "./cpus.ts";
 import { denySchema } from "./deny.ts";
 import { dnsSchema } from "./dns.ts";
 import { editSchema } from "./edit.ts";
@@ -10,6 +11,7 @@ import { hugepagesSchema } from "./hugepages.ts";
 import { modulesSchema } from "./modules.ts";
 import { routesSchema } from "./routes.ts";
 import { runSchema } from "./run.ts";
+import { servicesSchema } from "./services.ts";
 import { sysctlSchema } from "./sysctl.ts";
 
 /** The schema of each action, made when rules are read. */
@@ -23,4 +25,6 @@ export const actionSchemas = {
   routes: routesSchema,
   addresses: addressesSchema,
   dns: dnsSchema,
+  cpus: cpusSchema,
+  services: servicesSchema,
 } as const;

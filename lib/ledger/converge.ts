@@ -227,7 +227,7 @@ async function write(folder: string, situation: Situation, change: Change, work:
       ...{ key, from: actual, to: goal, noted, deadlineMs },
       note: (pending) => writeState(folder, { key, resource: kind.name, ...noted, pending, problem: undefined }, sys),
     }, sys));
-  if (end.kind === "stands") return { value: end.value };
+  if (end.kind === "stands") return { value: end.value, ...(end.note === undefined ? {} : { problem: end.note }) };
   const reading = await kind.read(key, sys, noted);
   const value = reading.kind === "value" ? reading.value : actual;
   if (end.kind === "failed" || end.kind === "stuck") {
@@ -290,6 +290,9 @@ function settle(
   const change = sameValue(actual, after.value)
     ? {}
     : { change: { from: kind.describe(actual), to: kind.describe(after.value) } };
-  if (isDone) return { key, end: isLast ? "restored" : "changed", ...change };
+  if (isDone) {
+    const noted = after.problem === undefined ? {} : { problem: after.problem };
+    return { key, end: isLast ? "restored" : "changed", ...change, ...noted };
+  }
   return { key, end: after.end, ...change, problem: after.problem ?? "", hint: after.hint };
 }

@@ -11,6 +11,9 @@ const LOADERS: Partial<Record<ResourceName, () => Promise<Resource>>> = {
   dns: async () => (await import("./dns.ts")).dns,
   hugepages: async () => (await import("./hugepages.ts")).hugepages,
   module: async () => (await import("./module.ts")).module,
+  cpus: async () => (await import("./cpus.ts")).cpus,
+  governor: async () => (await import("./governor.ts")).governor,
+  service: async () => (await import("./service.ts")).service,
   sysctl: async () => (await import("./sysctl.ts")).sysctl,
 };
 
