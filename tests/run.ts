@@ -16,9 +16,9 @@ interface Stage {
 /** The lock file is named here, since naming it in deno.json would make every task wait for packages that it may not need. */
 const LOCKED = ["--lock=deno.lock", "--frozen"];
 
-const UNIT = ["actions", "app", "cli", "ledger", "libvirt", "plan", "resources", "rules", "sys", "xml"].map((room) =>
-  `tests/${room}`
-);
+const UNIT = ["actions", "app", "cli", "ledger", "libvirt", "plan", "resources", "rules", "sys", "trust", "xml"].map((
+  room,
+) => `tests/${room}`);
 
 const STAGES = {
   format: { name: "format", args: ["fmt", "--check", "--quiet"], counts: false },

@@ -9,6 +9,7 @@ import { dnsSchema } from "./dns.ts";
 import { editSchema } from "./edit.ts";
 import { hugepagesSchema } from "./hugepages.ts";
 import { modulesSchema } from "./modules.ts";
+import { processSchema } from "./process.ts";
 import { routesSchema } from "./routes.ts";
 import { runSchema } from "./run.ts";
 import { servicesSchema } from "./services.ts";
@@ -19,6 +20,7 @@ export const actionSchemas = {
   deny: denySchema,
   edit: editSchema,
   run: runSchema,
+  process: processSchema,
   hugepages: hugepagesSchema,
   modules: modulesSchema,
   sysctl: sysctlSchema,

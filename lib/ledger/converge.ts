@@ -6,16 +6,16 @@
  * @module
  */
 import { loadResource } from "../resources/registry.ts";
-import { type Noted, type Resource, sameValue } from "../resources/resource.ts";
+import { type Resource, sameValue } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
-import { demandNames, type FiledDemand, fileDemand, nameOf, readDemands, sweepHalfWritten } from "./demand_file.ts";
+import { demandNames, type FiledDemand, fileDemand, nameOf, readDemands } from "./demand_file.ts";
+import { forget } from "./forget.ts";
 import { begun, goalOf, heldOf, leftProblem, rebased } from "./goal.ts";
 import { resourceFolder } from "./layout.ts";
-import { LedgerError, reasonOf } from "./ledger_error.ts";
-import { forgetState, readState, type State, writeState } from "./state_file.ts";
+import { reasonOf } from "./ledger_error.ts";
+import { makeChange, saveState } from "./make_change.ts";
+import { readState, type State, writeState } from "./state_file.ts";
 import { waitForLock } from "./wait_lock.ts";
-
-const LOCK_AGAIN_MS = 5_000;
 
 /** How converging went. `handed-over`: another process holds the lock, and looks again when it lets go. */
 export type ConvergeEnd =
@@ -89,7 +89,7 @@ export async function onePass(folder: string, work: Work, newcomer?: FiledDemand
   try {
     const lock = await waitForLock(resourceFolder(folder).lock, work.mayWait ? work.deadlineMs : 0, work.sys);
     if (lock === undefined) return "locked";
-    const held = { lock };
+    const held = { lock, isFiled: false };
     let pass: { readonly converged: Converged; readonly seen: readonly string[] };
     try {
       pass = await convergeLocked(folder, { ...work, held, newcomer });
@@ -104,13 +104,14 @@ export async function onePass(folder: string, work: Work, newcomer?: FiledDemand
 }
 
 /** Work under a lock, which is let go while a user's program runs, and taken again. */
-interface LockedWork extends Work {
-  readonly held: { lock: Disposable };
+export interface LockedWork extends Work {
+  /** `isFiled`: the newcomer's demand was; another hook may have removed it since. */
+  readonly held: { lock: Disposable; isFiled: boolean };
   readonly newcomer: FiledDemand | undefined;
 }
 
 /** All that is known of a resource when its lock is held. */
-interface Situation {
+export interface Situation {
   readonly kind: Resource;
   readonly key: string;
   readonly state: State | undefined;
@@ -136,14 +137,8 @@ async function convergeLocked(
   const converged: Converged = kind === undefined
     ? { key, end: "failed", problem: `this version knows no resource of the kind ${about.resource}` }
     : await convergeKnown(folder, { kind, key, state, demands }, work);
-  const isFiled = newcomer !== undefined && sys.lstat(newcomer.path) !== undefined;
+  const isFiled = newcomer !== undefined && work.held.isFiled;
   return { seen: isFiled ? [...others, nameOf(newcomer)].sort() : names, converged };
-}
-
-/** Nobody holds it, and it is as it was: nothing is left of it, nor of what killed processes were writing. */
-function forget(folder: string, sys: Sys): void {
-  forgetState(folder, sys);
-  sweepHalfWritten(folder, sys);
 }
 
 async function convergeKnown(folder: string, situation: Situation, work: LockedWork): Promise<Converged> {
@@ -181,7 +176,10 @@ async function convergeFrom(
   const noted = rebased(kind, state, actual);
   const goal = goalOf(kind, { noted, actual, held: demands.map(heldOf) });
   if (goal.kind === "conflict") return { key, end: "failed", problem: goal.reason };
-  if (work.newcomer !== undefined) fileDemand(work.newcomer, work.sys);
+  if (work.newcomer !== undefined) {
+    fileDemand(work.newcomer, work.sys);
+    work.held.isFiled = true;
+  }
   const isLast = demands.length === 0;
   if (goal.kind === "left") {
     forget(folder, work.sys);
@@ -192,107 +190,6 @@ async function convergeFrom(
     else saveState(folder, situation, { ...noted, written: actual, pending: undefined }, work);
     return { key, end: "unchanged" };
   }
-  const change = { noted: begun(kind, noted, { actual, goal: goal.value }), actual, goal: goal.value };
-  saveState(folder, situation, change.noted, work);
-  const after = await write(folder, situation, change, work);
-  return settle(folder, situation, { ...change, after, isLast }, work);
-}
-
-function saveState(folder: string, { key, kind, state }: Situation, noted: Noted<unknown>, work: Work): void {
-  const next: State = { key, resource: kind.name, ...noted, problem: undefined };
-  if (!sameValue(next, state)) writeState(folder, next, work.sys);
-}
-
-/** What is written: what stands, what shall stand, and what the ledger remembers meanwhile. */
-interface Change {
-  readonly noted: Noted<unknown>;
-  readonly actual: unknown;
-  readonly goal: unknown;
-}
-
-/** What stands after a write, and what went wrong. */
-interface After {
-  readonly value: unknown;
-  readonly end?: "failed" | "stuck";
-  readonly problem?: string;
-  readonly hint?: string | undefined;
-}
-
-async function write(folder: string, situation: Situation, change: Change, work: LockedWork): Promise<After> {
-  const { kind, key } = situation;
-  const { sys, deadlineMs } = work;
-  const { noted, actual, goal } = change;
-  const end = await unlockedFor(kind, folder, work, () =>
-    kind.write({
-      ...{ key, from: actual, to: goal, noted, deadlineMs },
-      note: (pending) => writeState(folder, { key, resource: kind.name, ...noted, pending, problem: undefined }, sys),
-    }, sys));
-  if (end.kind === "stands") return { value: end.value, ...(end.note === undefined ? {} : { problem: end.note }) };
-  const reading = await kind.read(key, sys, noted);
-  const value = reading.kind === "value" ? reading.value : actual;
-  if (end.kind === "failed" || end.kind === "stuck") {
-    return { value, end: end.kind, problem: end.reason, hint: end.kind === "failed" ? end.hint : undefined };
-  }
-  if (sameValue(value, goal)) return { value };
-  return { value, end: "failed", problem: `it is ${kind.describe(value)} after ${kind.describe(goal)} was written` };
-}
-
-/** Makes a change, without the lock where a user's program may run. */
-async function unlockedFor<End>(
-  { unlocked }: Resource,
-  folder: string,
-  work: LockedWork,
-  act: () => Promise<End>,
-): Promise<End> {
-  if (unlocked !== true) return await act();
-  using _busy = work.sys.lock(resourceFolder(folder).busy);
-  work.held.lock[Symbol.dispose]();
-  try {
-    return await act();
-  } finally {
-    work.held.lock = await lockAgain(folder, work);
-  }
-}
-
-/** Who has the lock meanwhile runs no program of a user, so it is not for long. */
-async function lockAgain(folder: string, { sys, deadlineMs }: LockedWork): Promise<Disposable> {
-  const untilMs = Math.max(deadlineMs, sys.elapsedMs() + LOCK_AGAIN_MS);
-  const lock = await waitForLock(resourceFolder(folder).lock, untilMs, sys);
-  if (lock === undefined) {
-    throw new LedgerError("Cannot take the lock again: another hook has been at it until no time was left");
-  }
-  return lock;
-}
-
-/** Notes how a write went. */
-function settle(
-  folder: string,
-  situation: Situation,
-  done: Change & { readonly after: After; readonly isLast: boolean },
-  { sys }: Work,
-): Converged {
-  const { kind, key } = situation;
-  const { noted, actual, goal, after, isLast } = done;
-  const isDone = after.end === undefined;
-  // While no lock was held, somebody else may have ended it: then there is nothing to remember.
-  const isForgotten = kind.unlocked && sys.lstat(resourceFolder(folder).state) === undefined;
-  if (isDone && isLast) {
-    forget(folder, sys);
-  } else if (!isForgotten) {
-    const { original } = noted;
-    const pending = isDone ? undefined : goal;
-    writeState(
-      folder,
-      { key, resource: kind.name, original, written: after.value, pending, problem: after.problem },
-      sys,
-    );
-  }
-  const change = sameValue(actual, after.value)
-    ? {}
-    : { change: { from: kind.describe(actual), to: kind.describe(after.value) } };
-  if (isDone) {
-    const noted = after.problem === undefined ? {} : { problem: after.problem };
-    return { key, end: isLast ? "restored" : "changed", ...change, ...noted };
-  }
-  return { key, end: after.end, ...change, problem: after.problem ?? "", hint: after.hint };
+  const change = { noted: begun(kind, noted, { actual, goal: goal.value }), actual, goal: goal.value, isLast };
+  return await makeChange(folder, situation, change, work);
 }

@@ -49,7 +49,7 @@ export function goalOf(
     readonly held: readonly Held<unknown>[];
   },
 ): Goal {
-  if (held.length > 0) return kind.wanted(noted.original, held);
+  if (held.length > 0) return kind.wanted(noted.original, held, actual);
   return sameValue(actual, noted.original) || isOurs(kind, noted, actual)
     ? { kind: "value", value: noted.original }
     : { kind: "left" };

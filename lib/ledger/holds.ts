@@ -4,7 +4,7 @@
  */
 import type { Lifetime } from "../plan/demand.ts";
 import type { Sys } from "../sys/sys.ts";
-import { converge, type Converged, onePass, type Work } from "./converge.ts";
+import { converge, type Converged, isWell, onePass, type Work } from "./converge.ts";
 import { demandNames, type FiledDemand, holderPrefix, readDemands, removeDemand } from "./demand_file.ts";
 import { type Holder, holderId } from "./holder.ts";
 import { resourceFolder } from "./layout.ts";
@@ -32,6 +32,10 @@ export async function acquire(ready: Ready, work: Work): Promise<Acquired> {
   try {
     makeResourceFolder(folder, sys);
     const [before] = readDemands(folder, sys.lstat(path) === undefined ? [] : [name], sys, notes);
+    const former = ready.resource.anew ? await endFormer(ready, before, work) : undefined;
+    if (former !== undefined && !isWell(former)) {
+      return { ready, filed: undefined, before: undefined, converged: former };
+    }
     const pass = await onePass(folder, work, { record, folder, path });
     if (pass === "locked") {
       const problem = `another hook has been at ${key} until no time was left`;
@@ -44,6 +48,26 @@ export async function acquire(ready: Ready, work: Work): Promise<Acquired> {
   } catch (error) {
     return { ready, filed: undefined, before: undefined, converged: { key, end: "failed", problem: reasonOf(error) } };
   }
+}
+
+/**
+ * Gives back what an earlier life left of a resource that each life begins anew, or says why it cannot. A port is told of again
+ * when the daemon starts: what it holds goes on, unless a hook was killed at it.
+ */
+async function endFormer(
+  { folder }: Ready,
+  before: FiledDemand | undefined,
+  work: Work,
+): Promise<Converged | undefined> {
+  const state = readState(folder, work.sys, work.notes);
+  const goesOn = before !== undefined && state?.pending === undefined && state?.problem === undefined;
+  if (state === undefined || goesOn) return undefined;
+  if (before !== undefined) removeDemand(before, work.sys);
+  const converged = await converge(folder, work);
+  const left = "what an earlier start left of it is still there";
+  if (!isWell(converged)) return { ...converged, problem: `${left}: ${converged.problem}` };
+  if (readState(folder, work.sys, work.notes) === undefined) return undefined;
+  return { key: converged.key, end: "late", problem: `${left}: another hook is at it` };
 }
 
 /** Undoes an acquiring: what it took the place of is held again. */

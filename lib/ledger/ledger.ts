@@ -2,6 +2,7 @@
  * The ledger as a whole: its folders, which are root's alone, and the boot it is of.
  * @module
  */
+import { parseProcStat, procStatPath } from "../sys/proc_stat.ts";
 import type { Sys } from "../sys/sys.ts";
 import type { Daemon } from "./demand_file.ts";
 import { removeIfThere } from "./file.ts";
@@ -42,11 +43,11 @@ const STARTING_WAIT_MS = 5_000;
 export async function openLedger(sys: Sys, options: { readonly make: boolean }): Promise<Ledger | undefined> {
   if (!hasLedger(sys) && !options.make) return undefined;
   const ppid = sys.ppid();
-  const facts = await sys.kernel.read([BOOT_ID, `/proc/${ppid}/stat`]);
+  const facts = await sys.kernel.read([BOOT_ID, procStatPath(ppid)]);
   const boot = facts.get(BOOT_ID)?.trim();
   if (boot === undefined) throw new LedgerError(`Cannot open the ledger: ${BOOT_ID} cannot be read`);
   const notes: string[] = [];
-  if (!isOfBoot(boot, sys)) await startLedger(boot, { make: options.make, notes }, sys);
+  if (!isOfBoot(boot, sys)) await startLedger(boot, notes, sys);
   return { daemon: daemonOf(ppid, facts), notes };
 }
 
@@ -61,18 +62,14 @@ function isOfBoot(boot: string, sys: Sys): boolean {
 }
 
 /** One hook at a time: the second one finds what the first has made, and sets none of it aside. */
-async function startLedger(
-  boot: string,
-  { make, notes }: { readonly make: boolean; readonly notes: string[] },
-  sys: Sys,
-): Promise<void> {
+async function startLedger(boot: string, notes: string[], sys: Sys): Promise<void> {
   if (sys.lstat(RUN_DIRECTORY) === undefined) attemptMake(RUN_DIRECTORY, sys);
   needOurs(RUN_DIRECTORY, 0o022, sys);
   using lock = await waitForLock(STARTING_LOCK, sys.elapsedMs() + STARTING_WAIT_MS, sys);
   if (lock === undefined) throw new LedgerError("Cannot make the ledger: another hook has been at it all the time");
   if (isOfBoot(boot, sys)) return;
   if (hasLedger(sys)) notes.push(setBootAside(sys));
-  if (make) makeLedger(boot, sys);
+  makeLedger(boot, sys);
 }
 
 function setBootAside(sys: Sys): string {
@@ -108,11 +105,10 @@ function needOurs(folder: string, forbidden: number, sys: Pick<Sys, "lstat">): v
   throw new LedgerError(`Cannot use ${folder}: it must be a folder that only root can write`);
 }
 
-/** `PID (NAME) STATE PPID …`, the start time in the 22nd field; the name may hold anything. */
+/** A daemon, by what was read of it. */
 export function daemonOf(pid: number, facts: ReadonlyMap<string, string>): Daemon {
-  const stat = facts.get(`/proc/${pid}/stat`) ?? "";
-  const [, name = "", rest = ""] = /^\d+ \(([^]*)\) ([^]*)$/.exec(stat) ?? [];
-  return { pid, startTime: rest.split(" ")[19] ?? "", name };
+  const stat = parseProcStat(facts.get(procStatPath(pid)) ?? "");
+  return { pid, startTime: stat?.startTime ?? "", name: stat?.name ?? "" };
 }
 
 /** Makes the folder of a resource, lock and all. */

@@ -8,6 +8,7 @@ import type { Sys } from "../sys/sys.ts";
 import { TOOLS } from "../sys/tools.ts";
 import { demandFileName, demandNames, type DemandRecord, readDemands } from "./demand_file.ts";
 import { heldOf } from "./goal.ts";
+import { holderId } from "./holder.ts";
 import { hashName, resourceFolder } from "./layout.ts";
 import { readState } from "./state_file.ts";
 
@@ -37,7 +38,8 @@ export async function readyWish(wish: Wish, sys: Sys): Promise<Ready | Refused> 
   }
   const missing = resource.tools.map((tool) => TOOLS[tool]).find((path) => sys.lstat(path) === undefined);
   if (missing !== undefined) return { kind: "refused", reason: `there is no ${missing} on this host` };
-  const resolution = await resource.resolve(wish.demand, sys);
+  const whose = { holder: holderId(wish.holder), rule: wish.rule, action: wish.action };
+  const resolution = await resource.resolve(wish.demand, sys, whose);
   if (resolution.kind === "refused") return resolution;
   const { key, demand, note, value } = resolution;
   const record: DemandRecord = { ...wish, key, demand, since: sys.now().toISOString() };

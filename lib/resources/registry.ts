@@ -6,6 +6,8 @@ import type { ResourceName } from "../plan/demand.ts";
 import type { Resource } from "./resource.ts";
 
 const LOADERS: Partial<Record<ResourceName, () => Promise<Resource>>> = {
+  command: async () => (await import("./command.ts")).command,
+  process: async () => (await import("./process.ts")).process,
   address: async () => (await import("./address.ts")).address,
   route: async () => (await import("./route.ts")).route,
   dns: async () => (await import("./dns.ts")).dns,

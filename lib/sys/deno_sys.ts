@@ -1,9 +1,10 @@
 /**
- * The real world. With `deno_command.ts` and `deno_terminal.ts` the only code below `lib/` that a binary holds and that
+ * The real world. With its siblings `deno_*.ts` the only code below `lib/` that a binary holds and that
  * says `Deno.`; it decides nothing.
  * @module
  */
 import { runCommand } from "./deno_command.ts";
+import { launchProgram } from "./deno_launch.ts";
 import { denoKernel } from "./deno_kernel.ts";
 import type { FileFacts, Input, Sys } from "./sys.ts";
 
@@ -36,6 +37,7 @@ export function denoSys(): Sys {
     killGroup,
     tryWithLock,
     run: runCommand,
+    launch: launchProgram,
     onUncaught,
   };
 }
@@ -170,9 +172,9 @@ function tryWithLock(path: string, action: () => void): void {
   if (held !== undefined) action();
 }
 
-function killGroup(group: number): void {
+function killGroup(group: number, signal: "SIGTERM" | "SIGKILL" = "SIGKILL"): void {
   try {
-    Deno.kill(-group, "SIGKILL");
+    Deno.kill(-group, signal);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }

@@ -5,10 +5,12 @@
  */
 import type { ResourceName } from "../../lib/plan/demand.ts";
 import type { MemoryHost, MemoryProgram } from "../../lib/sys/memory_sys.ts";
+import { ELF_START } from "../support/elf.ts";
 import { TOOLS } from "../../lib/sys/tools.ts";
 import { type FakeNetwork, fakeNetwork } from "../support/fake_network.ts";
 import { poolHost } from "../support/hugepage_host.ts";
 import type { About, LedgerHost } from "../support/ledger_host.ts";
+import { transientUnits } from "../support/transient_units.ts";
 
 /** A host before anything happened on it. */
 export interface Scene {
@@ -46,6 +48,33 @@ function rule(actions: string): string {
 function filesScene(files: Readonly<Record<string, string>>): Scene {
   const paths = Object.keys(files);
   return { host: { files }, look: (host) => paths.map((path) => host.text(path)?.trim().replace(/\s+/g, " ")) };
+}
+
+/** What a guest's programs have done on a host, and which of them still run. */
+function programsScene(): Scene {
+  const programs: Record<string, MemoryProgram> = {};
+  const effects = new Map([["share", "off"]]);
+  for (const [name, state] of [["mount", "on"], ["umount", "off"]] as const) {
+    programs[`/opt/${name}`] = () => {
+      effects.set("share", state);
+      return {};
+    };
+  }
+  const program = { text: ELF_START, mode: 0o755 };
+  const files = Object.fromEntries(["mount", "umount", "watch"].map((name) => [`/opt/${name}`, program]));
+  const isMarked = ([path, { text }]: readonly [string, { readonly text: string }]): boolean =>
+    path.endsWith("/environ") && text.includes("VIRT_HOOKS_HOLD=");
+  return {
+    host: { files, programs },
+    look: (host) => [effects.get("share"), [...host.nodes].filter(isMarked).length],
+  };
+}
+
+/** A host whose systemd makes units, and how many there are. */
+function unitsScene(): Scene {
+  const { host, units } = transientUnits();
+  const program = { text: ELF_START, mode: 0o755 };
+  return { host: { ...host, files: { ...host.files, "/opt/watch": program } }, look: () => [...units.values()] };
 }
 
 /** A host whose state is that of its network. */
@@ -123,6 +152,42 @@ export const KILL_ROWS: readonly KillRow[] = [
     scene: () => filesScene({ [SWAPPINESS]: "60\n", [RANGE]: "32768\t60999\n" }),
     original: ["60", "32768 60999"],
     held: ["1", "1024 65000"],
+  },
+  {
+    name: "a program and its undo",
+    kinds: ["command"],
+    rules: rule('run = { argv = ["/opt/mount"], undo = ["/opt/umount"] }'),
+    ...GUEST,
+    scene: programsScene,
+    original: ["off", 0],
+    held: ["on", 0],
+  },
+  {
+    name: "a program and its undo while the guest runs",
+    kinds: ["command"],
+    rules: rule('run = { argv = ["/opt/mount"], undo = ["/opt/umount"], during = "running" }'),
+    ...RUNNING,
+    scene: programsScene,
+    original: ["off", 0],
+    held: ["on", 0],
+  },
+  {
+    name: "a process",
+    kinds: ["process"],
+    rules: rule('process = { argv = ["/opt/watch", "${domain}"] }'),
+    ...RUNNING,
+    scene: programsScene,
+    original: ["off", 0],
+    held: ["off", 1],
+  },
+  {
+    name: "a process as a unit",
+    kinds: ["process"],
+    rules: rule('process = { argv = ["/opt/watch", "${domain}"] }'),
+    ...RUNNING,
+    scene: unitsScene,
+    original: [],
+    held: ["active"],
   },
   {
     name: "hugepages",

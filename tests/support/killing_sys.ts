@@ -78,6 +78,7 @@ function doomed(sys: MemorySys, { act, look }: Fate, partOf: Death["partOf"]): S
         ),
     },
     run: (command) => promised(() => act(`run ${command.argv.join(" ")}`, () => sys.run(command))),
+    launch: (launch) => promised(() => act(`launch ${launch.argv.join(" ")}`, () => sys.launch(launch))),
     createFile: (path, text, mode) =>
       act(
         `createFile ${path}`,
