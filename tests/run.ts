@@ -1,5 +1,5 @@
 /**
- * The test command: `deno task test` runs every stage, `ok`, `unit` and `e2e` run some. Ends with one line of counts.
+ * The test command: `deno task test` runs every stage, `ok`, `unit`, `crowd` and `e2e` run some. Ends with one line of counts.
  * With `CI=true` a skipped test is a failure: something that the run needs is missing.
  * @module
  */
@@ -36,6 +36,11 @@ const STAGES = {
     args: ["test", "-A", ...LOCKED, "--no-check", "tests/golden", "tests/support"],
     counts: true,
   },
+  crowd: {
+    name: "a crowd of hooks (compiled, on this kernel)",
+    args: ["test", "-A", ...LOCKED, "--no-check", "tests/crowd"],
+    counts: true,
+  },
   examples: {
     name: "examples and documentation",
     args: ["test", "-A", ...LOCKED, "--no-check", "tests/examples", "tests/docs"],
@@ -50,14 +55,15 @@ const STAGES = {
   systemd: { name: "systemd (nspawn)", args: ["test", "-A", ...LOCKED, "--no-check", "tests/systemd"], counts: true },
 } as const satisfies Record<string, Stage>;
 
-const { format, lint, check, unit, build, buildTests, golden, examples, install, e2e, systemd } = STAGES;
+const { format, lint, check, unit, build, buildTests, golden, crowd, examples, install, e2e, systemd } = STAGES;
 
 /** What each word on the command line runs. */
 const RUNS: Readonly<Record<string, readonly Stage[]>> = {
-  all: [format, lint, check, unit, build, buildTests, golden, examples, install, e2e, systemd],
+  all: [format, lint, check, unit, build, buildTests, golden, crowd, examples, install, e2e, systemd],
   ok: [format, lint, check, unit],
   unit: [unit],
   e2e: [build, e2e, systemd],
+  crowd: [build, crowd],
 };
 
 interface Result extends Counts {

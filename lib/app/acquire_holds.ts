@@ -4,6 +4,7 @@
  * @module
  */
 import { type Converged, isWell, type Work } from "../ledger/converge.ts";
+import { isLeftBehind } from "../ledger/evidence.ts";
 import { type Holder, holderId } from "../ledger/holder.ts";
 import { lockHolder, noteNotRunning, noteRunning } from "../ledger/holder_file.ts";
 import { acquire, type Acquired, demandsOf, releaseAll, restoreAbandoned, takeBack } from "../ledger/holds.ts";
@@ -19,7 +20,7 @@ import type { Refused } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
 import { isFatal, type Step } from "./execute.ts";
 import { holderOf } from "./holder_of.ts";
-import { leftovers } from "./keep_holds.ts";
+import { leftovers, SERVED } from "./keep_holds.ts";
 
 /** Of a call's time, what is kept for giving back. */
 const GIVE_BACK_SHARE = 0.25;
@@ -61,6 +62,10 @@ export interface Checks {
 export async function checkHolds(holds: readonly Hold[], holding: Holding): Promise<Checks> {
   const checked: Checked[] = [];
   const failed: Step[] = [];
+  if (isLeftBehind(holding.holder, holding.sys)) {
+    holding.ledger.notes.push("libvirt announces a port whose guest is gone: nothing is held for it");
+    return { checked, failed };
+  }
   for (const [order, hold] of holds.entries()) {
     if (!isDue(hold, holding.call)) continue;
     const answer = await checkHold(hold, order, { checked, holding });
@@ -120,14 +125,13 @@ export async function acquireHolds(checked: readonly Checked[], holding: Holding
   await begin(checked, holding, giveBack);
   for (const { hold, ready } of checked) {
     const startedMs = sys.elapsedMs();
-    const isOrphan = sys.ppid() !== ledger.daemon.pid;
-    const result = isOrphan ? orphaned(ready, ledger) : await acquire(ready, work);
+    const result = await acquireForDaemon(ready, holding, work);
     if (ready.note !== undefined) ledger.notes.push(ready.note);
     const step = stepOf(hold, convergedPart(hold, result.converged), sys.elapsedMs() - startedMs);
     steps.push(step);
     if (isWell(result.converged)) {
       held.push(result);
-    } else if (isOrphan || isFatal(step)) {
+    } else if (isFatal(step) || isOrphaned(holding)) {
       await takeAllBack([...held, result], holding, giveBack);
       return steps;
     } else {
@@ -142,7 +146,7 @@ export async function acquireHolds(checked: readonly Checked[], holding: Holding
 async function begin(checked: readonly Checked[], holding: Holding, work: Work): Promise<void> {
   const { holder, call, ledger, sys } = holding;
   // Nothing is begun, and nothing ended, for a daemon that is gone: another one may have gone on with the guest.
-  if (sys.ppid() !== ledger.daemon.pid) return;
+  if (isDaemonGone(holding)) return;
   try {
     if (holder.kind === "domain" && call.facts.lifetimes.includes("domain")) await noteNotRunning(holder, sys);
   } catch (error) {
@@ -190,11 +194,33 @@ async function noteLife({ holder, call, sys }: Holding, work: Work): Promise<voi
   }
 }
 
-/** A daemon that is gone cannot be told that its guest did not start: nothing more is begun for it. */
-function orphaned(ready: Ready, { daemon }: Ledger): Acquired {
-  const problem = `${daemon.name} (${daemon.pid}), which called this hook, is gone`;
-  const converged: Converged = { key: ready.record.key, end: "failed", problem };
-  return { ready, filed: undefined, before: undefined, converged };
+/** Looks for the daemon before and after: it can die while we wait for a lock, or in the middle of a slow write. */
+async function acquireForDaemon(ready: Ready, holding: Holding, work: Work): Promise<Acquired> {
+  if (isOrphaned(holding)) {
+    return { ready, filed: undefined, before: undefined, converged: orphaned(ready, holding.ledger) };
+  }
+  const result = await acquire(ready, work);
+  return isOrphaned(holding) ? { ...result, converged: orphaned(ready, holding.ledger) } : result;
+}
+
+/**
+ * Whether nobody will say that what begins here did not start. Of a guest that runs already the next daemon knows: what it
+ * needs is acquired all the same.
+ */
+function isOrphaned(holding: Holding): boolean {
+  return !holding.call.facts.lifetimes.includes("running") && isDaemonGone(holding);
+}
+
+function isDaemonGone({ ledger: { daemon }, sys }: Holding): boolean {
+  return sys.ppid() !== daemon.pid || (daemon.pid === INIT_PID && !(daemon.name in SERVED));
+}
+
+/** Who takes in orphans, also those whose daemon died before they could look. In a container it can be libvirtd itself. */
+const INIT_PID = 1;
+
+function orphaned({ record: { key } }: Ready, { daemon }: Ledger): Converged {
+  const who = daemon.pid === INIT_PID ? "the daemon" : `${daemon.name} (${daemon.pid})`;
+  return { key, end: "failed", problem: `${who}, which called this hook, is gone` };
 }
 
 /** What went wrong in giving back, each on a line. */

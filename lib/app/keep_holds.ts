@@ -78,7 +78,7 @@ async function noteLife(
 }
 
 /** Which drivers a daemon serves, by its program's name (15 bytes of it, as the kernel keeps it). */
-const SERVED: Readonly<Record<string, readonly string[]>> = {
+export const SERVED: Readonly<Record<string, readonly string[]>> = {
   libvirtd: ["qemu", "lxc", "libxl", "network"],
   virtqemud: ["qemu"],
   virtlxcd: ["lxc"],

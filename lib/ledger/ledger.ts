@@ -47,7 +47,7 @@ export async function openLedger(sys: Sys, options: { readonly make: boolean }):
   const boot = facts.get(BOOT_ID)?.trim();
   if (boot === undefined) throw new LedgerError(`Cannot open the ledger: ${BOOT_ID} cannot be read`);
   const notes: string[] = [];
-  if (!isOfBoot(boot, sys)) await startLedger(boot, { make: options.make, notes }, sys);
+  if (!isOfBoot(boot, sys)) await startLedger(boot, notes, sys);
   return { daemon: daemonOf(ppid, facts), notes };
 }
 
@@ -62,18 +62,14 @@ function isOfBoot(boot: string, sys: Sys): boolean {
 }
 
 /** One hook at a time: the second one finds what the first has made, and sets none of it aside. */
-async function startLedger(
-  boot: string,
-  { make, notes }: { readonly make: boolean; readonly notes: string[] },
-  sys: Sys,
-): Promise<void> {
+async function startLedger(boot: string, notes: string[], sys: Sys): Promise<void> {
   if (sys.lstat(RUN_DIRECTORY) === undefined) attemptMake(RUN_DIRECTORY, sys);
   needOurs(RUN_DIRECTORY, 0o022, sys);
   using lock = await waitForLock(STARTING_LOCK, sys.elapsedMs() + STARTING_WAIT_MS, sys);
   if (lock === undefined) throw new LedgerError("Cannot make the ledger: another hook has been at it all the time");
   if (isOfBoot(boot, sys)) return;
   if (hasLedger(sys)) notes.push(setBootAside(sys));
-  if (make) makeLedger(boot, sys);
+  makeLedger(boot, sys);
 }
 
 function setBootAside(sys: Sys): string {

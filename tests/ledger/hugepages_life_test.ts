@@ -49,7 +49,7 @@ Deno.test("huge pages: the guest's memory says how many, and where", async () =>
 });
 
 Deno.test("huge pages: without a node they are spread, as far as each has room", async () => {
-  const { on, now } = stage("pages = 300", { nodes: [{ freeMib: 456 }, {}] });
+  const { on, now } = stage("pages = 300", { nodes: [{ freeMib: 200 }, {}] });
   await on.call("qemu", "prepare");
   assertEquals(now(), [100, 200]);
 });
@@ -68,7 +68,7 @@ Deno.test("huge pages: a start that finds too few takes back all, and says how m
   await on.call("qemu", "prepare");
   const refused = await on.call("qemu", "prepare", OTHER);
   assertEquals(refused.code, 4);
-  assertStringIncludes(refused.stderr, "the kernel found only 36 of 64 on node 0 new huge pages of 2M");
+  assertStringIncludes(refused.stderr, "the kernel found memory for only 36 of 64 huge pages of 2M on node 0");
   assertStringIncludes(refused.stderr, "hugepages=");
   assertEquals(now(), [74]);
   assertEquals(writes, ["node0 74", "node0 138", "compact 1", "node0 138", "compact 1", "node0 138", "node0 74"]);
@@ -81,6 +81,26 @@ Deno.test("huge pages: compaction finds the rest", async () => {
   const { on, now, writes } = stage("pages = 64", { nodes: [{ findable: 10, afterCompaction: 1000 }] });
   assertEquals((await on.call("qemu", "prepare")).code, 0);
   assertEquals([now(), writes], [[64], ["node0 64", "compact 1", "node0 64"]]);
+});
+
+Deno.test("huge pages: a kernel that refuses the number is not asked again", async () => {
+  const { host, pages } = poolHost({ nodes: [{ pages: 10 }] });
+  const file = "/sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages";
+  const refused = { kind: "refused", reason: "Invalid argument" } as const;
+  const asked: string[] = [];
+  const on = ledgerHost(rules("pages = 64"), {
+    ...host,
+    reactions: {
+      ...host.reactions,
+      [file]: (text) => {
+        asked.push(text);
+        return refused;
+      },
+    },
+  });
+  const answer = await on.call("qemu", "prepare");
+  assertEquals([answer.code, asked, pages(on), on.ledgerFiles()], [4, ["74"], [10], []]);
+  assertStringIncludes(answer.stderr, "the kernel refuses on node 0: Invalid argument");
 });
 
 Deno.test("huge pages of 1G are not looked for by compaction", async () => {
@@ -104,7 +124,19 @@ Deno.test("huge pages: more than the guest's node has is refused, whatever the o
   const xml = "<numatune><memory mode='strict' nodeset='1'/></numatune>";
   const refused = await on.call("qemu", "prepare", { xml });
   assertEquals([refused.code, writes], [4, []]);
-  assertStringIncludes(refused.stderr, "2000 MiB are needed on node 1, 2100 MiB are available");
+  assertStringIncludes(
+    refused.stderr,
+    "not enough memory on node 1: 2000 MiB are needed, 2100 MiB are available, and 256 MiB",
+  );
+});
+
+Deno.test("huge pages: large pages that no node has room for are refused with what each has", async () => {
+  const { on, writes } = stage("pages = 2", { sizeKib: 1_048_576, nodes: [{ freeMib: 1000 }, { freeMib: 2000 }] });
+  const refused = await on.call("qemu", "prepare");
+  assertEquals([refused.code, writes], [4, []]);
+  const said =
+    "not enough memory in pieces of 1G: 2048 MiB are needed, available are 1000 MiB on node 0, 2000 MiB on node 1";
+  assertStringIncludes(refused.stderr, said);
 });
 
 for (
@@ -195,18 +227,37 @@ Deno.test("huge pages that stay in use are told, and stay in sight", async () =>
   assertEquals(on.ledgerFiles(), []);
 });
 
-Deno.test("huge pages: a guest that took its pages from another node is no failure", async () => {
-  const { on, now, use } = stage("pages = 64", { nodes: [{}, {}] });
-  await on.call("qemu", "prepare");
-  await on.call("qemu", "prepare", OTHER);
-  assertEquals(now(), [64, 64]);
-  use(1, 64, on);
-  const released = await on.call("qemu", "release");
-  assertEquals([released.code, released.history["outcome"], now()], [0, "done", [32, 64]]);
-  await on.call("qemu", "prepare", THIRD);
-  assertEquals(now(), [64, 64], "64 of them are free");
-  await on.call("qemu", "release", THIRD);
-  use(1, 0, on);
-  await on.call("qemu", "release", OTHER);
-  assertEquals([now(), on.ledgerFiles()], [[0, 0], []]);
-});
+for (const addsSurplus of [false, true]) {
+  const kernel = addsSurplus ? "Linux before 6.3" : "a later kernel";
+  Deno.test(`huge pages: a guest that took its pages from another node is no failure on ${kernel}`, async () => {
+    const { on, now, use } = stage("pages = 64", { nodes: [{}, {}], addsSurplus });
+    await on.call("qemu", "prepare");
+    await on.call("qemu", "prepare", OTHER);
+    assertEquals(now(), [64, 64]);
+    use(1, 64, on);
+    const released = await on.call("qemu", "release");
+    assertEquals([released.code, released.history["outcome"], now()], [0, "done", [32, 64]]);
+    assertEquals((await on.call("qemu", "prepare", THIRD)).stderr, "");
+    assertEquals(now(), [64, 64], "64 of them are free");
+    await on.call("qemu", "release", THIRD);
+    use(1, 0, on);
+    await on.call("qemu", "release", OTHER);
+    assertEquals([now(), on.ledgerFiles()], [[0, 0], []]);
+  });
+
+  Deno.test(`huge pages: what is in use on one node keeps no other from shrinking or growing on ${kernel}`, async () => {
+    const { on, now, use } = stage("", { nodes: [{}, {}], addsSurplus });
+    const xml = "<memory unit='MiB'>40</memory>";
+    await on.call("qemu", "prepare", { xml });
+    use(0, 10, on);
+    const released = await on.call("qemu", "release", { xml });
+    assertMatch(JSON.stringify(released.history), /10 huge pages of 2M are still in use/);
+    assertEquals(now(), [10, 0]);
+    const bound = `${xml}<numatune><memory mode='strict' nodeset='1'/></numatune>`;
+    assertEquals((await on.call("qemu", "prepare", { ...OTHER, xml: bound })).stderr, "");
+    assertEquals(now(), [10, 20]);
+    use(0, 0, on);
+    await on.call("qemu", "release", { ...OTHER, xml: bound });
+    assertEquals([now(), on.ledgerFiles()], [[0, 0], []]);
+  });
+}

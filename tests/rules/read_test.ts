@@ -1,3 +1,4 @@
+import { actionSchemas } from "../../lib/actions/registry.ts";
 import { issueLine } from "../../lib/rules/mistake.ts";
 import { readRules } from "../../lib/rules/read.ts";
 import { assertEquals } from "../support/assert.ts";
@@ -13,6 +14,7 @@ function rule(parts: string): string {
   return `[[rule]]\nname = "r"\n${parts}\n`;
 }
 
+const ACTIONS = Object.keys(actionSchemas).join(", ");
 const KEYS = "driver, domain, uuid, network, host, reason, file, label, xml";
 
 /** One case a kind of mistake: the text, and what its author is told. */
@@ -46,7 +48,7 @@ const MISTAKES = [
     name: "a rule without an action",
     text: rule('when = { on = "prepare" }'),
     told: [
-      "rules.toml:1:3: rule[0]: found no action, expected an action: deny, edit, run, process, hugepages, modules, sysctl, routes, addresses, dns, cpus, services",
+      `rules.toml:1:3: rule[0]: found no action, expected an action: ${ACTIONS}`,
     ],
   },
   {
@@ -72,7 +74,7 @@ const MISTAKES = [
     name: "a misspelled key that had to be there, as one mistake",
     text: '[[rule]]\nname = "r"\nwhn = { on = "prepare" }\ndeny = "no"\n',
     told: [
-      'rules.toml:3:1: rule[0].whn: found the key "whn", expected one of the keys: name, when, unless, ns, while, deny, edit, run, process, hugepages, modules, sysctl, routes, addresses, dns, cpus, services; did you mean "when"?',
+      `rules.toml:3:1: rule[0].whn: found the key "whn", expected one of the keys: name, when, unless, ns, while, ${ACTIONS}; did you mean "when"?`,
     ],
   },
   {
