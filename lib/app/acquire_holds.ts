@@ -66,7 +66,7 @@ export async function checkHolds(holds: readonly Hold[], holding: Holding): Prom
     const ready = await readyWish(wish, sys);
     const reason = ready.kind === "refused"
       ? ready.reason
-      : await conflictOf(ready, checked.map((one) => one.ready), { sys, notes: ledger.notes });
+      : await conflictOf(ready, checked.map((one) => one.ready), { ...ledger, sys });
     if (ready.kind === "ready" && reason === undefined) {
       checked.push({ hold, ready });
       continue;

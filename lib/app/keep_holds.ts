@@ -68,7 +68,6 @@ async function keepAll(call: HookCall, { daemon }: Ledger, work: Work): Promise<
   const { holders, resources } = await reconcile({
     includes: (holder) => served.includes(holder.kind === "domain" ? holder.driver : "network"),
     stale: false,
-    dryRun: false,
   }, work);
   return [...holders.flatMap(({ results }) => results), ...resources];
 }

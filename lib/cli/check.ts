@@ -10,6 +10,7 @@ import { visible } from "../plan/render.ts";
 import { type Issue, issueLine } from "../rules/mistake.ts";
 import { readRules, type RulesReading } from "../rules/read.ts";
 import type { Rule, RuleSet, RulesFile } from "../rules/rule.ts";
+import { counted } from "./counted.ts";
 import type { Desk, Given, Subcommand } from "./command.ts";
 
 /** The subcommand. */
@@ -88,10 +89,6 @@ function summary(ruleSet: RuleSet): string {
   if (ruleSet.rules.length === 0) return `There are no rules in ${CONFIG_DIRECTORY}: the hooks do nothing`;
   const files = new Set(ruleSet.rules.map((rule) => rule.file)).size;
   return `${counted(ruleSet.rules.length, "rule")} in ${counted(files, "file")}: no mistakes`;
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 /** An issue with its line of the file, the place marked. */

@@ -8,6 +8,7 @@ import { visible } from "../plan/render.ts";
 import { matchGlob } from "../rules/glob.ts";
 import { CommandError, type Desk, type Given, type Subcommand } from "./command.ts";
 import type { Tone } from "./colour.ts";
+import { needRoot } from "./need_root.ts";
 
 /** The subcommand. */
 export const history: Subcommand = {
@@ -28,7 +29,7 @@ export const history: Subcommand = {
 const POLL_MS = 300;
 
 async function run(given: Given, desk: Desk): Promise<number> {
-  needReadable(desk);
+  needRoot("read the history", "history", desk);
   needTrusted(desk);
   showLines(readWhole(`${HISTORY_FILE}.1`, desk).text, given, desk);
   let { text, endBytes } = readWhole(HISTORY_FILE, desk);
@@ -44,13 +45,6 @@ async function run(given: Given, desk: Desk): Promise<number> {
     showLines(text, given, desk);
   }
   return 0;
-}
-
-/** @throws {CommandError} for a user who may not see what root's hooks did */
-function needReadable(desk: Desk): void {
-  if (desk.sys.uid() !== 0) {
-    throw new CommandError("Cannot read the history: only root can", { hint: "sudo virt-hooks history" });
-  }
 }
 
 /** @throws {CommandError} where the hooks find the log such that they do not write to it */

@@ -6,10 +6,10 @@
  * @module
  */
 import { loadResource } from "../resources/registry.ts";
-import { type Held, type Noted, type Resource, ResourceDataError, sameValue } from "../resources/resource.ts";
+import { type Noted, type Resource, ResourceDataError, sameValue } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
 import { demandNames, type FiledDemand, readDemands } from "./demand_file.ts";
-import { describeHolder } from "./holder.ts";
+import { goalOf, heldOf, leftProblem, rebased } from "./goal.ts";
 import { resourceFolder } from "./layout.ts";
 import { forgetState, readState, type State, writeState } from "./state_file.ts";
 import { waitForLock } from "./wait_lock.ts";
@@ -115,10 +115,10 @@ interface Situation {
 
 /** Converges a resource whose lock is held. */
 export async function convergeLocked(folder: string, work: LockedWork): Promise<Pass> {
-  const { sys, notes } = work;
+  const { sys } = work;
   const seen = demandNames(folder, sys);
-  const demands = readDemands(folder, seen, sys, notes);
-  const state = readState(folder, sys, notes);
+  const demands = readDemands(folder, seen, work);
+  const state = readState(folder, work);
   const about = state ?? demands[0]?.record;
   if (about === undefined) return { seen, converged: { key: folder, end: "unchanged" } };
   const kind = await loadResource(about.resource);
@@ -153,12 +153,6 @@ function keepProblem(folder: string, { state }: Situation, converged: Converged,
   return converged;
 }
 
-/** What stands shall become this. `left`: it is not as we wrote it, so it is somebody else's. */
-type Goal =
-  | { readonly kind: "value"; readonly value: unknown }
-  | { readonly kind: "left" }
-  | { readonly kind: "conflict"; readonly reason: string };
-
 async function convergeFrom(
   actual: unknown,
   folder: string,
@@ -172,10 +166,7 @@ async function convergeFrom(
   const isLast = demands.length === 0;
   if (goal.kind === "left") {
     forgetState(folder, work.sys);
-    const problem = `it is ${kind.describe(actual)}, which is not what virt-hooks wrote (${
-      kind.describe(noted.written ?? noted.pending)
-    }): left as it is, and not ${kind.describe(noted.original)} as before`;
-    return { key, end: "left", problem };
+    return { key, end: "left", problem: leftProblem(kind, noted, actual) };
   }
   if (sameValue(goal.value, actual)) {
     if (isLast) forgetState(folder, work.sys);
@@ -185,33 +176,6 @@ async function convergeFrom(
   saveState(folder, situation, { ...noted, pending: goal.value }, work);
   const after = await write(folder, situation, { noted, actual, goal: goal.value }, work);
   return settle(folder, situation, { noted, actual, goal: goal.value, after, isLast }, work);
-}
-
-/** The state, or what it is before anything was written; moved by what others changed where that counts. */
-function rebased(kind: Resource, state: State | undefined, actual: unknown): Noted<unknown> {
-  if (state === undefined) return { original: actual, written: undefined, pending: undefined };
-  const { original, written, pending } = state;
-  const noted = { original, written, pending };
-  return kind.rebase === undefined ? noted : { ...noted, original: kind.rebase(noted, actual) };
-}
-
-function goalOf(
-  kind: Resource,
-  { noted, actual, held }: {
-    readonly noted: Noted<unknown>;
-    readonly actual: unknown;
-    readonly held: readonly Held<unknown>[];
-  },
-): Goal {
-  if (held.length > 0) return kind.wanted(noted.original, held);
-  const isOurs = kind.restores === "difference" || sameValue(actual, noted.original) ||
-    [noted.written, noted.pending].some((value) => value !== undefined && sameValue(value, actual));
-  return isOurs ? { kind: "value", value: noted.original } : { kind: "left" };
-}
-
-/** A demand as counting sees it. */
-export function heldOf({ record }: FiledDemand): Held<unknown> {
-  return { who: `${describeHolder(record.holder)} (rule ${JSON.stringify(record.rule)})`, demand: record.demand };
 }
 
 function saveState(folder: string, { key, kind, state }: Situation, noted: Noted<unknown>, work: Work): void {

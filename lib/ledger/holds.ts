@@ -3,9 +3,9 @@
  * @module
  */
 import type { Lifetime } from "../plan/demand.ts";
-import type { Sys } from "../sys/sys.ts";
 import { converge, type Converged, convergeLocked, isWell, type Work } from "./converge.ts";
 import { demandNames, type FiledDemand, holderPrefix, readDemands, removeDemand, writeDemand } from "./demand_file.ts";
+import type { Reader } from "./file.ts";
 import { type Holder, holderId } from "./holder.ts";
 import { resourceFolder } from "./layout.ts";
 import { makeResourceFolder, resourceNames } from "./ledger.ts";
@@ -68,8 +68,9 @@ export interface Selection {
  */
 export async function demandsOf(
   { holder, lifetimes }: Selection,
-  { sys, notes }: { readonly sys: Sys; readonly notes: string[] },
+  reader: Reader,
 ): Promise<readonly FiledDemand[]> {
+  const { sys } = reader;
   const own = await holderPrefix(holder);
   const mayOwnPorts = holder.kind !== "port";
   const id = holderId(holder);
@@ -77,7 +78,7 @@ export async function demandsOf(
     const names = demandNames(folder, sys).filter((name) =>
       name.startsWith(own) || (mayOwnPorts && name.startsWith("p-"))
     );
-    return readDemands(folder, names, sys, notes);
+    return readDemands(folder, names, reader);
   });
   return found.filter(({ record }) => {
     if (holderId(record.holder) === id) return lifetimes.includes(record.lifetime);

@@ -21,6 +21,8 @@ export interface Ledger {
   readonly daemon: Daemon;
   /** What was found on the way and somebody should know. */
   readonly notes: string[];
+  /** Whether nothing in it may be changed. */
+  readonly looksOnly?: boolean;
 }
 
 /** The ledger cannot be used: something in its place is not ours. */
@@ -38,21 +40,44 @@ const OTHERS_MAY = 0o077;
  */
 export async function openLedger(sys: Sys, options: { readonly make: boolean }): Promise<Ledger | undefined> {
   if (!hasLedger(sys) && !options.make) return undefined;
+  const { boot, daemon } = await readCircumstances(sys);
+  const notes: string[] = [];
+  if (hasLedger(sys) && bootOfOurs(sys) !== boot) notes.push(setBootAside(sys));
+  if (!hasLedger(sys)) {
+    if (!options.make) return { daemon, notes };
+    makeLedger(boot, sys);
+  }
+  return { daemon, notes };
+}
+
+/** What there is to look at. */
+export type Look = { readonly kind: "none" | "of-another-boot" } | { readonly kind: "open"; readonly ledger: Ledger };
+
+/**
+ * Opens the ledger for those who change nothing: none is made, none is set aside.
+ * @throws {LedgerError} when something in its place is not ours
+ */
+export async function lookAtLedger(sys: Sys): Promise<Look> {
+  if (!hasLedger(sys)) return { kind: "none" };
+  const { boot, daemon } = await readCircumstances(sys);
+  if (bootOfOurs(sys) !== boot) return { kind: "of-another-boot" };
+  return { kind: "open", ledger: { daemon, notes: [], looksOnly: true } };
+}
+
+/** This boot, and who called us. */
+async function readCircumstances(sys: Sys): Promise<{ readonly boot: string; readonly daemon: Daemon }> {
   const ppid = sys.ppid();
   const facts = await sys.kernel.read([BOOT_ID, `/proc/${ppid}/stat`]);
   const boot = facts.get(BOOT_ID)?.trim();
   if (boot === undefined) throw new LedgerError(`Cannot open the ledger: ${BOOT_ID} cannot be read`);
-  const notes: string[] = [];
-  if (hasLedger(sys)) {
-    needOurs(RUN_DIRECTORY, 0o022, sys);
-    needOurs(LEDGER_DIRECTORY, OTHERS_MAY, sys);
-    if (bootOf(sys) !== boot) notes.push(setBootAside(sys));
-  }
-  if (!hasLedger(sys)) {
-    if (!options.make) return { daemon: daemonOf(ppid, facts), notes };
-    makeLedger(boot, sys);
-  }
-  return { daemon: daemonOf(ppid, facts), notes };
+  return { boot, daemon: daemonOf(ppid, facts) };
+}
+
+/** The boot that a ledger is of, once it is sure to be ours. */
+function bootOfOurs(sys: Sys): string | undefined {
+  needOurs(RUN_DIRECTORY, 0o022, sys);
+  needOurs(LEDGER_DIRECTORY, OTHERS_MAY, sys);
+  return bootOf(sys);
 }
 
 function bootOf(sys: Sys): string | undefined {
@@ -111,6 +136,11 @@ export function makeResourceFolder(name: string, sys: Pick<Sys, "lstat" | "makeD
   if (sys.lstat(demands) !== undefined) return;
   attemptMake(folder, sys);
   attemptMake(demands, sys);
+}
+
+/** Files that could not be read and were set aside. */
+export function damagedNames(sys: Pick<Sys, "readDirectory">): readonly string[] {
+  return sys.readDirectory(DAMAGED_DIRECTORY) ?? [];
 }
 
 /** The folders of all resources. */

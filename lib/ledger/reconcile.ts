@@ -5,6 +5,7 @@
 import { converge, type Converged, type Work } from "./converge.ts";
 import { demandNames, type FiledDemand, readDemands } from "./demand_file.ts";
 import { byHolder, judge, type Verdict } from "./evidence.ts";
+import type { Reader } from "./file.ts";
 import type { Holder } from "./holder.ts";
 import { lockHolder, noteNotRunning } from "./holder_file.ts";
 import { demandsOf, releaseAll } from "./holds.ts";
@@ -16,8 +17,6 @@ export interface ReconcileOptions {
   readonly includes: (holder: Holder) => boolean;
   /** Whether holders of which nothing shows that they live are released too. */
   readonly stale: boolean;
-  /** Only tells what would be done. */
-  readonly dryRun: boolean;
 }
 
 /** What became of one holder. */
@@ -35,7 +34,8 @@ export interface Reconciled {
   readonly resources: readonly Converged[];
 }
 
-const ALL_LIFETIMES = ["domain", "running", "network", "port"] as const;
+/** Every lifetime: whoever is over holds nothing any more. */
+export const ALL_LIFETIMES = ["domain", "running", "network", "port"] as const;
 
 /** Releases the dead, then converges all. */
 export async function reconcile(options: ReconcileOptions, work: Work): Promise<Reconciled> {
@@ -44,15 +44,19 @@ export async function reconcile(options: ReconcileOptions, work: Work): Promise<
     if (options.includes(record.holder)) holders.push(await reconcileHolder(record.holder, options, work));
   }
   const resources: Converged[] = [];
-  if (!options.dryRun) {
-    for (const folder of resourceNames(work.sys)) resources.push(await converge(folder, work));
-  }
+  for (const folder of resourceNames(work.sys)) resources.push(await converge(folder, work));
   return { holders, resources };
 }
 
+/** Whether a holder of whom this is known is released. */
+export function isOver(verdict: Verdict, { stale }: Pick<ReconcileOptions, "stale">): boolean {
+  return verdict.kind === "dead" || (stale && verdict.kind === "stale");
+}
+
 /** Every demand in the ledger. */
-export function allDemands({ sys, notes }: Pick<Work, "sys" | "notes">): readonly FiledDemand[] {
-  return resourceNames(sys).flatMap((folder) => readDemands(folder, demandNames(folder, sys), sys, notes))
+export function allDemands(reader: Reader): readonly FiledDemand[] {
+  const { sys } = reader;
+  return resourceNames(sys).flatMap((folder) => readDemands(folder, demandNames(folder, sys), reader))
     .sort((a, b) => a.record.order - b.record.order);
 }
 
@@ -66,8 +70,7 @@ async function reconcileHolder(holder: Holder, options: ReconcileOptions, work: 
   const all = await demandsOf({ holder, lifetimes: ALL_LIFETIMES }, work);
   const own = all.filter(({ record }) => record.holder.kind === holder.kind && record.holder.uuid === holder.uuid);
   const verdict = await judge(own.map(({ record }) => record), work.sys);
-  const isOver = verdict.kind === "dead" || (options.stale && verdict.kind === "stale");
-  if (!isOver || options.dryRun) return { holder, verdict, released: false, results: [] };
+  if (!isOver(verdict, options)) return { holder, verdict, released: false, results: [] };
   const results = await releaseAll(all, work);
   await noteNotRunning(holder, work.sys);
   return { holder, verdict, released: true, results };

@@ -7,7 +7,8 @@ import { type Refused, type Resource, ResourceDataError } from "../resources/res
 import type { Sys } from "../sys/sys.ts";
 import { TOOLS } from "../sys/tools.ts";
 import { demandFileName, demandNames, type DemandRecord, readDemands } from "./demand_file.ts";
-import { heldOf } from "./converge.ts";
+import type { Reader } from "./file.ts";
+import { heldOf } from "./goal.ts";
 import { hashName, resourceFolder } from "./layout.ts";
 import { readState } from "./state_file.ts";
 
@@ -49,16 +50,17 @@ export async function readyWish(wish: Wish, sys: Sys): Promise<Ready | Refused> 
 export async function conflictOf(
   ready: Ready,
   others: readonly Ready[],
-  { sys, notes }: { readonly sys: Sys; readonly notes: string[] },
+  reader: Reader & { readonly sys: Sys },
 ): Promise<string | undefined> {
+  const { sys } = reader;
   const { resource, record, folder, name } = ready;
   const hasFolder = sys.lstat(resourceFolder(folder).folder) !== undefined;
   const names = hasFolder ? demandNames(folder, sys).filter((other) => other !== name) : [];
   const replaced = new Set([name, ...others.map((other) => other.name)]);
-  const filed = readDemands(folder, names.filter((other) => !replaced.has(other)), sys, notes);
+  const filed = readDemands(folder, names.filter((other) => !replaced.has(other)), reader);
   const planned = others.filter((other) => other.folder === folder && other.name !== name);
   const held = [...filed, ...[...planned, ready].map((one) => ({ record: one.record, folder, path: "" }))].map(heldOf);
-  const state = hasFolder ? readState(folder, sys, notes) : undefined;
+  const state = hasFolder ? readState(folder, reader) : undefined;
   try {
     const reading = state === undefined ? await resource.read(record.key, sys, undefined) : undefined;
     if (reading !== undefined && reading.kind !== "value") return reading.reason;

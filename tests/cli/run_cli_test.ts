@@ -4,6 +4,7 @@ import { VERSION } from "../../lib/app/version.ts";
 import { runCli } from "../../lib/cli/run_cli.ts";
 import { type MemoryHost, type MemorySys, memorySys } from "../../lib/sys/memory_sys.ts";
 import { assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { testTerminal } from "../support/terminal.ts";
 
 const RULES = `[[rule]]
 name = "web"
@@ -24,13 +25,10 @@ async function cli(
 ): Promise<{ readonly code: number; readonly sys: MemorySys }> {
   const memory = memorySys({ ...host, args });
   const sys = readTextFile === undefined ? memory : { ...memory, readTextFile };
-  const terminal = {
+  const terminal = testTerminal({
     isTerminal,
-    stdinIsTerminal: false,
-    noColor: false,
-    sleep: () => Promise.reject(new Error("The history was followed")),
-    readTail: (path: string, offset: number) => sys.readTextFile(path, Infinity).slice(offset),
-  };
+    readTail: (path, offset) => sys.readTextFile(path, Infinity).slice(offset),
+  });
   return { code: await runCli(sys, terminal), sys };
 }
 
