@@ -56,7 +56,10 @@ export interface Checks {
 }
 
 /** Asks the host about every hold. Nothing is touched. */
-export async function checkHolds(holds: readonly Hold[], holding: Holding): Promise<Checks> {
+export async function checkHolds(
+  holds: readonly Hold[],
+  holding: Pick<Holding, "sys" | "ledger" | "holder">,
+): Promise<Checks> {
   const checked: Checked[] = [];
   const failed: Step[] = [];
   const { sys, ledger, holder } = holding;
@@ -76,6 +79,11 @@ export async function checkHolds(holds: readonly Hold[], holding: Holding): Prom
     if (hold.onError === "fail") break;
   }
   return { checked, failed };
+}
+
+/** At prepare, what `started` will need is only checked: failing there would kill the guest. */
+export function ownOf(checked: readonly Checked[], call: HookCall): readonly Checked[] {
+  return checked.filter(({ hold }) => call.facts.lifetimes.includes(hold.lifetime));
 }
 
 /** Acquires what was checked, and first gives back what the holder holds and this plan lacks. */

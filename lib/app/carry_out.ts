@@ -11,7 +11,7 @@ import type { RuleMatch } from "../rules/match.ts";
 import type { RuleSet } from "../rules/rule.ts";
 import type { Sys } from "../sys/sys.ts";
 import { hasLedger } from "../ledger/layout.ts";
-import type { Checked, Holding } from "./acquire_holds.ts";
+import type { Holding } from "./acquire_holds.ts";
 import { endsCall, executeDeeds, type Execution, isFatal, type Step } from "./execute.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Scrubber } from "./secrets.ts";
@@ -46,7 +46,7 @@ interface Parts {
 /** A call that begins a life. */
 async function carryOutHolding({ deeds, holds, deadlineMs }: Parts, errand: Errand): Promise<Outcome> {
   const { call, sys } = errand;
-  const { openHolding, checkHolds, acquireHolds } = await import("./acquire_holds.ts");
+  const { openHolding, checkHolds, ownOf, acquireHolds } = await import("./acquire_holds.ts");
   const refusals = deeds.filter(({ kind }) => kind === "deny");
   const options = { call, deadlineMs };
   if (refusals.length > 0) return await finish(await executeDeeds(refusals, options, sys), [], errand);
@@ -60,11 +60,6 @@ async function carryOutHolding({ deeds, holds, deadlineMs }: Parts, errand: Erra
   const outcome = await finish(execution, [...failed, ...steps], errand);
   const { notes } = holding.ledger;
   return notes.length === 0 ? outcome : { ...outcome, kept: { results: [], notes } };
-}
-
-/** At prepare, what `started` will need is only checked: failing there would kill the guest. */
-function ownOf(checked: readonly Checked[], call: HookCall): readonly Checked[] {
-  return checked.filter(({ hold }) => call.facts.lifetimes.includes(hold.lifetime));
 }
 
 async function openSafely(open: () => Promise<Holding | string>): Promise<Holding | string> {

@@ -8,6 +8,7 @@ import { visible } from "../plan/render.ts";
 import { matchGlob } from "../rules/glob.ts";
 import { CommandError, type Desk, type Given, type Subcommand } from "./command.ts";
 import type { Tone } from "./colour.ts";
+import { type Detail, historyDetails } from "./history_details.ts";
 import { needRoot } from "./need_root.ts";
 
 /** The subcommand. */
@@ -90,6 +91,7 @@ interface ShownEntry {
   readonly object: string;
   readonly durationMs: number;
   readonly rules: readonly string[];
+  readonly details: readonly Detail[];
 }
 
 /** Reads a line that any version may have written; `undefined` when it is no entry. */
@@ -112,6 +114,7 @@ function parseEntry(line: string): ShownEntry | undefined {
     object: text("object"),
     durationMs: Number(fields.get("durationMs") ?? 0),
     rules: Array.isArray(rules) ? rules.map((rule: unknown) => nameOf(rule)) : [],
+    details: historyDetails(fields),
   };
 }
 
@@ -125,7 +128,9 @@ function shown(entry: ShownEntry, desk: Desk): string {
   const when = entry.datetime.replace("T", " ").replace(/\.\d+Z$/, "Z");
   const level = desk.paint(TONES[entry.level] ?? "bold", entry.level.padEnd(8));
   const rules = entry.rules.length === 0 ? "" : `, rules ${entry.rules.join(", ")}`;
-  return `${desk.paint("dim", when)}  ${level}  ${visible(entry.message)}  ${
-    desk.paint("dim", visible(`(${entry.durationMs} ms${rules})`))
-  }`;
+  const duration = desk.paint("dim", visible(`(${entry.durationMs} ms${rules})`));
+  return [
+    `${desk.paint("dim", when)}  ${level}  ${visible(entry.message)}  ${duration}`,
+    ...entry.details.map(({ text, isBad }) => `    ${isBad ? desk.paint("yellow", text) : text}`),
+  ].join("\n");
 }

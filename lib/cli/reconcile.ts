@@ -129,7 +129,7 @@ async function foretell(options: { readonly stale: boolean }, desk: Desk): Promi
   const foreseen = resources.map((surveyed) =>
     foresee(surveyed, surveyed.demands.filter(({ path }) => !gone.has(path)).map(heldOf))
   ).filter(({ end }) => end !== "unchanged");
-  for (const one of foreseen) desk.print(`would become: ${convergedText(one, desk)}`);
+  for (const one of foreseen) desk.print(`would change: ${convergedText(one, desk)}`);
   for (const note of look.ledger.notes) desk.print(desk.paint("yellow", `note: ${visible(note)}`));
   if (gone.size === 0 && foreseen.length === 0) desk.print("Everything is as it shall be: nothing would be done");
   else desk.print("Nothing was done: this was a dry run");

@@ -4,9 +4,6 @@
  */
 import { exitCodeOf } from "../app/outcome.ts";
 import { isWell } from "../ledger/converge.ts";
-import { foresee } from "../ledger/foresee.ts";
-import { heldOf } from "../ledger/goal.ts";
-import type { FiledDemand } from "../ledger/demand_file.ts";
 import { type Holder, holderId } from "../ledger/holder.ts";
 import { lockHolder, noteNotRunning } from "../ledger/holder_file.ts";
 import { demandsOf, releaseAll } from "../ledger/holds.ts";
@@ -15,6 +12,7 @@ import { ALL_LIFETIMES } from "../ledger/reconcile.ts";
 import { type Surveyed, type SurveyedHolder, surveyHolders, surveyResources } from "../ledger/survey.ts";
 import { visible } from "../plan/render.ts";
 import { CommandError, type Desk, type Given, type Subcommand, USAGE_CODE } from "./command.ts";
+import { givenBack } from "./given_back.ts";
 import { convergedText, holderText, verdictText } from "./holder_text.ts";
 import { lookoutOn, openForWork, workOn } from "./ledger_access.ts";
 import { needRoot } from "./need_root.ts";
@@ -51,8 +49,8 @@ async function run(given: Given, desk: Desk): Promise<number> {
   const resources = ledger === undefined ? [] : await surveyResources(lookoutOn(ledger, desk.sys));
   const found = findHolder(wanted, await surveyHolders(resources, desk.sys));
   if (ledger === undefined) throw nobody(wanted);
-  await tellHolder(found, resources, desk);
-  if (!given.switches.has("yes") && !confirmed(found, desk)) {
+  tellHolder(found, desk);
+  if (!given.switches.has("yes") && !await confirmed(found, resources, desk)) {
     desk.print("Nothing was released");
     return SAID_NO;
   }
@@ -83,38 +81,17 @@ function isMeant(holder: Holder, wanted: string): boolean {
   return holder.kind !== "port" && holder.name === wanted;
 }
 
-async function tellHolder(
-  { holder, verdict }: SurveyedHolder,
-  resources: readonly Surveyed[],
-  desk: Desk,
-): Promise<void> {
-  const { paint } = desk;
-  const tone = verdict.kind === "dead" ? "dim" : "yellow";
-  desk.print(paint("bold", `${holderText(holder)}, ${holderId(holder)}`));
-  desk.print(paint(tone, `  ${verdictText(verdict)}`));
-  if (verdict.kind === "alive") desk.print(paint("red", "  It runs: what it needs of the host is taken from it"));
-  const demands = await demandsOf({ holder, lifetimes: ALL_LIFETIMES }, { sys: desk.sys, notes: [], looksOnly: true });
-  for (const line of givenBack(demands, resources, desk)) desk.print(`  ${line}`);
-}
-
-/** What giving back demands would change, a line a resource. */
-export function givenBack(
-  demands: readonly FiledDemand[],
-  resources: readonly Surveyed[],
-  desk: Pick<Desk, "paint">,
-): readonly string[] {
-  const gone = new Set(demands.map(({ path }) => path));
-  return resources.filter((surveyed) => surveyed.demands.some(({ path }) => gone.has(path))).map((surveyed) => {
-    const others = surveyed.demands.filter(({ path }) => !gone.has(path)).map(heldOf);
-    const foreseen = foresee(surveyed, others);
-    const kept = others.length === 0 ? "" : ` (${others.map(({ who }) => visible(who)).join(", ")} still hold it)`;
-    return `${convergedText(foreseen, desk)}${kept}`;
-  });
+function tellHolder({ holder, verdict }: SurveyedHolder, { paint, print }: Desk): void {
+  print(paint("bold", `${holderText(holder)}, ${holderId(holder)}`));
+  print(paint(verdict.kind === "dead" ? "dim" : "yellow", `  ${verdictText(verdict)}`));
+  if (verdict.kind === "alive") print(paint("red", "  It runs: what it needs of the host is taken from it"));
 }
 
 /** @throws {CommandError} where nobody can be asked */
-function confirmed({ holder }: SurveyedHolder, { terminal }: Desk): boolean {
-  if (terminal.stdinIsTerminal) return terminal.ask(`Release what ${holderText(holder)} holds?`);
+async function confirmed({ holder }: SurveyedHolder, resources: readonly Surveyed[], desk: Desk): Promise<boolean> {
+  const demands = await demandsOf({ holder, lifetimes: ALL_LIFETIMES }, { sys: desk.sys, notes: [], looksOnly: true });
+  for (const line of givenBack(demands, resources, desk)) desk.print(`  would be given back: ${line}`);
+  if (desk.terminal.stdinIsTerminal) return desk.terminal.ask(`Release what ${holderText(holder)} holds?`);
   const hint = "--yes releases without asking";
   throw new CommandError("Cannot ask whether to release: stdin is no terminal", { hint, code: USAGE_CODE });
 }

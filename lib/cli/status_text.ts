@@ -90,26 +90,26 @@ function detailLines(
   return [
     ...said.map((text) => paint(STATES[state].tone, wrapped(visible(text), room))),
     ...remarks.map((text) => wrapped(visible(text), room)),
-    ...holders.flatMap((holder) => holderLines(holder, { paint, terminal })),
+    ...holders.map((holder) => holderLine(holder, { paint, terminal })),
   ];
 }
 
 const LIVES = {
   alive: undefined,
-  starting: { word: "starting", tone: "dim" },
+  starting: { word: "starting", tone: "cyan" },
   stale: { word: "STALE", tone: "yellow" },
   dead: { word: "GONE", tone: "yellow" },
-  unknown: { word: "may live", tone: "dim" },
+  unknown: { word: "may live", tone: "cyan" },
 } as const satisfies Record<HolderReport["life"], { readonly word: string; readonly tone: Tone } | undefined>;
 
-function holderLines(holder: HolderReport, { paint, terminal }: Paper): readonly string[] {
+function holderLine(holder: HolderReport, { paint, terminal }: Paper): string {
   const room = { columns: terminal.columns, indent: INDENT };
   const since = holder.since.replace("T", " ").replace(/\.\d+Z$/, "Z");
-  const line = wrapped(`${nameOf(holder)}, rule ${JSON.stringify(visible(holder.rule))}, since ${since}`, room);
   const life = LIVES[holder.life];
-  if (life === undefined) return [line];
-  const because = wrapped(`${life.word}: ${visible(holder.because ?? "")}`, { ...room, indent: INDENT + GAP.length });
-  return [line, paint(life.tone, because)];
+  const word = life === undefined ? "" : `, ${life.word}`;
+  const line = wrapped(`${nameOf(holder)}, rule ${JSON.stringify(visible(holder.rule))}, since ${since}${word}`, room);
+  // Painted last, since colour has no width.
+  return life === undefined ? line : line.replace(new RegExp(`${life.word}$`), paint(life.tone, life.word));
 }
 
 function nameOf({ kind, name, driver }: HolderReport): string {
@@ -141,6 +141,7 @@ function endLines(report: StatusReport, { paint, terminal }: Paper): readonly st
   return [
     ...notes.map((text) => paint("yellow", wrapped(text, room))),
     ...(resources.length === 0 ? ["Nothing is held"] : [paint("bold", summary(resources))]),
+    ...lifeLines(resources, { paint, terminal }),
     ...adviceLines(resources).map((text) => wrapped(text, room)),
   ];
 }
@@ -155,14 +156,24 @@ function summary(resources: readonly ResourceReport[]): string {
   return `${base}: ${bad.length === 0 ? "all is well" : bad.join(", ")}`;
 }
 
+/** Each holder that does not surely live, once, with why and what to do. */
+function lifeLines(resources: readonly ResourceReport[], { paint, terminal }: Paper): readonly string[] {
+  const holders = new Map(
+    resources.flatMap((resource) => resource.holders.map((holder) => [holder.id, holder] as const)),
+  );
+  return [...holders.values()].flatMap((holder) => {
+    const life = LIVES[holder.life];
+    if (life === undefined) return [];
+    const text = `${nameOf(holder)} ${life.word}: ${visible(holder.because ?? "")}`;
+    const line = paint(life.tone, wrapped(text, { columns: terminal.columns, indent: 0 }));
+    if (holder.life !== "stale") return [line];
+    return [line, `  if you know that it is gone: virt-hooks release --holder ${visible(holder.id)}`];
+  });
+}
+
 /** What to do about it. */
 function adviceLines(resources: readonly ResourceReport[]): readonly string[] {
-  const holders = resources.flatMap((resource) => resource.holders);
   const isOff = resources.some(({ state }) => state !== "ok" && state !== "stale");
-  const isDead = holders.some(({ life }) => life === "dead");
-  const stale = new Set(holders.filter(({ life }) => life === "stale").map(({ id }) => id));
-  return [
-    ...(isOff || isDead ? ['"virt-hooks reconcile" releases what is gone and tries again; --dry-run only tells'] : []),
-    ...[...stale].map((id) => `If you know that it is gone: virt-hooks release --holder ${visible(id)}`),
-  ];
+  const isDead = resources.some(({ holders }) => holders.some(({ life }) => life === "dead"));
+  return isOff || isDead ? ['"virt-hooks reconcile" releases what is gone and tries again; --dry-run only tells'] : [];
 }

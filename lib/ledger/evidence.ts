@@ -16,7 +16,7 @@ export type Verdict =
   | { readonly kind: "unknown"; readonly because: string };
 
 /** Where libvirt keeps a status file for each running guest and active network (`stateDir` of each driver). */
-const STATUS_DIRECTORY = "/run/libvirt";
+export const STATUS_DIRECTORY = "/run/libvirt";
 const STATUS_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Judges a holder by the demands it has. */
