@@ -15,9 +15,8 @@ import type { HookCall } from "../libvirt/call.ts";
 import type { Hold } from "../plan/intent.ts";
 import { renderIntent, visible } from "../plan/render.ts";
 import type { Sys } from "../sys/sys.ts";
-import { isFatal, type Step } from "./execute.ts";
 import { holderOf } from "./holder_of.ts";
-import { leftovers } from "./keep_holds.ts";
+import { isFatal, type Step } from "./step.ts";
 
 /** Of a call's time, what is kept for giving back. */
 const GIVE_BACK_SHARE = 0.25;
@@ -30,6 +29,8 @@ export interface Holding extends Disposable {
   readonly sys: Sys;
   /** The end of the call's time, in milliseconds since the program started. */
   readonly deadlineMs: number;
+  /** Set where the holder lives already, and its interfaces with it. Else its ports are of an earlier life. */
+  readonly isAlive?: true;
 }
 
 /** Opens the ledger for the holder of a call, or says why not. */
@@ -55,21 +56,42 @@ export interface Checks {
   readonly failed: readonly Step[];
 }
 
+/** What asking about holds takes. */
+export type Inquiry = Pick<Holding, "holder" | "ledger" | "call" | "sys" | "isAlive">;
+
+/** What the holder has of the lifetimes that the call begins: a plan's holds take its place. */
+async function replaceable({ holder, ledger, call, sys, isAlive }: Inquiry): Promise<readonly FiledDemand[]> {
+  const demands = await demandsOf({ holder, lifetimes: call.facts.lifetimes }, { ...ledger, sys });
+  return isAlive ? demands.filter(({ record }) => record.holder.kind === holder.kind) : demands;
+}
+
+/** What an earlier life of the holder left behind, and what changed rules do not ask for any more. */
+export async function leftovers(checked: readonly Checked[], inquiry: Inquiry): Promise<readonly FiledDemand[]> {
+  const paths = new Set(checked.map(demandPath));
+  return (await replaceable(inquiry)).filter(({ path }) => !paths.has(path));
+}
+
+/** Where the demand of a hold will lie. */
+export function demandPath({ ready }: Checked): string {
+  return `${resourceFolder(ready.folder).demands}/${ready.name}`;
+}
+
 /** Asks the host about every hold. Nothing is touched. */
 export async function checkHolds(
   holds: readonly Hold[],
-  holding: Pick<Holding, "sys" | "ledger" | "holder">,
+  holding: Inquiry,
 ): Promise<Checks> {
   const checked: Checked[] = [];
   const failed: Step[] = [];
   const { sys, ledger, holder } = holding;
+  const over = new Set((await replaceable(holding)).map(({ path }) => path));
   for (const [order, hold] of holds.entries()) {
     const { resource, demand, rule, action, lifetime } = hold;
     const wish = { resource, demand, rule, action, lifetime, order, holder, daemon: ledger.daemon };
     const ready = await readyWish(wish, sys);
     const reason = ready.kind === "refused"
       ? ready.reason
-      : await conflictOf(ready, checked.map((one) => one.ready), { ...ledger, sys });
+      : await conflictOf(ready, checked.map((one) => one.ready), { ...ledger, sys, over });
     if (ready.kind === "ready" && reason === undefined) {
       checked.push({ hold, ready });
       continue;
@@ -86,14 +108,22 @@ export function ownOf(checked: readonly Checked[], call: HookCall): readonly Che
   return checked.filter(({ hold }) => call.facts.lifetimes.includes(hold.lifetime));
 }
 
+/** What came of acquiring. */
+export interface Acquisition {
+  readonly steps: readonly Step[];
+  /** What was given back first. */
+  readonly gaveUp: readonly Converged[];
+}
+
 /** Acquires what was checked, and first gives back what the holder holds and this plan lacks. */
-export async function acquireHolds(checked: readonly Checked[], holding: Holding): Promise<readonly Step[]> {
-  const { sys, ledger, call, deadlineMs } = holding;
+export async function acquireHolds(checked: readonly Checked[], holding: Holding): Promise<Acquisition> {
+  const { sys, ledger, deadlineMs } = holding;
   const giveBack: Work = { sys, notes: ledger.notes, deadlineMs, mayWait: true };
   const work: Work = { ...giveBack, deadlineMs: deadlineMs * (1 - GIVE_BACK_SHARE) };
   const steps: Step[] = [];
   const held: FiledDemand[] = [];
-  await giveUp(checked, holding, giveBack);
+  const gaveUp = await releaseAll(await leftovers(checked, holding), giveBack);
+  ledger.notes.push(...problemsOf(gaveUp));
   for (const { hold, ready } of checked) {
     const startedMs = sys.elapsedMs();
     const result = sys.ppid() === ledger.daemon.pid ? await acquire(ready, work) : orphaned(ready, ledger);
@@ -105,23 +135,19 @@ export async function acquireHolds(checked: readonly Checked[], holding: Holding
     if (result.filed !== undefined && !isWell(converged)) await release(result.filed, giveBack);
     if (!isFatal(step)) continue;
     ledger.notes.push(...problemsOf(await releaseAll(held, giveBack)));
-    return steps;
+    return { steps, gaveUp };
   }
-  await noteLife(holding, call.facts.lifetimes.includes("running") && checked.length > 0);
-  return steps;
+  await noteLife(holding);
+  return { steps, gaveUp };
 }
 
-/** What an earlier life of the holder left behind, and what changed rules do not ask for any more. */
-async function giveUp(checked: readonly Checked[], { holder, call, ledger }: Holding, work: Work): Promise<void> {
-  const paths = new Set(checked.map(({ ready }) => `${resourceFolder(ready.folder).demands}/${ready.name}`));
-  const demands = await demandsOf({ holder, lifetimes: call.facts.lifetimes }, work);
-  ledger.notes.push(...problemsOf(await releaseAll(leftovers(demands, paths), work)));
-}
-
-async function noteLife({ holder, call, sys }: Holding, runs: boolean): Promise<void> {
+/** At `started` libvirt has a status of the guest; at `prepare` there is none yet. */
+async function noteLife({ holder, call, sys, ledger }: Holding): Promise<void> {
   if (holder.kind !== "domain") return;
-  if (runs) await noteRunning(holder, sys);
-  else if (call.facts.lifetimes.includes("domain")) await noteNotRunning(holder, sys);
+  const { lifetimes } = call.facts;
+  if (!lifetimes.includes("running")) return await noteNotRunning(holder, sys);
+  const held = await demandsOf({ holder, lifetimes: ["domain", "running"] }, { sys, notes: ledger.notes });
+  if (held.length > 0) await noteRunning(holder, sys);
 }
 
 /** A daemon that is gone cannot be told that its guest did not start: nothing more is begun for it. */

@@ -4,7 +4,6 @@
  * @module
  */
 import type { Converged, Work } from "../ledger/converge.ts";
-import type { FiledDemand } from "../ledger/demand_file.ts";
 import type { Holder } from "../ledger/holder.ts";
 import { lockHolder, noteNotRunning, noteRunning } from "../ledger/holder_file.ts";
 import { demandsOf, ensureAll, releaseAll } from "../ledger/holds.ts";
@@ -70,9 +69,4 @@ async function keepAll(call: HookCall, { daemon }: Ledger, work: Work): Promise<
     stale: false,
   }, work);
   return [...holders.flatMap(({ results }) => results), ...resources];
-}
-
-/** The demands of a holder that a new plan does not have any more. */
-export function leftovers(demands: readonly FiledDemand[], paths: ReadonlySet<string>): readonly FiledDemand[] {
-  return demands.filter(({ path }) => !paths.has(path));
 }

@@ -58,7 +58,7 @@ async function run(given: Given, desk: Desk): Promise<number> {
   const { matches, plan } = decide(reading.ruleSet, given.words, { desk, stdin });
   for (const match of matches) tellMatch(match, desk);
   const whose = asksWhose(plan, call, desk) ? readCall(given.words, stdin(), desk) : call;
-  const notes = await explainHolds(plan, whose, desk);
+  const notes = await explainHolds(plan, { call: whose }, desk);
   tellPlan(plan, { own, notes }, desk);
   return 0;
 }

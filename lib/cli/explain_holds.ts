@@ -3,15 +3,14 @@
  * is taken.
  * @module
  */
-import { type Checked, checkHolds, ownOf } from "../app/acquire_holds.ts";
+import { type Checked, checkHolds, demandPath, type Inquiry, leftovers, ownOf } from "../app/acquire_holds.ts";
 import { holderOf } from "../app/holder_of.ts";
-import { leftovers } from "../app/keep_holds.ts";
 import type { FiledDemand } from "../ledger/demand_file.ts";
 import { foresee } from "../ledger/foresee.ts";
 import { heldOf } from "../ledger/goal.ts";
 import type { Holder } from "../ledger/holder.ts";
 import { demandsOf } from "../ledger/holds.ts";
-import { hasLedger, resourceFolder } from "../ledger/layout.ts";
+import { hasLedger } from "../ledger/layout.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { type Lookout, standingOf, type Surveyed, surveyResource, surveyResources } from "../ledger/survey.ts";
 import type { HookCall } from "../libvirt/call.ts";
@@ -41,7 +40,11 @@ export function asksWhose(plan: readonly Intent[], call: HookCall, { sys }: Desk
 }
 
 /** Tells what a call with this plan would do to what is held. */
-export async function explainHolds(plan: readonly Intent[], call: HookCall, desk: Desk): Promise<HoldNotes> {
+export async function explainHolds(
+  plan: readonly Intent[],
+  { call, ...life }: Pick<Inquiry, "call" | "isAlive">,
+  desk: Desk,
+): Promise<HoldNotes> {
   const { verb } = call.facts;
   const holds = plan.filter((intent) => intent.kind === "hold");
   if (verb !== "acquire" && verb !== "release" && verb !== "ensure") return NO_NOTES;
@@ -49,7 +52,7 @@ export async function explainHolds(plan: readonly Intent[], call: HookCall, desk
     return { ...NO_NOTES, behind: verb === "acquire" && holds.length === 0 ? [] : [needsRoot(desk)] };
   }
   try {
-    return await explainAsRoot(holds, call, desk);
+    return await explainAsRoot(holds, call, { desk, life });
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     return { ...NO_NOTES, behind: [desk.paint("red", `nothing can be held: ${visible(error.message)}`)] };
@@ -60,7 +63,11 @@ function needsRoot({ paint }: Desk): string {
   return paint("yellow", "what is held is root's to see: run as root, this also tells what it is now and would become");
 }
 
-async function explainAsRoot(holds: readonly Hold[], call: HookCall, desk: Desk): Promise<HoldNotes> {
+async function explainAsRoot(
+  holds: readonly Hold[],
+  call: HookCall,
+  { desk, life }: Pick<Scene, "desk" | "life">,
+): Promise<HoldNotes> {
   const look = await openForLook(desk.sys);
   if (look.kind === "of-another-boot") {
     return { ...NO_NOTES, behind: ["the ledger is of another boot: the next hook call sets it aside unread"] };
@@ -68,7 +75,7 @@ async function explainAsRoot(holds: readonly Hold[], call: HookCall, desk: Desk)
   const ledger = look.kind === "open" ? look.ledger : { daemon: NOBODY, notes: [], looksOnly: true };
   const lookout = lookoutOn(ledger, desk.sys);
   const resources = look.kind === "open" ? await surveyResources(lookout) : [];
-  const scene: Scene = { call, ledger, lookout, resources, desk };
+  const scene: Scene = { call, ledger, lookout, resources, desk, life };
   const notes = call.facts.verb === "acquire" ? await explainAcquire(holds, scene) : await explainKept(scene);
   return { ...notes, behind: [...notes.behind, ...ledger.notes.map((note) => desk.paint("yellow", visible(note)))] };
 }
@@ -80,6 +87,7 @@ interface Scene {
   readonly lookout: Lookout;
   readonly resources: readonly Surveyed[];
   readonly desk: Desk;
+  readonly life: Pick<Inquiry, "isAlive">;
 }
 
 /** Who the call is about: as its document says, else everybody of that name in the ledger. */
@@ -98,15 +106,15 @@ function holdersOf({ call, resources }: Scene): readonly Holder[] {
 }
 
 async function explainAcquire(holds: readonly Hold[], scene: Scene): Promise<HoldNotes> {
-  const { call, ledger, lookout, resources, desk } = scene;
+  const { call, ledger, resources, desk, life } = scene;
   if (holds.length === 0 && resources.length === 0) return NO_NOTES;
   const [known, another] = holdersOf(scene);
   const holder = known !== undefined && another === undefined ? known : somebody(call);
   if (holder === undefined) return { ...NO_NOTES, behind: ["the document says not whom it is about: nothing is held"] };
-  const { checked, failed } = await checkHolds(holds, { holder, ledger, sys: desk.sys });
+  const inquiry: Inquiry = { holder, ledger, call, sys: desk.sys, ...life };
+  const { checked, failed } = await checkHolds(holds, inquiry);
   const own = ownOf(checked, call);
-  const paths = new Set(own.map(pathOf));
-  const left = leftovers(await demandsOf({ holder, lifetimes: call.facts.lifetimes }, lookout), paths);
+  const left = await leftovers(own, inquiry);
   const beneath = new Map<Intent, readonly string[]>();
   for (const { intent, problem = "", hint } of failed) {
     const advice = hint === undefined ? "" : ` (${visible(hint)})`;
@@ -128,10 +136,6 @@ function somebody({ document, domain, network, driver }: HookCall): Holder | und
   return network === undefined ? undefined : { kind: "network", uuid: UNKNOWN_UUID, name: network };
 }
 
-function pathOf({ ready }: Checked): string {
-  return `${resourceFolder(ready.folder).demands}/${ready.name}`;
-}
-
 /** What acquiring one hold changes, once those before it are acquired. */
 async function checkedLines(
   one: Checked,
@@ -148,7 +152,7 @@ async function checkedLines(
   const { folder, record } = one.ready;
   const before = own.slice(0, place).filter(({ ready }) => ready.folder === folder);
   const surveyed = await surveyResource(folder, lookout) ?? await unheld(one, lookout);
-  const replaced = new Set([...[...before, one].map(pathOf), ...left.map(({ path }) => path)]);
+  const replaced = new Set([...[...before, one].map(demandPath), ...left.map(({ path }) => path)]);
   const filed = surveyed.demands.filter(({ path }) => !replaced.has(path));
   const foreseen = foresee(surveyed, [...filed, ...before.map(({ ready }) => ready), { record }].map(heldOf));
   return [`now ${convergedText(foreseen, desk)}`, ...note];

@@ -2,8 +2,8 @@
  * Holders, and what became of what they held, in words.
  * @module
  */
-import type { Converged } from "../ledger/converge.ts";
 import type { Verdict } from "../ledger/evidence.ts";
+import type { Foreseen } from "../ledger/foresee.ts";
 import { describeHolder, type Holder, holderId } from "../ledger/holder.ts";
 import { quote, visible } from "../plan/render.ts";
 import type { Desk } from "./command.ts";
@@ -36,7 +36,10 @@ export function releaseCommand(holder: Holder): string {
 }
 
 /** What became of a resource, or would. */
-export function convergedText({ key, end, change, problem, hint }: Converged, { paint }: Pick<Desk, "paint">): string {
+export function convergedText(
+  { key, end, change, problem, hint, actual }: Foreseen,
+  { paint }: Pick<Desk, "paint">,
+): string {
   const name = visible(key);
   const moved = change === undefined ? "" : `${visible(change.from)} → ${visible(change.to)}`;
   switch (end) {
@@ -45,7 +48,7 @@ export function convergedText({ key, end, change, problem, hint }: Converged, { 
     case "restored":
       return `${name}: ${moved}, as before`;
     case "unchanged":
-      return `${name}: stays as it is`;
+      return `${name}: stays ${actual === undefined ? "as it is" : visible(actual)}`;
     case "gone":
       return `${name}: is gone, so there is nothing to put back`;
     case "left":

@@ -30,7 +30,7 @@ export async function openForLook(sys: Sys): Promise<Look> {
 
 /** What working on the ledger takes. */
 export function workOn({ notes }: Ledger, sys: Sys): Work {
-  return { sys, notes, deadlineMs: sys.elapsedMs() + PATIENCE_MS, mayWait: true };
+  return { sys, notes, deadlineMs: patienceEnd(sys), mayWait: true };
 }
 
 /** What looking at the ledger takes. */
@@ -38,7 +38,16 @@ export function lookoutOn({ notes }: Ledger, sys: Sys): Lookout {
   return { sys, notes, looksOnly: true };
 }
 
-async function told<Result>(open: () => Promise<Result>): Promise<Result> {
+/** When nothing is waited for any more, in milliseconds since the program started. */
+export function patienceEnd(sys: Pick<Sys, "elapsedMs">): number {
+  return sys.elapsedMs() + PATIENCE_MS;
+}
+
+/**
+ * Does something with the ledger.
+ * @throws {CommandError} when it cannot be used
+ */
+export async function told<Result>(open: () => Promise<Result>): Promise<Result> {
   try {
     return await open();
   } catch (error) {

@@ -18,22 +18,27 @@ import { counted } from "./counted.ts";
 import { convergedText, holderText, releaseCommand, verdictText } from "./holder_text.ts";
 import { lookoutOn, openForLook, openForWork, workOn } from "./ledger_access.ts";
 import { needRoot } from "./need_root.ts";
+import { reconcileRules } from "./reconcile_rules.ts";
 
 /** The subcommand. */
 export const reconcile: Subcommand = {
   name: "reconcile",
-  usage: "[--dry-run] [--stale]",
+  usage: "[--dry-run] [--stale] [--rules]",
   summary: "Releases what dead guests and networks hold, and makes the host as the others need it",
   details: [
     "Who is dead is never guessed: libvirt has no status file of it, and either it was seen running before or the daemon",
     "that started it is gone. What cannot be told is left alone, and said.",
     "--stale also releases those of whom libvirt has no status file while their daemon still runs: such a guest may just",
     "be starting, so look before.",
+    "--rules also brings guests that run to what the rules of today want for them; else edited rules reach a guest when",
+    "it starts the next time. Programs of new rules are run. Networks and their ports keep what they hold.",
     "--dry-run only tells. Whether the hooks are disabled makes no difference.",
-    `Exit code: 0, or ${exitCodeOf("failed")} when something could not be brought to what it shall be.`,
+    `Exit code: 0, ${exitCodeOf("failed")} when something could not be brought to what it shall be, ${
+      exitCodeOf("bad-rules")
+    } for --rules with broken rules.`,
   ],
   texts: [],
-  switches: ["dry-run", "stale"],
+  switches: ["dry-run", "rules", "stale"],
   words: { min: 0, max: 0 },
   run,
 };
@@ -44,10 +49,16 @@ async function run(given: Given, desk: Desk): Promise<number> {
   if (lookAtConfig(desk.sys) === "disabled") {
     desk.print(desk.paint("yellow", `${DISABLED_FILE} is there: reconcile works all the same, the hooks do not`));
   }
-  if (given.switches.has("dry-run")) return await foretell(options, desk);
+  const dryRun = given.switches.has("dry-run");
+  const code = dryRun ? await foretell(options, desk) : await reconcileHeld(options, desk);
+  const rulesCode = given.switches.has("rules") ? await reconcileRules({ dryRun }, desk) : 0;
+  if (dryRun) desk.print("Nothing was done: this was a dry run");
+  return code === 0 ? rulesCode : code;
+}
+
+async function reconcileHeld(options: { readonly stale: boolean }, desk: Desk): Promise<number> {
   const ledger = await openForWork(desk.sys);
-  if (ledger === undefined) return nothingHeld(desk);
-  return await reconcileAndTell(ledger, options, desk);
+  return ledger === undefined ? nothingHeld(desk) : await reconcileAndTell(ledger, options, desk);
 }
 
 function nothingHeld(desk: Desk): number {
@@ -101,7 +112,7 @@ function tellEnd({ released, results }: Sum, desk: Desk): number {
   const failed = new Set(results.filter((result) => !isWell(result)).map(({ key }) => key));
   const changed = new Set(results.filter(({ change }) => change !== undefined).map(({ key }) => key));
   if (released === 0 && results.length === 0) {
-    desk.print("Everything is as it shall be: nothing was done");
+    desk.print("Nobody was released, and every resource is as it shall be");
     return 0;
   }
   const told = `${counted(released, "holder")} released, ${counted(changed.size, "resource")} changed`;
@@ -131,7 +142,8 @@ async function foretell(options: { readonly stale: boolean }, desk: Desk): Promi
   ).filter(({ end }) => end !== "unchanged");
   for (const one of foreseen) desk.print(`would change: ${convergedText(one, desk)}`);
   for (const note of look.ledger.notes) desk.print(desk.paint("yellow", `note: ${visible(note)}`));
-  if (gone.size === 0 && foreseen.length === 0) desk.print("Everything is as it shall be: nothing would be done");
-  else desk.print("Nothing was done: this was a dry run");
+  if (gone.size === 0 && foreseen.length === 0) {
+    desk.print("Nobody would be released, and every resource is as it shall be");
+  }
   return 0;
 }

@@ -98,7 +98,8 @@ async function confirmed({ holder }: SurveyedHolder, resources: readonly Surveye
 
 async function releaseNow(holder: Holder, ledger: Ledger, desk: Desk): Promise<number> {
   const { sys } = desk;
-  using lock = await lockHolder(holder, sys.elapsedMs() + LOCK_PATIENCE_MS, sys);
+  const lock = await lockHolder(holder, sys.elapsedMs() + LOCK_PATIENCE_MS, sys);
+  using _lock = lock;
   if (lock === undefined) {
     throw new CommandError("Cannot release: a hook call for it is under way", { hint: "try again when it has ended" });
   }

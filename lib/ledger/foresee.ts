@@ -7,11 +7,17 @@ import type { Converged } from "./converge.ts";
 import { type Goal, goalOf, leftProblem } from "./goal.ts";
 import type { Standing } from "./survey.ts";
 
+/** What converging would come to. */
+export interface Foreseen extends Converged {
+  /** What stands now, for people, where that can be told. */
+  readonly actual?: string;
+}
+
 /** Tells what converging a resource would come to if these held it, and every write succeeded. */
 export function foresee(
   { key, standing }: { readonly key: string; readonly standing: Standing },
   held: readonly Held<unknown>[],
-): Converged {
+): Foreseen {
   const isLast = held.length === 0;
   if (standing.kind === "gone" && isLast) return { key, end: "gone" };
   if (standing.kind !== "value") return { key, end: "failed", problem: standing.reason };
@@ -38,8 +44,9 @@ function foreseeValue(
   { key, isLast }: { readonly key: string; readonly isLast: boolean },
   goal: Goal & { readonly kind: "value" },
   { resource, actual }: Standing & { readonly kind: "value" },
-): Converged {
-  if (sameValue(goal.value, actual)) return { key, end: "unchanged" };
-  const change = { from: resource.describe(actual), to: resource.describe(goal.value) };
-  return { key, end: isLast ? "restored" : "changed", change };
+): Foreseen {
+  const from = resource.describe(actual);
+  if (sameValue(goal.value, actual)) return { key, end: "unchanged", actual: from };
+  const change = { from, to: resource.describe(goal.value) };
+  return { key, end: isLast ? "restored" : "changed", change, actual: from };
 }

@@ -62,7 +62,8 @@ export function allDemands(reader: Reader): readonly FiledDemand[] {
 
 /** Judges under the holder's lock: nobody begins to hold while its demands are looked at and removed. */
 async function reconcileHolder(holder: Holder, options: ReconcileOptions, work: Work): Promise<Judged> {
-  using lock = await lockHolder(holder, 0, work.sys);
+  const lock = await lockHolder(holder, 0, work.sys);
+  using _lock = lock;
   if (lock === undefined) {
     const because = "a hook call for it is under way";
     return { holder, verdict: { kind: "unknown", because }, released: false, results: [] };

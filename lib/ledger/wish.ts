@@ -43,6 +43,13 @@ export async function readyWish(wish: Wish, sys: Sys): Promise<Ready | Refused> 
   return { kind: "ready", resource, record, folder: await hashName(key), name: await demandFileName(record), note };
 }
 
+/** What a conflict is looked for with. */
+export interface ConflictReader extends Reader {
+  readonly sys: Sys;
+  /** Paths of demands that are given back before, so that they stand in nobody's way. */
+  readonly over?: ReadonlySet<string>;
+}
+
 /**
  * Why a wish cannot stand beside what is held already, and beside `others` that are about to be; `undefined` when it
  * can. Also told where what is held cannot be read, since then nobody knows.
@@ -50,14 +57,15 @@ export async function readyWish(wish: Wish, sys: Sys): Promise<Ready | Refused> 
 export async function conflictOf(
   ready: Ready,
   others: readonly Ready[],
-  reader: Reader & { readonly sys: Sys },
+  reader: ConflictReader,
 ): Promise<string | undefined> {
-  const { sys } = reader;
+  const { sys, over } = reader;
   const { resource, record, folder, name } = ready;
   const hasFolder = sys.lstat(resourceFolder(folder).folder) !== undefined;
   const names = hasFolder ? demandNames(folder, sys).filter((other) => other !== name) : [];
   const replaced = new Set([name, ...others.map((other) => other.name)]);
-  const filed = readDemands(folder, names.filter((other) => !replaced.has(other)), reader);
+  const filed = readDemands(folder, names.filter((other) => !replaced.has(other)), reader)
+    .filter(({ path }) => over?.has(path) !== true);
   const planned = others.filter((other) => other.folder === folder && other.name !== name);
   const held = [...filed, ...[...planned, ready].map((one) => ({ record: one.record, folder, path: "" }))].map(heldOf);
   const state = hasFolder ? readState(folder, reader) : undefined;

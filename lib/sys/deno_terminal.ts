@@ -20,7 +20,8 @@ export function denoTerminal(): Terminal {
 }
 
 function readTail(path: string, offsetBytes: number): string {
-  using file = Deno.openSync(path);
+  const file = Deno.openSync(path);
+  using _file = file;
   file.seekSync(offsetBytes, Deno.SeekMode.Start);
   const bytes = new Uint8Array(Math.max(file.statSync().size - offsetBytes, 0));
   let length = 0;
