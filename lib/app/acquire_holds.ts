@@ -3,8 +3,8 @@
  * the call, all are given back, the last one first.
  * @module
  */
-import { type Converged, isWell, type Work } from "../ledger/converge.ts";
-import type { FiledDemand } from "../ledger/demand_file.ts";
+import { converge, type Converged, isWell, type Work } from "../ledger/converge.ts";
+import { type FiledDemand, removeDemand } from "../ledger/demand_file.ts";
 import type { Holder } from "../ledger/holder.ts";
 import { lockHolder, noteNotRunning, noteRunning } from "../ledger/holder_file.ts";
 import { acquire, demandsOf, release, releaseAll } from "../ledger/holds.ts";
@@ -66,9 +66,22 @@ async function replaceable({ holder, ledger, call, sys, isAlive }: Inquiry): Pro
 }
 
 /** What an earlier life of the holder left behind, and what changed rules do not ask for any more. */
-export async function leftovers(checked: readonly Checked[], inquiry: Inquiry): Promise<readonly FiledDemand[]> {
+export interface Leftovers {
+  /** A hold of the plan is on the same resource, which goes from the one to the other. */
+  readonly replaced: readonly FiledDemand[];
+  /** Given back. */
+  readonly over: readonly FiledDemand[];
+}
+
+/** Finds what the holder holds and these do not take up. */
+export async function leftovers(checked: readonly Checked[], inquiry: Inquiry): Promise<Leftovers> {
   const paths = new Set(checked.map(demandPath));
-  return (await replaceable(inquiry)).filter(({ path }) => !paths.has(path));
+  const folders = new Set(checked.map(({ ready }) => ready.folder));
+  const left = (await replaceable(inquiry)).filter(({ path }) => !paths.has(path));
+  return {
+    replaced: left.filter(({ folder }) => folders.has(folder)),
+    over: left.filter(({ folder }) => !folders.has(folder)),
+  };
 }
 
 /** Where the demand of a hold will lie. */
@@ -122,10 +135,12 @@ export async function acquireHolds(checked: readonly Checked[], holding: Holding
   const work: Work = { ...giveBack, deadlineMs: deadlineMs * (1 - GIVE_BACK_SHARE) };
   const steps: Step[] = [];
   const held: FiledDemand[] = [];
-  const gaveUp = await releaseAll(await leftovers(checked, holding), giveBack);
+  const { over, replaced } = await leftovers(checked, holding);
+  const gaveUp = await releaseAll(over, giveBack);
   ledger.notes.push(...problemsOf(gaveUp));
   for (const { hold, ready } of checked) {
     const startedMs = sys.elapsedMs();
+    for (const filed of replaced) if (filed.folder === ready.folder) removeDemand(filed, sys);
     const result = sys.ppid() === ledger.daemon.pid ? await acquire(ready, work) : orphaned(ready, ledger);
     const { converged } = result;
     if (ready.note !== undefined) ledger.notes.push(ready.note);
@@ -133,8 +148,9 @@ export async function acquireHolds(checked: readonly Checked[], holding: Holding
     steps.push(step);
     if (result.filed !== undefined && isWell(converged)) held.push(result.filed);
     if (result.filed !== undefined && !isWell(converged)) await release(result.filed, giveBack);
+    if (result.filed === undefined && replaced.length > 0) await converge(ready.folder, giveBack);
     if (!isFatal(step)) continue;
-    ledger.notes.push(...problemsOf(await releaseAll(held, giveBack)));
+    ledger.notes.push(...problemsOf(await releaseAll([...replaced, ...held], giveBack)));
     return { steps, gaveUp };
   }
   await noteLife(holding);

@@ -114,7 +114,8 @@ async function explainAcquire(holds: readonly Hold[], scene: Scene): Promise<Hol
   const inquiry: Inquiry = { holder, ledger, call, sys: desk.sys, ...life };
   const { checked, failed } = await checkHolds(holds, inquiry);
   const own = ownOf(checked, call);
-  const left = await leftovers(own, inquiry);
+  const { over, replaced } = await leftovers(own, inquiry);
+  const left = [...over, ...replaced];
   const beneath = new Map<Intent, readonly string[]>();
   for (const { intent, problem = "", hint } of failed) {
     const advice = hint === undefined ? "" : ` (${visible(hint)})`;
@@ -125,7 +126,7 @@ async function explainAcquire(holds: readonly Hold[], scene: Scene): Promise<Hol
   const unsure = call.document.length === 0 && known === undefined && resources.length > 0
     ? ["without the document on stdin it is taken for one that holds nothing yet"]
     : [];
-  const back = givenBack(left, resources, desk).map((line) => `first gives back what it still holds: ${line}`);
+  const back = givenBack(over, resources, desk).map((line) => `first gives back what it still holds: ${line}`);
   return { beneath, behind: [...back, ...unsure] };
 }
 
