@@ -13,6 +13,7 @@ import type { Sys } from "../sys/sys.ts";
 import { hasLedger } from "../ledger/layout.ts";
 import type { Acquisition, Holding } from "./acquire_holds.ts";
 import { executeDeeds, type Execution } from "./execute.ts";
+import { ownOf } from "./leftovers.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Scrubber } from "./secrets.ts";
 import { endsCall, isFatal, type Step } from "./step.ts";
@@ -47,7 +48,7 @@ interface Parts {
 /** A call that begins a life. */
 async function carryOutHolding({ deeds, holds, deadlineMs }: Parts, errand: Errand): Promise<Outcome> {
   const { call, sys } = errand;
-  const { openHolding, checkHolds, ownOf, acquireHolds } = await import("./acquire_holds.ts");
+  const { openHolding, checkHolds, acquireHolds } = await import("./acquire_holds.ts");
   const refusals = deeds.filter(({ kind }) => kind === "deny");
   const options = { call, deadlineMs };
   if (refusals.length > 0) return await finish(await executeDeeds(refusals, options, sys), [], errand);

@@ -5,7 +5,8 @@
 import { HOOKS_DIRECTORY } from "../app/paths.ts";
 import { STATUS_DIRECTORY } from "../ledger/evidence.ts";
 import { LEDGER_DIRECTORY, RUN_DIRECTORY } from "../ledger/layout.ts";
-import { LedgerError, type Look, lookAtLedger } from "../ledger/ledger.ts";
+import { type Look, lookAtLedger } from "../ledger/ledger.ts";
+import { LedgerError } from "../ledger/ledger_error.ts";
 import { allPlaces, beginningsOf, placesOf } from "../rules/places.ts";
 import type { Rule, RuleSet } from "../rules/rule.ts";
 import type { Sys } from "../sys/sys.ts";

@@ -3,8 +3,9 @@
  * is taken.
  * @module
  */
-import { type Checked, checkHolds, demandPath, type Inquiry, leftovers, ownOf } from "../app/acquire_holds.ts";
+import { type Checked, checkHolds } from "../app/acquire_holds.ts";
 import { holderOf } from "../app/holder_of.ts";
+import { demandPath, type Inquiry, leftovers, ownOf } from "../app/leftovers.ts";
 import type { FiledDemand } from "../ledger/demand_file.ts";
 import { foresee } from "../ledger/foresee.ts";
 import { heldOf } from "../ledger/goal.ts";

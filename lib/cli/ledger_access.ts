@@ -4,7 +4,8 @@
  */
 import type { Work } from "../ledger/converge.ts";
 import { LEDGER_DIRECTORY, RUN_DIRECTORY } from "../ledger/layout.ts";
-import { type Ledger, LedgerError, type Look, lookAtLedger, openLedger } from "../ledger/ledger.ts";
+import { type Ledger, type Look, lookAtLedger, openLedger } from "../ledger/ledger.ts";
+import { LedgerError } from "../ledger/ledger_error.ts";
 import type { Lookout } from "../ledger/survey.ts";
 import type { Sys } from "../sys/sys.ts";
 import { CommandError } from "./command.ts";

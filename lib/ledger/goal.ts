@@ -21,6 +21,25 @@ export function rebased(kind: Resource, state: State | undefined, actual: unknow
   return kind.rebase === undefined ? noted : { ...noted, original: kind.rebase(noted, actual) };
 }
 
+/** Whether what stands is what we wrote, or were about to when we were killed. Pure. */
+function isOurs(kind: Resource, noted: Noted<unknown>, actual: unknown): boolean {
+  return kind.restores === "difference" || kind.isFree?.(actual, noted) === true ||
+    [noted.written, noted.pending].some((value) => value !== undefined && sameValue(value, actual));
+}
+
+/**
+ * What is remembered while something is written. What stands counts as written by us where it is ours: a hook may have written it
+ * that was killed before it could note so, and where a difference is put back, the original has just been moved by it. Pure.
+ */
+export function begun(
+  kind: Resource,
+  noted: Noted<unknown>,
+  { actual, goal }: { readonly actual: unknown; readonly goal: unknown },
+): Noted<unknown> {
+  const { original, written } = noted;
+  return { original, written: isOurs(kind, noted, actual) ? actual : written, pending: goal };
+}
+
 /** What a resource shall be while these hold it, or when nobody does any more. Pure. */
 export function goalOf(
   kind: Resource,
@@ -30,10 +49,10 @@ export function goalOf(
     readonly held: readonly Held<unknown>[];
   },
 ): Goal {
-  if (held.length > 0) return kind.wanted(noted.original, held);
-  const isOurs = kind.restores === "difference" || sameValue(actual, noted.original) ||
-    [noted.written, noted.pending].some((value) => value !== undefined && sameValue(value, actual));
-  return isOurs ? { kind: "value", value: noted.original } : { kind: "left" };
+  if (held.length > 0) return kind.wanted(noted.original, held, actual);
+  return sameValue(actual, noted.original) || isOurs(kind, noted, actual)
+    ? { kind: "value", value: noted.original }
+    : { kind: "left" };
 }
 
 /** A demand as counting sees it. */

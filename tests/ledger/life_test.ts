@@ -42,17 +42,6 @@ Deno.test("a guest that wants another value is refused, and both are named", asy
   assertStringIncludes(refused.stderr, 'guest "web-1" (rule "calm") wants 1, guest "db-1" (rule "other") wants 5');
 });
 
-Deno.test("a guest that begins again under another rule goes from the one value to the other", async () => {
-  const written: string[] = [];
-  const reactions = { [SWAPPINESS]: (text: string) => (written.push(text), text) };
-  const host = ledgerHost(calm(1), { ...HOST, reactions });
-  await host.call("qemu", "prepare");
-  host.write("/etc/virt-hooks/rules.toml", calm(5, "other"));
-  assertEquals((await host.call("qemu", "prepare")).code, 0);
-  await host.call("qemu", "release");
-  assertEquals([written, host.ledgerFiles()], [["1", "5", "60"], []]);
-});
-
 Deno.test("a guest that holds something only from prepare on is known as running, too", async () => {
   const host = ledgerHost(calm(1), HOST);
   await host.call("qemu", "prepare");
