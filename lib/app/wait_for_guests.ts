@@ -25,9 +25,11 @@ export async function waitForGuests(driver: Driver, sys: Sys): Promise<number> {
   if (sys.uid() !== 0) return 0;
   const served = new Set<string>();
   while (hasLedger(sys)) {
-    using lock = sys.lock(WAITER_LOCK);
+    const lock = sys.lock(WAITER_LOCK);
     // Who holds it waits for all, also for those that come behind its last look: it takes another one when it has let go.
-    if (lock === undefined || !await waitForAll(driver, served, sys)) return 0;
+    if (lock === undefined) return 0;
+    using _lock = lock;
+    if (!await waitForAll(driver, served, sys)) return 0;
   }
   return 0;
 }

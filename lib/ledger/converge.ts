@@ -127,11 +127,11 @@ async function convergeLocked(
   folder: string,
   work: LockedWork,
 ): Promise<{ readonly converged: Converged; readonly seen: readonly string[] }> {
-  const { sys, notes, newcomers } = work;
+  const { sys, newcomers } = work;
   const names = demandNames(folder, sys);
   const others = names.filter((name) => !newcomers.some((one) => nameOf(one) === name));
-  const demands = [...readDemands(folder, others, sys, notes), ...newcomers];
-  const state = readState(folder, sys, notes);
+  const demands = [...readDemands(folder, others, work), ...newcomers];
+  const state = readState(folder, work);
   const about = state ?? demands[0]?.record;
   if (about === undefined) {
     forget(folder, sys);
@@ -163,8 +163,9 @@ async function convergeKnown(folder: string, situation: Situation, work: LockedW
 }
 
 /** What is not as it should be stays in sight: `status` tells it, reconcile tries again. */
-function keepProblem(folder: string, converged: Converged, { sys, notes }: Work): Converged {
-  const state = readState(folder, sys, notes);
+function keepProblem(folder: string, converged: Converged, work: Work): Converged {
+  const { sys } = work;
+  const state = readState(folder, work);
   if (state !== undefined && converged.problem !== undefined && state.problem !== converged.problem) {
     writeState(folder, { ...state, problem: converged.problem }, sys);
   }

@@ -7,13 +7,22 @@ import type { Sys } from "../sys/sys.ts";
 import type { FiledDemand } from "./demand_file.ts";
 import { heldOf } from "./goal.ts";
 
-/** Demands as counting sees them, with what the host says of them now. */
+/** Demands with what the host says of them now, where they wait for it or it may change. */
+export async function filedNow(
+  kind: Resource,
+  filed: readonly FiledDemand[],
+  sys: Sys,
+): Promise<readonly FiledDemand[]> {
+  const demands = await kind.renew?.(filed.map(({ record }) => record.demand), sys);
+  if (demands === undefined) return filed;
+  return filed.map((one, index) => ({ ...one, record: { ...one.record, demand: demands[index] } }));
+}
+
+/** Demands as counting sees them now. */
 export async function heldNow(
   kind: Resource,
   filed: readonly FiledDemand[],
   sys: Sys,
 ): Promise<readonly Held<unknown>[]> {
-  const held = filed.map(heldOf);
-  const demands = await kind.renew?.(held.map(({ demand }) => demand), sys);
-  return demands === undefined ? held : held.map((one, index) => ({ ...one, demand: demands[index] }));
+  return (await filedNow(kind, filed, sys)).map(heldOf);
 }
