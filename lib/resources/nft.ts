@@ -100,7 +100,7 @@ async function resolve(demand: NftDemand, sys: Sys): Promise<Resolution<NftDeman
       return {
         ...RESOLVED,
         demand: { ...demand, guest: where.guest },
-        note: `the guest lives at ${describeGuest(where.guest)}`,
+        note: `the guest lives at ${describeGuest(where.guest)}${await forwardingNote(where.guest, sys)}`,
       };
     case "waiting": {
       const networks = where.networks.map((name) => JSON.stringify(name)).join(" or ");
@@ -115,6 +115,17 @@ async function resolve(demand: NftDemand, sys: Sys): Promise<Resolution<NftDeman
     default:
       return where satisfies never;
   }
+}
+
+/** libvirt lets the kernel pass packets on for networks with a way out. */
+async function forwardingNote({ address, isolated }: GuestAddress, sys: Sys): Promise<string> {
+  if (!isolated) return "";
+  const key = address.includes(":") ? "net/ipv6/conf/all/forwarding" : "net/ipv4/ip_forward";
+  const path = `/proc/sys/${key}`;
+  const isOff = (await sys.kernel.read([path])).get(path)?.trim() === "0";
+  return isOff
+    ? `, in a network without a way out, and ${key.replaceAll("/", ".")} is 0: nothing gets there until it is 1`
+    : "";
 }
 
 /** A lease may come late, the next one may be of another address, and the address of one that is over is somebody else's. */

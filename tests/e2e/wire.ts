@@ -21,7 +21,7 @@ export interface Wire extends AsyncDisposable {
   /** What a server answers to somebody in a process's network. */
   ask(from: "client" | "host" | number, kind: "tcp" | "udp", host: string, port: number): Promise<string>;
   /** Starts a server in a process's network; it answers at once when this returns. */
-  serve(where: "host" | number, name: string, host: string, ports: readonly number[]): Promise<void>;
+  serve(where: "client" | "host" | number, name: string, host: string, ports: readonly number[]): Promise<void>;
 }
 
 async function inNetwork(pid: string | number, argv: readonly string[]): Promise<string> {
