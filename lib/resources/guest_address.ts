@@ -152,16 +152,3 @@ function found(
     guest: { address: address.text, network, isolated: net.isolated, source, on: net.name },
   };
 }
-
-const SOURCES = {
-  rule: "as its rule says",
-  document: "as its document says",
-  reservation: "kept for it by network",
-  lease: "leased to it by network",
-} as const satisfies Record<GuestAddress["source"], string>;
-
-/** Where a guest lives, for people. */
-export function describeGuest({ address, source, on }: GuestAddress): string {
-  const where = source === "reservation" || source === "lease" ? ` ${JSON.stringify(on)}` : "";
-  return `${address}, ${SOURCES[source]}${where}`;
-}

@@ -5,10 +5,11 @@
  */
 import * as v from "valibot";
 import type { GuestAddress, NftDemand, PortRange } from "../plan/nft_demand.ts";
-import { describeGuest, findGuest, surroundings } from "./guest_address.ts";
+import { findGuest, surroundings } from "./guest_address.ts";
 import { forwardConflict } from "./nft_conflict.ts";
 import { changeFilter, type Filter, FilterError, readFilter } from "./nft_host.ts";
 import { portText, wantedTable } from "./nft_rules.ts";
+import { describeDemand, describeFilter, describeGuest } from "./nft_text.ts";
 import { type Change, type Reading, type Resolution, resource, type WriteEnd } from "./resource.ts";
 import type { Sys } from "../sys/sys.ts";
 
@@ -80,11 +81,8 @@ export const nft = resource<NftDemand, Filter>({
   // The table is ours alone: what stood there before was left by somebody who lost the ledger.
   rebase: () => NOTHING,
   write,
-  describe: ({ table, gates }) => {
-    if (table === null) return gates === "closed" ? "nothing" : "nothing but rules for its mark";
-    const rules = table.chains.reduce((sum, chain) => sum + chain.rules.length, 0);
-    return `${rules} rules, their mark ${gates === "open" ? "let through" : "not let through everywhere"}`;
-  },
+  describe: describeFilter,
+  tell: describeDemand,
 });
 
 /** Whether demands fit does not hang on what stands. */

@@ -128,6 +128,8 @@ export interface ResourceSpec<Demand, Value> {
   write(change: Change<Value>, sys: Sys): Promise<WriteEnd<Value>>;
   /** A value, for people. */
   describe(value: Value): string;
+  /** What a demand is about, for people, where a value does not show it. */
+  tell?(demand: Demand): string;
 }
 
 /** A kind of resource whose demands and values come from files: each is parsed where it comes in. */
@@ -147,7 +149,7 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     written: data.written === undefined ? undefined : value(data.written),
     pending: data.pending === undefined ? undefined : value(data.pending),
   });
-  const { rebase, isFree, renew, waits } = spec;
+  const { rebase, isFree, renew, waits, tell } = spec;
   return {
     name: spec.name,
     demand: spec.demand,
@@ -157,6 +159,7 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     ...(spec.unlocked === undefined ? {} : { unlocked: spec.unlocked }),
     ...(spec.anew === undefined ? {} : { anew: spec.anew }),
     resolve: (data, sys, whose) => spec.resolve(demand(data), sys, whose),
+    ...(tell === undefined ? {} : { tell: (data) => tell.call(spec, demand(data)) }),
     ...(waits === undefined ? {} : { waits: (data) => waits.call(spec, demand(data)) }),
     ...(renew === undefined ? {} : { renew: (data, sys) => renew.call(spec, data.map(demand), sys) }),
     read: (key, sys, data) => spec.read(key, sys, data === undefined ? undefined : noted(data)),

@@ -1,7 +1,8 @@
 /** Where a guest lives, by what a host in memory says. */
 import { assertEquals } from "../../support/assert.ts";
 import type { ForwardDemand, GuestInterface } from "../../../lib/plan/nft_demand.ts";
-import { describeGuest, findGuest, surroundings } from "../../../lib/resources/guest_address.ts";
+import { findGuest, surroundings } from "../../../lib/resources/guest_address.ts";
+import { describeGuest } from "../../../lib/resources/nft_text.ts";
 import { memorySys } from "../../../lib/sys/memory_sys.ts";
 import { forward } from "./demands.ts";
 
