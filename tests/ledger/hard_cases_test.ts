@@ -287,20 +287,21 @@ Deno.test("what a killed hook's program still writes comes before what the next 
         kernel: {
           ...doomed.sys.kernel,
           write: async (path, text, timeoutMs, onStart) => {
-            if (path === SWAPPINESS && text !== "") {
-              onStart?.(7777);
-              host.write("/proc/7777/stat", procStat(7777, "dd", 888));
-              slow.write = () => {
-                host.write(SWAPPINESS, text);
-                host.nodes.delete("/proc/7777/stat");
-                slow.write = undefined;
-              };
-            }
+            // To write nothing is only to look whether it can be written.
+            if (text === "") return await sys.kernel.write(path, text, timeoutMs);
+            onStart?.(7777);
+            host.write("/proc/7777/stat", procStat(7777, "dd", 888));
+            slow.write = () => {
+              host.write(SWAPPINESS, text);
+              host.nodes.delete("/proc/7777/stat");
+              slow.write = undefined;
+            };
             return await doomed.sys.kernel.write(path, text, timeoutMs, onStart);
           },
         },
       };
     });
+    assert(slow.write !== undefined, "the hook was killed when it wrote");
     const about = operation === "release" ? {} : OTHER;
     await host.call("qemu", operation, about, (sys) => ({
       ...sys,
