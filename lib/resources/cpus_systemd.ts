@@ -20,6 +20,9 @@ const DROP_IN = "50-AllowedCPUs.conf";
 const DROP_IN_BYTES_MAX = 65_536;
 const TOOL_TIMEOUT_MS = 10_000;
 
+/** All CPUs that there can ever be: also those that are not online yet. */
+const POSSIBLE = "/sys/devices/system/cpu/possible";
+
 /** The units and what they may use. */
 export async function showShares(
   sys: Pick<Sys, "run" | "lstat" | "readTextFile">,
@@ -59,7 +62,9 @@ export async function writeShares(change: Change<HostCpus>, sys: Sys): Promise<W
     const now = from.shares[unit];
     return now?.cpus !== share.cpus || now.dropIn !== share.dropIn;
   });
-  const between = Object.fromEntries(different.map(([unit, share]) => [unit, spoken(share, to.online)] as const));
+  const possible = (await sys.kernel.read([POSSIBLE])).get(POSSIBLE) ?? to.online;
+  const all = normalCpus(possible);
+  const between = Object.fromEntries(different.map(([unit, share]) => [unit, spoken(share, all)] as const));
   change.note({ ...to, shares: { ...to.shares, ...between } });
   for (const [unit, { cpus }] of Object.entries(between)) {
     const end = await run(["systemctl", "set-property", "--runtime", "--", unit, `AllowedCPUs=${cpus}`], change, sys);
@@ -71,11 +76,11 @@ export async function writeShares(change: Change<HostCpus>, sys: Sys): Promise<W
 }
 
 /**
- * A share as a setting. Where nothing shall be said in the end, first all CPUs are: systemd does not take its CPUs from a
- * running group when a setting goes.
+ * A share as a setting. Where nothing shall be said in the end, first all CPUs are: while any other group uses the kernel's
+ * controller, as guests do, systemd leaves a running group the CPUs that it had when the setting goes.
  */
-function spoken({ cpus, dropIn }: Share, online: string): Share {
-  const said = dropIn ?? (cpus === "" ? online : cpus);
+function spoken({ cpus, dropIn }: Share, all: string): Share {
+  const said = dropIn ?? (cpus === "" ? all : cpus);
   return { cpus: said, dropIn: said };
 }
 
