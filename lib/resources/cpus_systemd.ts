@@ -7,6 +7,7 @@
 import { TOOLS } from "../sys/tools.ts";
 import type { Sys } from "../sys/sys.ts";
 import { type HostCpus, normalCpus, type Share } from "./host_cpus.ts";
+import { possibleCpus } from "./possible_cpus.ts";
 import type { Change, Refused, WriteEnd } from "./resource.ts";
 import { runTool, type ToolEnd } from "./run_tool.ts";
 import { showUnits } from "./systemd.ts";
@@ -19,9 +20,6 @@ const FOLDERS = ["/run/systemd/system.control", "/run/systemd/transient"] as con
 const DROP_IN = "50-AllowedCPUs.conf";
 const DROP_IN_BYTES_MAX = 65_536;
 const TOOL_TIMEOUT_MS = 10_000;
-
-/** All CPUs that there can ever be: also those that are not online yet. */
-const POSSIBLE = "/sys/devices/system/cpu/possible";
 
 /** The units and what they may use. */
 export async function showShares(
@@ -62,8 +60,7 @@ export async function writeShares(change: Change<HostCpus>, sys: Sys): Promise<W
     const now = from.shares[unit];
     return now?.cpus !== share.cpus || now.dropIn !== share.dropIn;
   });
-  const possible = (await sys.kernel.read([POSSIBLE])).get(POSSIBLE) ?? to.online;
-  const all = normalCpus(possible);
+  const all = await possibleCpus(to.online, sys);
   const between = Object.fromEntries(different.map(([unit, share]) => [unit, spoken(share, all)] as const));
   change.note({ ...to, shares: { ...to.shares, ...between } });
   for (const [unit, { cpus }] of Object.entries(between)) {
@@ -76,8 +73,8 @@ export async function writeShares(change: Change<HostCpus>, sys: Sys): Promise<W
 }
 
 /**
- * A share as a setting. Where nothing shall be said in the end, first all CPUs are: while any other group uses the kernel's
- * controller, as guests do, systemd leaves a running group the CPUs that it had when the setting goes.
+ * A share as a setting. Where nothing shall be said in the end, first all CPUs are: the kernel takes no empty list for a group
+ * with programs in it. So while guests use the controller, a group keeps the CPUs that it had when the setting goes.
  */
 function spoken({ cpus, dropIn }: Share, all: string): Share {
   const said = dropIn ?? (cpus === "" ? all : cpus);

@@ -184,6 +184,20 @@ Deno.test("without systemd the groups of cgroup version 2 are set themselves; th
   assertEquals([cpus(), host.ledgerFiles()], [["\n", "0-3\n", "\n"], []]);
 });
 
+Deno.test("a group with programs in it takes no empty list: it gets all CPUs that there can be", async () => {
+  const system = `${CGROUP}/system/cpuset.cpus`;
+  const host = ledgerHost(isolating({ "*": "2-5" }), {
+    files: { ...CGROUP_FILES, "/sys/devices/system/cpu/possible": "0-15\n" },
+    reactions: {
+      [system]: (text) => text.trim() === "" ? { kind: "refused", reason: "No space left on device" } : text,
+    },
+  });
+  await host.call("qemu", "prepare");
+  const released = await host.call("qemu", "release");
+  assertEquals([released.stderr, host.text(system), host.ledgerFiles()], ["", "0-15\n", []]);
+  assertEquals(host.text(`${CGROUP}/users/cpuset.cpus`), "0-3\n");
+});
+
 Deno.test("groups that come are narrowed, those that go are forgotten", async () => {
   const host = ledgerHost(isolating({ "*": "2-5" }), { files: CGROUP_FILES });
   await host.call("qemu", "prepare");

@@ -11,7 +11,7 @@ const PROGRAMS = [
   ...["/usr/bin/systemctl", "/usr/bin/dd", "/usr/bin/find", "/usr/bin/head"],
 ] as const;
 const BUSYBOX = "/bin/busybox";
-const APPLETS = ["sh", "cat", "echo", "grep", "cut", "tr"];
+const APPLETS = ["sh", "cat", "echo", "grep", "cut", "tr", "mount", "mkdir", "sleep", "poweroff"];
 const FOLDERS = ["dev", "proc", "sys", "run", "tmp", "root", "usr/sbin", "var/log/virt-hooks"];
 
 /** `/bin` and the like are links, as systemd wants them. */
@@ -29,7 +29,7 @@ const UNITS = {
   "/etc/group": "root:x:0:\n",
 } as const;
 
-/** Writes the root folder as an archive that a kernel unpacks; `files` come on top. */
+/** Writes the root folder as an archive that a kernel unpacks; `files` come on top. An `/init` among them is process 1. */
 export async function writeGuestRoot(path: string, files: Readonly<Record<string, string>>): Promise<void> {
   const hook = `${HOOKS}/qemu`;
   const programs = PROGRAMS.filter(exists);
@@ -39,12 +39,12 @@ export async function writeGuestRoot(path: string, files: Readonly<Record<string
     copied(hook, "/usr/lib/qemu-hook"),
     copied(BUSYBOX, "/usr/bin/busybox"),
     ...APPLETS.map((name): Entry => ({ kind: "link", path: `/usr/bin/${name}`, target: "busybox" })),
-    { kind: "link", path: "/init", target: "usr/lib/systemd/systemd" },
+    ...("/init" in files ? [] : [{ kind: "link", path: "/init", target: "usr/lib/systemd/systemd" } as const]),
     ...Object.entries({ ...UNITS, ...files }).map(([at, text]): Entry => ({
       kind: "file",
       path: at,
       bytes: new TextEncoder().encode(text),
-      mode: 0o644,
+      mode: text.startsWith("#!") ? 0o755 : 0o644,
     })),
   ];
   using file = Deno.openSync(path, { write: true, createNew: true });
