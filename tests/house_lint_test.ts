@@ -16,6 +16,7 @@ const GOOD: readonly Snippet[] = [
   { rule: "layer-walls", file: "lib/rules/match.ts", source: `import type { R } from "./schema.ts";` },
   { rule: "layer-walls", file: "lib/libvirt/drivers/qemu.ts", source: `import { x } from "../driver.ts";` },
   { rule: "layer-walls", file: "lib/ledger/converge.ts", source: `import { x } from "../resources/registry.ts";` },
+  { rule: "layer-walls", file: "lib/resources/command.ts", source: `import { x } from "../trust/trust.ts";` },
   { rule: "layer-walls", file: "lib/app/run_hook.ts", source: `export { x } from "../sys/sys.ts";` },
   { rule: "layer-walls", file: "lib/cli/check.ts", source: `import { x } from "../app/load_rules.ts";` },
   { rule: "layer-walls", file: "lib/rules/read.ts", source: `import { parse } from "smol-toml";` },
@@ -70,6 +71,8 @@ const GOOD: readonly Snippet[] = [
   { rule: "error-messages", file: "lib/xml/parse.ts", source: "new Error(`${subject} is missing`);" },
   { rule: "error-messages", file: "lib/xml/parse.ts", source: `new TypeError("Wait…"); new Error("And so on...");` },
   { rule: "error-messages", file: "lib/xml/parse.ts", source: `new Map("a."); new Error(); new Error(text);` },
+  { rule: "unread-using", file: "lib/app/run_hook.ts", source: `const a = b();\nusing _a = a;\na.c();` },
+  { rule: "unread-using", file: "tests/a_test.ts", source: `using a = b();\na.c();` },
 ];
 
 const BAD: readonly Snippet[] = [
@@ -125,6 +128,8 @@ const BAD: readonly Snippet[] = [
   { rule: "error-messages", file: "lib/xml/parse.ts", source: `new XmlSyntaxError("cannot parse");` },
   { rule: "error-messages", file: "lib/xml/parse.ts", source: `new Error("Cannot parse.");` },
   { rule: "error-messages", file: "tests/support/a.ts", source: "new Error(`cannot parse ${name}`);" },
+  { rule: "unread-using", file: "lib/app/run_hook.ts", source: `using a = b();\na.c();` },
+  { rule: "unread-using", file: "lib/app/run_hook.ts", source: `await using a = b();\na.c();` },
 ];
 
 /** The standard linter's rules this plugin relies on instead of repeating them. */

@@ -2,9 +2,15 @@
  * The actions there are, by the key that names them in a rule. One more action is one more row.
  * @module
  */
+import { addressesSchema } from "./addresses.ts";
 import { cpusSchema } from "./cpus.ts";
 import { denySchema } from "./deny.ts";
+import { dnsSchema } from "./dns.ts";
 import { editSchema } from "./edit.ts";
+import { hugepagesSchema } from "./hugepages.ts";
+import { modulesSchema } from "./modules.ts";
+import { processSchema } from "./process.ts";
+import { routesSchema } from "./routes.ts";
 import { runSchema } from "./run.ts";
 import { servicesSchema } from "./services.ts";
 import { sysctlSchema } from "./sysctl.ts";
@@ -14,7 +20,13 @@ export const actionSchemas = {
   deny: denySchema,
   edit: editSchema,
   run: runSchema,
+  process: processSchema,
+  hugepages: hugepagesSchema,
+  modules: modulesSchema,
   sysctl: sysctlSchema,
+  routes: routesSchema,
+  addresses: addressesSchema,
+  dns: dnsSchema,
   cpus: cpusSchema,
   services: servicesSchema,
 } as const;

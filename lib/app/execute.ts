@@ -3,13 +3,14 @@
  * @module
  */
 import type { HookCall } from "../libvirt/call.ts";
-import type { Deed, Edit, Intent, Run } from "../plan/intent.ts";
+import type { Deed, Edit, Run } from "../plan/intent.ts";
 import { quote, renderIntent, visible } from "../plan/render.ts";
+import { runProblem } from "../resources/command_end.ts";
 import type { CommandEnd, CommandResult, Sys } from "../sys/sys.ts";
 import type { XmlDocument } from "../xml/tree.ts";
-import type { Change } from "./document.ts";
-import { type ProgramSys, refuseArgv } from "./refuse_program.ts";
+import { type ProgramSys, refuseArgv } from "../trust/refuse_program.ts";
 import type { Scrubber } from "./secrets.ts";
+import { endsCall, type Step, type StepEnd } from "./step.ts";
 
 /** What executing needs of the world. */
 export type ExecuteSys = ProgramSys & Pick<Sys, "run" | "elapsedMs">;
@@ -30,34 +31,10 @@ export interface Execution {
   readonly scrubber: Scrubber;
 }
 
-/** How a step ended. `late`: its time ran out. `interrupted`: we were told to end. */
-export type StepEnd = "done" | "refused" | "failed" | "late" | "interrupted";
-
-/** What came of one intent. */
-export interface Step {
-  readonly intent: Intent;
-  /** What was to be done, as `explain` prints it, without secrets. */
-  readonly plan: string;
-  readonly end: StepEnd;
-  /** What went wrong, for a person. */
-  readonly problem?: string | undefined;
-  readonly hint?: string | undefined;
-  readonly durationMs: number;
-  readonly stdout?: string | undefined;
-  readonly stderr?: string | undefined;
-  /** What an edit changed. */
-  readonly changes?: readonly Change[];
-  /** The key of what is held, and what it was and is where that changed. */
-  readonly resource?: string;
-  readonly change?: { readonly from: string; readonly to: string };
-}
-
 /** Each output stream of a program is kept up to here. */
 const OUTPUT_BYTES_MAX = 65_536;
 /** A program may print as long a document as libvirt may send. */
 const DOCUMENT_BYTES_MAX = 16 * 1024 * 1024;
-/** How much of a program's output goes into our one line. */
-const SHOWN_LENGTH_MAX = 500;
 
 /** A step before secrets are taken out of it. */
 type BareStep = Omit<Step, "intent" | "plan">;
@@ -118,16 +95,6 @@ function scrubStep(intent: Deed, bare: BareStep, scrubber: Scrubber): Step {
       })),
     }),
   };
-}
-
-/** Whether nothing is done after a step: it decides the call, or it was cut short and may have done half. */
-export function endsCall(step: Step): boolean {
-  return isFatal(step) || step.end === "interrupted";
-}
-
-/** Whether a step's end decides the call. */
-export function isFatal(step: Step): boolean {
-  return step.end !== "done" && (step.intent.kind === "deny" || step.intent.onError === "fail");
 }
 
 async function executeIntent(intent: Deed, work: Work, sys: ExecuteSys): Promise<Done> {
@@ -209,36 +176,4 @@ function stepEnd(end: CommandEnd): StepEnd {
   if (end.kind === "timed-out") return "late";
   if (end.kind === "interrupted") return "interrupted";
   return end.kind === "exited" && end.code === 0 ? "done" : "failed";
-}
-
-function runProblem(program: string, result: CommandResult, timeoutMs: number): string {
-  const said = lastWords(result);
-  return `${quote(program)} ${endText(result.end, timeoutMs)}${said === "" ? "" : `: ${said}`}`;
-}
-
-function endText(end: CommandEnd, timeoutMs: number): string {
-  switch (end.kind) {
-    case "exited":
-      return `exited with status ${end.code}`;
-    case "signalled":
-      return `was ended by ${end.signal}`;
-    case "interrupted":
-      return `was ended, since the hook itself got ${end.signal}`;
-    case "timed-out":
-      return `did not end within ${Math.round(timeoutMs) / 1000} s and ${
-        end.stuck ? "cannot be killed: it is stuck in the kernel" : "was killed"
-      }`;
-    case "not-started":
-      return `could not be started: ${visible(end.reason)}`;
-    default:
-      return end satisfies never;
-  }
-}
-
-/** What the program said last, on one line. */
-function lastWords(result: CommandResult): string {
-  const output = result.stderr.trim() === "" ? result.stdout : result.stderr;
-  const lines = output.split("\n").map((text) => visible(text.trim())).filter((text) => text !== "");
-  const line = lines.join(" | ");
-  return line.length > SHOWN_LENGTH_MAX ? `…${line.slice(-SHOWN_LENGTH_MAX)}` : line;
 }

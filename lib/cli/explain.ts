@@ -7,15 +7,17 @@ import { lookAtConfig } from "../app/config_folder.ts";
 import { exitCodeOf } from "../app/outcome.ts";
 import { CONFIG_DIRECTORY, DISABLED_FILE } from "../app/paths.ts";
 import { planCall } from "../app/plan_call.ts";
-import { refuseArgv } from "../app/refuse_program.ts";
+import { refuseArgv } from "../trust/refuse_program.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import { type Consequence, failurePolicy } from "../libvirt/driver.ts";
+import type { Intent } from "../plan/intent.ts";
 import type { Plan } from "../plan/plan.ts";
 import { quote, renderIntent, visible } from "../plan/render.ts";
 import { matchRules, type RuleMatch } from "../rules/match.ts";
 import { issueLine } from "../rules/mistake.ts";
 import type { RuleSet } from "../rules/rule.ts";
 import { CommandError, type Desk, type Given, type Subcommand, USAGE_CODE } from "./command.ts";
+import { asksWhose, explainHolds, type HoldNotes } from "./explain_holds.ts";
 import { readCall, readDocument } from "./read_call.ts";
 import { loadAskedRules } from "./rules_folder.ts";
 
@@ -28,7 +30,8 @@ export const explain: Subcommand = {
     "Nothing is done: the plan is the one that the hook would carry out.",
     `--rules DIR reads DIR/rules.toml and DIR/rules.d instead of ${CONFIG_DIRECTORY}, whoever owns them.`,
     "A name that begins with a dash stands behind --.",
-    "Rules that look at the document (uuid, label, xml, edit) read it from stdin.",
+    "Rules that look at the document (uuid, label, xml, edit) read it from stdin; so does what is held, to know whose it",
+    "is. As root it tells what each hold is now and would become, and what would be given back.",
     "Example: virsh dumpxml web-1 | virt-hooks explain qemu web-1 prepare",
   ],
   texts: ["rules"],
@@ -52,10 +55,19 @@ async function run(given: Given, desk: Desk): Promise<number> {
     return exitCodeOf("bad-rules");
   }
   if (reading.ruleSet.rules.length === 0) desk.print(`there are no rules in ${directory}`);
-  const { matches, plan } = decide(reading.ruleSet, given.words, desk);
+  const stdin = readOnce(desk);
+  const { matches, plan } = decide(reading.ruleSet, given.words, { desk, stdin });
   for (const match of matches) tellMatch(match, desk);
-  tellPlan(plan, own, desk);
+  const whose = asksWhose(plan, call, desk) ? readCall(given.words, stdin(), desk) : call;
+  const notes = await explainHolds(plan, { call: whose }, desk);
+  tellPlan(plan, { own, notes }, desk);
   return 0;
+}
+
+/** Stdin can be read but once, and somebody may have to type it: it is read when it is needed. */
+function readOnce(desk: Desk): () => Uint8Array {
+  let document: Uint8Array | undefined;
+  return () => document ??= readDocument(desk);
 }
 
 interface Decision {
@@ -64,10 +76,14 @@ interface Decision {
 }
 
 /** Stdin is read only for rules that look at the document. */
-function decide(ruleSet: RuleSet, words: readonly string[], desk: Desk): Decision {
+function decide(
+  ruleSet: RuleSet,
+  words: readonly string[],
+  { desk, stdin }: { readonly desk: Desk; readonly stdin: () => Uint8Array },
+): Decision {
   const blind = decideCall(ruleSet, readCall(words, new Uint8Array(), desk), desk);
   if (documentTrouble(blind) === undefined) return blind;
-  const document = readDocument(desk);
+  const document = stdin();
   if (document.length === 0) {
     const hint = "give it on stdin: virsh dumpxml GUEST | virt-hooks explain …";
     throw new CommandError("Cannot decide: a rule looks at the document", { hint, code: USAGE_CODE });
@@ -123,14 +139,35 @@ function tellMatch({ rule, matches, verdicts }: RuleMatch, desk: Desk): void {
   );
 }
 
-function tellPlan(plan: Plan, own: boolean, desk: Desk): void {
+function tellPlan(
+  plan: Plan,
+  { own, notes }: { readonly own: boolean; readonly notes: HoldNotes },
+  desk: Desk,
+): void {
   desk.print(desk.paint("bold", "plan:"));
   if (plan.length === 0) desk.print("  nothing to do");
   for (const intent of plan) {
     desk.print(`  ${renderIntent(intent)}  ${desk.paint("dim", `(rule "${intent.rule}")`)}`);
-    const refusal = own && intent.kind === "run" ? refuseArgv(intent.argv, desk.sys) : undefined;
-    if (refusal !== undefined) {
+    for (const argv of own ? programsOf(intent) : []) {
+      const refusal = refuseArgv(argv, desk.sys);
+      if (refusal === undefined) continue;
       desk.print(desk.paint("red", `        would not be run: ${visible(`${refusal.reason}; ${refusal.advice}`)}`));
     }
+    for (const line of notes.beneath.get(intent) ?? []) desk.print(`        ${line}`);
+  }
+  for (const line of notes.behind) desk.print(`  ${line}`);
+}
+
+/** The programs that an intent runs itself. */
+function programsOf(intent: Intent): readonly (readonly [string, ...string[]])[] {
+  if (intent.kind === "run") return [intent.argv];
+  if (intent.kind !== "hold") return [];
+  switch (intent.resource) {
+    case "command":
+      return intent.demand.undo === undefined ? [intent.demand.argv] : [intent.demand.argv, intent.demand.undo];
+    case "process":
+      return [intent.demand.argv];
+    default:
+      return [];
   }
 }

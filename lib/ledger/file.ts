@@ -5,12 +5,22 @@
 import * as v from "valibot";
 import type { Sys } from "../sys/sys.ts";
 import { DAMAGED_DIRECTORY, FORMAT } from "./layout.ts";
+import { LedgerError } from "./ledger_error.ts";
 
 /** What files of the ledger need of the world. */
 export type FileSys = Pick<
   Sys,
   "lstat" | "readTextFile" | "createFile" | "rename" | "removeFile" | "makeDirectory" | "readDirectory" | "pid"
 >;
+
+/** How files are read. */
+export interface Reader {
+  readonly sys: FileSys;
+  /** What cannot be read is told here. */
+  readonly notes: string[];
+  /** Whether what cannot be read stays where it is: for those who change nothing. */
+  readonly looksOnly?: boolean;
+}
 
 const FILE_BYTES_MAX = 1024 * 1024;
 /** Ends the name of a file that is being written, behind the process that does. */
@@ -31,7 +41,10 @@ export function writeFile(path: string, data: Readonly<Record<string, unknown>>,
   sys.rename(half, path);
 }
 
-/** Reads a file. Looked at first: opening a FIFO would wait for ever. */
+/**
+ * Reads a file. Looked at first: opening a FIFO would wait for ever.
+ * @throws {LedgerError} when another version wrote it
+ */
 export function readFile<Data>(
   path: string,
   schema: v.GenericSchema<unknown, Data>,
@@ -51,7 +64,9 @@ export function readFile<Data>(
   const format = v.safeParse(v.object({ format: v.number() }), json);
   if (!format.success) return { kind: "damaged", reason: "it has no format" };
   if (format.output.format !== FORMAT) {
-    return { kind: "damaged", reason: `it is of format ${format.output.format}, and this version knows ${FORMAT}` };
+    // No damage: the version that wrote it still knows what to undo.
+    const formats = `it is of format ${format.output.format}, and this one knows ${FORMAT}`;
+    throw new LedgerError(`Cannot read ${path}: another version of virt-hooks wrote it (${formats})`);
   }
   const result = v.safeParse(schema, json);
   return result.success
@@ -59,8 +74,12 @@ export function readFile<Data>(
     : { kind: "damaged", reason: `${v.getDotPath(result.issues[0]) ?? "it"}: ${result.issues[0].message}` };
 }
 
-/** Puts a file where nobody reads it; says so. */
-export function setAside(path: string, reason: string, sys: FileSys): string {
+/** Tells of a file that cannot be read, and puts it where nobody reads it. */
+export function tellDamage(path: string, reason: string, { sys, notes, looksOnly = false }: Reader): void {
+  notes.push(looksOnly ? `${path} cannot be read (${reason})` : setAside(path, reason, sys));
+}
+
+function setAside(path: string, reason: string, sys: FileSys): string {
   if (sys.lstat(DAMAGED_DIRECTORY) === undefined) sys.makeDirectory(DAMAGED_DIRECTORY, 0o700);
   const taken = sys.readDirectory(DAMAGED_DIRECTORY) ?? [];
   const name = `${taken.length + 1}-${sys.pid}-${path.slice(path.lastIndexOf("/") + 1)}`;
@@ -69,7 +88,7 @@ export function setAside(path: string, reason: string, sys: FileSys): string {
 }
 
 /** Removes a file that may be gone already. */
-export function removeIfThere(path: string, sys: FileSys): void {
+export function removeIfThere(path: string, sys: Pick<FileSys, "lstat" | "removeFile">): void {
   if (sys.lstat(path) === undefined) return;
   try {
     sys.removeFile(path);

@@ -3,12 +3,14 @@
  * @module
  */
 import { converge, type Converged, type Work } from "./converge.ts";
-import { demandNames, type FiledDemand, readDemands } from "./demand_file.ts";
+import type { FiledDemand } from "./demand_file.ts";
 import { byHolder, judge, type Verdict } from "./evidence.ts";
+import type { Reader } from "./file.ts";
 import type { Holder } from "./holder.ts";
-import { lockHolder, noteNotRunning } from "./holder_file.ts";
-import { demandsOf, releaseAll } from "./holds.ts";
+import { lockHolder, noteNotRunning, sweepMarks } from "./holder_file.ts";
+import { demandsNamed, demandsOf, releaseAll } from "./holds.ts";
 import { resourceNames } from "./ledger.ts";
+import { reasonOf } from "./ledger_error.ts";
 
 /** What reconciling takes besides its time. */
 export interface ReconcileOptions {
@@ -16,8 +18,6 @@ export interface ReconcileOptions {
   readonly includes: (holder: Holder) => boolean;
   /** Whether holders of which nothing shows that they live are released too. */
   readonly stale: boolean;
-  /** Only tells what would be done. */
-  readonly dryRun: boolean;
 }
 
 /** What became of one holder. */
@@ -35,30 +35,52 @@ export interface Reconciled {
   readonly resources: readonly Converged[];
 }
 
-const ALL_LIFETIMES = ["domain", "running", "network", "port"] as const;
+/** Every lifetime: whoever is over holds nothing any more. */
+export const ALL_LIFETIMES = ["domain", "running", "network", "port"] as const;
 
 /** Releases the dead, then converges all. */
 export async function reconcile(options: ReconcileOptions, work: Work): Promise<Reconciled> {
   const holders: Judged[] = [];
   for (const [{ record }] of byHolder(allDemands(work))) {
-    if (options.includes(record.holder)) holders.push(await reconcileHolder(record.holder, options, work));
+    if (options.includes(record.holder)) holders.push(await reconcileSafely(record.holder, options, work));
   }
   const resources: Converged[] = [];
-  if (!options.dryRun) {
-    for (const folder of resourceNames(work.sys)) resources.push(await converge(folder, work));
-  }
+  for (const folder of resourceNames(work.sys)) resources.push(await converge(folder, work));
+  tidy(work);
   return { holders, resources };
 }
 
+function tidy({ sys, notes }: Work): void {
+  try {
+    sweepMarks(sys);
+  } catch (error) {
+    notes.push(reasonOf(error));
+  }
+}
+
+/** Whether a holder of whom this is known is released. */
+export function isOver(verdict: Verdict, { stale }: Pick<ReconcileOptions, "stale">): boolean {
+  return verdict.kind === "dead" || (stale && verdict.kind === "stale");
+}
+
 /** Every demand in the ledger. */
-export function allDemands({ sys, notes }: Pick<Work, "sys" | "notes">): readonly FiledDemand[] {
-  return resourceNames(sys).flatMap((folder) => readDemands(folder, demandNames(folder, sys), sys, notes))
-    .sort((a, b) => a.record.order - b.record.order);
+export function allDemands(reader: Reader): readonly FiledDemand[] {
+  return demandsNamed(() => true, reader);
+}
+
+/** What cannot be told of one holder does not keep the others from being judged. */
+async function reconcileSafely(holder: Holder, options: ReconcileOptions, work: Work): Promise<Judged> {
+  try {
+    return await reconcileHolder(holder, options, work);
+  } catch (error) {
+    return { holder, verdict: { kind: "unknown", because: reasonOf(error) }, released: false, results: [] };
+  }
 }
 
 /** Judges under the holder's lock: nobody begins to hold while its demands are looked at and removed. */
 async function reconcileHolder(holder: Holder, options: ReconcileOptions, work: Work): Promise<Judged> {
-  using lock = await lockHolder(holder, 0, work.sys);
+  const lock = await lockHolder(holder, 0, work.sys);
+  using _lock = lock;
   if (lock === undefined) {
     const because = "a hook call for it is under way";
     return { holder, verdict: { kind: "unknown", because }, released: false, results: [] };
@@ -66,8 +88,7 @@ async function reconcileHolder(holder: Holder, options: ReconcileOptions, work: 
   const all = await demandsOf({ holder, lifetimes: ALL_LIFETIMES }, work);
   const own = all.filter(({ record }) => record.holder.kind === holder.kind && record.holder.uuid === holder.uuid);
   const verdict = await judge(own.map(({ record }) => record), work.sys);
-  const isOver = verdict.kind === "dead" || (options.stale && verdict.kind === "stale");
-  if (!isOver || options.dryRun) return { holder, verdict, released: false, results: [] };
+  if (!isOver(verdict, options)) return { holder, verdict, released: false, results: [] };
   const results = await releaseAll(all, work);
   await noteNotRunning(holder, work.sys);
   return { holder, verdict, released: true, results };

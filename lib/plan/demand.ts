@@ -3,6 +3,7 @@
  * @module
  */
 import type { Lifetime } from "../libvirt/driver.ts";
+import type { IpFamily } from "./ip_address.ts";
 
 /** How long a demand lasts. */
 export type { Lifetime };
@@ -11,8 +12,17 @@ export type { Lifetime };
 export interface HugepagesDemand {
   /** In KiB; `"default"` for the host's default size. */
   readonly sizeKib: number | "default";
-  /** How many pages on which node of the host; without a node they are spread over all. */
-  readonly parts: readonly { readonly node: number | undefined; readonly pages: number }[];
+  readonly parts: readonly HugepagesPart[];
+}
+
+/** Huge pages that come from the same nodes of the host. */
+export interface HugepagesPart {
+  /** Spread over these nodes; over all where none is named. Once the host was asked, it is one at most. */
+  readonly nodes: readonly number[];
+  /** So many pages; or pages for so much memory, rounded up. */
+  readonly amount:
+    | { readonly unit: "pages"; readonly pages: number }
+    | { readonly unit: "memory"; readonly bytes: number };
 }
 
 /** One key below `/proc/sys`. */
@@ -57,6 +67,37 @@ export interface PciDemand {
   readonly managed: boolean;
 }
 
+/** A route in one of the host's tables. */
+export interface RouteDemand {
+  readonly family: IpFamily;
+  /** `192.0.2.0/24` */
+  readonly to: string;
+  /** The next hop. */
+  readonly via: string | undefined;
+  /** The device; found by the next hop where it is not given. */
+  readonly dev: string | undefined;
+  /** The next hop is on the device's link, whatever the device's addresses say. */
+  readonly onlink: boolean;
+  readonly metric: number | undefined;
+  /** By number or name: `main`. */
+  readonly table: string;
+}
+
+/** An address of the host on one of its devices. */
+export interface AddressDemand {
+  readonly dev: string;
+  /** `192.0.2.1/24` */
+  readonly address: string;
+}
+
+/** Where names of a domain are asked for. */
+export interface DnsDemand {
+  readonly dev: string;
+  readonly domain: string;
+  /** The server's address. */
+  readonly server: string;
+}
+
 /** A program that is run once, and one that undoes it. */
 export interface CommandDemand {
   readonly argv: readonly [string, ...string[]];
@@ -80,6 +121,9 @@ export interface Demands {
   readonly governor: GovernorDemand;
   readonly hugepages: HugepagesDemand;
   readonly pci: PciDemand;
+  readonly address: AddressDemand;
+  readonly route: RouteDemand;
+  readonly dns: DnsDemand;
   readonly process: ProcessDemand;
   readonly command: CommandDemand;
 }
@@ -88,19 +132,22 @@ export interface Demands {
 export type ResourceName = keyof Demands;
 
 /**
- * The order in which kinds are acquired; they are released in reverse. What others need comes first: a module before
- * the device it drives, a service that holds a device before the device.
+ * The order in which kinds are acquired; they are released in reverse. What others need comes first: a service that is
+ * stopped lets a module go, a module is there before the device it drives.
  */
 export const RESOURCE_ORDER = {
-  module: 0,
-  service: 1,
+  service: 0,
+  module: 1,
   sysctl: 2,
   cpus: 3,
   governor: 4,
   hugepages: 5,
   pci: 6,
-  process: 7,
-  command: 8,
+  address: 7,
+  route: 8,
+  dns: 9,
+  process: 10,
+  command: 11,
 } as const satisfies Record<ResourceName, number>;
 
 /** A demand with the kind of resource it is for. */

@@ -6,6 +6,13 @@ import type { ResourceName } from "../plan/demand.ts";
 import type { Resource } from "./resource.ts";
 
 const LOADERS: Partial<Record<ResourceName, () => Promise<Resource>>> = {
+  command: async () => (await import("./command.ts")).command,
+  process: async () => (await import("./process.ts")).process,
+  address: async () => (await import("./address.ts")).address,
+  route: async () => (await import("./route.ts")).route,
+  dns: async () => (await import("./dns.ts")).dns,
+  hugepages: async () => (await import("./hugepages.ts")).hugepages,
+  module: async () => (await import("./module.ts")).module,
   cpus: async () => (await import("./cpus.ts")).cpus,
   governor: async () => (await import("./governor.ts")).governor,
   service: async () => (await import("./service.ts")).service,

@@ -17,7 +17,8 @@ const INTERRUPTS = ["SIGTERM", "SIGINT", "SIGHUP"] as const satisfies readonly D
 export async function runCommand(command: Command): Promise<CommandResult> {
   const startedMs = performance.now();
   // Before the program starts: a signal that came in between would leave it behind.
-  using cut = cutter(command.timeoutMs);
+  const cut = cutter(command.timeoutMs);
+  using _cut = cut;
   const child = spawn(command);
   if (typeof child === "string") {
     return { end: { kind: "not-started", reason: child }, stdout: "", stdoutIsUtf8: true, stderr: "", durationMs: 0 };
@@ -54,7 +55,8 @@ function spawn(command: Command): Deno.ChildProcess | string {
   }
 }
 
-function commandEnd(status: Deno.CommandStatus): CommandEnd {
+/** How a program ended that ended by itself. */
+export function commandEnd(status: Deno.CommandStatus): CommandEnd {
   return status.signal === null ? { kind: "exited", code: status.code } : { kind: "signalled", signal: status.signal };
 }
 

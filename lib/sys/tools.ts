@@ -8,7 +8,9 @@ export const TOOLS = {
   dd: "/usr/bin/dd",
   find: "/usr/bin/find",
   head: "/usr/bin/head",
+  ip: "/usr/sbin/ip",
   modprobe: "/usr/sbin/modprobe",
+  resolvectl: "/usr/bin/resolvectl",
   systemctl: "/usr/bin/systemctl",
   systemdRun: "/usr/bin/systemd-run",
 } as const;

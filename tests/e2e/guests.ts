@@ -7,13 +7,17 @@ import type { Node } from "./node.ts";
 /** The password of every VNC server here: it must be found nowhere else. */
 export const VNC_PASSWORD = "s3cr3tpw";
 
-/** What a QEMU domain can have beside its 32 MiB. */
+/** What a QEMU domain can have beside the least. */
 export interface QemuOptions {
   /** The network its interface is in. */
   readonly network?: string;
   readonly uuid?: string;
   /** The raw file that is its disk. */
   readonly disk?: string;
+  /** Instead of its 32 MiB. */
+  readonly memoryMib?: number;
+  /** Its memory stands on huge pages of this size. */
+  readonly hugepagesKib?: number;
   /** The address its VNC server listens on, with a password. */
   readonly vnc?: string;
 }
@@ -29,9 +33,12 @@ export function qemuDomain(name: string, options: QemuOptions = {}): string {
   const network = options.network === undefined
     ? ""
     : `<interface type='network'><source network='${options.network}'/></interface>`;
+  const backing = options.hugepagesKib === undefined
+    ? ""
+    : `<memoryBacking><hugepages><page size='${options.hugepagesKib}' unit='KiB'/></hugepages></memoryBacking>`;
   return `<domain type='qemu'>
   <name>${name}</name>${options.uuid === undefined ? "" : `<uuid>${options.uuid}</uuid>`}
-  <memory unit='MiB'>32</memory>
+  <memory unit='MiB'>${options.memoryMib ?? 32}</memory>${backing}
   <vcpu>1</vcpu>
   <os><type arch='x86_64' machine='pc'>hvm</type></os>
   <features><acpi/></features>
@@ -44,21 +51,27 @@ export function qemuDomain(name: string, options: QemuOptions = {}): string {
 `;
 }
 
-const INIT = "<init>/bin/sh</init><initarg>-c</initarg><initarg>trap exit TERM; sleep 100000 &amp; wait</initarg>";
+/** What a container can have beside its 64 MiB. */
+export interface LxcOptions {
+  readonly network?: string;
+  readonly uuid?: string;
+  /** What its shell does; without, it waits to be told to end (process 1 ignores SIGTERM unless it asks for it). */
+  readonly init?: string;
+}
 
-/**
- * A container that waits to be told to end (process 1 ignores SIGTERM unless it asks for it); `root` comes from
- * {@linkcode makeContainerRoot}.
- */
-export function lxcDomain(name: string, root: string, options: { readonly network?: string } = {}): string {
+const WAIT = "trap exit TERM; sleep 100000 &amp; wait";
+
+/** A container that is one shell; `root` comes from {@linkcode makeContainerRoot}. */
+export function lxcDomain(name: string, root: string, options: LxcOptions = {}): string {
   const network = options.network === undefined
     ? ""
     : `<interface type='network'><source network='${options.network}'/></interface>`;
   return `<domain type='lxc'>
-  <name>${name}</name>
+  <name>${name}</name>${options.uuid === undefined ? "" : `<uuid>${options.uuid}</uuid>`}
   <memory unit='MiB'>64</memory>
   <vcpu>1</vcpu>
-  <os><type arch='x86_64'>exe</type>${INIT}</os>
+  <os><type arch='x86_64'>exe</type>
+    <init>/bin/sh</init><initarg>-c</initarg><initarg>${options.init ?? WAIT}</initarg></os>
   <devices>
     <filesystem type='mount' accessmode='passthrough'><source dir='${root}'/><target dir='/'/></filesystem>
     ${network}
