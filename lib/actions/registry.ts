@@ -4,8 +4,15 @@
  */
 import { denySchema } from "./deny.ts";
 import { editSchema } from "./edit.ts";
+import { pciSchema } from "./pci.ts";
 import { runSchema } from "./run.ts";
 import { sysctlSchema } from "./sysctl.ts";
 
 /** The schema of each action, made when rules are read. */
-export const actionSchemas = { deny: denySchema, edit: editSchema, run: runSchema, sysctl: sysctlSchema } as const;
+export const actionSchemas = {
+  deny: denySchema,
+  edit: editSchema,
+  pci: pciSchema,
+  run: runSchema,
+  sysctl: sysctlSchema,
+} as const;

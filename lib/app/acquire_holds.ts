@@ -63,7 +63,7 @@ export async function checkHolds(holds: readonly Hold[], holding: Holding): Prom
   for (const [order, hold] of holds.entries()) {
     const { resource, demand, rule, action, lifetime } = hold;
     const wish = { resource, demand, rule, action, lifetime, order, holder, daemon: ledger.daemon };
-    const ready = await readyWish(wish, sys);
+    const ready = await readyWish(wish, holds, sys);
     const reason = ready.kind === "refused"
       ? ready.reason
       : await conflictOf(ready, checked.map((one) => one.ready), { sys, notes: ledger.notes });

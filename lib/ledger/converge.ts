@@ -205,6 +205,7 @@ function goalOf(
 ): Goal {
   if (held.length > 0) return kind.wanted(noted.original, held);
   const isOurs = kind.restores === "difference" || sameValue(actual, noted.original) ||
+    kind.isOurs?.(noted, actual) ||
     [noted.written, noted.pending].some((value) => value !== undefined && sameValue(value, actual));
   return isOurs ? { kind: "value", value: noted.original } : { kind: "left" };
 }

@@ -25,6 +25,12 @@ export async function acquire(ready: Ready, work: Work): Promise<Acquired> {
   const { sys, notes } = work;
   const { folder, record } = ready;
   const { key } = record;
+  // Without the lock: it may wait for others.
+  const refused = await ready.resource.clear?.(record.demand, work.deadlineMs, sys);
+  if (refused !== undefined) {
+    const { reason, hint } = refused;
+    return { ready, filed: undefined, converged: { key, end: "failed", problem: reason, hint } };
+  }
   makeResourceFolder(folder, sys);
   const lock = await waitForLock(resourceFolder(folder).lock, work.deadlineMs, sys);
   if (lock === undefined) {

@@ -51,10 +51,23 @@ export interface PciDemand {
   /** `0000:01:00.0` */
   readonly address: string;
   readonly driver: string;
-  /** What is done about programs that use the device. */
+  /** What is done about those who use the device. */
   readonly holders: "fail" | "wait" | "stop";
+  /** So long they have to go. */
+  readonly timeoutMs: number;
   /** libvirt itself takes the device from the host and gives it back. */
   readonly managed: boolean;
+  /** The UUID of the guest: a device goes to one at a time. */
+  readonly guest: string;
+  /** All devices of the action: nobody uses any of them before the first is touched. */
+  readonly together: readonly string[];
+}
+
+/** Text consoles that show on PCI devices, and the firmware's framebuffers there: switched off. */
+export interface ConsoleDemand {
+  readonly devices: readonly string[];
+  /** Which they are, once the host was asked. */
+  readonly off: readonly string[];
 }
 
 /** A program that is run once, and one that undoes it. */
@@ -79,6 +92,7 @@ export interface Demands {
   readonly cpus: CpusDemand;
   readonly governor: GovernorDemand;
   readonly hugepages: HugepagesDemand;
+  readonly console: ConsoleDemand;
   readonly pci: PciDemand;
   readonly process: ProcessDemand;
   readonly command: CommandDemand;
@@ -98,9 +112,10 @@ export const RESOURCE_ORDER = {
   cpus: 3,
   governor: 4,
   hugepages: 5,
-  pci: 6,
-  process: 7,
-  command: 8,
+  console: 6,
+  pci: 7,
+  process: 8,
+  command: 9,
 } as const satisfies Record<ResourceName, number>;
 
 /** A demand with the kind of resource it is for. */

@@ -6,6 +6,8 @@ import type { ResourceName } from "../plan/demand.ts";
 import type { Resource } from "./resource.ts";
 
 const LOADERS: Partial<Record<ResourceName, () => Promise<Resource>>> = {
+  console: async () => (await import("./console.ts")).console,
+  pci: async () => (await import("./pci.ts")).pci,
   sysctl: async () => (await import("./sysctl.ts")).sysctl,
 };
 

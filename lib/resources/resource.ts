@@ -4,7 +4,7 @@
  * @module
  */
 import * as v from "valibot";
-import type { ResourceName } from "../plan/demand.ts";
+import type { AnyDemand, ResourceName } from "../plan/demand.ts";
 import type { Sys } from "../sys/sys.ts";
 import type { Tool } from "../sys/tools.ts";
 
@@ -83,14 +83,27 @@ export interface ResourceSpec<Demand, Value> {
   readonly unlocked?: true;
   /** The programs it needs on the host. A demand is refused where one is missing. */
   readonly tools: readonly Tool[];
-  /** Finds the resource of a demand, puts the demand in normal form, and checks all that can be checked before. */
-  resolve(demand: Demand, sys: Sys): Promise<Resolution<Demand>>;
+  /**
+   * Finds the resource of a demand, puts the demand in normal form, and checks all that can be checked before. `plan`: all
+   * that is acquired with it, for what only stands together.
+   */
+  resolve(demand: Demand, sys: Sys, plan?: readonly AnyDemand[]): Promise<Resolution<Demand>>;
+  /**
+   * Clears the way for a demand, once, when it is acquired: waits for others to go, or makes them. Nothing of it is kept,
+   * and nothing can put it back.
+   */
+  clear?(demand: Demand, deadlineMs: number, sys: Sys): Promise<Refused | undefined>;
   /** What the host says now. */
   read(key: string, sys: Sys, noted: Noted<Value> | undefined): Promise<Reading<Value>>;
   /** What it shall be while these hold it: at least one. Pure. */
   wanted(original: Value, held: readonly Held<Demand>[]): Wanted<Value>;
   /** The original, moved by what others changed: what stands is neither what we wrote nor what we were about to. Pure. */
   rebase?(noted: Noted<Value>, actual: Value): Value;
+  /**
+   * Whether what stands is ours to put back. Without it: where it is what we wrote, or were about to. A kind that writes in
+   * several steps knows what stands between them. Pure.
+   */
+  isOurs?(noted: Noted<Value>, actual: Value): boolean;
   /** Makes the change. */
   write(change: Change<Value>, sys: Sys): Promise<WriteEnd<Value>>;
   /** A value, for people. */
@@ -114,7 +127,7 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     written: data.written === undefined ? undefined : value(data.written),
     pending: data.pending === undefined ? undefined : value(data.pending),
   });
-  const { rebase } = spec;
+  const { clear, rebase, isOurs } = spec;
   return {
     name: spec.name,
     demand: spec.demand,
@@ -122,11 +135,15 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     restores: spec.restores,
     tools: spec.tools,
     ...(spec.unlocked === undefined ? {} : { unlocked: spec.unlocked }),
-    resolve: (data, sys) => spec.resolve(demand(data), sys),
+    resolve: (data, sys, plan) => spec.resolve(demand(data), sys, plan),
+    ...(clear === undefined
+      ? {}
+      : { clear: (data, deadlineMs, sys) => clear.call(spec, demand(data), deadlineMs, sys) }),
     read: (key, sys, data) => spec.read(key, sys, data === undefined ? undefined : noted(data)),
     wanted: (original, held) =>
       spec.wanted(value(original), held.map((one) => ({ who: one.who, demand: demand(one.demand) }))),
     ...(rebase === undefined ? {} : { rebase: (data, actual) => rebase.call(spec, noted(data), value(actual)) }),
+    ...(isOurs === undefined ? {} : { isOurs: (data, actual) => isOurs.call(spec, noted(data), value(actual)) }),
     write: (change, sys) =>
       spec.write(
         { ...change, from: value(change.from), to: value(change.to), noted: noted(change.noted) },

@@ -83,7 +83,8 @@ function ddReason(stderr: string): string {
 
 async function list(folder: string): Promise<ReadonlyMap<string, string | undefined> | undefined> {
   const { end, stdout } = await runTool(
-    [TOOLS.find, folder, "-maxdepth", "1", "-mindepth", "1", "-printf", "%f\\0%l\\0"],
+    // -H: a device's folder is a link where people look for it.
+    [TOOLS.find, "-H", folder, "-maxdepth", "1", "-mindepth", "1", "-printf", "%f\\0%l\\0"],
   );
   if (stdout === "" && !(end.kind === "exited" && end.code === 0)) return undefined;
   const entries = new Map<string, string | undefined>();

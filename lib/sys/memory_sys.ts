@@ -3,6 +3,7 @@
  * react like a kernel; tests against the real one do that.
  * @module
  */
+import type { Opener } from "./kernel.ts";
 import { memoryKernel, type Reactions } from "./memory_kernel.ts";
 import type { Command, CommandEnd, CommandResult, FileFacts, Input, Sys } from "./sys.ts";
 
@@ -30,6 +31,8 @@ export interface MemoryHost {
   readonly failing?: Readonly<Record<string, string>>;
   /** How the kernel's files react to writes, by path. */
   readonly reactions?: Reactions;
+  /** What programs have open; a test may move it. */
+  readonly openers?: readonly Opener[];
   /** Lock files that another process holds. */
   readonly locked?: ReadonlySet<string>;
   /** The files of a host that goes on living between programs; `files` then counts for nothing. */
@@ -74,7 +77,7 @@ export function memorySys(host: MemoryHost = {}): MemorySys {
     clock,
     parent,
     killed,
-    kernel: memoryKernel(nodes, host.reactions ?? {}),
+    kernel: memoryKernel(nodes, host.reactions ?? {}, host.openers ?? []),
     ppid: () => parent.pid,
     lock: (path) => memoryLock(path, held),
     sleep: (durationMs) => {

@@ -8,6 +8,7 @@ export const TOOLS = {
   dd: "/usr/bin/dd",
   find: "/usr/bin/find",
   head: "/usr/bin/head",
+  kill: "/usr/bin/kill",
   modprobe: "/usr/sbin/modprobe",
   systemctl: "/usr/bin/systemctl",
   systemdRun: "/usr/bin/systemd-run",
