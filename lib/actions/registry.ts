@@ -5,6 +5,8 @@
 import { denySchema } from "./deny.ts";
 import { editSchema } from "./edit.ts";
 import { pciSchema } from "./pci.ts";
+import { hugepagesSchema } from "./hugepages.ts";
+import { modulesSchema } from "./modules.ts";
 import { runSchema } from "./run.ts";
 import { sysctlSchema } from "./sysctl.ts";
 
@@ -14,5 +16,7 @@ export const actionSchemas = {
   edit: editSchema,
   pci: pciSchema,
   run: runSchema,
+  hugepages: hugepagesSchema,
+  modules: modulesSchema,
   sysctl: sysctlSchema,
 } as const;

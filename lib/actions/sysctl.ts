@@ -6,13 +6,24 @@ import * as v from "valibot";
 import type { Action } from "./action.ts";
 import { holdAction, type Part } from "./hold.ts";
 
+/** What is written there is a program that the kernel runs as root. */
+const PROGRAM_KEYS: readonly string[] = [
+  "kernel/core_pattern",
+  "kernel/hotplug",
+  "kernel/modprobe",
+  "kernel/poweroff_cmd",
+];
+const PROGRAM_FOLDER = "fs/binfmt_misc/";
+const NO_PROGRAM = "another key: the value of this one names a program that nobody has checked and the kernel runs";
+
 const VALUE = "a text, a whole number, true or false";
 
 /** The configuration of `sysctl`, as a schema. */
 export function sysctlSchema(): v.GenericSchema<unknown, Action> {
   const name = v.pipe(
     v.string(),
-    v.regex(/^[A-Za-z0-9_-]+([./][A-Za-z0-9_:@*-]+)+$/, 'a key such as "vm.swappiness"'),
+    v.regex(/^[A-Za-z0-9_][A-Za-z0-9_-]*([./][A-Za-z0-9_:@-]+)+$/, 'a key such as "vm.swappiness"'),
+    v.check((key) => !namesProgram(key), NO_PROGRAM),
   );
   const value = v.union([
     v.pipe(v.string(VALUE), v.regex(/^[^\0\n]+$/, "a text on one line")),
@@ -24,6 +35,11 @@ export function sysctlSchema(): v.GenericSchema<unknown, Action> {
     v.check((table) => Object.keys(table).length > 0, 'at least one key, such as "vm.swappiness"'),
     v.transform((table) => sysctl(Object.entries(table).map(([key, given]) => part(key, given)))),
   );
+}
+
+function namesProgram(key: string): boolean {
+  const name = kernelName(key);
+  return PROGRAM_KEYS.includes(name) || name.startsWith(PROGRAM_FOLDER);
 }
 
 function part(key: string, given: string | number | boolean): Part {

@@ -35,11 +35,8 @@ interface Page {
  */
 export function hugepageDemands(domain: XmlElement): readonly HugepageDemand[] {
   const modules = memoryModules(domain);
-  const cells = numaCells(domain);
-  const pages = wantedPages(domain, cells.length > 0);
-  const parts = cells.length > 0
-    ? cells.map(({ id, memoryBytes }) => ({ cell: id, memoryBytes }))
-    : [{ cell: undefined, memoryBytes: withoutModules(domain, modules) }];
+  const parts = ownMemory(domain, modules);
+  const pages = wantedPages(domain, numaCells(domain).length > 0);
   const demands: HugepageDemand[] = [];
   for (const part of parts) {
     const page = pageFor(pages, part.cell);
@@ -50,6 +47,29 @@ export function hugepageDemands(domain: XmlElement): readonly HugepageDemand[] {
     if (demand !== undefined) demands.push(demand);
   }
   return demands;
+}
+
+/** All of a guest's memory, in the parts that can come from different nodes of the host: as if it asked for huge pages. */
+export function wholeMemory(domain: XmlElement): readonly HugepageDemand[] {
+  const modules = memoryModules(domain);
+  // The others are files, or memory that the host sets apart.
+  const ofHost = modules.filter(({ model }) => model === "dimm" || model === "virtio-mem");
+  const parts = [
+    ...ownMemory(domain, modules),
+    ...ofHost.map(({ cell, sizeBytes }) => ({ cell, memoryBytes: sizeBytes })),
+  ];
+  return parts.map((part) => ({ ...part, pageBytes: undefined, binding: numaBinding(domain, part.cell) }));
+}
+
+/** The memory that a guest begins with, by its cells. */
+function ownMemory(
+  domain: XmlElement,
+  modules: readonly MemoryModule[],
+): readonly Pick<HugepageDemand, "cell" | "memoryBytes">[] {
+  const cells = numaCells(domain);
+  return cells.length > 0
+    ? cells.map(({ id, memoryBytes }) => ({ cell: id, memoryBytes }))
+    : [{ cell: undefined, memoryBytes: withoutModules(domain, modules) }];
 }
 
 function wantedPages(domain: XmlElement, hasCells: boolean): readonly Page[] {

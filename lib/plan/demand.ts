@@ -11,8 +11,17 @@ export type { Lifetime };
 export interface HugepagesDemand {
   /** In KiB; `"default"` for the host's default size. */
   readonly sizeKib: number | "default";
-  /** How many pages on which node of the host; without a node they are spread over all. */
-  readonly parts: readonly { readonly node: number | undefined; readonly pages: number }[];
+  readonly parts: readonly HugepagesPart[];
+}
+
+/** Huge pages that come from the same nodes of the host. */
+export interface HugepagesPart {
+  /** Spread over these nodes; over all where none is named. Once the host was asked, it is one at most. */
+  readonly nodes: readonly number[];
+  /** So many pages; or pages for so much memory, rounded up. */
+  readonly amount:
+    | { readonly unit: "pages"; readonly pages: number }
+    | { readonly unit: "memory"; readonly bytes: number };
 }
 
 /** One key below `/proc/sys`. */
@@ -102,12 +111,12 @@ export interface Demands {
 export type ResourceName = keyof Demands;
 
 /**
- * The order in which kinds are acquired; they are released in reverse. What others need comes first: a module before
- * the device it drives, a service that holds a device before the device.
+ * The order in which kinds are acquired; they are released in reverse. What others need comes first: a service that is
+ * stopped lets a module go, a module is there before the device it drives.
  */
 export const RESOURCE_ORDER = {
-  module: 0,
-  service: 1,
+  service: 0,
+  module: 1,
   sysctl: 2,
   cpus: 3,
   governor: 4,

@@ -8,6 +8,8 @@ import type { Resource } from "./resource.ts";
 const LOADERS: Partial<Record<ResourceName, () => Promise<Resource>>> = {
   console: async () => (await import("./console.ts")).console,
   pci: async () => (await import("./pci.ts")).pci,
+  hugepages: async () => (await import("./hugepages.ts")).hugepages,
+  module: async () => (await import("./module.ts")).module,
   sysctl: async () => (await import("./sysctl.ts")).sysctl,
 };
 

@@ -15,7 +15,7 @@ export type KernelWrite =
 export interface Kernel {
   /** What files hold, by path; a file that is not there, or cannot be read, is missing in the answer. */
   read(paths: readonly string[]): Promise<ReadonlyMap<string, string>>;
-  /** Writes a file that is there, in one piece. */
+  /** Writes a file that is there, in one piece. An empty text only opens it: may it be written? */
   write(path: string, text: string, timeoutMs: number): Promise<KernelWrite>;
   /** What a folder holds: each name, with where it leads if it is a link. `undefined` when there is no such folder. */
   list(folder: string): Promise<ReadonlyMap<string, string | undefined> | undefined>;

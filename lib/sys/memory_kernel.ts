@@ -5,6 +5,9 @@
 import type { Kernel, KernelWrite, Opener } from "./kernel.ts";
 import type { MemoryNode } from "./memory_sys.ts";
 
+/** The kernel holds even root to the modes of its own files. */
+const [OWNER_READS, OWNER_WRITES] = [0o400, 0o200];
+
 /** The host's files by path, for a reaction to change. */
 export type Nodes = Map<string, MemoryNode>;
 
@@ -24,7 +27,7 @@ export function memoryKernel(nodes: Nodes, reactions: Reactions, held: readonly 
       Promise.resolve(
         new Map(paths.flatMap((path) => {
           const node = nodes.get(path);
-          return node?.kind === "file" ? [[path, node.text]] : [];
+          return node?.kind === "file" && (node.mode & OWNER_READS) !== 0 ? [[path, node.text]] : [];
         })),
       ),
     write: (path, text) => Promise.resolve(write(path, text, { nodes, reactions })),
@@ -43,6 +46,8 @@ function write(
 ): KernelWrite {
   const node = nodes.get(path);
   if (node === undefined) return { kind: "refused", reason: "No such file or directory" };
+  if ((node.mode & OWNER_WRITES) === 0) return { kind: "refused", reason: "Permission denied" };
+  if (text === "") return { kind: "written" };
   const after = reactions[path]?.(text, nodes) ?? text;
   if (typeof after !== "string") return after;
   nodes.set(path, { ...node, text: after });

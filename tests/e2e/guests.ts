@@ -7,13 +7,17 @@ import type { Node } from "./node.ts";
 /** The password of every VNC server here: it must be found nowhere else. */
 export const VNC_PASSWORD = "s3cr3tpw";
 
-/** What a QEMU domain can have beside its 32 MiB. */
+/** What a QEMU domain can have beside the least. */
 export interface QemuOptions {
   /** The network its interface is in. */
   readonly network?: string;
   readonly uuid?: string;
   /** The raw file that is its disk. */
   readonly disk?: string;
+  /** Instead of its 32 MiB. */
+  readonly memoryMib?: number;
+  /** Its memory stands on huge pages of this size. */
+  readonly hugepagesKib?: number;
   /** The address its VNC server listens on, with a password. */
   readonly vnc?: string;
 }
@@ -29,9 +33,12 @@ export function qemuDomain(name: string, options: QemuOptions = {}): string {
   const network = options.network === undefined
     ? ""
     : `<interface type='network'><source network='${options.network}'/></interface>`;
+  const backing = options.hugepagesKib === undefined
+    ? ""
+    : `<memoryBacking><hugepages><page size='${options.hugepagesKib}' unit='KiB'/></hugepages></memoryBacking>`;
   return `<domain type='qemu'>
   <name>${name}</name>${options.uuid === undefined ? "" : `<uuid>${options.uuid}</uuid>`}
-  <memory unit='MiB'>32</memory>
+  <memory unit='MiB'>${options.memoryMib ?? 32}</memory>${backing}
   <vcpu>1</vcpu>
   <os><type arch='x86_64' machine='pc'>hvm</type></os>
   <features><acpi/></features>

@@ -113,6 +113,13 @@ floor_node() {
       echo "+$controller" >/sys/fs/cgroup/cgroup.subtree_control
     done
   fi
+  # A guest takes its huge pages from a mount of their size, which libvirt looks for when it starts.
+  for size in /sys/kernel/mm/hugepages/hugepages-*kB; do
+    [ -d "$size" ] || continue
+    size=${size##*-} && size=${size%kB}K
+    mkdir -p "/run/hugepages/$size"
+    mount -t hugetlbfs -o "pagesize=$size" hugetlbfs "/run/hugepages/$size"
+  done
   ip link set lo up
   hostname "$name"
 

@@ -1,0 +1,133 @@
+/**
+ * `hugepages = { size = "2M" }`: huge pages that are there while a guest lives, as many as its memory takes.
+ * @module
+ */
+import * as v from "valibot";
+import type { HookCall } from "../libvirt/call.ts";
+import { type HugepageDemand, hugepageDemands, wholeMemory } from "../libvirt/hugepages.ts";
+import { numaBinding } from "../libvirt/numa.ts";
+import type { HugepagesDemand, HugepagesPart } from "../plan/demand.ts";
+import type { OnError } from "../plan/intent.ts";
+import { pageSizeText, parsePageSize } from "../plan/page_size.ts";
+import type { XmlElement } from "../xml/tree.ts";
+import type { Action, Misfit, Place } from "./action.ts";
+import { holdAction, onErrorEntry, type Part, type Parts } from "./hold.ts";
+import { tableSchema } from "./table_schema.ts";
+
+const KIB = 1024;
+const PAGES_MAX = 2 ** 31 - 1;
+const SIZE = '"2M", "1G", "default" or another size of huge pages, such as "64K"';
+/** What a guest calls a huge page of this size is ordinary memory. */
+const ORDINARY_PAGE_BYTES = 4 * KIB;
+
+interface Config {
+  readonly sizeKib: HugepagesDemand["sizeKib"] | undefined;
+  readonly pages: number | undefined;
+  readonly onError: OnError | undefined;
+}
+
+/** The configuration of `hugepages`, as a schema. */
+export function hugepagesSchema(): v.GenericSchema<unknown, Action> {
+  const count = `a whole number of pages, from 1 to ${PAGES_MAX}`;
+  return v.pipe(
+    tableSchema({
+      size: v.optional(sizeSchema()),
+      pages: v.optional(
+        v.pipe(v.number(count), v.integer(count), v.minValue(1, count), v.maxValue(PAGES_MAX, count)),
+      ),
+      on_error: onErrorEntry(),
+    }, 'a table, such as { size = "2M" }'),
+    v.transform(({ size, pages, on_error }) => hugepages({ sizeKib: size, pages, onError: on_error })),
+  );
+}
+
+function sizeSchema(): v.GenericSchema<unknown, HugepagesDemand["sizeKib"]> {
+  return v.pipe(
+    v.string(SIZE),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      const sizeKib = dataset.value === "default" ? dataset.value : parsePageSize(dataset.value);
+      if (sizeKib !== undefined) return sizeKib;
+      addIssue({ message: SIZE });
+      return NEVER;
+    }),
+  );
+}
+
+function hugepages(config: Config): Action {
+  return holdAction({
+    kind: "hugepages",
+    lasts: "domain",
+    whiles: ["guest"],
+    looksAtDocument: true,
+    onError: config.onError,
+    misfits: (_rule, places) => misfits(places),
+    parts: (_rule, call) => partsOf(config, call),
+  });
+}
+
+function misfits(places: readonly Place[]): readonly Misfit[] {
+  if (places.some(({ driver }) => driver.name !== "libxl")) return [];
+  return [{
+    path: [],
+    found: "hugepages of libxl",
+    expected: "another driver: Xen's guests take nothing of this kernel",
+  }];
+}
+
+function partsOf(config: Config, call: HookCall): Parts {
+  const domain = call.xml().root;
+  return config.pages === undefined ? ofMemory(config, domain) : [ofPages(config.pages, config, domain)];
+}
+
+/** So many pages, from where all of the guest's memory shall come from. */
+function ofPages(pages: number, { sizeKib }: Config, domain: XmlElement): Part {
+  const nodes = numaBinding(domain, undefined)?.hostNodes ?? [];
+  const [asked] = askedOf(domain);
+  return makePart(sizeKib ?? sizeOf(asked), [{ nodes, amount: { unit: "pages", pages } }]);
+}
+
+/** What the guest takes of huge pages; all of its memory where it does not ask for any itself. */
+function ofMemory({ sizeKib }: Config, domain: XmlElement): Parts {
+  const asked = askedOf(domain);
+  const fitting = asked.filter((one) =>
+    sizeKib === undefined || one.pageBytes === undefined || sizeOf(one) === sizeKib
+  );
+  if (asked.length > 0 && fitting.length === 0) {
+    const sizes = [...new Set(asked.map((one) => pageSizeText(sizeOf(one))))].join(" and ");
+    const given = pageSizeText(sizeKib ?? "default");
+    return { problem: `the guest takes huge pages of ${sizes}, and the rule gives ${given}` };
+  }
+  const taken = asked.length === 0 ? wholeMemory(domain) : fitting;
+  if (taken.some(({ memoryBytes }) => memoryBytes === undefined)) {
+    return { problem: "the guest's XML does not say how much memory it takes" };
+  }
+  const bySize = Map.groupBy(taken, (one) => one.pageBytes === undefined ? sizeKib ?? "default" : sizeOf(one));
+  return [...bySize].map(([size, ones]) => makePart(size, ones.map(memoryPart)));
+}
+
+function askedOf(domain: XmlElement): readonly HugepageDemand[] {
+  return hugepageDemands(domain).filter(({ pageBytes }) => pageBytes !== ORDINARY_PAGE_BYTES);
+}
+
+function memoryPart({ memoryBytes = 0, binding }: HugepageDemand): HugepagesPart {
+  return { nodes: binding?.hostNodes ?? [], amount: { unit: "memory", bytes: memoryBytes } };
+}
+
+function sizeOf(demand: HugepageDemand | undefined): HugepagesDemand["sizeKib"] {
+  return demand?.pageBytes === undefined ? "default" : demand.pageBytes / KIB;
+}
+
+function makePart(sizeKib: HugepagesDemand["sizeKib"], parts: readonly HugepagesPart[]): Part {
+  return { resource: "hugepages", demand: { sizeKib, parts }, text: partText(sizeKib, parts) };
+}
+
+/** `huge pages of 2M: 1024 MiB on node 0 and 1024 MiB on node 1` */
+function partText(sizeKib: HugepagesDemand["sizeKib"], parts: readonly HugepagesPart[]): string {
+  const amounts = parts.map(({ nodes, amount }) => {
+    const count = amount.unit === "pages"
+      ? `${amount.pages} ${amount.pages === 1 ? "page" : "pages"}`
+      : `${Math.ceil(amount.bytes / KIB / KIB)} MiB`;
+    return nodes.length === 0 ? count : `${count} on ${nodes.length === 1 ? "node" : "nodes"} ${nodes.join(", ")}`;
+  });
+  return `huge pages of ${pageSizeText(sizeKib)}: ${amounts.join(" and ")}`;
+}

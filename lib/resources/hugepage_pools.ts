@@ -1,0 +1,115 @@
+/**
+ * The kernel's pools of huge pages: one for each size and node of the host, or one for the whole host where the kernel
+ * knows no nodes.
+ * @module
+ */
+import type { Kernel } from "../sys/kernel.ts";
+import { type Pages, WHOLE_HOST } from "./hugepage_count.ts";
+
+const NODES_FOLDER = "/sys/devices/system/node";
+const SIZES_FOLDER = "/sys/kernel/mm/hugepages";
+const MEMINFO = "/proc/meminfo";
+
+type Reader = Pick<Kernel, "read" | "list">;
+
+/** The files of pools, by node. */
+type PoolFolders = Readonly<Record<string, string>>;
+
+async function poolFolders(sizeKib: number, kernel: Reader): Promise<PoolFolders> {
+  const name = `hugepages-${sizeKib}kB`;
+  const nodes = await nodesOf(kernel);
+  if (nodes.length === 0) return { [WHOLE_HOST]: `${SIZES_FOLDER}/${name}` };
+  return Object.fromEntries(nodes.map((node) => [node, `${NODES_FOLDER}/node${node}/hugepages/${name}`]));
+}
+
+async function nodesOf(kernel: Reader): Promise<readonly string[]> {
+  const names = await kernel.list(NODES_FOLDER) ?? new Map();
+  return [...names.keys()].flatMap((name) => /^node(\d+)$/.exec(name)?.[1] ?? []);
+}
+
+/** The file that sets a pool's size. */
+export async function poolFiles(sizeKib: number, kernel: Reader): Promise<Readonly<Record<string, string>>> {
+  const folders = await poolFolders(sizeKib, kernel);
+  return Object.fromEntries(Object.entries(folders).map(([node, folder]) => [node, `${folder}/nr_hugepages`]));
+}
+
+/**
+ * The pages in each pool; `undefined` where there is no pool of this size. Surplus pages do not count: they are of no pool,
+ * the kernel frees them as soon as nobody uses them. A node without memory has no pool.
+ */
+export async function readPages(sizeKib: number, kernel: Reader): Promise<Pages | undefined> {
+  const folders = Object.entries(await poolFolders(sizeKib, kernel));
+  const files = await kernel.read(
+    folders.flatMap(([, folder]) => [`${folder}/nr_hugepages`, `${folder}/surplus_hugepages`]),
+  );
+  const pages = folders.flatMap(([node, folder]) => {
+    const all = numberIn(files.get(`${folder}/nr_hugepages`));
+    if (all === undefined) return [];
+    return [[node, all - (numberIn(files.get(`${folder}/surplus_hugepages`)) ?? 0)] as const];
+  });
+  return pages.length === 0 ? undefined : Object.fromEntries(pages);
+}
+
+/** How the pages of one size are used, over all nodes. */
+export interface PoolUse {
+  /** In use, or promised to a process. */
+  readonly used: number;
+  /** In use beyond what the pools hold: the kernel frees them as soon as they are not. */
+  readonly surplus: number;
+}
+
+/** How the pages of one size are used. */
+export async function readUse(sizeKib: number, kernel: Reader): Promise<PoolUse> {
+  const folder = `${SIZES_FOLDER}/hugepages-${sizeKib}kB`;
+  const names = ["nr_hugepages", "free_hugepages", "resv_hugepages", "surplus_hugepages"] as const;
+  const files = await kernel.read(names.map((name) => `${folder}/${name}`));
+  const [all = 0, free = 0, promised = 0, surplus = 0] = names.map((name) => numberIn(files.get(`${folder}/${name}`)));
+  return { used: all - free + promised, surplus };
+}
+
+/** What the host has, before huge pages are asked for. */
+export interface HostMemory {
+  /** The sizes of huge pages that the kernel offers, in KiB. */
+  readonly sizesKib: readonly number[];
+  readonly defaultSizeKib: number | undefined;
+  /** What could be had without swapping. */
+  readonly availableKib: number;
+  /** The same by node; the whole host's where there are none. */
+  readonly byNodeKib: Readonly<Record<string, number>>;
+}
+
+/** Asks what the host has. */
+export async function readHostMemory(kernel: Reader): Promise<HostMemory> {
+  const nodes = await nodesOf(kernel);
+  const nodeFile = (node: string): string => `${NODES_FOLDER}/node${node}/meminfo`;
+  const files = await kernel.read([MEMINFO, ...nodes.map(nodeFile)]);
+  const meminfo = files.get(MEMINFO) ?? "";
+  const availableKib = kibIn(meminfo, "MemAvailable") ?? kibIn(meminfo, "MemFree") ?? 0;
+  const byNode = nodes.map((node) => [node, nodeAvailableKib(files.get(nodeFile(node)) ?? "")] as const);
+  const sizes = await kernel.list(SIZES_FOLDER) ?? new Map();
+  return {
+    sizesKib: [...sizes.keys()].flatMap((name) => numberIn(/^hugepages-(\d+)kB$/.exec(name)?.[1]) ?? [])
+      .sort((a, b) => a - b),
+    defaultSizeKib: kibIn(meminfo, "Hugepagesize"),
+    availableKib,
+    byNodeKib: nodes.length === 0 ? { [WHOLE_HOST]: availableKib } : Object.fromEntries(byNode),
+  };
+}
+
+/** A node tells nothing like `MemAvailable`: what is free, and what caches of files give back. */
+function nodeAvailableKib(meminfo: string): number {
+  const names = ["MemFree", "Active(file)", "Inactive(file)", "SReclaimable"] as const;
+  return names.reduce((sum, name) => sum + (kibIn(meminfo, name) ?? 0), 0);
+}
+
+/** `MemFree:  24419892 kB`, or `Node 0 MemFree:  24419892 kB`. */
+function kibIn(meminfo: string, name: string): number | undefined {
+  const line = meminfo.split("\n").map((text) => text.replace(/^Node \d+ /, "")).find((text) =>
+    text.startsWith(`${name}:`)
+  );
+  return numberIn(line?.replace(/^[^:]*:|kB$/g, ""));
+}
+
+function numberIn(text: string | undefined): number | undefined {
+  return text !== undefined && /^\s*\d+\s*$/.test(text) ? Number(text) : undefined;
+}
