@@ -47,16 +47,17 @@ const STAGES = {
     counts: true,
   },
   e2e: { name: "end to end (real libvirtd)", args: ["test", "-A", ...LOCKED, "--no-check", "tests/e2e"], counts: true },
+  systemd: { name: "systemd (nspawn)", args: ["test", "-A", ...LOCKED, "--no-check", "tests/systemd"], counts: true },
 } as const satisfies Record<string, Stage>;
 
-const { format, lint, check, unit, build, buildTests, golden, examples, install, e2e } = STAGES;
+const { format, lint, check, unit, build, buildTests, golden, examples, install, e2e, systemd } = STAGES;
 
 /** What each word on the command line runs. */
 const RUNS: Readonly<Record<string, readonly Stage[]>> = {
-  all: [format, lint, check, unit, build, buildTests, golden, examples, install, e2e],
+  all: [format, lint, check, unit, build, buildTests, golden, examples, install, e2e, systemd],
   ok: [format, lint, check, unit],
   unit: [unit],
-  e2e: [build, e2e],
+  e2e: [build, e2e, systemd],
 };
 
 interface Result extends Counts {

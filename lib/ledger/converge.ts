@@ -243,7 +243,7 @@ async function write(
     note: (pending) => saveState(folder, situation, { ...noted, pending }, work),
   }, sys);
   if (kind.unlocked) held.lock = await lockAgain(folder, work);
-  if (end.kind === "stands") return { value: end.value };
+  if (end.kind === "stands") return { value: end.value, ...(end.note === undefined ? {} : { problem: end.note }) };
   const reading = await kind.read(key, sys, { ...noted, pending: goal });
   const value = reading.kind === "value" ? reading.value : actual;
   if (end.kind === "failed" || end.kind === "stuck") {
@@ -289,6 +289,9 @@ function settle(
   const change = sameValue(actual, after.value)
     ? {}
     : { change: { from: kind.describe(actual), to: kind.describe(after.value) } };
-  if (isDone) return { key, end: isLast ? "restored" : "changed", ...change };
+  if (isDone) {
+    const noted = after.problem === undefined ? {} : { problem: after.problem };
+    return { key, end: isLast ? "restored" : "changed", ...change, ...noted };
+  }
   return { key, end: after.end, ...change, problem: after.problem ?? "", hint: after.hint };
 }

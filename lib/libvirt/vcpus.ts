@@ -61,6 +61,19 @@ export function iothreadPins(domain: XmlElement): readonly CpuPin[] {
   return readPins(childElements(descend(domain, "cputune"), "iothreadpin"), "iothread");
 }
 
+/**
+ * The CPUs of the host that the guest's work is pinned to, in ascending order: its virtual CPUs', each by `vcpupin` or all
+ * that have none by `vcpu/@cpuset`, and its I/O threads'. What of the guest is neither (the emulator) is housekeeping and
+ * does not count. Everywhere; empty for a guest that is pinned nowhere.
+ */
+export function pinnedHostCpus(domain: XmlElement): readonly number[] {
+  const pins = vcpuPins(domain);
+  const vcpus = domainVcpus(domain);
+  const others = vcpus !== undefined && pins.length < vcpus.count ? vcpus.hostCpus ?? [] : [];
+  const all = [...pins, ...iothreadPins(domain)].flatMap((pin) => pin.hostCpus);
+  return [...new Set([...all, ...others])].sort((a, b) => a - b);
+}
+
 /** `/domain/iothreads`: how many I/O threads the guest has, since 1.2.8. Everywhere; qemu only. */
 export function iothreadCount(domain: XmlElement): number {
   return parseDecimal(descendText(domain, "iothreads")) ?? 0;

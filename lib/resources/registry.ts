@@ -10,6 +10,9 @@ const LOADERS: Partial<Record<ResourceName, () => Promise<Resource>>> = {
   pci: async () => (await import("./pci.ts")).pci,
   hugepages: async () => (await import("./hugepages.ts")).hugepages,
   module: async () => (await import("./module.ts")).module,
+  cpus: async () => (await import("./cpus.ts")).cpus,
+  governor: async () => (await import("./governor.ts")).governor,
+  service: async () => (await import("./service.ts")).service,
   sysctl: async () => (await import("./sysctl.ts")).sysctl,
 };
 

@@ -61,10 +61,13 @@ export interface Change<Value> {
   note(pending: Value): void;
 }
 
-/** What came of a write. `stands`: it is done, and this is what stands, where reading could not tell. */
+/**
+ * What came of a write. `stands`: it is done, and this is what stands, where reading could not tell. A note says why that
+ * is not what was meant, and nobody's fault.
+ */
 export type WriteEnd<Value> =
   | { readonly kind: "written" }
-  | { readonly kind: "stands"; readonly value: Value }
+  | { readonly kind: "stands"; readonly value: Value; readonly note?: string }
   | { readonly kind: "failed"; readonly reason: string; readonly hint?: string | undefined }
   /** The kernel does not come back from it. */
   | { readonly kind: "stuck"; readonly reason: string };

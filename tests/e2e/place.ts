@@ -41,7 +41,7 @@ export function pathOutside(place: Place, inside: string): string {
 
 /** Runs a command in the node, killed after `timeoutMs` (exit code 137); any exit code is an answer. */
 export async function runInside(place: Place, argv: readonly string[], timeoutMs: number): Promise<Ended> {
-  const namespaces = ["-t", place.pid, "-m", "-n", "-u", "-i", "-p", "-C", "--wd=/"];
+  const namespaces = ["-t", place.pid, "-m", "-n", "-u", "-i", "-p", "-C"];
   const start = performance.now();
   const output = await new Deno.Command("nsenter", {
     args: [...namespaces, "--", "timeout", "-s", "KILL", String(timeoutMs / 1000), ...argv],

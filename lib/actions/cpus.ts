@@ -1,0 +1,78 @@
+/**
+ * `cpus = { isolate = true, governor = "performance" }`: CPUs that a guest has for itself while it lives.
+ * @module
+ */
+import * as v from "valibot";
+import type { HookCall } from "../libvirt/call.ts";
+import { pinnedHostCpus } from "../libvirt/vcpus.ts";
+import { formatCpuSet, parseCpuSet } from "../plan/cpu_set.ts";
+import type { OnError } from "../plan/intent.ts";
+import type { Action } from "./action.ts";
+import { holdAction, onErrorEntry, type Part, type Parts } from "./hold.ts";
+import { tableSchema } from "./table_schema.ts";
+
+const SET = 'true, or a set of CPUs such as "2-5,8"';
+const GOVERNOR = 'the name of a governor, such as "performance"';
+
+interface CpusConfig {
+  readonly isolate?: true | readonly number[] | undefined;
+  readonly governor?: string | undefined;
+  readonly on_error?: OnError | undefined;
+}
+
+/** The configuration of `cpus`, as a schema. */
+export function cpusSchema(): v.GenericSchema<unknown, Action> {
+  const set = v.pipe(
+    v.string(SET),
+    v.check((text) => parseCpuSet(text) !== undefined, SET),
+    v.transform((text) => parseCpuSet(text) ?? []),
+  );
+  return v.pipe(
+    tableSchema({
+      isolate: v.optional(v.union([v.literal(true, SET), set], SET)),
+      governor: v.optional(v.pipe(v.string(GOVERNOR), v.regex(/^[a-z][a-z_]*$/, GOVERNOR))),
+      on_error: onErrorEntry(),
+    }, 'a table such as { isolate = true, governor = "performance" }'),
+    v.check(({ isolate, governor }) => isolate !== undefined || governor !== undefined, "isolate, governor or both"),
+    v.transform(cpus),
+  );
+}
+
+function cpus(config: CpusConfig): Action {
+  return holdAction({
+    kind: "cpus",
+    lasts: "domain",
+    whiles: ["guest"],
+    looksAtDocument: !isNamed(config.isolate),
+    onError: config.on_error,
+    parts: (_rule, call) => parts(config, call),
+  });
+}
+
+function isNamed(isolate: CpusConfig["isolate"]): isolate is readonly number[] {
+  return isolate !== undefined && isolate !== true;
+}
+
+function parts({ isolate, governor }: CpusConfig, call: HookCall): Parts {
+  const set = isNamed(isolate) ? isolate : pinnedHostCpus(call.xml().root);
+  if (set.length === 0) {
+    return {
+      problem:
+        'the guest pins no virtual CPU and no I/O thread, so nothing says which CPUs are meant: pin them (<vcpupin> in <cputune>), or name them (isolate = "2-5")',
+    };
+  }
+  const isolated: readonly Part[] = isolate === undefined ? [] : [{
+    resource: "cpus",
+    demand: { cpus: set },
+    text: `CPUs ${formatCpuSet(set)} kept free of the host's own programs`,
+  }];
+  if (governor === undefined) return isolated;
+  return [
+    ...isolated,
+    ...set.map((cpu): Part => ({
+      resource: "governor",
+      demand: { cpu, governor },
+      text: `governor ${governor} on CPU ${cpu}`,
+    })),
+  ];
+}

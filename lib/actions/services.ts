@@ -1,0 +1,76 @@
+/**
+ * `services = { stop = ["display-manager"], start = ["recorder"] }`: units of systemd, stopped or started while somebody
+ * lives.
+ * @module
+ */
+import * as v from "valibot";
+import type { OnError } from "../plan/intent.ts";
+import { whyUntouchable } from "../plan/untouchable_units.ts";
+import type { Action } from "./action.ts";
+import { holdAction, onErrorEntry, type Part } from "./hold.ts";
+import { oneOrMany, tableSchema } from "./table_schema.ts";
+
+const UNIT = 'the name of a unit, such as "display-manager" or "backup.timer", without fillings';
+const SUFFIXES = ["service", "socket", "timer", "path", "target", "mount", "automount", "swap"] as const;
+const NAME_LENGTH_MAX = 255;
+
+interface ServicesConfig {
+  readonly stop?: readonly string[] | undefined;
+  readonly start?: readonly string[] | undefined;
+  readonly on_error?: OnError | undefined;
+}
+
+/** The configuration of `services`, as a schema. */
+export function servicesSchema(): v.GenericSchema<unknown, Action> {
+  return v.pipe(
+    tableSchema({
+      stop: v.optional(oneOrMany(unitSchema)),
+      start: v.optional(oneOrMany(unitSchema)),
+      on_error: onErrorEntry(),
+    }, 'a table such as { stop = ["display-manager"] }'),
+    v.check(({ stop = [], start = [] }) => stop.length + start.length > 0, "stop, start or both"),
+    v.check(({ stop = [], start = [] }) => {
+      const all = [...stop, ...start];
+      return new Set(all).size === all.length;
+    }, "each unit once"),
+    v.transform(services),
+  );
+}
+
+function unitSchema(): v.GenericSchema<unknown, string> {
+  return v.pipe(
+    v.string(UNIT),
+    v.regex(/^[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\@-]*$/, UNIT),
+    // A template is no unit before its instance has a name.
+    v.check((name) => !/@\.[a-z]+$/.test(unitName(name)) && unitName(name).length <= NAME_LENGTH_MAX, UNIT),
+    v.check(
+      (name) => whyUntouchable(unitName(name)) === undefined,
+      ({ input }) => whyUntouchable(unitName(input)) ?? UNIT,
+    ),
+    v.transform(unitName),
+  );
+}
+
+/** As systemctl reads names: without the suffix of a kind of unit, a service is meant. */
+function unitName(name: string): string {
+  return SUFFIXES.some((suffix) => name.endsWith(`.${suffix}`)) ? name : `${name}.service`;
+}
+
+function services({ stop = [], start = [], on_error }: ServicesConfig): Action {
+  const parts: readonly Part[] = [
+    ...stop.map((unit): Part => ({
+      resource: "service",
+      demand: { unit, state: "inactive" },
+      text: `${unit} stopped`,
+    })),
+    ...start.map((unit): Part => ({ resource: "service", demand: { unit, state: "active" }, text: `${unit} running` })),
+  ];
+  return holdAction({
+    kind: "services",
+    lasts: "domain",
+    whiles: ["guest", "network", "port"],
+    looksAtDocument: false,
+    onError: on_error,
+    parts: () => parts,
+  });
+}

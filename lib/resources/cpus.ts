@@ -1,0 +1,86 @@
+/**
+ * The CPUs that the host's own programs may use: one resource, from which every holder takes its CPUs. systemd's groups are
+ * set through systemd, which would else set them back; without systemd the kernel's groups are set themselves.
+ * @module
+ */
+import * as v from "valibot";
+import { formatCpuSet } from "../plan/cpu_set.ts";
+import type { CpusDemand } from "../plan/demand.ts";
+import type { Sys } from "../sys/sys.ts";
+import { listCgroups, writeCgroups } from "./cpus_cgroup.ts";
+import { showShares, writeShares } from "./cpus_systemd.ts";
+import {
+  describeCpus,
+  type HostCpus,
+  hostCpusSchema,
+  membersOf,
+  normalCpus,
+  rebasedCpus,
+  wantedCpus,
+} from "./host_cpus.ts";
+import { type Refused, type Resolution, resource } from "./resource.ts";
+import { isSystemdHost } from "./systemd.ts";
+
+const KEY = "cpus";
+const ONLINE = "/sys/devices/system/cpu/online";
+
+/** Where the kernel says which controllers groups of version 2 have: alone, and beside version 1. */
+const CONTROLLERS = ["/sys/fs/cgroup/cgroup.controllers", "/sys/fs/cgroup/unified/cgroup.controllers"] as const;
+
+/** The kind. */
+export const cpus = resource<CpusDemand, HostCpus>({
+  name: "cpus",
+  demand: v.object({ cpus: v.array(v.number()) }),
+  value: hostCpusSchema,
+  restores: "difference",
+  tools: [],
+  resolve,
+  read: async (_key, sys) => {
+    const found = await readHost(sys);
+    return "kind" in found ? { kind: "unreadable", reason: found.reason } : { kind: "value", value: found };
+  },
+  wanted: wantedCpus,
+  rebase: rebasedCpus,
+  write: (change, sys) => change.to.by === "systemd" ? writeShares(change, sys) : writeCgroups(change, sys),
+  describe: describeCpus,
+});
+
+async function resolve(demand: CpusDemand, sys: Sys): Promise<Resolution<CpusDemand>> {
+  const host = await readHost(sys);
+  if ("kind" in host) return host;
+  const online = membersOf(host.online);
+  const missing = demand.cpus.filter((cpu) => !online.includes(cpu));
+  if (missing.length > 0) {
+    return { kind: "refused", reason: `CPUs ${formatCpuSet(missing)} are not online: this host has ${host.online}` };
+  }
+  const resolved = { kind: "resolved", key: KEY, demand } as const;
+  const note = configuredNote(host);
+  return note === undefined ? resolved : { ...resolved, note };
+}
+
+/** What an administrator's own files say is merged into ours, or stands above it, whenever systemd reads its files. */
+function configuredNote({ by, shares }: HostCpus): string | undefined {
+  if (by !== "systemd") return undefined;
+  const names = Object.entries(shares).filter(([, { cpus: own, dropIn }]) => own !== "" && dropIn === null);
+  if (names.length === 0) return undefined;
+  const units = names.map(([name]) => name).join(", ");
+  return `AllowedCPUs of ${units} comes from a file of this host's own: after a "systemctl daemon-reload" it counts again until "virt-hooks reconcile"`;
+}
+
+async function readHost(sys: Sys): Promise<HostCpus | Refused> {
+  const facts = await sys.kernel.read([ONLINE, ...CONTROLLERS]);
+  const online = normalCpus(facts.get(ONLINE) ?? "");
+  if (online === "") return { kind: "refused", reason: `${ONLINE} cannot be read` };
+  const hasController = CONTROLLERS.some((path) => facts.get(path)?.trim().split(/\s+/).includes("cpuset"));
+  if (!hasController) {
+    const reason = "the cpuset controller of cgroup version 2 is not there, so no program can be kept off a CPU";
+    return {
+      kind: "refused",
+      reason,
+      hint: "boot with systemd.unified_cgroup_hierarchy=1 (and without cgroup_disable=)",
+    };
+  }
+  const shares = isSystemdHost(sys) ? await showShares(sys) : await listCgroups(sys);
+  if ("kind" in shares) return shares;
+  return { by: isSystemdHost(sys) ? "systemd" : "cgroup", online, shares: shares.shares };
+}

@@ -1,0 +1,168 @@
+/**
+ * Units that are stopped or started while a guest lives, on a host in memory whose systemd answers as the real one does.
+ * @module
+ */
+import { assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { dyingSys } from "../support/dying_sys.ts";
+import { type LedgerHost, ledgerHost } from "../support/ledger_host.ts";
+import { type MemorySystemd, memorySystemd, type MemoryUnit, SYSTEMD_FILES } from "../support/memory_systemd.ts";
+
+const OTHER = { name: "db-1", uuid: "99999999-2222-4333-8444-555555555555" };
+
+function rule(services: string, domain = "*", name = "r"): string {
+  return `[[rule]]\nname = "${name}"\nwhen = { domain = "${domain}" }\nservices = ${services}\n`;
+}
+
+function systemdHost(
+  rules: string,
+  units: Readonly<Record<string, MemoryUnit>>,
+): { readonly host: LedgerHost; readonly systemd: MemorySystemd } {
+  const systemd = memorySystemd(units);
+  return { systemd, host: ledgerHost(rules, { programs: systemd.programs, files: SYSTEMD_FILES }) };
+}
+
+const STOP = rule('{ stop = ["gdm"] }');
+
+Deno.test("what runs is stopped while a guest lives, and started again", async () => {
+  const { host, systemd } = systemdHost(STOP, { "gdm.service": { active: "active" } });
+  const prepared = await host.call("qemu", "prepare");
+  assertEquals([prepared.code, prepared.stderr], [0, ""]);
+  await host.call("qemu", "release");
+  assertEquals([systemd.deeds, host.ledgerFiles()], [["stop gdm.service", "start gdm.service"], []]);
+});
+
+for (const active of ["inactive", "failed"]) {
+  Deno.test(`what was ${active} before is not started afterwards`, async () => {
+    const { host, systemd } = systemdHost(STOP, { "gdm.service": { active } });
+    await host.call("qemu", "prepare");
+    await host.call("qemu", "release");
+    assertEquals([systemd.deeds, host.ledgerFiles()], [[], []]);
+  });
+}
+
+Deno.test("of two guests the last one starts a unit again", async () => {
+  const { host, systemd } = systemdHost(STOP, { "gdm.service": { active: "active" } });
+  await host.call("qemu", "prepare");
+  await host.call("qemu", "prepare", OTHER);
+  await host.call("qemu", "release");
+  assertEquals(systemd.deeds, ["stop gdm.service"]);
+  await host.call("qemu", "release", OTHER);
+  assertEquals(systemd.deeds, ["stop gdm.service", "start gdm.service"]);
+});
+
+Deno.test("who wants a unit running and who wants it stopped are both named", async () => {
+  const rules = rule('{ stop = ["gdm"] }', "web-1", "quiet") + rule('{ start = ["gdm"] }', "db-1", "loud");
+  const { host, systemd } = systemdHost(rules, { "gdm.service": { active: "active" } });
+  await host.call("qemu", "prepare");
+  const refused = await host.call("qemu", "prepare", OTHER);
+  assertEquals([refused.code, systemd.deeds], [4, ["stop gdm.service"]]);
+  assertStringIncludes(
+    refused.stderr,
+    'guest "web-1" (rule "quiet") wants stopped, guest "db-1" (rule "loud") wants running',
+  );
+});
+
+Deno.test("a unit has one name, whatever a rule calls it", async () => {
+  const rules = rule('{ stop = ["display-manager"] }', "web-1", "quiet") + rule('{ start = ["gdm"] }', "db-1", "loud");
+  const { host } = systemdHost(rules, {
+    "gdm.service": { active: "active" },
+    "display-manager.service": { active: "active", id: "gdm.service" },
+  });
+  await host.call("qemu", "prepare");
+  assertEquals((await host.call("qemu", "prepare", OTHER)).code, 4);
+});
+
+Deno.test("a slow stop is waited for", async () => {
+  const { host, systemd } = systemdHost(STOP, {
+    "gdm.service": { active: "active", stopLooks: 5 },
+  });
+  const prepared = await host.call("qemu", "prepare");
+  assertEquals([prepared.stderr, systemd.units.get("gdm.service")?.active], ["", "inactive"]);
+});
+
+Deno.test("a stop that takes longer than the call has is a failure, and the unit is started again", async () => {
+  const { host, systemd } = systemdHost(STOP, { "gdm.service": { active: "active", stopLooks: 2000 } });
+  const refused = await host.call("qemu", "prepare");
+  assertEquals([refused.code, systemd.deeds], [4, ["stop gdm.service", "start gdm.service"]]);
+  assertStringIncludes(refused.stderr, "cannot hold gdm.service stopped: it is still stopping when time is up");
+});
+
+Deno.test("a unit that a killed hook left stopping is started again", async () => {
+  const { host, systemd } = systemdHost(STOP, { "gdm.service": { active: "active" } });
+  await host.call("qemu", "prepare", {}, (sys) => dyingSys(sys, () => systemd.deeds.length > 0));
+  systemd.units.set("gdm.service", { active: "deactivating" });
+  await host.call("qemu", "release");
+  assertEquals([systemd.deeds, host.ledgerFiles()], [["stop gdm.service", "start gdm.service"], []]);
+});
+
+Deno.test("a stop that systemd has only queued is not taken for a running unit", async () => {
+  const { host, systemd } = systemdHost(STOP, { "gdm.service": { active: "active" } });
+  await host.call("qemu", "prepare");
+  systemd.units.set("gdm.service", { active: "active", job: 7 });
+  await host.call("qemu", "release");
+  assertEquals(systemd.deeds, ["stop gdm.service", "start gdm.service"]);
+});
+
+Deno.test("when the host shuts down a unit is not started again, and that is said", async () => {
+  const { host, systemd } = systemdHost(STOP, { "gdm.service": { active: "active" } });
+  await host.call("qemu", "prepare");
+  systemd.answers.set("start", { code: 4, stderr: "Transaction for gdm.service/start is destructive" });
+  systemd.answers.set("is-system-running", { code: 1, stdout: "stopping\n" });
+  const released = await host.call("qemu", "release");
+  assertEquals([released.code, host.ledgerFiles()], [0, []]);
+  assertStringIncludes(released.stderr, "not started again, as the host is shutting down");
+});
+
+Deno.test("a start that is refused while the host runs stays in the ledger", async () => {
+  const { host, systemd } = systemdHost(STOP, { "gdm.service": { active: "active" } });
+  await host.call("qemu", "prepare");
+  systemd.answers.set("start", { code: 4, stderr: "Unit gdm.service is masked." });
+  systemd.answers.set("is-system-running", { code: 0, stdout: "running\n" });
+  const released = await host.call("qemu", "release");
+  assertEquals(released.code, 0);
+  assertStringIncludes(released.stderr, "Unit gdm.service is masked.");
+  assertEquals(host.ledgerFiles().length, 1);
+});
+
+Deno.test("a socket that can start a stopped unit again is noted", async () => {
+  const { host } = systemdHost(STOP, {
+    "gdm.service": { active: "active", triggeredBy: "gdm.socket gdm.timer" },
+    "gdm.socket": { active: "active" },
+    "gdm.timer": { active: "inactive" },
+  });
+  const prepared = await host.call("qemu", "prepare");
+  assertStringIncludes(
+    JSON.stringify(prepared.history),
+    "gdm.service is stopped, but gdm.socket can start it again: stop that too",
+  );
+});
+
+const REFUSED = [
+  { name: "a unit that systemd does not know", unit: undefined, told: "systemd knows no unit gdm.service" },
+  {
+    name: "an alias of libvirt's own",
+    unit: { active: "active", id: "libvirtd.service" },
+    told: "gdm.service is libvirtd.service, and a rule may touch no unit of libvirt's own",
+  },
+];
+for (const { name, unit, told } of REFUSED) {
+  Deno.test(`services are refused when planned: ${name}`, async () => {
+    const { host, systemd } = systemdHost(STOP, unit === undefined ? {} : { "gdm.service": unit });
+    const refused = await host.call("qemu", "prepare");
+    assertEquals([refused.code, systemd.deeds], [4, []]);
+    assertStringIncludes(refused.stderr, told);
+  });
+}
+
+Deno.test("a masked unit cannot be started, and that is told before anything is done", async () => {
+  const { host } = systemdHost(rule('{ start = ["gdm"] }'), { "gdm.service": { active: "inactive", load: "masked" } });
+  const refused = await host.call("qemu", "prepare");
+  assertStringIncludes(refused.stderr, "gdm.service is masked, so it cannot be started");
+});
+
+Deno.test("without systemd there are no services", async () => {
+  const host = ledgerHost(STOP, { programs: memorySystemd().programs });
+  const refused = await host.call("qemu", "prepare");
+  assertEquals(refused.code, 4);
+  assertStringIncludes(refused.stderr, "this host is not run by systemd");
+});
