@@ -14,6 +14,7 @@ DROP_IN=50-virt-hooks
 RULES_FILE=/etc/virt-hooks/rules.toml
 RECORD_DIR=/var/lib/virt-hooks/install
 RECORD_FILE=$RECORD_DIR/record
+LEDGER_DIR=/run/virt-hooks/ledger
 RECORD_HEAD='# virt-hooks install record, format 1: what install.sh made. Do not edit.'
 START_LIMIT_SECONDS=20
 NEWLINE='
@@ -953,6 +954,17 @@ advise_reload() {
   fi
 }
 
+# Without hooks nobody would put back what guests hold.
+require_nothing_held() {
+  for file in "$DESTDIR$LEDGER_DIR"/resources/*/state.json "$DESTDIR$LEDGER_DIR"/resources/*/demands/*.json; do
+    if [ -e "$file" ]; then
+      die "Cannot uninstall: guests or networks still hold something of this host, which only the hooks put back" \
+        "\"virt-hooks status\" shows it; stop them, or give it back with \"virt-hooks release --holder HOLDER\"" \
+        "what no longer matters is forgotten with: rm -r $DESTDIR$LEDGER_DIR"
+    fi
+  done
+}
+
 uninstall_now() {
   if [ -z "$RECORD" ]; then
     say "virt-hooks is not installed: there is no $DESTDIR$RECORD_FILE"
@@ -973,6 +985,7 @@ uninstall_now() {
   COMMITTED=yes
   close_stages
   remove_directories
+  if [ -z "$RECORD_NEXT" ]; then rm -rf "$DESTDIR${LEDGER_DIR%/*}"; fi
   say "Uninstalled. libvirt needs no reload: it looks for each file at every call"
 }
 
@@ -1086,6 +1099,7 @@ install)
   install_now
   ;;
 uninstall)
+  require_nothing_held
   plan_uninstall
   uninstall_now
   ;;

@@ -48,6 +48,11 @@ const STAGES = {
   },
   e2e: { name: "end to end (real libvirtd)", args: ["test", "-A", ...LOCKED, "--no-check", "tests/e2e"], counts: true },
   systemd: { name: "systemd (nspawn)", args: ["test", "-A", ...LOCKED, "--no-check", "tests/systemd"], counts: true },
+  tcg: {
+    name: "passthrough (a guest with an IOMMU)",
+    args: ["test", "-A", ...LOCKED, "--no-check", "tests/tcg"],
+    counts: true,
+  },
 } as const satisfies Record<string, Stage>;
 
 const { format, lint, check, unit, build, buildTests, golden, examples, install, e2e, systemd } = STAGES;

@@ -2,12 +2,15 @@
  * The actions there are, by the key that names them in a rule. One more action is one more row.
  * @module
  */
+import { addressesSchema } from "./addresses.ts";
 import { cpusSchema } from "./cpus.ts";
 import { denySchema } from "./deny.ts";
+import { dnsSchema } from "./dns.ts";
 import { editSchema } from "./edit.ts";
 import { hugepagesSchema } from "./hugepages.ts";
 import { modulesSchema } from "./modules.ts";
 import { pciSchema } from "./pci.ts";
+import { routesSchema } from "./routes.ts";
 import { runSchema } from "./run.ts";
 import { servicesSchema } from "./services.ts";
 import { sysctlSchema } from "./sysctl.ts";
@@ -23,4 +26,7 @@ export const actionSchemas = {
   cpus: cpusSchema,
   hugepages: hugepagesSchema,
   pci: pciSchema,
+  routes: routesSchema,
+  addresses: addressesSchema,
+  dns: dnsSchema,
 } as const;

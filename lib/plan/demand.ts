@@ -3,6 +3,7 @@
  * @module
  */
 import type { Lifetime } from "../libvirt/driver.ts";
+import type { IpFamily } from "./ip_address.ts";
 
 /** How long a demand lasts. */
 export type { Lifetime };
@@ -79,6 +80,37 @@ export interface ConsoleDemand {
   readonly off: readonly string[];
 }
 
+/** A route in one of the host's tables. */
+export interface RouteDemand {
+  readonly family: IpFamily;
+  /** `192.0.2.0/24` */
+  readonly to: string;
+  /** The next hop. */
+  readonly via: string | undefined;
+  /** The device; found by the next hop where it is not given. */
+  readonly dev: string | undefined;
+  /** The next hop is on the device's link, whatever the device's addresses say. */
+  readonly onlink: boolean;
+  readonly metric: number | undefined;
+  /** By number or name: `main`. */
+  readonly table: string;
+}
+
+/** An address of the host on one of its devices. */
+export interface AddressDemand {
+  readonly dev: string;
+  /** `192.0.2.1/24` */
+  readonly address: string;
+}
+
+/** Where names of a domain are asked for. */
+export interface DnsDemand {
+  readonly dev: string;
+  readonly domain: string;
+  /** The server's address. */
+  readonly server: string;
+}
+
 /** A program that is run once, and one that undoes it. */
 export interface CommandDemand {
   readonly argv: readonly [string, ...string[]];
@@ -103,6 +135,9 @@ export interface Demands {
   readonly hugepages: HugepagesDemand;
   readonly console: ConsoleDemand;
   readonly pci: PciDemand;
+  readonly address: AddressDemand;
+  readonly route: RouteDemand;
+  readonly dns: DnsDemand;
   readonly process: ProcessDemand;
   readonly command: CommandDemand;
 }
@@ -123,8 +158,11 @@ export const RESOURCE_ORDER = {
   hugepages: 5,
   console: 6,
   pci: 7,
-  process: 8,
-  command: 9,
+  address: 8,
+  route: 9,
+  dns: 10,
+  process: 11,
+  command: 12,
 } as const satisfies Record<ResourceName, number>;
 
 /** A demand with the kind of resource it is for. */

@@ -13,6 +13,9 @@ const LOADERS: Partial<Record<ResourceName, () => Promise<Resource>>> = {
   cpus: async () => (await import("./cpus.ts")).cpus,
   governor: async () => (await import("./governor.ts")).governor,
   service: async () => (await import("./service.ts")).service,
+  address: async () => (await import("./address.ts")).address,
+  route: async () => (await import("./route.ts")).route,
+  dns: async () => (await import("./dns.ts")).dns,
   sysctl: async () => (await import("./sysctl.ts")).sysctl,
 };
 

@@ -103,8 +103,8 @@ export interface ResourceSpec<Demand, Value> {
   /** The original, moved by what others changed: what stands is neither what we wrote nor what we were about to. Pure. */
   rebase?(noted: Noted<Value>, actual: Value): Value;
   /**
-   * Whether what stands is ours to put back. Without it: where it is what we wrote, or were about to. A kind that writes in
-   * several steps knows what stands between them. Pure.
+   * Whether the original may take the place of what stands, though that is not what we wrote, nor were about to: what
+   * stands between the steps of a write, or is nobody's at all. Pure.
    */
   isOurs?(noted: Noted<Value>, actual: Value): boolean;
   /** Makes the change. */

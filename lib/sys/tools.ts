@@ -9,7 +9,9 @@ export const TOOLS = {
   find: "/usr/bin/find",
   head: "/usr/bin/head",
   kill: "/usr/bin/kill",
+  ip: "/usr/sbin/ip",
   modprobe: "/usr/sbin/modprobe",
+  resolvectl: "/usr/bin/resolvectl",
   systemctl: "/usr/bin/systemctl",
   systemdRun: "/usr/bin/systemd-run",
 } as const;

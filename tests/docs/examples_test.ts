@@ -6,11 +6,16 @@ const ROOT = new URL("../../", import.meta.url);
 
 /** Every page with rules in it, relative to the top. */
 async function pages(): Promise<readonly string[]> {
-  const names = ["README.md"];
-  for await (const entry of Deno.readDir(new URL("docs/", ROOT))) {
-    if (entry.name.endsWith(".md")) names.push(`docs/${entry.name}`);
+  return ["README.md", ...await pagesBelow("docs/")].toSorted();
+}
+
+async function pagesBelow(folder: string): Promise<readonly string[]> {
+  const names: string[] = [];
+  for await (const entry of Deno.readDir(new URL(folder, ROOT))) {
+    if (entry.isDirectory) names.push(...await pagesBelow(`${folder}${entry.name}/`));
+    else if (entry.name.endsWith(".md")) names.push(`${folder}${entry.name}`);
   }
-  return names.toSorted();
+  return names;
 }
 
 function tomlBlocks(text: string): readonly string[] {

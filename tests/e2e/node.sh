@@ -1,7 +1,8 @@
 #!/bin/sh
 # One isolated libvirt host for a test: its own mounts, network, host name, processes and cgroups.
 #
-#   node.sh SCRATCH NAME       start it; it lives until standard input ends, then all in it dies and SCRATCH is removed
+#   node.sh SCRATCH NAME [ROOT]  start it; it lives until standard input ends, then all in it dies and SCRATCH is removed;
+#                              with ROOT, its programs and /etc are those of the system in that folder
 #   node.sh --join COMMAND...  (inside) run COMMAND in the node's own cgroups, as a daemon has to be
 #
 # Three floors, each one a process that waits for the next: the outermost removes the scratch folder, the second makes
@@ -36,9 +37,10 @@ groups_in() {
 floor_scratch() {
   scratch=$1
   name=$2
+  root=${3-}
   trap '' INT TERM HUP # the end of standard input is the one way to end a node, so that nothing is left behind
   status=0
-  unshare --mount sh "$0" --floor-cgroups "$scratch" "$name" || status=$?
+  unshare --mount sh "$0" --floor-cgroups "$scratch" "$name" "$root" || status=$?
   rm -rf --one-file-system "$scratch"
   exit "$status"
 }
@@ -46,6 +48,7 @@ floor_scratch() {
 floor_cgroups() {
   scratch=$1
   name=$2
+  root=$3
   own=virt-hooks-e2e-$$-$name
   mkdir "$scratch/cgroup"
   mount -t tmpfs -o mode=0755 cgroup "$scratch/cgroup"
@@ -60,7 +63,7 @@ floor_cgroups() {
   done
   status=0
   unshare --mount --net --uts --ipc --pid --fork --kill-child \
-    sh "$0" --floor-door "$scratch" "$name" "$own" || status=$?
+    sh "$0" --floor-door "$scratch" "$name" "$own" "$root" || status=$?
   for group in $(groups_in "$scratch/cgroup"); do
     find "$group/$own" -depth -type d -exec rmdir {} +
   done
@@ -72,17 +75,18 @@ floor_door() {
   for group in $(groups_in "$1/cgroup"); do
     echo 0 >"$group/$3/cgroup.procs"
   done
-  exec unshare --cgroup sh "$0" --floor-node "$1" "$2"
+  exec unshare --cgroup sh "$0" --floor-node "$1" "$2" "$4"
 }
 
 floor_node() {
   scratch=$1
   name=$2
+  root=$3
   exec 3<&0 # a shell gives its background children /dev/null as standard input
   read -r pid _ </proc/self/stat # the host's own number, as the host's /proc is still the one mounted
 
   mkdir -p "$scratch/var-lib-libvirt" "$scratch/var-cache-libvirt" "$scratch/var-log" "$scratch/run"
-  cp -a /etc "$scratch/etc"
+  cp -a "$root/etc" "$scratch/etc"
   rm -rf "$scratch/etc/virt-hooks" "$scratch/etc/libvirt/hooks" "$scratch/etc/libvirt/qemu/networks/autostart" \
     "$scratch/etc/libvirt/storage" "$scratch/etc/libvirt/secrets"
   find "$scratch/etc/libvirt/qemu" "$scratch/etc/libvirt/lxc" -name '*.xml' -delete 2>/dev/null || :
@@ -90,6 +94,8 @@ floor_node() {
   mkdir -p "$scratch/etc/virt-hooks/rules.d" "$scratch/etc/virt-hooks/programs" "$scratch/etc/libvirt/hooks"
   cp "$scratch/libvirtd.conf" "$scratch/qemu.conf" "$scratch/lxc.conf" "$scratch/etc/libvirt/"
 
+  # Every program and library lies below /usr, in both systems; this shell goes on with what it has loaded.
+  if [ -n "$root" ]; then mount --bind "$root/usr" /usr; fi
   mount --bind "$scratch/etc" /etc
   mount --bind "$scratch/var-lib-libvirt" /var/lib/libvirt
   mount --bind "$scratch/var-cache-libvirt" /var/cache/libvirt

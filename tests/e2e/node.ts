@@ -138,16 +138,16 @@ function makeNode(place: Place, end: () => Promise<void>): Node {
 }
 
 /**
- * Starts a node, without any libvirt daemon yet. Should this process die, the node ends with it.
+ * Starts a node, without any libvirt daemon yet; with the programs of the system below `root`, if one is given. Should this process die, the node ends with it.
  *
  * @throws {Error} when the namespaces cannot be made; it carries what the shell said.
  */
-export async function startNode(options: { readonly name: string }): Promise<Node> {
+export async function startNode(options: { readonly name: string; readonly root?: string }): Promise<Node> {
   const scratch = await Deno.makeTempDir({ prefix: "virt-hooks-e2e." });
   await Deno.chmod(scratch, 0o755);
   await writeConfiguration(scratch);
   const child = new Deno.Command("sh", {
-    args: [NODE_SH, scratch, options.name],
+    args: [NODE_SH, scratch, options.name, options.root ?? ""],
     stdin: "piped",
     stdout: "null",
     stderr: "piped",

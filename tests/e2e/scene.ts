@@ -5,11 +5,12 @@
  */
 import { type Node, startNode } from "./node.ts";
 import { missingPrerequisites } from "./prerequisites.ts";
+import { chooseFirewall, debian13Problem, OWN, rootOf, type System, SYSTEMS } from "./systems.ts";
 
 /** What a scene's steps get. */
 export interface Scene {
-  /** Starts a node that ends with the scene. */
-  startNode(name: string): Promise<Node>;
+  /** Starts a node that ends with the scene; of this host's own system unless another is asked for. */
+  startNode(name: string, system?: System): Promise<Node>;
   /** Plays one step; the first that fails ends the scene. */
   step(name: string, play: () => Promise<void>): Promise<void>;
 }
@@ -27,9 +28,10 @@ async function tell(node: Node): Promise<string> {
 async function playScene(t: Deno.TestContext, play: (scene: Scene) => Promise<void>): Promise<void> {
   const nodes: Node[] = [];
   const scene: Scene = {
-    startNode: async (name) => {
-      const node = await startNode({ name });
+    startNode: async (name, system = OWN) => {
+      const node = await startNode({ name, root: await rootOf(system) });
       nodes.push(node);
+      await chooseFirewall(node, system);
       return node;
     },
     step: async (name, playStep) => {
@@ -52,8 +54,24 @@ async function playScene(t: Deno.TestContext, play: (scene: Scene) => Promise<vo
   }
 }
 
+/** Registers a scene for each system: as many tests. */
+export function sceneOnSystems(name: string, play: (scene: Scene, system: System) => Promise<void>): void {
+  for (const system of SYSTEMS) {
+    const problem = system.isDebian13 ? debian13Problem() : undefined;
+    register(
+      `${name} (${system.name})`,
+      [...missing, ...(problem === undefined ? [] : [problem])],
+      (own) => play(own, system),
+    );
+  }
+}
+
 /** Registers a scene as a test. */
 export function scene(name: string, play: (scene: Scene) => Promise<void>): void {
+  register(name, missing, play);
+}
+
+function register(name: string, missing: readonly string[], play: (scene: Scene) => Promise<void>): void {
   if (missing.length === 0) {
     Deno.test(name, (t) => playScene(t, play));
     return;

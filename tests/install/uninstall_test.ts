@@ -53,6 +53,23 @@ scenario("leaves a rules file alone that was there before", async ({ destdir, in
   assertEquals(await listTree(destdir), before);
 });
 
+scenario("uninstalls nothing while something is held", async ({ destdir, install }) => {
+  await install(["--drivers", "qemu"]);
+  const ledger = `${destdir}/run/virt-hooks/ledger`;
+  const demand = `${ledger}/resources/0a/demands/h-1-2.json`;
+  await Deno.mkdir(`${ledger}/resources/0a/demands`, { recursive: true });
+  await Deno.writeTextFile(demand, "{}\n");
+  const before = await listTree(destdir);
+  const refused = await install(["--uninstall"]);
+  assertEquals(refused.code, 1);
+  assertStringIncludes(refused.stderr, "Cannot uninstall: guests or networks still hold something of this host");
+  assertStringIncludes(refused.stderr, `rm -r ${ledger}`);
+  assertEquals(await listTree(destdir), before);
+  await Deno.remove(demand);
+  assertEquals((await install(["--uninstall"])).code, 0);
+  assertEquals((await listTree(destdir)).split("\n").filter((line) => line.includes("virt-hooks")), []);
+});
+
 scenario("uninstalls one driver and keeps the others", async ({ destdir, hooks, install }) => {
   await install(["--drivers", "qemu"]);
   const before = await listTree(destdir);

@@ -46,7 +46,7 @@ const MISTAKES = [
     name: "a rule without an action",
     text: rule('when = { on = "prepare" }'),
     told: [
-      "rules.toml:1:3: rule[0]: found no action, expected an action: deny, edit, run, services, modules, sysctl, cpus, hugepages, pci",
+      "rules.toml:1:3: rule[0]: found no action, expected an action: deny, edit, run, services, modules, sysctl, cpus, hugepages, pci, routes, addresses, dns",
     ],
   },
   {
@@ -72,7 +72,7 @@ const MISTAKES = [
     name: "a misspelled key that had to be there, as one mistake",
     text: '[[rule]]\nname = "r"\nwhn = { on = "prepare" }\ndeny = "no"\n',
     told: [
-      'rules.toml:3:1: rule[0].whn: found the key "whn", expected one of the keys: name, when, unless, ns, while, deny, edit, run, services, modules, sysctl, cpus, hugepages, pci; did you mean "when"?',
+      'rules.toml:3:1: rule[0].whn: found the key "whn", expected one of the keys: name, when, unless, ns, while, deny, edit, run, services, modules, sysctl, cpus, hugepages, pci, routes, addresses, dns; did you mean "when"?',
     ],
   },
   {

@@ -1,0 +1,51 @@
+/**
+ * Addresses and prefixes in rules. Where one comes from a filling it must be a single address: what a guest's owner may
+ * write shall not draw a whole network's traffic.
+ * @module
+ */
+import * as v from "valibot";
+import type { HookCall } from "../libvirt/call.ts";
+import { ADDRESS_BITS, type IpAddress, type IpPrefix, parseIpAddress, parseIpPrefix } from "../plan/ip_address.ts";
+import type { RuleContext } from "./action.ts";
+import { fill, hasFilling, type Template, templateSchema } from "./filling.ts";
+
+const ADDRESS = "an IP address";
+const PREFIX = 'an IP address or a network such as "192.0.2.0/24", without bits behind its length';
+
+/** An address, as a schema. */
+export function ipAddressSchema(): v.GenericSchema<unknown, IpAddress> {
+  return v.pipe(
+    v.string(ADDRESS),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      const address = parseIpAddress(dataset.value);
+      if (address !== undefined) return address;
+      addIssue({ message: ADDRESS });
+      return NEVER;
+    }),
+  );
+}
+
+/** A prefix that may hold fillings, as a schema. */
+export function prefixTemplateSchema(): v.GenericSchema<unknown, Template> {
+  return v.pipe(
+    v.string(PREFIX),
+    templateSchema(),
+    v.check((template) => hasFilling(template) || parseIpPrefix(template.text) !== undefined, PREFIX),
+  );
+}
+
+/** The prefix of a template at a call, or why there is none. */
+export function fillPrefix(
+  template: Template,
+  rule: RuleContext,
+  call: HookCall,
+): IpPrefix | { readonly problem: string } {
+  const filled = fill(template, rule, call);
+  if (filled.kind === "unfilled") return { problem: filled.problem };
+  const prefix = parseIpPrefix(filled.text.trim());
+  if (prefix === undefined) return { problem: `"${template.text}" gives "${filled.text}", which is not ${PREFIX}` };
+  if (hasFilling(template) && prefix.length !== ADDRESS_BITS[prefix.family]) {
+    return { problem: `"${template.text}" gives ${prefix.text}: from a filling only a single address is taken` };
+  }
+  return prefix;
+}

@@ -1,0 +1,111 @@
+/**
+ * `routes = [{ to = "203.0.113.7", dev = "virbr1" }]`: routes of the host while a network is active or a guest runs.
+ * @module
+ */
+import * as v from "valibot";
+import type { HookCall } from "../libvirt/call.ts";
+import type { OnError } from "../plan/intent.ts";
+import type { IpAddress } from "../plan/ip_address.ts";
+import type { Action, Misfit, RuleContext } from "./action.ts";
+import { bridgeOf, deviceSchema } from "./device.ts";
+import { fillingMisfits, looksAtDocument, type Template } from "./filling.ts";
+import { holdAction, onErrorEntry, type Parts } from "./hold.ts";
+import { fillPrefix, ipAddressSchema, prefixTemplateSchema } from "./ip_value.ts";
+import { tableSchema } from "./table_schema.ts";
+
+interface RouteConfig {
+  readonly to: Template;
+  readonly via: IpAddress | undefined;
+  readonly dev: string | undefined;
+  readonly onlink: boolean;
+  readonly metric: number | undefined;
+  readonly table: string;
+  readonly onError: OnError | undefined;
+}
+
+const METRIC = "a whole number from 0 to 4294967295";
+const TABLE = 'a routing table, by number or name, such as 100 or "main"';
+
+/** One route, as a schema. */
+export function routesSchema(): v.GenericSchema<unknown, Action> {
+  return v.pipe(
+    tableSchema({
+      to: prefixTemplateSchema(),
+      via: v.optional(ipAddressSchema()),
+      dev: v.optional(deviceSchema()),
+      onlink: v.optional(v.boolean("true or false"), false),
+      metric: v.optional(
+        v.pipe(v.number(METRIC), v.integer(METRIC), v.minValue(0, METRIC), v.maxValue(0xFFFFFFFF, METRIC)),
+      ),
+      table: v.optional(routingTableSchema(), "main"),
+      on_error: onErrorEntry(),
+    }, "a route: a table with to, and via or dev"),
+    v.transform(({ on_error, to, via, dev, onlink, metric, table }) =>
+      routes({ to, via, dev, onlink, metric, table, onError: on_error })
+    ),
+  );
+}
+
+function routingTableSchema(): v.GenericSchema<unknown, string> {
+  const name = v.pipe(v.string(TABLE), v.regex(/^[\w][\w.-]{0,63}$/, TABLE));
+  const number = v.pipe(
+    v.number(TABLE),
+    v.integer(TABLE),
+    v.minValue(1, TABLE),
+    v.maxValue(0xFFFFFFFF, TABLE),
+    v.transform(String),
+  );
+  return v.union([name, number], TABLE);
+}
+
+function routes(config: RouteConfig): Action {
+  const takesBridge = config.via === undefined && config.dev === undefined;
+  return holdAction({
+    kind: "routes",
+    lasts: "running",
+    whiles: ["guest", "network"],
+    looksAtDocument: takesBridge || looksAtDocument(config.to),
+    onError: config.onError,
+    misfits: (rule, places) => [
+      ...fillingMisfits(config.to, { rule, places, path: ["to"] }),
+      ...wayMisfits(config, rule),
+    ],
+    parts: (rule, call) => parts(config, rule, call),
+  });
+}
+
+function wayMisfits({ via, dev, onlink }: RouteConfig, rule: RuleContext): readonly Misfit[] {
+  if (via === undefined && dev === undefined && rule.while !== "network") {
+    return [{
+      path: [],
+      found: "a route without a way",
+      expected: "via or dev (a network's own bridge is the default)",
+    }];
+  }
+  if (onlink && (via === undefined || dev === undefined)) {
+    return [{ path: ["onlink"], found: "onlink", expected: "via and dev beside it" }];
+  }
+  return [];
+}
+
+function parts(config: RouteConfig, rule: RuleContext, call: HookCall): Parts {
+  const { via, onlink, metric, table } = config;
+  const to = fillPrefix(config.to, rule, call);
+  if ("problem" in to) return to;
+  if (via !== undefined && via.family !== to.family) {
+    return { problem: `the next hop ${via.text} and the destination ${to.text} are not of one family` };
+  }
+  const dev = config.dev ?? (via === undefined ? bridgeOf(call) : undefined);
+  if (via === undefined && dev === undefined) return { problem: "the network has no bridge" };
+  const way = [
+    ...(via === undefined ? [] : [`via ${via.text}`]),
+    ...(dev === undefined ? [] : [`dev ${dev}`]),
+    ...(metric === undefined ? [] : [`metric ${metric}`]),
+    ...(table === "main" ? [] : [`table ${table}`]),
+  ];
+  return [{
+    resource: "route",
+    demand: { family: to.family, to: to.text, via: via?.text, dev, onlink, metric, table },
+    text: `route to ${to.text} ${way.join(" ")}`,
+  }];
+}

@@ -1,0 +1,69 @@
+/**
+ * Addresses of the host on its devices, by `ip -json`. An address is there while anybody wants it.
+ * @module
+ */
+import * as v from "valibot";
+import type { AddressDemand } from "../plan/demand.ts";
+import type { Sys } from "../sys/sys.ts";
+import { type Change, type Reading, type Resolution, resource, type WriteEnd } from "./resource.ts";
+import { parseJson } from "./json.ts";
+import { runTool } from "./run_tool.ts";
+
+const TIMEOUT_MS = 3_000;
+
+type Presence = "there" | "not there";
+
+/** The kind. */
+export const address = resource<AddressDemand, Presence>({
+  name: "address",
+  demand: v.object({ dev: v.string(), address: v.string() }),
+  value: v.picklist(["there", "not there"]),
+  restores: "absolute",
+  tools: ["ip"],
+  resolve,
+  read: (key, sys) => read(placeOf(key), sys),
+  wanted: () => ({ kind: "value", value: "there" }),
+  write,
+  describe: (value) => value,
+});
+
+function keyOf({ dev, address }: AddressDemand): string {
+  return `address/${dev}/${address}`;
+}
+
+function placeOf(key: string): AddressDemand {
+  const [, dev = "", ...address] = key.split("/");
+  return { dev, address: address.join("/") };
+}
+
+async function resolve(demand: AddressDemand, sys: Sys): Promise<Resolution<AddressDemand>> {
+  const reading = await read(demand, sys);
+  return reading.kind === "value"
+    ? { kind: "resolved", key: keyOf(demand), demand }
+    : { kind: "refused", reason: reading.reason, hint: "see: ip address" };
+}
+
+const rowsSchema = v.array(
+  v.object({ addr_info: v.array(v.object({ local: v.optional(v.string()), prefixlen: v.number() })) }),
+);
+
+async function read({ dev, address }: AddressDemand, sys: Sys): Promise<Reading<Presence>> {
+  const end = await runTool(["ip", "-json", "address", "show", "dev", dev], { timeoutMs: TIMEOUT_MS }, sys);
+  if (end.kind === "failed" && /does not exist/.test(end.reason)) {
+    return { kind: "gone", reason: `there is no device ${dev}` };
+  }
+  const rows = end.kind === "done" ? parseJson(rowsSchema, end.stdout) : undefined;
+  if (rows === undefined) return { kind: "unreadable", reason: `the addresses of ${dev} cannot be read` };
+  const isThere = rows.some((row) => row.addr_info.some(({ local, prefixlen }) => `${local}/${prefixlen}` === address));
+  return { kind: "value", value: isThere ? "there" : "not there" };
+}
+
+async function write({ key, to }: Change<Presence>, sys: Sys): Promise<WriteEnd<Presence>> {
+  const { dev, address } = placeOf(key);
+  // An IPv6 address would be of no use until the kernel has looked for another host that has it.
+  const how = to === "there"
+    ? ["add", address, "dev", dev, ...(address.includes(":") ? ["nodad"] : [])]
+    : ["del", address, "dev", dev];
+  const end = await runTool(["ip", "address", ...how], { timeoutMs: TIMEOUT_MS }, sys);
+  return end.kind === "done" ? { kind: "written" } : { kind: end.kind, reason: end.reason };
+}

@@ -1,0 +1,89 @@
+/**
+ * Where systemd-resolved asks for the names of a domain: settings of one device.
+ * @module
+ */
+import * as v from "valibot";
+import type { DnsDemand } from "../plan/demand.ts";
+import type { Sys } from "../sys/sys.ts";
+import { type Change, type Reading, type Resolution, resource, type WriteEnd } from "./resource.ts";
+import { runTool, type ToolEnd } from "./run_tool.ts";
+
+const TIMEOUT_MS = 5_000;
+/** There while systemd-resolved runs. */
+const RESOLVED_DIRECTORY = "/run/systemd/resolve";
+const PREFIX = "dns/";
+
+/** What a device has set. */
+const settingsSchema = v.object({ servers: v.array(v.string()), domains: v.array(v.string()) });
+type Settings = v.InferOutput<typeof settingsSchema>;
+
+/** The kind. */
+export const dns = resource<DnsDemand, Settings>({
+  name: "dns",
+  demand: v.object({ dev: v.string(), domain: v.string(), server: v.string() }),
+  value: settingsSchema,
+  restores: "absolute",
+  tools: ["resolvectl"],
+  resolve,
+  read: (key, sys) => read(key.slice(PREFIX.length), sys),
+  wanted: (original, held) => ({
+    kind: "value",
+    value: {
+      servers: united([...original.servers, ...held.map(({ demand }) => demand.server)]),
+      // Names of the domain are asked for there, and none of any other.
+      domains: united([...original.domains, ...held.map(({ demand }) => `~${demand.domain}`)]),
+    },
+  }),
+  write,
+  describe: ({ servers, domains }) =>
+    servers.length + domains.length === 0 ? "nothing" : `${domains.join(" ")} at ${servers.join(" ")}`,
+});
+
+function united(values: readonly string[]): string[] {
+  return [...new Set(values)];
+}
+
+async function resolve(demand: DnsDemand, sys: Sys): Promise<Resolution<DnsDemand>> {
+  if (sys.lstat(RESOLVED_DIRECTORY) === undefined) {
+    const hint = "without it, point your resolver at the network's own address";
+    return { kind: "refused", reason: "systemd-resolved does not run on this host", hint };
+  }
+  const reading = await read(demand.dev, sys);
+  return reading.kind === "value"
+    ? { kind: "resolved", key: `${PREFIX}${demand.dev}`, demand }
+    : { kind: "refused", reason: reading.reason };
+}
+
+async function read(dev: string, sys: Sys): Promise<Reading<Settings>> {
+  const servers = await ask("dns", dev, sys);
+  const domains = await ask("domain", dev, sys);
+  if (servers.kind !== "done") return unread(dev, servers);
+  if (domains.kind !== "done") return unread(dev, domains);
+  return { kind: "value", value: { servers: listed(servers.stdout), domains: listed(domains.stdout) } };
+}
+
+async function ask(what: "dns" | "domain", dev: string, sys: Sys): Promise<ToolEnd> {
+  return await runTool(["resolvectl", what, dev], { timeoutMs: TIMEOUT_MS }, sys);
+}
+
+function unread(dev: string, { reason }: Exclude<ToolEnd, { readonly kind: "done" }>): Reading<Settings> {
+  return /No such device|Failed to resolve interface/.test(reason)
+    ? { kind: "gone", reason: `there is no device ${dev}` }
+    : { kind: "unreadable", reason };
+}
+
+/** `Link 3 (virbr0): ONE TWO`; nothing behind the colon where nothing is set. */
+function listed(text: string): string[] {
+  return text.trim().replace(/^Link \d+ \([^)]*\):/, "").split(/\s+/).filter((word) => word !== "");
+}
+
+/** An empty text sets nothing. */
+async function write({ key, to }: Change<Settings>, sys: Sys): Promise<WriteEnd<Settings>> {
+  const dev = key.slice(PREFIX.length);
+  for (const [what, values] of [["dns", to.servers], ["domain", to.domains]] as const) {
+    const args = values.length === 0 ? [""] : values;
+    const end = await runTool(["resolvectl", what, dev, ...args], { timeoutMs: TIMEOUT_MS }, sys);
+    if (end.kind !== "done") return { kind: end.kind, reason: end.reason };
+  }
+  return { kind: "written" };
+}
