@@ -29,24 +29,30 @@ interface PciChange extends Change<PciState> {
 
 type Problem = Extract<WriteEnd<PciState>, { readonly kind: "failed" | "stuck" }>;
 
-/** Gives a device to a driver: first no other may take it, then its driver lets go, then the new one takes it. */
+/** Gives a device to a driver: no other may take it any more, its driver lets go, and the new one takes it. */
 export async function writePciState(change: PciChange, sys: Sys): Promise<WriteEnd<PciState>> {
-  const { address, from, to } = change;
-  const problem = from.override === to.override ? undefined : await step(
-    { path: PCI_PATHS.override(address), text: `${to.override}\n`, what: `keeping ${address} for a driver` },
-    change,
-    sys,
-  );
-  if (problem !== undefined || from.driver === to.driver) return problem ?? { kind: "written" };
-  return await unbind(change, sys) ?? await bind(change, sys) ?? { kind: "written" };
+  const moves = change.from.driver !== change.to.driver;
+  return (moves ? await waitForVfio(change, sys) : undefined) ??
+    await keep(change, sys) ??
+    (moves ? await unbind(change, sys) ?? await bind(change, sys) : undefined) ??
+    { kind: "written" };
+}
+
+async function keep(change: PciChange, sys: Sys): Promise<Problem | undefined> {
+  const { address, from, to: { override } } = change;
+  if (from.override === override) return undefined;
+  const what = override === "" ? `opening ${address} for any driver` : `keeping ${address} for ${override}`;
+  return await step({ path: PCI_PATHS.override(address), text: `${override}\n`, what }, change, sys);
 }
 
 async function unbind(change: PciChange, sys: Sys): Promise<Problem | undefined> {
   const { address, from: { driver } } = change;
   if (driver === "") return undefined;
-  const what = `taking ${address} from ${driver}`;
-  return await waitForVfio(change, sys) ??
-    await step({ path: PCI_PATHS.unbind(driver), text: address, what }, change, sys);
+  return await step(
+    { path: PCI_PATHS.unbind(driver), text: address, what: `taking ${address} from ${driver}` },
+    change,
+    sys,
+  );
 }
 
 /** The kernel would wait for whoever has the device through VFIO, for ever. */
