@@ -6,6 +6,7 @@
 import type { AnyDemand, PciDemand } from "../plan/demand.ts";
 import type { Sys } from "../sys/sys.ts";
 import { describeUser, type DeviceUser, findUsers } from "./device_users.ts";
+import { type PciDevice, readPciDevice } from "./pci_device.ts";
 import type { Refused } from "./resource.ts";
 import { runTool } from "./run_tool.ts";
 
@@ -20,13 +21,13 @@ const SPARED = /^(systemd|libvirt|virt[a-z]+d$|qemu|init$|dbus)/;
 
 /** Why devices cannot become free, as far as can be told before anything is touched. */
 export async function refuseUsers(
-  demand: PciDemand,
-  plan: readonly AnyDemand[],
+  device: PciDevice,
+  { demand, plan }: { readonly demand: PciDemand; readonly plan: readonly AnyDemand[] },
   sys: Sys,
 ): Promise<Refused | undefined> {
   // Whom a service that is stopped first takes along, nobody knows before.
   const stopsServices = plan.some((one) => one.resource === "service" && one.demand.state === "inactive");
-  const users = await findUsers([demand.address], demand.guest, sys);
+  const users = await findUsers([device], demand.guest, sys);
   const staying = users.filter((user) => user.kind === "console" || !stopsServices);
   return refusal(demand, staying.filter((user) => staysUnder(demand.holders, user)));
 }
@@ -63,7 +64,9 @@ export async function clearDevices(demand: PciDemand, deadlineMs: number, sys: S
   const killMs = startedMs + (untilMs - startedMs) * ASKING_SHARE;
   const signalled = new Set<string>();
   while (true) {
-    const users = (await findUsers(together, guest, sys)).filter((user) => mustGo(holders, user));
+    const devices = await Promise.all(together.map((address) => readPciDevice(address, sys)));
+    const found = await findUsers(devices.filter((device) => device !== undefined), guest, sys);
+    const users = found.filter((user) => mustGo(holders, user));
     if (users.length === 0) return undefined;
     if (sys.elapsedMs() >= untilMs) return refusal(demand, users);
     if (holders === "stop") {

@@ -43,7 +43,7 @@ export const console = resource<ConsoleDemand, Consoles>({
 async function resolve(demand: ConsoleDemand, sys: Sys): Promise<Resolution<ConsoleDemand>> {
   const found = await Promise.all(demand.devices.map(async (address) => {
     const device = await readPciDevice(address, sys);
-    return device === undefined ? [] : await consolesOf(device, sys);
+    return device === undefined ? [] : [...(await consolesOf(device, sys)).keys()];
   }));
   return { kind: "resolved", key: KEY, demand: { ...demand, off: [...new Set(found.flat())].sort() } };
 }

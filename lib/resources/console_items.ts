@@ -64,10 +64,11 @@ async function readFramebuffers(
   return new Map([...on.map((item) => [item, true] as const), ...off.map((item) => [item, false] as const)]);
 }
 
-/** The items that are switched on and show on a device. */
-export async function consolesOf(device: PciDevice, sys: KernelSys): Promise<readonly string[]> {
-  if (!device.hasFramebuffer && !device.isBootDisplay) return [];
-  const on = [...await readConsoles([], sys)].filter(([, isOn]) => isOn).map(([item]) => item);
-  const firmware = device.isBootDisplay ? on.filter((item) => !isTerminal(item)) : [];
-  return device.hasFramebuffer || firmware.length > 0 ? [...firmware, ...on.filter(isTerminal)] : [];
+/** The items that show on a device, and whether they are switched on. */
+export async function consolesOf(device: PciDevice, sys: KernelSys): Promise<ReadonlyMap<string, boolean>> {
+  if (!device.hasFramebuffer && !device.isBootDisplay) return new Map();
+  const all = [...await readConsoles([], sys)];
+  const firmware = device.isBootDisplay ? all.filter(([item]) => !isTerminal(item)) : [];
+  const isShown = device.hasFramebuffer || firmware.length > 0;
+  return new Map(isShown ? [...firmware, ...all.filter(([item]) => isTerminal(item))] : []);
 }

@@ -4,7 +4,7 @@
  */
 import { consolesOf } from "./console_items.ts";
 import { type DeviceNode, readNodes } from "./device_nodes.ts";
-import { type KernelSys, type PciDevice, readPciDevice } from "./pci_device.ts";
+import { type KernelSys, PCI_PATHS, type PciDevice } from "./pci_device.ts";
 
 /** Somebody, or something, that uses a device. */
 export type DeviceUser =
@@ -34,12 +34,10 @@ export function describeUser(user: DeviceUser): string {
 
 /** Finds all users of devices but one guest, whose UUID stands on its program's command line. */
 export async function findUsers(
-  addresses: readonly string[],
+  devices: readonly PciDevice[],
   guest: string,
   sys: KernelSys,
 ): Promise<readonly DeviceUser[]> {
-  const found = await Promise.all(addresses.map((address) => readPciDevice(address, sys)));
-  const devices = found.filter((device) => device !== undefined);
   const nodes = await readNodes(devices, sys);
   return [
     ...await programs(nodes, guest, sys),
@@ -60,7 +58,8 @@ async function programs(nodes: readonly DeviceNode[], guest: string, sys: Kernel
   });
 }
 
-const [MOUNTS, SWAPS, ROUTES] = ["/proc/self/mountinfo", "/proc/swaps", "/proc/net/route"];
+const [MOUNTS, SWAPS] = ["/proc/self/mountinfo", "/proc/swaps"];
+const [ROUTES, ADDRESSES] = ["/proc/net/route", "/proc/net/if_inet6"];
 
 /** The kernel itself has a mounted file system open, and swap, and what a bigger disk is made of. */
 async function storage(nodes: readonly DeviceNode[], sys: KernelSys): Promise<readonly DeviceUser[]> {
@@ -83,26 +82,35 @@ async function storage(nodes: readonly DeviceNode[], sys: KernelSys): Promise<re
 
 /** An interface that the host reaches others through. One that is merely up loses nothing. */
 async function networks(devices: readonly PciDevice[], sys: KernelSys): Promise<readonly DeviceUser[]> {
-  const found = await Promise.all(devices.map(async ({ address }) =>
-    [
-      ...await sys.kernel.list(`/sys/bus/pci/devices/${address}/net`) ?? [],
-    ].map(([name]) => name)
-  ));
-  const names = found.flat();
+  const cards = devices.filter(({ hasInterfaces }) => hasInterfaces);
+  const listed = await Promise.all(cards.map(({ address }) => sys.kernel.list(`${PCI_PATHS.device(address)}/net`)));
+  const names = listed.flatMap((interfaces) => [...interfaces?.keys() ?? []]);
   if (names.length === 0) return [];
-  const routes = ((await sys.kernel.read([ROUTES])).get(ROUTES) ?? "").split("\n").map((line) => line.split("\t")[0]);
+  const texts = await sys.kernel.read([ROUTES, ADDRESSES]);
+  const reached = new Set([...routed(texts.get(ROUTES) ?? ""), ...addressed(texts.get(ADDRESSES) ?? "")]);
   const uses = await Promise.all(names.map(async (name): Promise<readonly DeviceUser[]> => {
     const [, master] = /([^/]+)$/.exec((await sys.kernel.list(`/sys/class/net/${name}`))?.get("master") ?? "") ?? [];
     if (master !== undefined) return [{ kind: "network", name, use: `is a part of ${master}` }];
-    return routes.includes(name) ? [{ kind: "network", name, use: "carries routes of the host" }] : [];
+    return reached.has(name) ? [{ kind: "network", name, use: "carries traffic of the host" }] : [];
   }));
   return uses.flat();
 }
 
+/** Interfaces of IPv4 routes; an address makes one. */
+function routed(table: string): readonly string[] {
+  return table.split("\n").map((line) => line.split("\t")[0] ?? "");
+}
+
+/** Interfaces with IPv6 addresses that are more than the link's own, which every interface has. */
+function addressed(table: string): readonly string[] {
+  const rows = table.split("\n").map((line) => line.trim().split(/\s+/));
+  return rows.flatMap(([, , , scope, , name]) => scope === "00" && name !== undefined ? [name] : []);
+}
+
 async function consoles(devices: readonly PciDevice[], sys: KernelSys): Promise<readonly DeviceUser[]> {
   const found = await Promise.all(devices.map(async (device): Promise<readonly DeviceUser[]> => {
-    const items = await consolesOf(device, sys);
-    return items.map((name) => ({ kind: "console", name, address: device.address }));
+    const on = [...await consolesOf(device, sys)].filter(([, isOn]) => isOn);
+    return on.map(([name]) => ({ kind: "console", name, address: device.address }));
   }));
   return found.flat();
 }

@@ -70,7 +70,7 @@ async function resolve(
   const together = new Set(plan.flatMap((one) => one.resource === "pci" ? [one.demand.address] : []));
   const refused = (isVfio(driver) ? await refuseGroup(device, together, sys) : undefined) ??
     (managed ? undefined : await refuseDriver(driver, plan, sys)) ??
-    await refuseUsers(demand, plan, sys);
+    await refuseUsers(device, { demand, plan }, sys);
   if (refused !== undefined) return refused;
   const isThere = !managed && device.driver === driver;
   return {

@@ -18,6 +18,8 @@ export interface PciDevice {
   readonly kind: string;
   /** The number of its IOMMU group. */
   readonly group: string | undefined;
+  /** Whether network interfaces of its driver's are there. */
+  readonly hasInterfaces: boolean;
   /** Whether a framebuffer of its driver's is there. */
   readonly hasFramebuffer: boolean;
   /** Whether the firmware shows on it. */
@@ -49,6 +51,7 @@ export async function readPciDevice(address: string, { kernel }: KernelSys): Pro
     override: text(override) === "(null)" ? "" : text(override),
     kind: text(kind).replace(/^0x/, ""),
     group: lastName(entries.get("iommu_group")),
+    hasInterfaces: entries.has("net"),
     hasFramebuffer: entries.has("graphics"),
     isBootDisplay: text(bootVga) === "1",
   };

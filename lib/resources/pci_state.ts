@@ -75,18 +75,17 @@ async function waitForVfio({ address, from, deadlineMs }: PciChange, sys: Sys): 
 async function bind(change: PciChange, sys: Sys): Promise<Problem | undefined> {
   const { address, to: { driver } } = change;
   if (driver === "") return undefined;
+  const write = { path: PCI_PATHS.bind(driver), text: address, what: `giving ${address} to ${driver}` };
+  const problem = await step(write, change, sys);
+  if (problem?.kind !== "failed" || await sys.kernel.list(PCI_PATHS.driver(driver)) !== undefined) return problem;
   const missing = await bringBack(change, sys);
   if (missing !== undefined) return missing;
-  // A driver that was only now loaded has looked for its devices.
-  if ((await readPciDevice(address, sys))?.driver === driver) return undefined;
-  const what = `giving ${address} to ${driver}`;
-  return await step({ path: PCI_PATHS.bind(driver), text: address, what }, change, sys);
+  // A driver looks for its devices when it is loaded.
+  return (await readPciDevice(address, sys))?.driver === driver ? undefined : await step(write, change, sys);
 }
 
 /** Loads the driver that a device had before, where it was unloaded meanwhile. */
 async function bringBack({ to, noted, deadlineMs }: PciChange, sys: Sys): Promise<Problem | undefined> {
-  const folder = PCI_PATHS.driver(to.driver);
-  if (await sys.kernel.list(folder) !== undefined) return undefined;
   const reason = `the driver ${to.driver} is not loaded`;
   if (!sameState(to, noted.original)) return { kind: "failed", reason };
   const end = await runTool(["modprobe", "--", to.driver], { timeoutMs: deadlineMs - sys.elapsedMs() }, sys);

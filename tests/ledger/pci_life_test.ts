@@ -145,7 +145,12 @@ for (const { file: [path, text], said } of STORAGE) {
 }
 
 const NETWORK = [
-  { files: { "/proc/net/route": "Iface\tDestination\neth1\t000200C0\n" }, said: "eth1 carries routes of the host" },
+  { files: { "/proc/net/route": "Iface\tDestination\neth1\t000200C0\n" }, said: "eth1 carries traffic of the host" },
+  {
+    files: { "/proc/net/if_inet6": "20010db8000000000000000000000001 02 40 00 80     eth1\n" },
+    said: "eth1 carries traffic of the host",
+  },
+  { files: { "/proc/net/if_inet6": "fe800000000000000000000000000001 02 40 20 80     eth1\n" }, said: undefined },
   { files: { "/sys/class/net/eth1/master": { kind: "symlink", text: "../br0" } }, said: "eth1 is a part of br0" },
   { files: { "/proc/net/route": "Iface\tDestination\neth10\t000200C0\n" }, said: undefined },
 ] as const;

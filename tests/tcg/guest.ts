@@ -60,7 +60,7 @@ export async function playInGuest(plays: readonly Play[], options: GuestOptions)
       ...["-nodefaults", "-display", "none", "-no-reboot", ...DEVICES],
       ...["-drive", `file=${disk},format=raw,if=none,id=disk`, "-device", "nvme,drive=disk,serial=1,addr=06.0"],
       ...["-kernel", kernel.image, "-initrd", initrd],
-      ...["-append", "console=ttyS0 intel_iommu=on panic=-1 quiet vga=0x311 rdinit=/init"],
+      ...["-append", "console=ttyS0 intel_iommu=on panic=-1 quiet mitigations=off norandmaps vga=0x311 rdinit=/init"],
       ...["-serial", `file:${consoleLog}`, "-serial", `file:${results}`],
     ], options.timeoutMs);
     return {
