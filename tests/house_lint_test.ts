@@ -16,6 +16,7 @@ const GOOD: readonly Snippet[] = [
   { rule: "layer-walls", file: "lib/rules/match.ts", source: `import type { R } from "./schema.ts";` },
   { rule: "layer-walls", file: "lib/libvirt/drivers/qemu.ts", source: `import { x } from "../driver.ts";` },
   { rule: "layer-walls", file: "lib/ledger/converge.ts", source: `import { x } from "../resources/registry.ts";` },
+  { rule: "layer-walls", file: "lib/resources/command.ts", source: `import { x } from "../trust/trust.ts";` },
   { rule: "layer-walls", file: "lib/app/run_hook.ts", source: `export { x } from "../sys/sys.ts";` },
   { rule: "layer-walls", file: "lib/cli/check.ts", source: `import { x } from "../app/load_rules.ts";` },
   { rule: "layer-walls", file: "lib/rules/read.ts", source: `import { parse } from "smol-toml";` },

@@ -1,5 +1,5 @@
 /**
- * The test command: `deno task test` runs every stage, `ok`, `unit` and `e2e` run some. Ends with one line of counts.
+ * The test command: `deno task test` runs every stage, `ok`, `unit`, `crowd` and `e2e` run some. Ends with one line of counts.
  * With `CI=true` a skipped test is a failure: something that the run needs is missing.
  * @module
  */
@@ -16,9 +16,9 @@ interface Stage {
 /** The lock file is named here, since naming it in deno.json would make every task wait for packages that it may not need. */
 const LOCKED = ["--lock=deno.lock", "--frozen"];
 
-const UNIT = ["actions", "app", "cli", "ledger", "libvirt", "plan", "resources", "rules", "sys", "xml"].map((room) =>
-  `tests/${room}`
-);
+const UNIT = ["actions", "app", "cli", "ledger", "libvirt", "plan", "resources", "rules", "sys", "trust", "xml"].map((
+  room,
+) => `tests/${room}`);
 
 const STAGES = {
   format: { name: "format", args: ["fmt", "--check", "--quiet"], counts: false },
@@ -34,6 +34,11 @@ const STAGES = {
   golden: {
     name: "golden stories (compiled)",
     args: ["test", "-A", ...LOCKED, "--no-check", "tests/golden", "tests/support"],
+    counts: true,
+  },
+  crowd: {
+    name: "a crowd of hooks (compiled, on this kernel)",
+    args: ["test", "-A", ...LOCKED, "--no-check", "tests/crowd"],
     counts: true,
   },
   examples: {
@@ -55,14 +60,15 @@ const STAGES = {
   },
 } as const satisfies Record<string, Stage>;
 
-const { format, lint, check, unit, build, buildTests, golden, examples, install, e2e, systemd } = STAGES;
+const { format, lint, check, unit, build, buildTests, golden, crowd, examples, install, e2e, systemd } = STAGES;
 
 /** What each word on the command line runs. */
 const RUNS: Readonly<Record<string, readonly Stage[]>> = {
-  all: [format, lint, check, unit, build, buildTests, golden, examples, install, e2e, systemd],
+  all: [format, lint, check, unit, build, buildTests, golden, crowd, examples, install, e2e, systemd],
   ok: [format, lint, check, unit],
   unit: [unit],
   e2e: [build, e2e, systemd],
+  crowd: [build, crowd],
 };
 
 interface Result extends Counts {

@@ -60,14 +60,7 @@ export function holdAction(options: HoldOptions): Action {
         return [{ kind: "fault", rule: rule.name, action: kind, message: parts.problem, onError }];
       }
       const lifetime = lifetimeOf(lasts, rule);
-      return parts.map((part, index): Hold => ({
-        ...part,
-        kind: "hold",
-        rule: rule.name,
-        action: parts.length === 1 ? kind : `${kind}.${index + 1}`,
-        lifetime,
-        onError,
-      }));
+      return parts.map((part): Hold => ({ ...part, kind: "hold", rule: rule.name, action: kind, lifetime, onError }));
     },
   };
 }

@@ -10,6 +10,7 @@ import { editSchema } from "./edit.ts";
 import { hugepagesSchema } from "./hugepages.ts";
 import { modulesSchema } from "./modules.ts";
 import { pciSchema } from "./pci.ts";
+import { processSchema } from "./process.ts";
 import { routesSchema } from "./routes.ts";
 import { runSchema } from "./run.ts";
 import { servicesSchema } from "./services.ts";
@@ -20,13 +21,14 @@ export const actionSchemas = {
   deny: denySchema,
   edit: editSchema,
   run: runSchema,
-  services: servicesSchema,
+  process: processSchema,
+  hugepages: hugepagesSchema,
   modules: modulesSchema,
   sysctl: sysctlSchema,
-  cpus: cpusSchema,
-  hugepages: hugepagesSchema,
-  pci: pciSchema,
   routes: routesSchema,
   addresses: addressesSchema,
   dns: dnsSchema,
+  cpus: cpusSchema,
+  services: servicesSchema,
+  pci: pciSchema,
 } as const;

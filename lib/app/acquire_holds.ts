@@ -4,20 +4,23 @@
  * @module
  */
 import { type Converged, isWell, type Work } from "../ledger/converge.ts";
-import type { FiledDemand } from "../ledger/demand_file.ts";
-import type { Holder } from "../ledger/holder.ts";
+import { isLeftBehind } from "../ledger/evidence.ts";
+import { type Holder, holderId } from "../ledger/holder.ts";
 import { lockHolder, noteNotRunning, noteRunning } from "../ledger/holder_file.ts";
-import { acquire, demandsOf, release, releaseAll } from "../ledger/holds.ts";
+import { acquire, type Acquired, demandsOf, releaseAll, restoreAbandoned, takeBack } from "../ledger/holds.ts";
 import { resourceFolder } from "../ledger/layout.ts";
 import { type Ledger, openLedger } from "../ledger/ledger.ts";
+import { reasonOf } from "../ledger/ledger_error.ts";
 import { conflictOf, type Ready, readyWish } from "../ledger/wish.ts";
 import type { HookCall } from "../libvirt/call.ts";
+import type { Lifetime } from "../plan/demand.ts";
 import type { Hold } from "../plan/intent.ts";
 import { renderIntent, visible } from "../plan/render.ts";
+import type { Refused } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
 import { isFatal, type Step } from "./execute.ts";
 import { holderOf } from "./holder_of.ts";
-import { leftovers } from "./keep_holds.ts";
+import { leftovers, SERVED } from "./keep_holds.ts";
 
 /** Of a call's time, what is kept for giving back. */
 const GIVE_BACK_SHARE = 0.25;
@@ -59,67 +62,169 @@ export interface Checks {
 export async function checkHolds(holds: readonly Hold[], holding: Holding): Promise<Checks> {
   const checked: Checked[] = [];
   const failed: Step[] = [];
-  const { sys, ledger, holder } = holding;
+  if (isLeftBehind(holding.holder, holding.sys)) {
+    holding.ledger.notes.push("libvirt announces a port whose guest is gone: nothing is held for it");
+    return { checked, failed };
+  }
   for (const [order, hold] of holds.entries()) {
-    const { resource, demand, rule, action, lifetime } = hold;
-    const wish = { resource, demand, rule, action, lifetime, order, holder, daemon: ledger.daemon };
-    const ready = await readyWish(wish, holds, sys);
-    const reason = ready.kind === "refused"
-      ? ready.reason
-      : await conflictOf(ready, checked.map((one) => one.ready), { sys, notes: ledger.notes });
-    if (ready.kind === "ready" && reason === undefined) {
-      checked.push({ hold, ready });
+    if (!isDue(hold, holding.call)) continue;
+    const answer = await checkHold(hold, order, { plan: holds, checked, holding });
+    if (answer.kind === "ready") {
+      checked.push({ hold, ready: answer });
       continue;
     }
-    const hint = ready.kind === "refused" ? ready.hint : undefined;
-    failed.push(stepOf(hold, { end: "failed", problem: `cannot hold ${hold.text}: ${reason}`, hint }, 0));
+    failed.push(
+      stepOf(hold, { end: "failed", problem: `cannot hold ${hold.text}: ${answer.reason}`, hint: answer.hint }, 0),
+    );
     if (hold.onError === "fail") break;
   }
   return { checked, failed };
 }
 
+/** What `started` will need is checked at prepare, since failing there would kill the guest; what prepare did, is done. */
+function isDue({ lifetime }: Hold, { facts: { lifetimes } }: HookCall): boolean {
+  return lifetimes.includes(lifetime) || lifetimes.includes("domain");
+}
+
+async function checkHold(
+  hold: Hold,
+  order: number,
+  { plan, checked, holding }: {
+    readonly plan: readonly Hold[];
+    readonly checked: readonly Checked[];
+    readonly holding: Holding;
+  },
+): Promise<Ready | Refused> {
+  const { sys, ledger, holder, call } = holding;
+  const { resource, demand, rule, action, lifetime } = hold;
+  const over = overAt(call);
+  try {
+    const wish = { resource, demand, rule, action, lifetime, order, holder, daemon: ledger.daemon };
+    const ready = await readyWish(wish, plan, sys);
+    if (ready.kind === "refused") return ready;
+    const reason = await conflictOf(ready, {
+      ...{ sys, notes: ledger.notes, others: checked.map((one) => one.ready) },
+      isOver: (record) => holderId(record.holder) === holderId(holder) && over.includes(record.lifetime),
+    });
+    return reason === undefined ? ready : { kind: "refused", reason };
+  } catch (error) {
+    return { kind: "refused", reason: reasonOf(error) };
+  }
+}
+
+/** What of an earlier life is over where a call begins one: whose end was never told, or whose hook was killed. */
+function overAt({ facts: { lifetimes } }: HookCall): readonly Lifetime[] {
+  if (lifetimes.includes("domain")) return [...lifetimes, "running"];
+  if (lifetimes.includes("network")) return [...lifetimes, "port"];
+  return lifetimes;
+}
+
 /** Acquires what was checked, and first gives back what the holder holds and this plan lacks. */
 export async function acquireHolds(checked: readonly Checked[], holding: Holding): Promise<readonly Step[]> {
-  const { sys, ledger, call, deadlineMs } = holding;
+  const { sys, ledger, deadlineMs } = holding;
   const giveBack: Work = { sys, notes: ledger.notes, deadlineMs, mayWait: true };
   const work: Work = { ...giveBack, deadlineMs: deadlineMs * (1 - GIVE_BACK_SHARE) };
   const steps: Step[] = [];
-  const held: FiledDemand[] = [];
-  await giveUp(checked, holding, giveBack);
+  const held: Acquired[] = [];
+  await begin(checked, holding, giveBack);
   for (const { hold, ready } of checked) {
     const startedMs = sys.elapsedMs();
-    const result = sys.ppid() === ledger.daemon.pid ? await acquire(ready, work) : orphaned(ready, ledger);
-    const { converged } = result;
+    const result = await acquireForDaemon(ready, holding, work);
     if (ready.note !== undefined) ledger.notes.push(ready.note);
-    const step = stepOf(hold, convergedPart(hold, converged), sys.elapsedMs() - startedMs);
+    const step = stepOf(hold, convergedPart(hold, result.converged), sys.elapsedMs() - startedMs);
     steps.push(step);
-    if (result.filed !== undefined && isWell(converged)) held.push(result.filed);
-    if (result.filed !== undefined && !isWell(converged)) await release(result.filed, giveBack);
-    if (!isFatal(step)) continue;
-    ledger.notes.push(...problemsOf(await releaseAll(held, giveBack)));
-    return steps;
+    if (isWell(result.converged)) {
+      held.push(result);
+    } else if (isFatal(step) || isOrphaned(holding)) {
+      await takeAllBack([...held, result], holding, giveBack);
+      return steps;
+    } else {
+      await takeBackEach([result], holding, giveBack);
+    }
   }
-  await noteLife(holding, call.facts.lifetimes.includes("running") && checked.length > 0);
+  await noteLife(holding, work);
   return steps;
 }
 
-/** What an earlier life of the holder left behind, and what changed rules do not ask for any more. */
-async function giveUp(checked: readonly Checked[], { holder, call, ledger }: Holding, work: Work): Promise<void> {
-  const paths = new Set(checked.map(({ ready }) => `${resourceFolder(ready.folder).demands}/${ready.name}`));
+/** What an earlier life of the holder left behind, and what changed rules do not ask for any more, is given back. */
+async function begin(checked: readonly Checked[], holding: Holding, work: Work): Promise<void> {
+  const { holder, call, ledger, sys } = holding;
+  // Nothing is begun, and nothing ended, for a daemon that is gone: another one may have gone on with the guest.
+  if (isDaemonGone(holding)) return;
+  try {
+    if (holder.kind === "domain" && call.facts.lifetimes.includes("domain")) await noteNotRunning(holder, sys);
+  } catch (error) {
+    ledger.notes.push(reasonOf(error));
+  }
+  const kept = checked.filter(({ ready }) => ready.resource.anew !== true || isToldAgain(call));
+  const paths = new Set(kept.map(({ ready }) => `${resourceFolder(ready.folder).demands}/${ready.name}`));
+  const demands = await demandsOf({ holder, lifetimes: overAt(call) }, work);
+  const results = [...await releaseAll(leftovers(demands, paths), work), ...await restoreAbandoned(work)];
+  ledger.notes.push(...problemsOf(results));
+}
+
+/**
+ * After a failure that decides the call. Where it was to begin a life, nothing is held for it any more, whoever acquired it;
+ * a port that is told of again goes on living with what it had.
+ */
+async function takeAllBack(held: readonly Acquired[], holding: Holding, work: Work): Promise<void> {
+  const { holder, call, ledger } = holding;
+  if (isToldAgain(call)) return await takeBackEach(held, holding, work);
   const demands = await demandsOf({ holder, lifetimes: call.facts.lifetimes }, work);
-  ledger.notes.push(...problemsOf(await releaseAll(leftovers(demands, paths), work)));
+  ledger.notes.push(...problemsOf(await releaseAll(demands, work)));
 }
 
-async function noteLife({ holder, call, sys }: Holding, runs: boolean): Promise<void> {
-  if (holder.kind !== "domain") return;
-  if (runs) await noteRunning(holder, sys);
-  else if (call.facts.lifetimes.includes("domain")) await noteNotRunning(holder, sys);
+/** The last acquired first. */
+async function takeBackEach(held: readonly Acquired[], { call, ledger }: Holding, work: Work): Promise<void> {
+  for (const acquired of held.toReversed()) {
+    const kept = isToldAgain(call) ? acquired : { ...acquired, before: undefined };
+    ledger.notes.push(...problemsOf([await takeBack(kept, work)].filter((result) => result !== undefined)));
+  }
 }
 
-/** A daemon that is gone cannot be told that its guest did not start: nothing more is begun for it. */
-function orphaned(ready: Ready, { daemon }: Ledger): { readonly converged: Converged; readonly filed: undefined } {
-  const problem = `${daemon.name} (${daemon.pid}), which called this hook, is gone`;
-  return { filed: undefined, converged: { key: ready.record.key, end: "failed", problem } };
+/** A port is created anew, to us, whenever the daemon starts. */
+function isToldAgain({ facts: { lifetimes } }: HookCall): boolean {
+  return lifetimes.includes("port");
+}
+
+/** Once a guest runs, libvirt has a status of it. What only lasts while it is there is told from then on, too. */
+async function noteLife({ holder, call, sys }: Holding, work: Work): Promise<void> {
+  if (holder.kind !== "domain" || !call.facts.lifetimes.includes("running")) return;
+  const demands = await demandsOf({ holder, lifetimes: ["domain", "running"] }, work);
+  try {
+    if (demands.length > 0) await noteRunning(holder, sys);
+  } catch (error) {
+    work.notes.push(reasonOf(error));
+  }
+}
+
+/** Looks for the daemon before and after: it can die while we wait for a lock, or in the middle of a slow write. */
+async function acquireForDaemon(ready: Ready, holding: Holding, work: Work): Promise<Acquired> {
+  if (isOrphaned(holding)) {
+    return { ready, filed: undefined, before: undefined, converged: orphaned(ready, holding.ledger) };
+  }
+  const result = await acquire(ready, work);
+  return isOrphaned(holding) ? { ...result, converged: orphaned(ready, holding.ledger) } : result;
+}
+
+/**
+ * Whether nobody will say that what begins here did not start. Of a guest that runs already the next daemon knows: what it
+ * needs is acquired all the same.
+ */
+function isOrphaned(holding: Holding): boolean {
+  return !holding.call.facts.lifetimes.includes("running") && isDaemonGone(holding);
+}
+
+function isDaemonGone({ ledger: { daemon }, sys }: Holding): boolean {
+  return sys.ppid() !== daemon.pid || (daemon.pid === INIT_PID && !(daemon.name in SERVED));
+}
+
+/** Who takes in orphans, also those whose daemon died before they could look. In a container it can be libvirtd itself. */
+const INIT_PID = 1;
+
+function orphaned({ record: { key } }: Ready, { daemon }: Ledger): Converged {
+  const who = daemon.pid === INIT_PID ? "the daemon" : `${daemon.name} (${daemon.pid})`;
+  return { key, end: "failed", problem: `${who}, which called this hook, is gone` };
 }
 
 /** What went wrong in giving back, each on a line. */

@@ -53,20 +53,13 @@ async function carryOutHolding({ deeds, holds, deadlineMs }: Parts, errand: Erra
   const holding = await openSafely(() => openHolding(call, deadlineMs, sys));
   if (typeof holding === "string") return await unheld(holding, { deeds, holds, deadlineMs }, errand);
   using _holding = holding;
-  const { checked, failed } = await checkHolds(stillToCheck(holds, call), holding);
+  const { checked, failed } = await checkHolds(holds, holding);
   const execution = await executeDeeds(failed.some(isFatal) ? [] : deeds, options, sys);
   const isOver = failed.some(isFatal) || execution.steps.some(endsCall);
   const steps = isOver ? [] : await acquireHolds(ownOf(checked, call), holding);
   const outcome = await finish(execution, [...failed, ...steps], errand);
   const { notes } = holding.ledger;
   return notes.length === 0 ? outcome : { ...outcome, kept: { results: [], notes } };
-}
-
-/** What was acquired at prepare is the guest's by now: the host would not give it a second time. */
-function stillToCheck(holds: readonly Hold[], { facts }: HookCall): readonly Hold[] {
-  return facts.lifetimes.includes("domain")
-    ? holds
-    : holds.filter(({ lifetime }) => facts.lifetimes.includes(lifetime));
 }
 
 /** At prepare, what `started` will need is only checked: failing there would kill the guest. */

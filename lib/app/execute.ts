@@ -5,10 +5,11 @@
 import type { HookCall } from "../libvirt/call.ts";
 import type { Deed, Edit, Intent, Run } from "../plan/intent.ts";
 import { quote, renderIntent, visible } from "../plan/render.ts";
+import { runProblem } from "../resources/command_end.ts";
 import type { CommandEnd, CommandResult, Sys } from "../sys/sys.ts";
 import type { XmlDocument } from "../xml/tree.ts";
 import type { Change } from "./document.ts";
-import { type ProgramSys, refuseArgv } from "./refuse_program.ts";
+import { type ProgramSys, refuseArgv } from "../trust/refuse_program.ts";
 import type { Scrubber } from "./secrets.ts";
 
 /** What executing needs of the world. */
@@ -56,8 +57,6 @@ export interface Step {
 const OUTPUT_BYTES_MAX = 65_536;
 /** A program may print as long a document as libvirt may send. */
 const DOCUMENT_BYTES_MAX = 16 * 1024 * 1024;
-/** How much of a program's output goes into our one line. */
-const SHOWN_LENGTH_MAX = 500;
 
 /** A step before secrets are taken out of it. */
 type BareStep = Omit<Step, "intent" | "plan">;
@@ -209,36 +208,4 @@ function stepEnd(end: CommandEnd): StepEnd {
   if (end.kind === "timed-out") return "late";
   if (end.kind === "interrupted") return "interrupted";
   return end.kind === "exited" && end.code === 0 ? "done" : "failed";
-}
-
-function runProblem(program: string, result: CommandResult, timeoutMs: number): string {
-  const said = lastWords(result);
-  return `${quote(program)} ${endText(result.end, timeoutMs)}${said === "" ? "" : `: ${said}`}`;
-}
-
-function endText(end: CommandEnd, timeoutMs: number): string {
-  switch (end.kind) {
-    case "exited":
-      return `exited with status ${end.code}`;
-    case "signalled":
-      return `was ended by ${end.signal}`;
-    case "interrupted":
-      return `was ended, since the hook itself got ${end.signal}`;
-    case "timed-out":
-      return `did not end within ${Math.round(timeoutMs) / 1000} s and ${
-        end.stuck ? "cannot be killed: it is stuck in the kernel" : "was killed"
-      }`;
-    case "not-started":
-      return `could not be started: ${visible(end.reason)}`;
-    default:
-      return end satisfies never;
-  }
-}
-
-/** What the program said last, on one line. */
-function lastWords(result: CommandResult): string {
-  const output = result.stderr.trim() === "" ? result.stdout : result.stderr;
-  const lines = output.split("\n").map((text) => visible(text.trim())).filter((text) => text !== "");
-  const line = lines.join(" | ");
-  return line.length > SHOWN_LENGTH_MAX ? `…${line.slice(-SHOWN_LENGTH_MAX)}` : line;
 }

@@ -7,8 +7,9 @@ import type { Converged, Work } from "../ledger/converge.ts";
 import type { FiledDemand } from "../ledger/demand_file.ts";
 import type { Holder } from "../ledger/holder.ts";
 import { lockHolder, noteNotRunning, noteRunning } from "../ledger/holder_file.ts";
-import { demandsOf, ensureAll, releaseAll } from "../ledger/holds.ts";
+import { demandsOf, ensureAll, releaseAll, restoreAbandoned } from "../ledger/holds.ts";
 import { type Ledger, openLedger } from "../ledger/ledger.ts";
+import { reasonOf } from "../ledger/ledger_error.ts";
 import { allDemands, reconcile } from "../ledger/reconcile.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import type { Sys } from "../sys/sys.ts";
@@ -29,29 +30,55 @@ export async function keepHolds(call: HookCall, deadlineMs: number, sys: Sys): P
   const ledger = await openLedger(sys, { make: false });
   if (ledger === undefined) return { results: [], notes: [] };
   const work: Work = { sys, notes: ledger.notes, deadlineMs, mayWait: !call.facts.mustNotWait };
-  const results = call.driver === "daemon" ? await keepAll(call, ledger, work) : await keepOwn(call, work);
+  const results = call.driver === "daemon" ? await keepAll(call, ledger, work) : await keepOwn(call, ledger, work);
   return { results, notes: ledger.notes };
 }
 
-async function keepOwn(call: HookCall, work: Work): Promise<readonly Converged[]> {
+async function keepOwn(call: HookCall, ledger: Ledger, work: Work): Promise<readonly Converged[]> {
   const holder = holderOf(call);
   if (holder === undefined) return [];
   // One that cannot be had does not keep what is over from ending.
-  using _lock = await lockHolder(holder, call.facts.mustNotWait ? 0 : work.deadlineMs * WAIT_SHARE, work.sys);
-  const demands = await demandsOf({ holder, lifetimes: call.facts.lifetimes }, work);
-  await noteLife(holder, call, demands.length > 0, work.sys);
-  return call.facts.verb === "release" ? await releaseAll(demands, work) : await ensureAll(demands, work);
+  using _lock = await told(work, () => lockHolder(holder, work.mayWait ? work.deadlineMs * WAIT_SHARE : 0, work.sys));
+  const demands = meant(await demandsOf({ holder, lifetimes: call.facts.lifetimes }, work), ledger, work.sys);
+  const isRelease = call.facts.verb === "release";
+  const results = isRelease
+    ? [...await releaseAll(demands, work), ...await restoreAbandoned(work)]
+    : await ensureAll(demands, work);
+  await told(work, () => noteLife(holder, { isRelease, holds: demands.length > 0, call }, work.sys));
+  return results;
 }
 
-/** At `reconnect` libvirt has a status of the guest; once it has stopped, it has none. */
-async function noteLife(holder: Holder, call: HookCall, holds: boolean, sys: Sys): Promise<void> {
+/** Does what must not keep the rest from being done. */
+async function told<Result>({ notes }: Work, act: () => Promise<Result>): Promise<Result | undefined> {
+  try {
+    return await act();
+  } catch (error) {
+    notes.push(reasonOf(error));
+    return undefined;
+  }
+}
+
+/** Once the daemon that told of an end is gone, another one may have begun anew with the same guest: that is not meant. */
+function meant(demands: readonly FiledDemand[], { daemon }: Ledger, sys: Sys): readonly FiledDemand[] {
+  if (sys.ppid() === daemon.pid) return demands;
+  return demands.filter(({ record }) =>
+    record.daemon.pid === daemon.pid && record.daemon.startTime === daemon.startTime
+  );
+}
+
+/** At `reconnect` libvirt has a status of the guest. When it is gone, so is what shows that it ran, but not before. */
+async function noteLife(
+  holder: Holder,
+  { isRelease, holds, call }: { readonly isRelease: boolean; readonly holds: boolean; readonly call: HookCall },
+  sys: Sys,
+): Promise<void> {
   if (holder.kind !== "domain") return;
-  if (call.facts.verb === "release") await noteNotRunning(holder, sys);
-  else if (holds) await noteRunning(holder, sys);
+  if (!isRelease && holds) await noteRunning(holder, sys);
+  if (isRelease && call.facts.lifetimes.includes("domain")) await noteNotRunning(holder, sys);
 }
 
 /** Which drivers a daemon serves, by its program's name (15 bytes of it, as the kernel keeps it). */
-const SERVED: Readonly<Record<string, readonly string[]>> = {
+export const SERVED: Readonly<Record<string, readonly string[]>> = {
   libvirtd: ["qemu", "lxc", "libxl", "network"],
   virtqemud: ["qemu"],
   virtlxcd: ["lxc"],

@@ -6,7 +6,7 @@ import type { Issue } from "../rules/mistake.ts";
 import { readRules, type RulesReading } from "../rules/read.ts";
 import type { RulesFile } from "../rules/rule.ts";
 import type { FileFacts, Sys } from "../sys/sys.ts";
-import { checkTrust } from "./trust.ts";
+import { checkTrust } from "../trust/trust.ts";
 
 /** What loading needs of the world. */
 export type RulesSys = Pick<Sys, "lstat" | "readLink" | "readDirectory" | "readTextFile">;

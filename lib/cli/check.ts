@@ -5,7 +5,7 @@
 import { loadRules, readRulesFile } from "../app/load_rules.ts";
 import { exitCodeOf } from "../app/outcome.ts";
 import { CONFIG_DIRECTORY } from "../app/paths.ts";
-import { refuseArgv } from "../app/refuse_program.ts";
+import { refuseArgv } from "../trust/refuse_program.ts";
 import { visible } from "../plan/render.ts";
 import { type Issue, issueLine } from "../rules/mistake.ts";
 import { readRules, type RulesReading } from "../rules/read.ts";

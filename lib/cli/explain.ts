@@ -7,9 +7,10 @@ import { lookAtConfig } from "../app/config_folder.ts";
 import { exitCodeOf } from "../app/outcome.ts";
 import { CONFIG_DIRECTORY, DISABLED_FILE } from "../app/paths.ts";
 import { planCall } from "../app/plan_call.ts";
-import { refuseArgv } from "../app/refuse_program.ts";
+import { refuseArgv } from "../trust/refuse_program.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import { type Consequence, failurePolicy } from "../libvirt/driver.ts";
+import type { Intent } from "../plan/intent.ts";
 import type { Plan } from "../plan/plan.ts";
 import { quote, renderIntent, visible } from "../plan/render.ts";
 import { matchRules, type RuleMatch } from "../rules/match.ts";
@@ -128,9 +129,24 @@ function tellPlan(plan: Plan, own: boolean, desk: Desk): void {
   if (plan.length === 0) desk.print("  nothing to do");
   for (const intent of plan) {
     desk.print(`  ${renderIntent(intent)}  ${desk.paint("dim", `(rule "${intent.rule}")`)}`);
-    const refusal = own && intent.kind === "run" ? refuseArgv(intent.argv, desk.sys) : undefined;
-    if (refusal !== undefined) {
+    for (const argv of own ? programsOf(intent) : []) {
+      const refusal = refuseArgv(argv, desk.sys);
+      if (refusal === undefined) continue;
       desk.print(desk.paint("red", `        would not be run: ${visible(`${refusal.reason}; ${refusal.advice}`)}`));
     }
+  }
+}
+
+/** The programs that an intent runs itself. */
+function programsOf(intent: Intent): readonly (readonly [string, ...string[]])[] {
+  if (intent.kind === "run") return [intent.argv];
+  if (intent.kind !== "hold") return [];
+  switch (intent.resource) {
+    case "command":
+      return intent.demand.undo === undefined ? [intent.demand.argv] : [intent.demand.argv, intent.demand.undo];
+    case "process":
+      return [intent.demand.argv];
+    default:
+      return [];
   }
 }

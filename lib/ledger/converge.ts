@@ -6,12 +6,15 @@
  * @module
  */
 import { loadResource } from "../resources/registry.ts";
-import { type Held, type Noted, type Resource, ResourceDataError, sameValue } from "../resources/resource.ts";
+import { type Resource, sameValue } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
-import { demandNames, type FiledDemand, readDemands } from "./demand_file.ts";
-import { describeHolder } from "./holder.ts";
+import { demandNames, type FiledDemand, fileDemand, nameOf, readDemands } from "./demand_file.ts";
+import { forget } from "./forget.ts";
+import { begun, goalOf, heldOf, leftProblem, rebased } from "./goal.ts";
 import { resourceFolder } from "./layout.ts";
-import { forgetState, readState, type State, writeState } from "./state_file.ts";
+import { reasonOf } from "./ledger_error.ts";
+import { makeChange, saveState } from "./make_change.ts";
+import { readState, type State, writeState } from "./state_file.ts";
 import { waitForLock } from "./wait_lock.ts";
 
 /** How converging went. `handed-over`: another process holds the lock, and looks again when it lets go. */
@@ -52,81 +55,90 @@ export function isWell({ end }: Converged): boolean {
   return end !== "failed" && end !== "stuck" && end !== "late";
 }
 
-/** Converges the resource of a folder, until its demands stay the same. */
+/** Converges the resource of a folder, until its demands stay the same. Never throws: others wait to be converged, too. */
 export async function converge(folder: string, work: Work): Promise<Converged> {
-  let result: Converged = { key: folder, end: "unchanged" };
+  let result: Converged | undefined;
   while (true) {
-    const lock = await takeLock(folder, work);
-    if (lock === undefined) return isFirst(result) ? notLocked(result, work) : result;
-    const pass = await passUnder(lock, folder, work);
-    result = joined(result, pass.converged);
-    if (!isWell(result) || sameValue(demandNames(folder, work.sys), pass.seen)) return result;
+    const pass = await onePass(folder, work);
+    if (pass === "locked") return result ?? notLocked(folder, work);
+    result = result === undefined ? pass.converged : joined(result, pass.converged);
+    if (!pass.lookAgain) return result;
   }
 }
 
-function isFirst({ end }: Converged): boolean {
-  return end === "unchanged";
-}
-
-function notLocked(result: Converged, work: Work): Converged {
-  if (!work.mayWait) return { ...result, end: "handed-over" };
-  return { ...result, end: "late", problem: "another hook has been at it until no time was left" };
-}
-
-async function takeLock(folder: string, { sys, deadlineMs, mayWait }: Work): Promise<Disposable | undefined> {
-  return await waitForLock(resourceFolder(folder).lock, mayWait ? deadlineMs : 0, sys);
+function notLocked(key: string, { mayWait }: Work): Converged {
+  if (!mayWait) return { key, end: "handed-over" };
+  return { key, end: "late", problem: "another hook has been at it until no time was left" };
 }
 
 /** What two passes come to: the change is from what stood first to what stands now. */
 function joined(before: Converged, now: Converged): Converged {
-  if (before.change === undefined || now.change === undefined) {
-    return now.end === "unchanged" ? { ...before, key: now.key } : now;
-  }
+  if (now.end === "unchanged" && isWell(before)) return { ...before, key: now.key };
+  if (before.change === undefined || now.change === undefined) return now;
   return { ...now, change: { from: before.change.from, to: now.change.to } };
 }
 
-/** A pass, with the names of the demands it knew of. */
-interface Pass {
+/** What came of a pass. `lookAgain`: somebody came or went meanwhile and relies on us. */
+export interface Pass {
   readonly converged: Converged;
-  readonly seen: readonly string[];
+  readonly lookAgain: boolean;
 }
 
-async function passUnder(lock: Disposable, folder: string, work: Work): Promise<Pass> {
-  const held = { lock };
+/** Takes the lock, converges once, lets the lock go. With a newcomer, its demand is filed once it is sure to fit. */
+export async function onePass(folder: string, work: Work, newcomer?: FiledDemand): Promise<Pass | "locked"> {
   try {
-    return await convergeLocked(folder, { ...work, held });
-  } finally {
-    held.lock[Symbol.dispose]();
+    const lock = await waitForLock(resourceFolder(folder).lock, work.mayWait ? work.deadlineMs : 0, work.sys);
+    if (lock === undefined) return "locked";
+    const held = { lock, isFiled: false };
+    let pass: { readonly converged: Converged; readonly seen: readonly string[] };
+    try {
+      pass = await convergeLocked(folder, { ...work, held, newcomer });
+    } finally {
+      held.lock[Symbol.dispose]();
+    }
+    return { converged: pass.converged, lookAgain: !sameValue(demandNames(folder, work.sys), pass.seen) };
+  } catch (error) {
+    const key = newcomer?.record.key ?? folder;
+    return { converged: { key, end: "failed", problem: reasonOf(error) }, lookAgain: false };
   }
 }
 
 /** Work under a lock, which is let go while a user's program runs, and taken again. */
 export interface LockedWork extends Work {
-  readonly held: { lock: Disposable };
+  /** `isFiled`: the newcomer's demand was; another hook may have removed it since. */
+  readonly held: { lock: Disposable; isFiled: boolean };
+  readonly newcomer: FiledDemand | undefined;
 }
 
 /** All that is known of a resource when its lock is held. */
-interface Situation {
+export interface Situation {
   readonly kind: Resource;
   readonly key: string;
   readonly state: State | undefined;
   readonly demands: readonly FiledDemand[];
 }
 
-/** Converges a resource whose lock is held. */
-export async function convergeLocked(folder: string, work: LockedWork): Promise<Pass> {
-  const { sys, notes } = work;
-  const seen = demandNames(folder, sys);
-  const demands = readDemands(folder, seen, sys, notes);
+async function convergeLocked(
+  folder: string,
+  work: LockedWork,
+): Promise<{ readonly converged: Converged; readonly seen: readonly string[] }> {
+  const { sys, notes, newcomer } = work;
+  const names = demandNames(folder, sys);
+  const others = newcomer === undefined ? names : names.filter((name) => name !== nameOf(newcomer));
+  const demands = [...readDemands(folder, others, sys, notes), ...(newcomer === undefined ? [] : [newcomer])];
   const state = readState(folder, sys, notes);
   const about = state ?? demands[0]?.record;
-  if (about === undefined) return { seen, converged: { key: folder, end: "unchanged" } };
+  if (about === undefined) {
+    forget(folder, sys);
+    return { seen: names, converged: { key: folder, end: "unchanged" } };
+  }
   const kind = await loadResource(about.resource);
   const { key } = about;
   const converged: Converged = kind === undefined
     ? { key, end: "failed", problem: `this version knows no resource of the kind ${about.resource}` }
     : await convergeKnown(folder, { kind, key, state, demands }, work);
-  return { seen, converged };
+  const isFiled = newcomer !== undefined && work.held.isFiled;
+  return { seen: isFiled ? [...others, nameOf(newcomer)].sort() : names, converged };
 }
 
 async function convergeKnown(folder: string, situation: Situation, work: LockedWork): Promise<Converged> {
@@ -135,29 +147,24 @@ async function convergeKnown(folder: string, situation: Situation, work: LockedW
     const reading = await kind.read(key, work.sys, state);
     if (reading.kind === "value") return await convergeFrom(reading.value, folder, situation, work);
     if (reading.kind === "gone" && demands.length === 0) {
-      forgetState(folder, work.sys);
+      forget(folder, work.sys);
       return { key, end: "gone" };
     }
-    return keepProblem(folder, situation, { key, end: "failed", problem: reading.reason }, work);
+    return keepProblem(folder, { key, end: "failed", problem: reading.reason }, work);
   } catch (error) {
-    if (!(error instanceof ResourceDataError)) throw error;
-    return { key, end: "failed", problem: error.message };
+    // Whatever it is (data of another version, a tool that cannot be started): what was noted stays noted.
+    return keepProblem(folder, { key, end: "failed", problem: reasonOf(error) }, work);
   }
 }
 
 /** What is not as it should be stays in sight: `status` tells it, reconcile tries again. */
-function keepProblem(folder: string, { state }: Situation, converged: Converged, { sys }: Work): Converged {
+function keepProblem(folder: string, converged: Converged, { sys, notes }: Work): Converged {
+  const state = readState(folder, sys, notes);
   if (state !== undefined && converged.problem !== undefined && state.problem !== converged.problem) {
     writeState(folder, { ...state, problem: converged.problem }, sys);
   }
   return converged;
 }
-
-/** What stands shall become this. `left`: it is not as we wrote it, so it is somebody else's. */
-type Goal =
-  | { readonly kind: "value"; readonly value: unknown }
-  | { readonly kind: "left" }
-  | { readonly kind: "conflict"; readonly reason: string };
 
 async function convergeFrom(
   actual: unknown,
@@ -169,129 +176,20 @@ async function convergeFrom(
   const noted = rebased(kind, state, actual);
   const goal = goalOf(kind, { noted, actual, held: demands.map(heldOf) });
   if (goal.kind === "conflict") return { key, end: "failed", problem: goal.reason };
+  if (work.newcomer !== undefined) {
+    fileDemand(work.newcomer, work.sys);
+    work.held.isFiled = true;
+  }
   const isLast = demands.length === 0;
   if (goal.kind === "left") {
-    forgetState(folder, work.sys);
-    const problem = `it is ${kind.describe(actual)}, which is not what virt-hooks wrote (${
-      kind.describe(noted.written ?? noted.pending)
-    }): left as it is, and not ${kind.describe(noted.original)} as before`;
-    return { key, end: "left", problem };
+    forget(folder, work.sys);
+    return { key, end: "left", problem: leftProblem(kind, noted, actual) };
   }
   if (sameValue(goal.value, actual)) {
-    if (isLast) forgetState(folder, work.sys);
+    if (isLast) forget(folder, work.sys);
     else saveState(folder, situation, { ...noted, written: actual, pending: undefined }, work);
     return { key, end: "unchanged" };
   }
-  saveState(folder, situation, { ...noted, pending: goal.value }, work);
-  const after = await write(folder, situation, { noted, actual, goal: goal.value }, work);
-  return settle(folder, situation, { noted, actual, goal: goal.value, after, isLast }, work);
-}
-
-/** The state, or what it is before anything was written; moved by what others changed where that counts. */
-function rebased(kind: Resource, state: State | undefined, actual: unknown): Noted<unknown> {
-  if (state === undefined) return { original: actual, written: undefined, pending: undefined };
-  const { original, written, pending } = state;
-  const noted = { original, written, pending };
-  return kind.rebase === undefined ? noted : { ...noted, original: kind.rebase(noted, actual) };
-}
-
-function goalOf(
-  kind: Resource,
-  { noted, actual, held }: {
-    readonly noted: Noted<unknown>;
-    readonly actual: unknown;
-    readonly held: readonly Held<unknown>[];
-  },
-): Goal {
-  if (held.length > 0) return kind.wanted(noted.original, held);
-  const isOurs = kind.restores === "difference" || sameValue(actual, noted.original) ||
-    kind.isOurs?.(noted, actual) ||
-    [noted.written, noted.pending].some((value) => value !== undefined && sameValue(value, actual));
-  return isOurs ? { kind: "value", value: noted.original } : { kind: "left" };
-}
-
-/** A demand as counting sees it. */
-export function heldOf({ record }: FiledDemand): Held<unknown> {
-  return { who: `${describeHolder(record.holder)} (rule ${JSON.stringify(record.rule)})`, demand: record.demand };
-}
-
-function saveState(folder: string, { key, kind, state }: Situation, noted: Noted<unknown>, work: Work): void {
-  const next: State = { key, resource: kind.name, ...noted, problem: undefined };
-  if (!sameValue(next, state)) writeState(folder, next, work.sys);
-}
-
-/** What stands after a write, and what went wrong. */
-interface After {
-  readonly value: unknown;
-  readonly end?: "failed" | "stuck";
-  readonly problem?: string;
-  readonly hint?: string | undefined;
-}
-
-async function write(
-  folder: string,
-  situation: Situation,
-  change: { readonly noted: Noted<unknown>; readonly actual: unknown; readonly goal: unknown },
-  work: LockedWork,
-): Promise<After> {
-  const { kind, key } = situation;
-  const { sys, deadlineMs, held } = work;
-  const { noted, actual, goal } = change;
-  if (kind.unlocked) held.lock[Symbol.dispose]();
-  const end = await kind.write({
-    ...{ key, from: actual, to: goal, noted, deadlineMs },
-    note: (pending) => saveState(folder, situation, { ...noted, pending }, work),
-  }, sys);
-  if (kind.unlocked) held.lock = await lockAgain(folder, work);
-  if (end.kind === "stands") return { value: end.value, ...(end.note === undefined ? {} : { problem: end.note }) };
-  const reading = await kind.read(key, sys, { ...noted, pending: goal });
-  const value = reading.kind === "value" ? reading.value : actual;
-  if (end.kind === "failed" || end.kind === "stuck") {
-    return { value, end: end.kind, problem: end.reason, hint: end.kind === "failed" ? end.hint : undefined };
-  }
-  if (sameValue(value, goal)) return { value };
-  return { value, end: "failed", problem: `it is ${kind.describe(value)} after ${kind.describe(goal)} was written` };
-}
-
-async function lockAgain(folder: string, work: LockedWork): Promise<Disposable> {
-  const lock = await waitForLock(resourceFolder(folder).lock, Infinity, work.sys);
-  if (lock === undefined) throw new Error(`Cannot take the lock of ${folder} again`);
-  return lock;
-}
-
-/** Notes how a write went. */
-function settle(
-  folder: string,
-  situation: Situation,
-  done: {
-    readonly noted: Noted<unknown>;
-    readonly actual: unknown;
-    readonly goal: unknown;
-    readonly after: After;
-    readonly isLast: boolean;
-  },
-  { sys }: Work,
-): Converged {
-  const { kind, key } = situation;
-  const { noted, actual, goal, after, isLast } = done;
-  const isDone = after.end === undefined;
-  if (isDone && isLast) {
-    forgetState(folder, sys);
-  } else {
-    const { original } = noted;
-    const pending = isDone ? undefined : goal;
-    writeState(
-      folder,
-      { key, resource: kind.name, original, written: after.value, pending, problem: after.problem },
-      sys,
-    );
-  }
-  const change = sameValue(actual, after.value)
-    ? {}
-    : { change: { from: kind.describe(actual), to: kind.describe(after.value) } };
-  if (isDone) {
-    const noted = after.problem === undefined ? {} : { problem: after.problem };
-    return { key, end: isLast ? "restored" : "changed", ...change, ...noted };
-  }
-  return { key, end: after.end, ...change, problem: after.problem ?? "", hint: after.hint };
+  const change = { noted: begun(kind, noted, { actual, goal: goal.value }), actual, goal: goal.value, isLast };
+  return await makeChange(folder, situation, change, work);
 }

@@ -7,6 +7,7 @@ import type { Lifetime } from "../plan/demand.ts";
 import { type FileSys, HALF_WRITTEN, readFile, removeIfThere, setAside, writeFile } from "./file.ts";
 import { type Holder, holderId, holderSchema } from "./holder.ts";
 import { hashName, resourceFolder } from "./layout.ts";
+import { LedgerError } from "./ledger_error.ts";
 
 /** The daemon that a demand came from. */
 export interface Daemon {
@@ -68,16 +69,41 @@ export async function holderPrefix(holder: Holder): Promise<string> {
   return `${holder.kind === "port" ? "p" : "h"}-${await hashName(holderId(holder))}-`;
 }
 
+/** The part of a demand's file name that is its holder's hash. */
+export function hashOfHolder(name: string): string {
+  return name.split("-")[1] ?? "";
+}
+
 /** Writes a demand into the folder of its resource. */
-export async function writeDemand(folder: string, record: DemandRecord, sys: FileSys): Promise<FiledDemand> {
-  const path = `${resourceFolder(folder).demands}/${await demandFileName(record)}`;
+export function fileDemand({ record, path }: FiledDemand, sys: FileSys): void {
   writeFile(path, { ...record }, sys);
-  return { record, folder, path };
+}
+
+/** The name of a demand's file. */
+export function nameOf({ path }: FiledDemand): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+/** Removes what killed processes left half written. Under the resource's lock, when nobody holds it. */
+export function sweepHalfWritten(
+  name: string,
+  sys: Pick<FileSys, "lstat" | "readDirectory" | "removeFile">,
+): void {
+  const { folder, demands } = resourceFolder(name);
+  for (const place of [folder, demands]) {
+    for (const half of (sys.readDirectory(place) ?? []).filter((each) => each.endsWith(HALF_WRITTEN))) {
+      removeIfThere(`${place}/${half}`, sys);
+    }
+  }
 }
 
 /** The names of a resource's demands, in order. */
-export function demandNames(folder: string, sys: Pick<FileSys, "readDirectory">): readonly string[] {
-  return (sys.readDirectory(resourceFolder(folder).demands) ?? []).filter((name) => !name.endsWith(HALF_WRITTEN));
+export function demandNames(folder: string, sys: Pick<FileSys, "lstat" | "readDirectory">): readonly string[] {
+  const { demands } = resourceFolder(folder);
+  const names = sys.readDirectory(demands);
+  // Nobody knows who holds the resource, which is not the same as nobody.
+  if (names === undefined && sys.lstat(demands) !== undefined) throw new LedgerError(`${demands} is not a folder`);
+  return (names ?? []).filter((name) => !name.endsWith(HALF_WRITTEN));
 }
 
 /** Reads the demands of these names. What cannot be read is set aside, and `notes` says so. */

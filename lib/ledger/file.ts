@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import type { Sys } from "../sys/sys.ts";
 import { DAMAGED_DIRECTORY, FORMAT } from "./layout.ts";
+import { LedgerError } from "./ledger_error.ts";
 
 /** What files of the ledger need of the world. */
 export type FileSys = Pick<
@@ -31,7 +32,10 @@ export function writeFile(path: string, data: Readonly<Record<string, unknown>>,
   sys.rename(half, path);
 }
 
-/** Reads a file. Looked at first: opening a FIFO would wait for ever. */
+/**
+ * Reads a file. Looked at first: opening a FIFO would wait for ever.
+ * @throws {LedgerError} when another version wrote it
+ */
 export function readFile<Data>(
   path: string,
   schema: v.GenericSchema<unknown, Data>,
@@ -51,7 +55,9 @@ export function readFile<Data>(
   const format = v.safeParse(v.object({ format: v.number() }), json);
   if (!format.success) return { kind: "damaged", reason: "it has no format" };
   if (format.output.format !== FORMAT) {
-    return { kind: "damaged", reason: `it is of format ${format.output.format}, and this version knows ${FORMAT}` };
+    // No damage: the version that wrote it still knows what to undo.
+    const formats = `it is of format ${format.output.format}, and this one knows ${FORMAT}`;
+    throw new LedgerError(`Cannot read ${path}: another version of virt-hooks wrote it (${formats})`);
   }
   const result = v.safeParse(schema, json);
   return result.success
@@ -69,7 +75,7 @@ export function setAside(path: string, reason: string, sys: FileSys): string {
 }
 
 /** Removes a file that may be gone already. */
-export function removeIfThere(path: string, sys: FileSys): void {
+export function removeIfThere(path: string, sys: Pick<FileSys, "lstat" | "removeFile">): void {
   if (sys.lstat(path) === undefined) return;
   try {
     sys.removeFile(path);

@@ -3,11 +3,12 @@
  * forgotten and the one that follows it, or a hook and reconcile.
  * @module
  */
-import * as v from "valibot";
 import type { Sys } from "../sys/sys.ts";
-import { readFile, removeIfThere, writeFile } from "./file.ts";
-import { type Holder, holderId, holderSchema } from "./holder.ts";
+import { demandNames, hashOfHolder } from "./demand_file.ts";
+import { removeIfThere } from "./file.ts";
+import { type Holder, holderId } from "./holder.ts";
 import { hashName, HOLDERS_DIRECTORY } from "./layout.ts";
+import { resourceNames } from "./ledger.ts";
 import { waitForLock } from "./wait_lock.ts";
 
 /** Takes a holder's lock, or gives up at `untilMs`. */
@@ -15,27 +16,37 @@ export async function lockHolder(holder: Holder, untilMs: number, sys: Sys): Pro
   return await waitForLock(`${HOLDERS_DIRECTORY}/${await hashName(holderId(holder))}.lock`, untilMs, sys);
 }
 
-const seenSchema = v.object({ holder: holderSchema });
+const MARK = ".running";
 
-async function seenPath(holder: Holder): Promise<string> {
-  return `${HOLDERS_DIRECTORY}/${await hashName(holderId(holder))}.running`;
+async function markPath(holder: Holder): Promise<string> {
+  return `${HOLDERS_DIRECTORY}/${await hashName(holderId(holder))}${MARK}`;
+}
+
+/** Removes the marks of those who hold nothing: the hook that was to do it was killed. */
+export function sweepMarks(sys: Sys): void {
+  // In this order: a demand is there before its holder's mark is.
+  const marks = (sys.readDirectory(HOLDERS_DIRECTORY) ?? []).filter((name) => name.endsWith(MARK));
+  const holding = new Set(resourceNames(sys).flatMap((folder) => demandNames(folder, sys).map(hashOfHolder)));
+  for (const mark of marks.filter((name) => !holding.has(name.slice(0, -MARK.length)))) {
+    removeIfThere(`${HOLDERS_DIRECTORY}/${mark}`, sys);
+  }
 }
 
 /**
  * Notes that a holder runs: libvirt keeps a status file of it from here on. So once that is gone, the holder is. (Before, in
- * `prepare` and `start`, there is none.)
+ * `prepare` and `start`, there is none.) That the file is there says it all.
  */
 export async function noteRunning(holder: Holder, sys: Sys): Promise<void> {
-  const path = await seenPath(holder);
-  if (sys.lstat(path) === undefined) writeFile(path, { holder }, sys);
+  const path = await markPath(holder);
+  if (sys.lstat(path) === undefined) sys.createFile(path, "", 0o600);
 }
 
 /** Notes that a holder does not run yet, or any more. */
 export async function noteNotRunning(holder: Holder, sys: Sys): Promise<void> {
-  removeIfThere(await seenPath(holder), sys);
+  removeIfThere(await markPath(holder), sys);
 }
 
 /** Whether a holder was seen running since it last began. */
 export async function wasRunning(holder: Holder, sys: Sys): Promise<boolean> {
-  return readFile(await seenPath(holder), seenSchema, sys).kind === "data";
+  return sys.lstat(await markPath(holder))?.kind === "file";
 }

@@ -9,6 +9,8 @@ import type { Sys } from "../sys/sys.ts";
 export const RUN_DIRECTORY = "/run/virt-hooks";
 /** The ledger: root's alone. */
 export const LEDGER_DIRECTORY = `${RUN_DIRECTORY}/ledger`;
+/** Held by who makes the ledger. */
+export const STARTING_LOCK = `${RUN_DIRECTORY}/starting.lock`;
 /** The boot that a ledger is of. */
 export const BOOT_FILE = `${LEDGER_DIRECTORY}/boot`;
 /** A folder for each resource. */
@@ -42,10 +44,18 @@ export interface ResourceFolder {
   readonly state: string;
   /** Never removed: whoever waits for it waits for this very file. */
   readonly lock: string;
+  /** A lock, too: held while a user's program runs for the resource, and `lock` is not. */
+  readonly busy: string;
 }
 
 /** The folder of a resource, by the name of the folder. */
 export function resourceFolder(name: string): ResourceFolder {
   const folder = `${RESOURCES_DIRECTORY}/${name}`;
-  return { folder, demands: `${folder}/demands`, state: `${folder}/state.json`, lock: `${folder}/lock` };
+  return {
+    folder,
+    demands: `${folder}/demands`,
+    state: `${folder}/state.json`,
+    lock: `${folder}/lock`,
+    busy: `${folder}/busy`,
+  };
 }

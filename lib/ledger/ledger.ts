@@ -2,8 +2,10 @@
  * The ledger as a whole: its folders, which are root's alone, and the boot it is of.
  * @module
  */
+import { parseProcStat, procStatPath } from "../sys/proc_stat.ts";
 import type { Sys } from "../sys/sys.ts";
 import type { Daemon } from "./demand_file.ts";
+import { removeIfThere } from "./file.ts";
 import {
   BOOT_FILE,
   DAMAGED_DIRECTORY,
@@ -13,7 +15,10 @@ import {
   resourceFolder,
   RESOURCES_DIRECTORY,
   RUN_DIRECTORY,
+  STARTING_LOCK,
 } from "./layout.ts";
+import { LedgerError } from "./ledger_error.ts";
+import { waitForLock } from "./wait_lock.ts";
 
 /** A ledger that is open. */
 export interface Ledger {
@@ -23,13 +28,12 @@ export interface Ledger {
   readonly notes: string[];
 }
 
-/** The ledger cannot be used: something in its place is not ours. */
-export class LedgerError extends Error {
-  override readonly name = "LedgerError";
-}
-
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
+const BOOT_BYTES_MAX = 100;
 const OTHERS_MAY = 0o077;
+
+/** How long to wait for another hook that makes the ledger: a few files. */
+const STARTING_WAIT_MS = 5_000;
 
 /**
  * Opens the ledger. With `make` it is made where there is none; without, that gives `undefined`. A ledger of another boot
@@ -39,24 +43,33 @@ const OTHERS_MAY = 0o077;
 export async function openLedger(sys: Sys, options: { readonly make: boolean }): Promise<Ledger | undefined> {
   if (!hasLedger(sys) && !options.make) return undefined;
   const ppid = sys.ppid();
-  const facts = await sys.kernel.read([BOOT_ID, `/proc/${ppid}/stat`]);
+  const facts = await sys.kernel.read([BOOT_ID, procStatPath(ppid)]);
   const boot = facts.get(BOOT_ID)?.trim();
   if (boot === undefined) throw new LedgerError(`Cannot open the ledger: ${BOOT_ID} cannot be read`);
   const notes: string[] = [];
-  if (hasLedger(sys)) {
-    needOurs(RUN_DIRECTORY, 0o022, sys);
-    needOurs(LEDGER_DIRECTORY, OTHERS_MAY, sys);
-    if (bootOf(sys) !== boot) notes.push(setBootAside(sys));
-  }
-  if (!hasLedger(sys)) {
-    if (!options.make) return { daemon: daemonOf(ppid, facts), notes };
-    makeLedger(boot, sys);
-  }
+  if (!isOfBoot(boot, sys)) await startLedger(boot, notes, sys);
   return { daemon: daemonOf(ppid, facts), notes };
 }
 
-function bootOf(sys: Sys): string | undefined {
-  return sys.lstat(BOOT_FILE)?.kind === "file" ? sys.readTextFile(BOOT_FILE, 100).trim() : undefined;
+/** Whether there is a ledger, and it is of this boot. */
+function isOfBoot(boot: string, sys: Sys): boolean {
+  if (!hasLedger(sys)) return false;
+  needOurs(RUN_DIRECTORY, 0o022, sys);
+  needOurs(LEDGER_DIRECTORY, OTHERS_MAY, sys);
+  // Made together with the ledger: without it nobody can tell whether what the ledger says still stands.
+  if (sys.lstat(BOOT_FILE)?.kind !== "file") throw new LedgerError(`Cannot use the ledger: ${BOOT_FILE} is no file`);
+  return sys.readTextFile(BOOT_FILE, BOOT_BYTES_MAX).trim() === boot;
+}
+
+/** One hook at a time: the second one finds what the first has made, and sets none of it aside. */
+async function startLedger(boot: string, notes: string[], sys: Sys): Promise<void> {
+  if (sys.lstat(RUN_DIRECTORY) === undefined) attemptMake(RUN_DIRECTORY, sys);
+  needOurs(RUN_DIRECTORY, 0o022, sys);
+  using lock = await waitForLock(STARTING_LOCK, sys.elapsedMs() + STARTING_WAIT_MS, sys);
+  if (lock === undefined) throw new LedgerError("Cannot make the ledger: another hook has been at it all the time");
+  if (isOfBoot(boot, sys)) return;
+  if (hasLedger(sys)) notes.push(setBootAside(sys));
+  makeLedger(boot, sys);
 }
 
 function setBootAside(sys: Sys): string {
@@ -65,22 +78,16 @@ function setBootAside(sys: Sys): string {
   return `the ledger was of another boot: it is now ${aside}, and nothing of it is undone`;
 }
 
-/** Made under another name and renamed, so that nobody meets a half of it. */
+/** Made under another name and renamed, so that nobody meets a half of it. A hook that was killed may have left one. */
 function makeLedger(boot: string, sys: Sys): void {
-  if (sys.lstat(RUN_DIRECTORY) === undefined) attemptMake(RUN_DIRECTORY, sys);
-  needOurs(RUN_DIRECTORY, 0o022, sys);
-  const half = `${LEDGER_DIRECTORY}.${sys.pid}.tmp`;
+  const half = `${LEDGER_DIRECTORY}.tmp`;
   for (const folder of [LEDGER_DIRECTORY, RESOURCES_DIRECTORY, HOLDERS_DIRECTORY, DAMAGED_DIRECTORY]) {
     attemptMake(folder.replace(LEDGER_DIRECTORY, half), sys);
   }
   const bootFile = BOOT_FILE.replace(LEDGER_DIRECTORY, half);
-  if (sys.lstat(bootFile) === undefined) sys.createFile(bootFile, `${boot}\n`, 0o600);
-  try {
-    sys.rename(half, LEDGER_DIRECTORY);
-  } catch (error) {
-    // Another hook was first: a folder that holds something is not replaced.
-    if (!hasLedger(sys)) throw error;
-  }
+  removeIfThere(bootFile, sys);
+  sys.createFile(bootFile, `${boot}\n`, 0o600);
+  sys.rename(half, LEDGER_DIRECTORY);
 }
 
 /** Two hooks may be at it at once. */
@@ -98,11 +105,10 @@ function needOurs(folder: string, forbidden: number, sys: Pick<Sys, "lstat">): v
   throw new LedgerError(`Cannot use ${folder}: it must be a folder that only root can write`);
 }
 
-/** `PID (NAME) STATE PPID …`, the start time in the 22nd field; the name may hold anything. */
+/** A daemon, by what was read of it. */
 export function daemonOf(pid: number, facts: ReadonlyMap<string, string>): Daemon {
-  const stat = facts.get(`/proc/${pid}/stat`) ?? "";
-  const [, name = "", rest = ""] = /^\d+ \(([^]*)\) ([^]*)$/.exec(stat) ?? [];
-  return { pid, startTime: rest.split(" ")[19] ?? "", name };
+  const stat = parseProcStat(facts.get(procStatPath(pid)) ?? "");
+  return { pid, startTime: stat?.startTime ?? "", name: stat?.name ?? "" };
 }
 
 /** Makes the folder of a resource, lock and all. */

@@ -3,12 +3,13 @@
  * @module
  */
 import { converge, type Converged, type Work } from "./converge.ts";
-import { demandNames, type FiledDemand, readDemands } from "./demand_file.ts";
+import type { FiledDemand } from "./demand_file.ts";
 import { byHolder, judge, type Verdict } from "./evidence.ts";
 import type { Holder } from "./holder.ts";
-import { lockHolder, noteNotRunning } from "./holder_file.ts";
-import { demandsOf, releaseAll } from "./holds.ts";
+import { lockHolder, noteNotRunning, sweepMarks } from "./holder_file.ts";
+import { demandsNamed, demandsOf, releaseAll } from "./holds.ts";
 import { resourceNames } from "./ledger.ts";
+import { reasonOf } from "./ledger_error.ts";
 
 /** What reconciling takes besides its time. */
 export interface ReconcileOptions {
@@ -41,19 +42,36 @@ const ALL_LIFETIMES = ["domain", "running", "network", "port"] as const;
 export async function reconcile(options: ReconcileOptions, work: Work): Promise<Reconciled> {
   const holders: Judged[] = [];
   for (const [{ record }] of byHolder(allDemands(work))) {
-    if (options.includes(record.holder)) holders.push(await reconcileHolder(record.holder, options, work));
+    if (options.includes(record.holder)) holders.push(await reconcileSafely(record.holder, options, work));
   }
   const resources: Converged[] = [];
   if (!options.dryRun) {
     for (const folder of resourceNames(work.sys)) resources.push(await converge(folder, work));
   }
+  if (!options.dryRun) tidy(work);
   return { holders, resources };
+}
+
+function tidy({ sys, notes }: Work): void {
+  try {
+    sweepMarks(sys);
+  } catch (error) {
+    notes.push(reasonOf(error));
+  }
 }
 
 /** Every demand in the ledger. */
 export function allDemands({ sys, notes }: Pick<Work, "sys" | "notes">): readonly FiledDemand[] {
-  return resourceNames(sys).flatMap((folder) => readDemands(folder, demandNames(folder, sys), sys, notes))
-    .sort((a, b) => a.record.order - b.record.order);
+  return demandsNamed(() => true, { sys, notes });
+}
+
+/** What cannot be told of one holder does not keep the others from being judged. */
+async function reconcileSafely(holder: Holder, options: ReconcileOptions, work: Work): Promise<Judged> {
+  try {
+    return await reconcileHolder(holder, options, work);
+  } catch (error) {
+    return { holder, verdict: { kind: "unknown", because: reasonOf(error) }, released: false, results: [] };
+  }
 }
 
 /** Judges under the holder's lock: nobody begins to hold while its demands are looked at and removed. */

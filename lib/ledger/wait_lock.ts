@@ -3,7 +3,7 @@
  * @module
  */
 import type { Sys } from "../sys/sys.ts";
-import { LedgerError } from "./ledger.ts";
+import { LedgerError } from "./ledger_error.ts";
 
 const [FIRST_POLL_MS, LONGEST_POLL_MS] = [2, 50];
 

@@ -4,11 +4,12 @@
  */
 import type { AnyDemand } from "../plan/demand.ts";
 import { loadResource } from "../resources/registry.ts";
-import { type Refused, type Resource, ResourceDataError } from "../resources/resource.ts";
+import type { Reading, Refused, Resource } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
 import { TOOLS } from "../sys/tools.ts";
 import { demandFileName, demandNames, type DemandRecord, readDemands } from "./demand_file.ts";
-import { heldOf } from "./converge.ts";
+import { heldOf } from "./goal.ts";
+import { holderId } from "./holder.ts";
 import { hashName, resourceFolder } from "./layout.ts";
 import { readState } from "./state_file.ts";
 
@@ -26,9 +27,11 @@ export interface Ready {
   readonly name: string;
   /** What a person should know. */
   readonly note: string | undefined;
+  /** What stands, where resolving has read it. */
+  readonly value: unknown;
 }
 
-/** Asks the host about a wish, one of those that are acquired together. */
+/** Asks the host about a wish, which comes with the rest of a plan. */
 export async function readyWish(wish: Wish, plan: readonly AnyDemand[], sys: Sys): Promise<Ready | Refused> {
   const resource = await loadResource(wish.resource);
   if (resource === undefined) {
@@ -36,37 +39,48 @@ export async function readyWish(wish: Wish, plan: readonly AnyDemand[], sys: Sys
   }
   const missing = resource.tools.map((tool) => TOOLS[tool]).find((path) => sys.lstat(path) === undefined);
   if (missing !== undefined) return { kind: "refused", reason: `there is no ${missing} on this host` };
-  const resolution = await resource.resolve(wish.demand, sys, plan);
+  const whose = { holder: holderId(wish.holder), rule: wish.rule, action: wish.action, plan };
+  const resolution = await resource.resolve(wish.demand, sys, whose);
   if (resolution.kind === "refused") return resolution;
-  const { key, demand, note } = resolution;
+  const { key, demand, note, value } = resolution;
   const record: DemandRecord = { ...wish, key, demand, since: sys.now().toISOString() };
-  return { kind: "ready", resource, record, folder: await hashName(key), name: await demandFileName(record), note };
+  const [folder, name] = [await hashName(key), await demandFileName(record)];
+  return { kind: "ready", resource, record, folder, name, note, value };
+}
+
+/** What a wish is looked at with. */
+export interface Prospect {
+  readonly sys: Sys;
+  readonly notes: string[];
+  /** Wishes of the same call that come before it. */
+  readonly others: readonly Ready[];
+  /** Demands that will be gone by then. */
+  readonly isOver: (record: DemandRecord) => boolean;
 }
 
 /**
- * Why a wish cannot stand beside what is held already, and beside `others` that are about to be; `undefined` when it
- * can. Also told where what is held cannot be read, since then nobody knows.
+ * Why a wish cannot stand beside what is held already, and beside others that are about to be; `undefined` when it can. Also
+ * told where what is held cannot be read, since then nobody knows.
  */
 export async function conflictOf(
   ready: Ready,
-  others: readonly Ready[],
-  { sys, notes }: { readonly sys: Sys; readonly notes: string[] },
+  { sys, notes, others, isOver }: Prospect,
 ): Promise<string | undefined> {
-  const { resource, record, folder, name } = ready;
+  const { resource, folder, name } = ready;
   const hasFolder = sys.lstat(resourceFolder(folder).folder) !== undefined;
   const names = hasFolder ? demandNames(folder, sys).filter((other) => other !== name) : [];
   const replaced = new Set([name, ...others.map((other) => other.name)]);
-  const filed = readDemands(folder, names.filter((other) => !replaced.has(other)), sys, notes);
+  const filed = readDemands(folder, names.filter((other) => !replaced.has(other)), sys, notes)
+    .filter((one) => !isOver(one.record));
   const planned = others.filter((other) => other.folder === folder && other.name !== name);
   const held = [...filed, ...[...planned, ready].map((one) => ({ record: one.record, folder, path: "" }))].map(heldOf);
   const state = hasFolder ? readState(folder, sys, notes) : undefined;
-  try {
-    const reading = state === undefined ? await resource.read(record.key, sys, undefined) : undefined;
-    if (reading !== undefined && reading.kind !== "value") return reading.reason;
-    const wanted = resource.wanted(state?.original ?? reading?.value, held);
-    return wanted.kind === "conflict" ? wanted.reason : undefined;
-  } catch (error) {
-    if (error instanceof ResourceDataError) return error.message;
-    throw error;
-  }
+  const original = state === undefined ? await standing(ready, sys) : { kind: "value", value: state.original } as const;
+  if (original.kind !== "value") return original.reason;
+  const wanted = resource.wanted(original.value, held);
+  return wanted.kind === "conflict" ? wanted.reason : undefined;
+}
+
+async function standing({ resource, record, value }: Ready, sys: Sys): Promise<Reading<unknown>> {
+  return value === undefined ? await resource.read(record.key, sys, undefined) : { kind: "value", value };
 }

@@ -5,7 +5,15 @@
 import * as v from "valibot";
 import type { DnsDemand } from "../plan/demand.ts";
 import type { Sys } from "../sys/sys.ts";
-import { type Change, type Reading, type Resolution, resource, type WriteEnd } from "./resource.ts";
+import {
+  type Change,
+  type Noted,
+  type Reading,
+  type Resolution,
+  resource,
+  sameValue,
+  type WriteEnd,
+} from "./resource.ts";
 import { runTool, type ToolEnd } from "./run_tool.ts";
 
 const TIMEOUT_MS = 5_000;
@@ -34,10 +42,18 @@ export const dns = resource<DnsDemand, Settings>({
       domains: united([...original.domains, ...held.map(({ demand }) => `~${demand.domain}`)]),
     },
   }),
+  isFree: isHalfOurs,
   write,
   describe: ({ servers, domains }) =>
     servers.length + domains.length === 0 ? "nothing" : `${domains.join(" ")} at ${servers.join(" ")}`,
 });
+
+/** Servers and domains are set one after the other: who is killed in between leaves each as one of ours, and not together. */
+function isHalfOurs(actual: Settings, { original, written, pending }: Noted<Settings>): boolean {
+  const known = [original, written, pending].filter((settings) => settings !== undefined);
+  return known.some(({ servers }) => sameValue(servers, actual.servers)) &&
+    known.some(({ domains }) => sameValue(domains, actual.domains));
+}
 
 function united(values: readonly string[]): string[] {
   return [...new Set(values)];

@@ -27,27 +27,38 @@ async function nodesOf(kernel: Reader): Promise<readonly string[]> {
   return [...names.keys()].flatMap((name) => /^node(\d+)$/.exec(name)?.[1] ?? []);
 }
 
-/** The file that sets a pool's size. */
-export async function poolFiles(sizeKib: number, kernel: Reader): Promise<Readonly<Record<string, string>>> {
-  const folders = await poolFolders(sizeKib, kernel);
-  return Object.fromEntries(Object.entries(folders).map(([node, folder]) => [node, `${folder}/nr_hugepages`]));
+/** One pool. */
+export interface Pool {
+  /** The file that sets its size. */
+  readonly file: string;
+  /** What it holds. */
+  readonly pages: number;
+  /** Pages in use beyond that: they are of no pool, the kernel frees them as soon as nobody uses them. */
+  readonly surplus: number;
+  /** Pages that nobody uses. */
+  readonly free: number;
 }
 
-/**
- * The pages in each pool; `undefined` where there is no pool of this size. Surplus pages do not count: they are of no pool,
- * the kernel frees them as soon as nobody uses them. A node without memory has no pool.
- */
-export async function readPages(sizeKib: number, kernel: Reader): Promise<Pages | undefined> {
+/** The pools of a size by node, nodes in order. A node without memory has none. */
+export type Pools = Readonly<Record<string, Pool>>;
+
+const COUNTS = ["nr_hugepages", "surplus_hugepages", "free_hugepages"] as const;
+
+/** Reads the pools of a size; `undefined` where there is none. */
+export async function readPools(sizeKib: number, kernel: Reader): Promise<Pools | undefined> {
   const folders = Object.entries(await poolFolders(sizeKib, kernel));
-  const files = await kernel.read(
-    folders.flatMap(([, folder]) => [`${folder}/nr_hugepages`, `${folder}/surplus_hugepages`]),
-  );
-  const pages = folders.flatMap(([node, folder]) => {
-    const all = numberIn(files.get(`${folder}/nr_hugepages`));
+  const files = await kernel.read(folders.flatMap(([, folder]) => COUNTS.map((name) => `${folder}/${name}`)));
+  const pools = folders.flatMap(([node, folder]) => {
+    const [all, surplus = 0, free = 0] = COUNTS.map((name) => numberIn(files.get(`${folder}/${name}`)));
     if (all === undefined) return [];
-    return [[node, all - (numberIn(files.get(`${folder}/surplus_hugepages`)) ?? 0)] as const];
+    return [[node, { file: `${folder}/nr_hugepages`, pages: all - surplus, surplus, free }] as const];
   });
-  return pages.length === 0 ? undefined : Object.fromEntries(pages);
+  return pools.length === 0 ? undefined : Object.fromEntries(pools);
+}
+
+/** What each pool holds. */
+export function pagesOf(pools: Pools): Pages {
+  return Object.fromEntries(Object.entries(pools).map(([node, { pages }]) => [node, pages]));
 }
 
 /** How the pages of one size are used, over all nodes. */

@@ -6,7 +6,7 @@
 import { pageSizeText } from "../plan/page_size.ts";
 import type { Sys } from "../sys/sys.ts";
 import { onNode, type Pages, sumPages } from "./hugepage_count.ts";
-import { poolFiles, readPages, readUse } from "./hugepage_pools.ts";
+import { pagesOf, type Pool, type Pools, readPools, readUse } from "./hugepage_pools.ts";
 import { type Change, sameValue, type WriteEnd } from "./resource.ts";
 
 /** How often the kernel is asked for pages that it did not find. */
@@ -28,20 +28,21 @@ type Writing = Pick<Change<Pages>, "from" | "to" | "deadlineMs"> & { readonly si
 
 /** Sets the pools. */
 export async function writePages(writing: Writing, sys: Sys): Promise<WriteEnd<Pages>> {
-  const { from, to, deadlineMs, sizeKib } = writing;
-  let stands = from;
+  const { to, deadlineMs, sizeKib } = writing;
   for (let attempt = 1;; attempt++) {
-    const end = await writePools(stands, writing, sys);
+    const end = await writePools(writing, { again: attempt > 1 }, sys);
     if (end.kind === "stuck") return end;
-    stands = await readPages(sizeKib, sys.kernel) ?? stands;
+    const stands = pagesOf(await readPools(sizeKib, sys.kernel) ?? {});
     // A write that ran out of time may have got there all the same.
     if (sameValue(stands, to)) return await awaitFreed(writing, sys);
+    if (end.kind === "failed") return end;
     const short = Object.keys(to).filter((node) => countOf(stands, node) < countOf(to, node));
-    if (short.length === 0 || end.kind === "failed") return end;
     const leftMs = deadlineMs - sys.elapsedMs();
-    if (attempt === ATTEMPTS_MAX || leftMs < RETRY_MS) return tooFew(stands, short, writing);
-    const isStuck = sizeKib <= COMPACTED_KIB_MAX && await compact(leftMs / 2, sys);
-    if (isStuck) return { kind: "stuck", reason: `the kernel does not come back from ${COMPACT_FILE}` };
+    if (attempt === ATTEMPTS_MAX || leftMs < RETRY_MS) return short.length === 0 ? end : tooFew(stands, short, writing);
+    const mayHelp = short.length > 0 && sizeKib <= COMPACTED_KIB_MAX;
+    if (mayHelp && !await comesBackFromCompaction(leftMs / 2, sys)) {
+      return { kind: "stuck", reason: `the kernel does not come back from ${COMPACT_FILE}` };
+    }
   }
 }
 
@@ -49,27 +50,41 @@ function countOf(pages: Pages, node: string): number {
   return pages[node] ?? 0;
 }
 
-/** Writes each pool that is not as it shall be; those that shrink come first. */
-async function writePools(stands: Pages, { to, deadlineMs, sizeKib }: Writing, sys: Sys): Promise<WriteEnd<Pages>> {
-  const files = await poolFiles(sizeKib, sys.kernel);
-  const wrong = Object.keys(to).filter((node) => stands[node] !== to[node])
-    .sort((a, b) => countOf(to, a) - countOf(stands, a) - (countOf(to, b) - countOf(stands, b)));
-  let end: WriteEnd<Pages> = { kind: "written" };
-  for (const node of wrong) {
+/** Writes each pool that is not as it shall be. */
+async function writePools(
+  { to, deadlineMs, sizeKib }: Writing,
+  { again }: { readonly again: boolean },
+  sys: Sys,
+): Promise<WriteEnd<Pages>> {
+  const pools = await readPools(sizeKib, sys.kernel) ?? {};
+  const surplus = Object.values(pools).reduce((sum, pool) => sum + pool.surplus, 0);
+  for (const [node, pool] of inOrder(pools, to)) {
+    // Until Linux 6.3 the surplus of other nodes was added to what is written for one.
+    const isTooMany = again && pool.pages > countOf(to, node);
+    const count = Math.max(countOf(to, node) - (isTooMany ? surplus - pool.surplus : 0), 0);
     const timeoutMs = Math.max(deadlineMs - sys.elapsedMs(), WRITE_MS_MIN);
-    const write = await sys.kernel.write(files[node] ?? "", String(countOf(to, node)), timeoutMs);
+    const write = await sys.kernel.write(pool.file, String(count), timeoutMs);
     if (write.kind === "stuck") return { kind: "stuck", reason: `the kernel does not come back${onNode(node)}` };
     if (write.kind === "refused") {
-      end = { kind: "failed", reason: `the kernel refuses${onNode(node)}: ${write.reason}` };
+      return { kind: "failed", reason: `the kernel refuses${onNode(node)}: ${write.reason}` };
     }
   }
-  return end;
+  return { kind: "written" };
 }
 
-/** Whether the kernel does not come back from it. Whatever else becomes of it, the next count tells. */
-async function compact(timeLeftMs: number, sys: Sys): Promise<boolean> {
+/** First those that shrink, and of these the ones that keep the fewest in use; then those that grow. */
+function inOrder(pools: Pools, to: Pages): readonly (readonly [string, Pool])[] {
+  const known = Object.entries(pools).filter(([node]) => node in to);
+  const keeps = ([node, { pages, free }]: readonly [string, Pool]): number => pages - free - countOf(to, node);
+  const shrinking = known.filter(([node, { pages }]) => pages > countOf(to, node));
+  const growing = known.filter(([node, { pages }]) => pages < countOf(to, node));
+  return [...shrinking.sort((a, b) => keeps(a) - keeps(b)), ...growing];
+}
+
+/** Tells whether the kernel comes back from it. Whatever else becomes of it, the next count tells. */
+async function comesBackFromCompaction(timeLeftMs: number, sys: Sys): Promise<boolean> {
   const end = await sys.kernel.write(COMPACT_FILE, "1", Math.min(timeLeftMs, COMPACT_MS_MAX));
-  return end.kind === "stuck";
+  return end.kind !== "stuck";
 }
 
 function tooFew(stands: Pages, short: readonly string[], { from, to, sizeKib }: Writing): WriteEnd<Pages> {

@@ -17,7 +17,7 @@ import {
   wantedPages,
   WHOLE_HOST,
 } from "./hugepage_count.ts";
-import { type HostMemory, readHostMemory, readPages } from "./hugepage_pools.ts";
+import { type HostMemory, pagesOf, type Pools, readHostMemory, readPools } from "./hugepage_pools.ts";
 import { writePages } from "./hugepage_write.ts";
 import { type Refused, type Resolution, resource } from "./resource.ts";
 
@@ -37,10 +37,10 @@ export const hugepages = resource<HugepagesDemand, Pages>({
   resolve,
   read: async (key, sys) => {
     const sizeKib = sizeOf(key);
-    const value = await readPages(sizeKib, sys.kernel);
-    return value === undefined
+    const pools = await readPools(sizeKib, sys.kernel);
+    return pools === undefined
       ? { kind: "gone", reason: `this kernel has no huge pages of ${pageSizeText(sizeKib)} any more` }
-      : { kind: "value", value };
+      : { kind: "value", value: pagesOf(pools) };
   },
   wanted: wantedPages,
   rebase: rebasePages,
@@ -72,22 +72,26 @@ async function resolve(demand: HugepagesDemand, { kernel }: Sys): Promise<Resolu
   const memory = await readHostMemory(kernel);
   const sizeKib = demand.sizeKib === "default" ? memory.defaultSizeKib : demand.sizeKib;
   if (sizeKib === undefined || !memory.sizesKib.includes(sizeKib)) return noSuchSize(sizeKib, memory);
-  const pools = await readPages(sizeKib, kernel) ?? {};
+  const pools = await readPools(sizeKib, kernel) ?? {};
   const strange = demand.parts.flatMap(({ nodes }) => nodes).find((node) => pools[nodeName(node, pools)] === undefined);
   if (strange !== undefined) return noSuchNode(strange, pools);
   const parts = demand.parts.map((part) => ({ ...part, nodes: WHOLE_HOST in pools ? [] : part.nodes }));
   const needsKib = parts.reduce((sum, part) => sum + pagesIn(part, sizeKib), 0) * sizeKib;
-  if (needsKib + RESERVE_KIB > memory.availableKib) return tooLittle("", needsKib, memory.availableKib);
+  if (needsKib + RESERVE_KIB > memory.availableKib) return tooLittle(needsKib, memory.availableKib, "");
+  const named = parts.flatMap(({ nodes }) => nodes.map(String));
   const room = Object.fromEntries(
-    Object.keys(pools).map((node) => [node, fitting((memory.byNodeKib[node] ?? 0) - RESERVE_KIB, sizeKib)]),
+    Object.keys(pools).map((node) => {
+      const stays = named.includes(node) ? RESERVE_KIB : 0;
+      return [node, fitting((memory.byNodeKib[node] ?? 0) - stays, sizeKib)];
+    }),
   );
   const placement = placePages(parts, sizeKib, room);
-  if (placement.kind === "short") return partTooLarge(placement, sizeKib, memory);
+  if (placement.kind === "short") return partTooLarge(placement.part, sizeKib, memory);
   return { kind: "resolved", key: `${PREFIX}${sizeKib}kB`, demand: { sizeKib, parts: placedParts(placement.pages) } };
 }
 
 /** A kernel without nodes has but one, number 0. */
-function nodeName(node: number, pools: Pages): string {
+function nodeName(node: number, pools: Pools): string {
   return WHOLE_HOST in pools && node === 0 ? WHOLE_HOST : String(node);
 }
 
@@ -109,29 +113,30 @@ function noSuchSize(sizeKib: number | undefined, { sizesKib }: HostMemory): Refu
   return { kind: "refused", reason: `this kernel has no huge pages of ${size}, it has ${offered}` };
 }
 
-function noSuchNode(node: number, pools: Pages): Refused {
+function noSuchNode(node: number, pools: Pools): Refused {
   const known = WHOLE_HOST in pools ? "this kernel knows no NUMA nodes" : `there are ${Object.keys(pools).join(", ")}`;
   return { kind: "refused", reason: `this host has no node ${node} with memory: ${known}` };
 }
 
-function tooLittle(where: string, needsKib: number, availableKib: number): Refused {
-  const numbers = `${mib(needsKib)} are needed${where}, ${mib(availableKib)} are available`;
-  return {
-    kind: "refused",
-    reason: `not enough memory: ${numbers}, and ${mib(RESERVE_KIB)} of that stay for the host`,
-    hint: "end other guests, or give this one less memory",
-  };
+const HINT = "end other guests, or give this one less memory";
+
+function tooLittle(needsKib: number, availableKib: number, where: string): Refused {
+  const numbers = `${mib(needsKib)} are needed, ${mib(availableKib)} are available`;
+  const reason = `not enough memory${where}: ${numbers}, and ${mib(RESERVE_KIB)} of that stay for the host`;
+  return { kind: "refused", reason, hint: HINT };
 }
 
-function partTooLarge(
-  { part }: { readonly part: HugepagesPart },
-  sizeKib: number,
-  { byNodeKib }: HostMemory,
-): Refused {
-  const nodes = part.nodes.length === 0 ? Object.keys(byNodeKib) : part.nodes.map(String);
-  const availableKib = nodes.reduce((sum, node) => sum + (byNodeKib[node] ?? 0), 0);
-  const where = part.nodes.length === 0 ? "" : ` on node ${part.nodes.join(", ")}`;
-  return tooLittle(where, pagesIn(part, sizeKib) * sizeKib, availableKib);
+function partTooLarge(part: HugepagesPart, sizeKib: number, { byNodeKib }: HostMemory): Refused {
+  const needsKib = pagesIn(part, sizeKib) * sizeKib;
+  const [node, ...others] = part.nodes;
+  if (node !== undefined && others.length === 0) {
+    return tooLittle(needsKib, byNodeKib[node] ?? 0, onNode(String(node)));
+  }
+  const nodes = part.nodes.length === 0 ? Object.keys(byNodeKib) : part.nodes;
+  const available = nodes.map((one) => `${mib(byNodeKib[one] ?? 0)}${onNode(String(one))}`).join(", ");
+  const size = pageSizeText(sizeKib);
+  const reason = `not enough memory in pieces of ${size}: ${mib(needsKib)} are needed, available are ${available}`;
+  return { kind: "refused", reason, hint: HINT };
 }
 
 function mib(kib: number): string {

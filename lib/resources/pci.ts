@@ -20,6 +20,7 @@ import {
   type Resolution,
   resource,
   type Wanted,
+  type Whose,
 } from "./resource.ts";
 
 const PREFIX = "pci/";
@@ -46,7 +47,7 @@ export const pci = resource<PciDemand, PciState>({
   rebase: ({ original, written, pending }, actual) =>
     // What we left as it was is libvirt's, or somebody else's, to change.
     pending === undefined && written !== undefined && sameState(written, original) ? actual : original,
-  isOurs,
+  isFree,
   write: (change, sys) => writePciState({ ...change, address: change.key.slice(PREFIX.length) }, sys),
   describe: ({ driver, override }) => {
     const name = driver === "" ? "without a driver" : `with ${driver}`;
@@ -57,7 +58,7 @@ export const pci = resource<PciDemand, PciState>({
 async function resolve(
   demand: PciDemand,
   sys: Sys,
-  plan: readonly AnyDemand[] = [],
+  { plan }: Whose,
 ): Promise<Resolution<PciDemand>> {
   const { address, driver, managed, holders } = demand;
   const device = await readPciDevice(address, sys);
@@ -114,7 +115,7 @@ function wanted(original: PciState, held: readonly Held<PciDemand>[]): Wanted<Pc
 }
 
 /** A hook that was killed leaves a device between two drivers: without any, or kept for one that has not got it. */
-function isOurs({ original, written, pending }: Noted<PciState>, actual: PciState): boolean {
+function isFree(actual: PciState, { original, written, pending }: Noted<PciState>): boolean {
   const ends = [original, written, pending].filter((state) => state !== undefined);
   return (actual.driver === "" || ends.some(({ driver }) => driver === actual.driver)) &&
     ends.some(({ override }) => override === actual.override);

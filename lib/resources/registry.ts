@@ -6,16 +6,18 @@ import type { ResourceName } from "../plan/demand.ts";
 import type { Resource } from "./resource.ts";
 
 const LOADERS: Partial<Record<ResourceName, () => Promise<Resource>>> = {
-  console: async () => (await import("./console.ts")).console,
-  pci: async () => (await import("./pci.ts")).pci,
+  command: async () => (await import("./command.ts")).command,
+  process: async () => (await import("./process.ts")).process,
+  address: async () => (await import("./address.ts")).address,
+  route: async () => (await import("./route.ts")).route,
+  dns: async () => (await import("./dns.ts")).dns,
   hugepages: async () => (await import("./hugepages.ts")).hugepages,
   module: async () => (await import("./module.ts")).module,
   cpus: async () => (await import("./cpus.ts")).cpus,
   governor: async () => (await import("./governor.ts")).governor,
+  console: async () => (await import("./console.ts")).console,
+  pci: async () => (await import("./pci.ts")).pci,
   service: async () => (await import("./service.ts")).service,
-  address: async () => (await import("./address.ts")).address,
-  route: async () => (await import("./route.ts")).route,
-  dns: async () => (await import("./dns.ts")).dns,
   sysctl: async () => (await import("./sysctl.ts")).sysctl,
 };
 

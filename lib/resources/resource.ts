@@ -15,9 +15,27 @@ export interface Held<Demand> {
   readonly demand: Demand;
 }
 
+/** Whose demand it is, for resources that belong to one holder alone, and what it comes with. */
+export interface Whose {
+  /** What tells holders apart: `qemu/domain/UUID`. */
+  readonly holder: string;
+  readonly rule: string;
+  /** The action in its rule: `run`, `process.2`. */
+  readonly action: string;
+  /** All that its call acquires, for what only stands together. */
+  readonly plan: readonly AnyDemand[];
+}
+
 /** A demand with the key of its resource, once the host was asked; or why it cannot be fulfilled. Nothing is touched yet. */
 export type Resolution<Demand> =
-  | { readonly kind: "resolved"; readonly key: string; readonly demand: Demand; readonly note?: string }
+  | {
+    readonly kind: "resolved";
+    readonly key: string;
+    readonly demand: Demand;
+    readonly note?: string;
+    /** What stands, where it was read on the way: it need not be read again to see whether demands fit. */
+    readonly value?: unknown;
+  }
   | Refused;
 
 /** Why something is not done, and what to do about it. */
@@ -84,13 +102,12 @@ export interface ResourceSpec<Demand, Value> {
   readonly restores: "absolute" | "difference";
   /** Programs of users run in `write`: no lock is held meanwhile. */
   readonly unlocked?: true;
+  /** Each life of its holder begins it anew: what an earlier life left, also unfinished, is given back first. */
+  readonly anew?: true;
   /** The programs it needs on the host. A demand is refused where one is missing. */
   readonly tools: readonly Tool[];
-  /**
-   * Finds the resource of a demand, puts the demand in normal form, and checks all that can be checked before. `plan`: all
-   * that is acquired with it, for what only stands together.
-   */
-  resolve(demand: Demand, sys: Sys, plan?: readonly AnyDemand[]): Promise<Resolution<Demand>>;
+  /** Finds the resource of a demand, puts the demand in normal form, and checks all that can be checked before. */
+  resolve(demand: Demand, sys: Sys, whose: Whose): Promise<Resolution<Demand>>;
   /**
    * Clears the way for a demand, once, when it is acquired: waits for others to go, or makes them. Nothing of it is kept,
    * and nothing can put it back.
@@ -98,15 +115,15 @@ export interface ResourceSpec<Demand, Value> {
   clear?(demand: Demand, deadlineMs: number, sys: Sys): Promise<Refused | undefined>;
   /** What the host says now. */
   read(key: string, sys: Sys, noted: Noted<Value> | undefined): Promise<Reading<Value>>;
-  /** What it shall be while these hold it: at least one. Pure. */
-  wanted(original: Value, held: readonly Held<Demand>[]): Wanted<Value>;
+  /**
+   * What it shall be while these hold it: at least one. `actual` is what stands, where that was looked at: for resources of which
+   * more than one state will do. Pure.
+   */
+  wanted(original: Value, held: readonly Held<Demand>[], actual?: Value): Wanted<Value>;
   /** The original, moved by what others changed: what stands is neither what we wrote nor what we were about to. Pure. */
   rebase?(noted: Noted<Value>, actual: Value): Value;
-  /**
-   * Whether the original may take the place of what stands, though that is not what we wrote, nor were about to: what
-   * stands between the steps of a write, or is nobody's at all. Pure.
-   */
-  isOurs?(noted: Noted<Value>, actual: Value): boolean;
+  /** Whether what stands is nobody's, or ours in parts, so that the original may take its place though we did not write it. Pure. */
+  isFree?(actual: Value, noted: Noted<Value>): boolean;
   /** Makes the change. */
   write(change: Change<Value>, sys: Sys): Promise<WriteEnd<Value>>;
   /** A value, for people. */
@@ -130,7 +147,7 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     written: data.written === undefined ? undefined : value(data.written),
     pending: data.pending === undefined ? undefined : value(data.pending),
   });
-  const { clear, rebase, isOurs } = spec;
+  const { clear, rebase, isFree } = spec;
   return {
     name: spec.name,
     demand: spec.demand,
@@ -138,20 +155,22 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     restores: spec.restores,
     tools: spec.tools,
     ...(spec.unlocked === undefined ? {} : { unlocked: spec.unlocked }),
-    resolve: (data, sys, plan) => spec.resolve(demand(data), sys, plan),
+    ...(spec.anew === undefined ? {} : { anew: spec.anew }),
+    resolve: (data, sys, whose) => spec.resolve(demand(data), sys, whose),
     ...(clear === undefined
       ? {}
       : { clear: (data, deadlineMs, sys) => clear.call(spec, demand(data), deadlineMs, sys) }),
     read: (key, sys, data) => spec.read(key, sys, data === undefined ? undefined : noted(data)),
-    wanted: (original, held) =>
-      spec.wanted(value(original), held.map((one) => ({ who: one.who, demand: demand(one.demand) }))),
-    ...(rebase === undefined ? {} : { rebase: (data, actual) => rebase.call(spec, noted(data), value(actual)) }),
-    ...(isOurs === undefined ? {} : { isOurs: (data, actual) => isOurs.call(spec, noted(data), value(actual)) }),
-    write: (change, sys) =>
-      spec.write(
-        { ...change, from: value(change.from), to: value(change.to), noted: noted(change.noted) },
-        sys,
+    wanted: (original, held, actual) =>
+      spec.wanted(
+        value(original),
+        held.map((one) => ({ who: one.who, demand: demand(one.demand) })),
+        actual === undefined ? undefined : value(actual),
       ),
+    ...(rebase === undefined ? {} : { rebase: (data, actual) => rebase.call(spec, noted(data), value(actual)) }),
+    ...(isFree === undefined ? {} : { isFree: (actual, data) => isFree.call(spec, value(actual), noted(data)) }),
+    write: (change, sys) =>
+      spec.write({ ...change, from: value(change.from), to: value(change.to), noted: noted(change.noted) }, sys),
     describe: (data) => spec.describe(value(data)),
   };
 }

@@ -53,7 +53,7 @@ export const route = resource<RouteDemand, Route>({
   read: (key, sys) => readRoute(placeOf(key), sys),
   wanted: (_original, held) => agreed(held, { value: wantedRoute, text: (demand) => describe(wantedRoute(demand)) }),
   // Ours goes when its device does.
-  isOurs: (_noted, value) => value === null,
+  isFree: (value) => value === null,
   write,
   describe,
 });

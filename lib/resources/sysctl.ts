@@ -10,6 +10,8 @@ import { type Reading, type Resolution, resource } from "./resource.ts";
 
 const PREFIX = "sysctl/";
 const WRITE_TIMEOUT_MS = 3_000;
+/** Also what is late is put back. */
+const WRITE_TIMEOUT_MIN_MS = 500;
 
 /** The kind. */
 export const sysctl = resource<SysctlDemand, string>({
@@ -22,9 +24,11 @@ export const sysctl = resource<SysctlDemand, string>({
   read: (key, sys) => readKey(key.slice(PREFIX.length), sys),
   wanted: (_original, held) => agreed(held, { value: ({ value }) => value, text: ({ value }) => value }),
   write: async (change, sys) => {
+    const leftMs = Math.max(change.deadlineMs - sys.elapsedMs(), WRITE_TIMEOUT_MIN_MS);
     // To write nothing is not to write.
     const text = change.to === "" ? "\n" : change.to;
-    const end = await sys.kernel.write(pathOf(change.key.slice(PREFIX.length)), text, WRITE_TIMEOUT_MS);
+    const path = pathOf(change.key.slice(PREFIX.length));
+    const end = await sys.kernel.write(path, text, Math.min(leftMs, WRITE_TIMEOUT_MS));
     if (end.kind === "written") return end;
     const reason = end.kind === "stuck" ? "the write hangs in the kernel" : end.reason;
     return end.kind === "stuck" ? { kind: "stuck", reason } : { kind: "failed", reason };
@@ -49,7 +53,12 @@ async function resolve(demand: SysctlDemand, sys: Sys): Promise<Resolution<Sysct
     const why = opened.kind === "stuck" ? "opening it hangs in the kernel" : opened.reason;
     return { kind: "refused", reason: `${pathOf(demand.name)} cannot be written: ${why}` };
   }
-  return { kind: "resolved", key: `${PREFIX}${demand.name}`, demand: { ...demand, value: normal(demand.value) } };
+  return {
+    kind: "resolved",
+    key: `${PREFIX}${demand.name}`,
+    demand: { ...demand, value: normal(demand.value) },
+    value: reading.value,
+  };
 }
 
 async function readKey(name: string, sys: Sys): Promise<Reading<string>> {

@@ -54,7 +54,8 @@ function spawn(command: Command): Deno.ChildProcess | string {
   }
 }
 
-function commandEnd(status: Deno.CommandStatus): CommandEnd {
+/** How a program ended that ended by itself. */
+export function commandEnd(status: Deno.CommandStatus): CommandEnd {
   return status.signal === null ? { kind: "exited", code: status.code } : { kind: "signalled", signal: status.signal };
 }
 

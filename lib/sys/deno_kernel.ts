@@ -4,7 +4,7 @@
  */
 import { runCommand } from "./deno_command.ts";
 import type { Kernel, KernelWrite, Opener } from "./kernel.ts";
-import type { CommandResult } from "./sys.ts";
+import type { CommandEnd, CommandResult } from "./sys.ts";
 import { TOOL_ENVIRONMENT, TOOLS } from "./tools.ts";
 
 /** A read that takes longer hangs in the kernel. */
@@ -13,8 +13,11 @@ const FILE_BYTES_MAX = 65_536;
 const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
 
 /** The kernel this program runs on. */
-export function denoKernel(): Kernel {
-  return { read, write, list, openers };
+export function denoKernel(readTimeoutMs = READ_TIMEOUT_MS): Kernel {
+  return {
+    read: (paths) => read(paths, readTimeoutMs),
+    ...{ write, list, openers },
+  };
 }
 
 async function runTool(
@@ -30,10 +33,30 @@ async function runTool(
   });
 }
 
-async function read(paths: readonly string[]): Promise<ReadonlyMap<string, string>> {
+async function read(
+  paths: readonly string[],
+  timeoutMs: number = READ_TIMEOUT_MS,
+): Promise<ReadonlyMap<string, string>> {
   if (paths.length === 0) return new Map();
-  const { stdout } = await runTool([TOOLS.head, "-v", "-c", String(FILE_BYTES_MAX), "--", ...paths]);
+  const argv = [TOOLS.head, "-v", "-c", String(FILE_BYTES_MAX), "--", ...paths] as const;
+  const { stdout, end } = await runTool(argv, { timeoutMs });
+  // That a file is missing in the answer must not mean that the reading was cut short.
+  if (end.kind !== "exited") throw new Error(`Cannot read ${paths.join(", ")}: ${cutShort(TOOLS.head, end)}`);
   return splitFiles(stdout, paths);
+}
+
+function cutShort(program: string, end: Exclude<CommandEnd, { readonly kind: "exited" }>): string {
+  switch (end.kind) {
+    case "timed-out":
+      return `${program} did not end in time`;
+    case "not-started":
+      return `${program} cannot be started: ${end.reason}`;
+    case "signalled":
+    case "interrupted":
+      return `${program} was ended by ${end.signal}`;
+    default:
+      return end satisfies never;
+  }
 }
 
 /** Takes what `head -v` prints apart: a header for each file that could be read, in the order asked for. */
@@ -86,7 +109,8 @@ async function list(folder: string): Promise<ReadonlyMap<string, string | undefi
     // -H: a device's folder is a link where people look for it.
     [TOOLS.find, "-H", folder, "-maxdepth", "1", "-mindepth", "1", "-printf", "%f\\0%l\\0"],
   );
-  if (stdout === "" && !(end.kind === "exited" && end.code === 0)) return undefined;
+  if (end.kind !== "exited") throw new Error(`Cannot list ${folder}: ${cutShort(TOOLS.find, end)}`);
+  if (stdout === "" && end.code !== 0) return undefined;
   const entries = new Map<string, string | undefined>();
   const fields = stdout.split("\0");
   for (let index = 0; index + 1 < fields.length; index += 2) {

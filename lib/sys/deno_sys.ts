@@ -1,9 +1,10 @@
 /**
- * The real world. With `deno_command.ts` and `deno_terminal.ts` the only code below `lib/` that a binary holds and that
+ * The real world. With its siblings `deno_*.ts` the only code below `lib/` that a binary holds and that
  * says `Deno.`; it decides nothing.
  * @module
  */
 import { runCommand } from "./deno_command.ts";
+import { launchProgram } from "./deno_launch.ts";
 import { denoKernel } from "./deno_kernel.ts";
 import type { FileFacts, Input, Sys } from "./sys.ts";
 
@@ -36,6 +37,7 @@ export function denoSys(): Sys {
     killGroup,
     tryWithLock,
     run: runCommand,
+    launch: launchProgram,
     onUncaught,
   };
 }
@@ -145,7 +147,7 @@ function appendFile(path: string, text: string): void {
 function lock(path: string): Disposable | undefined {
   const file = Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
   try {
-    if (file.tryLockSync(true)) return { [Symbol.dispose]: () => file.close() };
+    if (file.tryLockSync(true)) return letGoOnce(file);
   } catch (error) {
     file.close();
     throw error;
@@ -154,14 +156,25 @@ function lock(path: string): Disposable | undefined {
   return undefined;
 }
 
+/** Disposing of it again is no error: who lets a lock go early is also left by `using`. */
+function letGoOnce(file: Deno.FsFile): Disposable {
+  let isHeld = true;
+  return {
+    [Symbol.dispose]: () => {
+      if (isHeld) file.close();
+      isHeld = false;
+    },
+  };
+}
+
 function tryWithLock(path: string, action: () => void): void {
   using held = lock(path);
   if (held !== undefined) action();
 }
 
-function killGroup(group: number): void {
+function killGroup(group: number, signal: "SIGTERM" | "SIGKILL" = "SIGKILL"): void {
   try {
-    Deno.kill(-group, "SIGKILL");
+    Deno.kill(-group, signal);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }

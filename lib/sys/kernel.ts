@@ -13,11 +13,17 @@ export type KernelWrite =
 
 /** The kernel's files. */
 export interface Kernel {
-  /** What files hold, by path; a file that is not there, or cannot be read, is missing in the answer. */
+  /**
+   * What files hold, by path; a file that is not there, or cannot be read, is missing in the answer.
+   * @throws {Error} when the reading was cut short, so that nothing can be told of any file
+   */
   read(paths: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** Writes a file that is there, in one piece. An empty text only opens it: may it be written? */
   write(path: string, text: string, timeoutMs: number): Promise<KernelWrite>;
-  /** What a folder holds: each name, with where it leads if it is a link. `undefined` when there is no such folder. */
+  /**
+   * What a folder holds: each name, with where it leads if it is a link. `undefined` when there is no such folder.
+   * @throws {Error} when the listing was cut short
+   */
   list(folder: string): Promise<ReadonlyMap<string, string | undefined> | undefined>;
   /** The processes that hold one of these paths open, or something below one that ends with `/`. */
   openers(paths: readonly string[]): Promise<readonly Opener[]>;

@@ -5,7 +5,8 @@
  */
 import type { Opener } from "./kernel.ts";
 import { memoryKernel, type Reactions } from "./memory_kernel.ts";
-import type { Command, CommandEnd, CommandResult, FileFacts, Input, Sys } from "./sys.ts";
+import { memoryProcesses } from "./memory_processes.ts";
+import type { Command, CommandEnd, CommandResult, FileFacts, Input, Launch, Sys } from "./sys.ts";
 
 /** A file, folder or link of the host in memory. */
 export interface MemoryNode {
@@ -27,6 +28,8 @@ export interface MemoryHost {
   /** Files by path; a text alone is root's file of mode 0644. Missing parents are root's folders of mode 0755. */
   readonly files?: Readonly<Record<string, string | Partial<MemoryNode>>>;
   readonly programs?: Readonly<Record<string, MemoryProgram>>;
+  /** How programs that shall live on end at once, by their path; others go on. */
+  readonly dying?: Readonly<Record<string, CommandEnd>>;
   /** Paths whose writing fails, with what the system says. */
   readonly failing?: Readonly<Record<string, string>>;
   /** How the kernel's files react to writes, by path. */
@@ -35,6 +38,8 @@ export interface MemoryHost {
   readonly openers?: readonly Opener[];
   /** Lock files that another process holds. */
   readonly locked?: ReadonlySet<string>;
+  /** Lock files that are held on a host that goes on living; whoever takes and lets go one changes it. */
+  readonly locks?: Set<string>;
   /** The files of a host that goes on living between programs; `files` then counts for nothing. */
   readonly nodes?: Map<string, MemoryNode>;
   readonly pid?: number;
@@ -50,8 +55,10 @@ export interface MemorySys extends Sys {
   readonly clock: { elapsedMs: number };
   /** The process that called this one; a test moves it. */
   readonly parent: { pid: number };
-  /** Process groups that were killed. */
+  /** Process groups that were killed, or asked to end. */
   readonly killed: number[];
+  /** Every program that was started to live on, in order. */
+  readonly launches: Launch[];
   /** Hands an uncaught error to whoever asked for it. */
   crash(error: unknown): number;
 }
@@ -66,8 +73,7 @@ export function memorySys(host: MemoryHost = {}): MemorySys {
   const written = { stdout: "", stderr: "" };
   const clock = { elapsedMs: 1 };
   const parent = { pid: 1000 };
-  const killed: number[] = [];
-  const held = new Set<string>(host.locked ?? []);
+  const held = host.locks ?? new Set<string>(host.locked ?? []);
   let onUncaught: (error: unknown) => number = () => 1;
   return {
     ...memoryFiles(nodes, host.failing ?? {}),
@@ -76,7 +82,7 @@ export function memorySys(host: MemoryHost = {}): MemorySys {
     written,
     clock,
     parent,
-    killed,
+    ...memoryProcesses(nodes, host.dying ?? {}),
     kernel: memoryKernel(nodes, host.reactions ?? {}, host.openers ?? []),
     ppid: () => parent.pid,
     lock: (path) => memoryLock(path, held),
@@ -84,7 +90,6 @@ export function memorySys(host: MemoryHost = {}): MemorySys {
       clock.elapsedMs += durationMs;
       return Promise.resolve();
     },
-    killGroup: (group) => void killed.push(group),
     args: host.args ?? [],
     pid: host.pid ?? 4242,
     uid: () => host.uid ?? 0,
@@ -114,7 +119,13 @@ export function memorySys(host: MemoryHost = {}): MemorySys {
 function memoryLock(path: string, held: Set<string>): Disposable | undefined {
   if (held.has(path)) return undefined;
   held.add(path);
-  return { [Symbol.dispose]: () => void held.delete(path) };
+  let isOurs = true;
+  return {
+    [Symbol.dispose]: () => {
+      if (isOurs) held.delete(path);
+      isOurs = false;
+    },
+  };
 }
 
 function runInMemory(command: Command, programs: Readonly<Record<string, MemoryProgram>>): CommandResult {

@@ -51,6 +51,22 @@ export interface CommandResult {
   readonly durationMs: number;
 }
 
+/** A program that lives on when we end, in a session of its own, with no stream of anybody's. */
+export interface Launch {
+  /** Absolute path, then its arguments. */
+  readonly argv: readonly [string, ...string[]];
+  readonly environment: Readonly<Record<string, string>>;
+  /** How long it is watched, to tell one that ends at once. */
+  readonly watchMs: number;
+  /** Told of the process at once. */
+  readonly onStart: (pid: number) => void;
+}
+
+/** What came of a {@linkcode Launch}. */
+export type Launched =
+  | { readonly kind: "running"; readonly pid: number }
+  | { readonly kind: "ended"; readonly end: CommandEnd };
+
 /** What was read from a stream that has a limit. */
 export type Input =
   | { readonly kind: "whole"; readonly bytes: Uint8Array }
@@ -100,11 +116,13 @@ export interface Sys {
    */
   lock(path: string): Disposable | undefined;
   sleep(durationMs: number): Promise<void>;
-  /** Sends SIGKILL to a whole process group; one that is gone is no error. */
-  killGroup(group: number): void;
+  /** Sends a signal to a whole process group, SIGKILL unless said; one that is gone is no error. */
+  killGroup(group: number, signal?: "SIGTERM" | "SIGKILL"): void;
   /** Runs `action` while holding the lock file at `path`, or not at all when another process holds it. */
   tryWithLock(path: string, action: () => void): void;
   run(command: Command): Promise<CommandResult>;
+  /** Starts a program that nobody waits for. */
+  launch(launch: Launch): Promise<Launched>;
   /** What to do with an error that nobody caught: `handle` returns the exit code. */
   onUncaught(handle: (error: unknown) => number): void;
 }

@@ -114,6 +114,24 @@ Deno.test("check finds programs that the hooks would refuse, where it reads this
   assertStringIncludes(sys.written.stdout, "try: chmod go-w /opt/check");
 });
 
+Deno.test("check and explain find every program of what lasts: a run, its undo, a process", async () => {
+  const rules = '[[rule]]\nname = "all"\nwhen = { domain = "*" }\n' +
+    'run = { argv = ["/opt/begin"], undo = ["/opt/end"] }\nprocess = { argv = ["/usr/bin/systemd-inhibit", "/opt/watch"] }\n';
+  const program = { text: ELF_START, mode: 0o755 };
+  const files = {
+    "/etc/virt-hooks/rules.toml": rules,
+    "/usr/bin/systemd-inhibit": program,
+    ...Object.fromEntries(["/opt/begin", "/opt/end", "/opt/watch"].map((path) => [path, { ...program, uid: 1000 }])),
+  };
+  const { sys } = await cli(["check"], { files });
+  const explained = await cli(["explain", "qemu", "web-1", "prepare"], { files });
+  for (const path of ["/opt/begin", "/opt/end", "/opt/watch"]) {
+    const told = `not trusted: ${path} belongs to user 1000, not to root; try: chown root:root ${path}`;
+    assertStringIncludes(sys.written.stdout, told);
+    assertStringIncludes(explained.sys.written.stdout, `would not be run: ${told}`);
+  }
+});
+
 Deno.test("check notes a rule that guests' owners choose", async () => {
   const rule = (when: string): string =>
     `[[rule]]\nname = "r"\nwhen = { on = "prepare", ${when} }\nrun = { argv = ["/opt/x"] }\n`;

@@ -51,21 +51,27 @@ export function qemuDomain(name: string, options: QemuOptions = {}): string {
 `;
 }
 
-const INIT = "<init>/bin/sh</init><initarg>-c</initarg><initarg>trap exit TERM; sleep 100000 &amp; wait</initarg>";
+/** What a container can have beside its 64 MiB. */
+export interface LxcOptions {
+  readonly network?: string;
+  readonly uuid?: string;
+  /** What its shell does; without, it waits to be told to end (process 1 ignores SIGTERM unless it asks for it). */
+  readonly init?: string;
+}
 
-/**
- * A container that waits to be told to end (process 1 ignores SIGTERM unless it asks for it); `root` comes from
- * {@linkcode makeContainerRoot}.
- */
-export function lxcDomain(name: string, root: string, options: { readonly network?: string } = {}): string {
+const WAIT = "trap exit TERM; sleep 100000 &amp; wait";
+
+/** A container that is one shell; `root` comes from {@linkcode makeContainerRoot}. */
+export function lxcDomain(name: string, root: string, options: LxcOptions = {}): string {
   const network = options.network === undefined
     ? ""
     : `<interface type='network'><source network='${options.network}'/></interface>`;
   return `<domain type='lxc'>
-  <name>${name}</name>
+  <name>${name}</name>${options.uuid === undefined ? "" : `<uuid>${options.uuid}</uuid>`}
   <memory unit='MiB'>64</memory>
   <vcpu>1</vcpu>
-  <os><type arch='x86_64'>exe</type>${INIT}</os>
+  <os><type arch='x86_64'>exe</type>
+    <init>/bin/sh</init><initarg>-c</initarg><initarg>${options.init ?? WAIT}</initarg></os>
   <devices>
     <filesystem type='mount' accessmode='passthrough'><source dir='${root}'/><target dir='/'/></filesystem>
     ${network}

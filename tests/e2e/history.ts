@@ -3,6 +3,7 @@
  * @module
  */
 import { drivers } from "../../lib/libvirt/drivers.ts";
+import type { HistoryAction, HistoryHold } from "../../lib/app/history.ts";
 import type { Driver, DriverName } from "../../lib/libvirt/driver.ts";
 
 /** The fields of a history line that tests look at. */
@@ -18,6 +19,9 @@ export interface HistoryLine {
   readonly outcome: string;
   readonly exitCode: number;
   readonly durationMs: number;
+  readonly actions: readonly HistoryAction[];
+  readonly holds?: readonly HistoryHold[];
+  readonly notes?: readonly string[];
 }
 
 const TEXTS = [

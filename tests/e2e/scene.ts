@@ -19,6 +19,8 @@ const missing = missingPrerequisites();
 
 /** The compiled hooks under test. */
 export const HOOKS = new URL("../../dist/x86_64-unknown-linux-gnu/hooks", import.meta.url).pathname;
+/** The compiled admin command. */
+export const COMMAND = new URL("../../dist/x86_64-unknown-linux-gnu/virt-hooks", import.meta.url).pathname;
 
 async function tell(node: Node): Promise<string> {
   const log = (await node.libvirtdLog()).trimEnd().split("\n").filter((line) => / (error|warning) : /.test(line));

@@ -145,4 +145,27 @@ export const CASES: readonly Case[] = [
       "run   /usr/local/sbin/record-network port-created lab, the document on its stdin, for 5 s at most; a failure is noted",
     spares: [{ call: ["network", "default", "port-created"] }, { call: ["network", "lab", "started"] }],
   },
+  {
+    file: "while-it-runs.toml",
+    rule: "keep awake",
+    matches: [{ call: ["qemu", "web-1", "started"] }],
+    plan:
+      'hold  process /usr/bin/systemd-inhibit --what=sleep --who=virt-hooks "--why=a guest runs" /usr/bin/sleep infinity, while the guest runs; a failure is noted',
+    spares: [{ call: ["qemu", "web-1", "reconnect"] }, { call: ["lxc", "web-1", "started"] }],
+  },
+  {
+    file: "while-it-runs.toml",
+    rule: "screen in the browser",
+    matches: [{ call: ["qemu", "kiosk", "started"] }],
+    plan: "hold  process /usr/bin/websockify 6080 127.0.0.1:5901, while the guest runs; a failure is noted",
+    spares: [{ call: ["qemu", "web-1", "started"] }, { call: ["qemu", "kiosk", "stopped"] }],
+  },
+  {
+    file: "while-it-runs.toml",
+    rule: "recorder",
+    matches: [{ call: ["qemu", "desk-1", "started"] }],
+    plan:
+      "hold  run /usr/local/bin/record start --guest=desk-1, undone by /usr/local/bin/record stop --guest=desk-1, each for 10 s at most, while the guest runs; a failure is noted",
+    spares: [{ call: ["qemu", "web-1", "started"] }, { call: ["qemu", "desk-1", "stopped"] }],
+  },
 ];

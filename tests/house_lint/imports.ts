@@ -5,14 +5,16 @@
 import { isProduct, isRealWorld, type Place, placeOf, resolveSpecifier } from "./place.ts";
 
 const CHAIN_ONE = ["xml", "libvirt", "plan", "actions", "rules"] as const;
-const CHAIN_TWO = ["sys", "resources", "ledger"] as const;
+const CHAIN_TWO = ["sys", "trust", "resources", "ledger"] as const;
 
 /** For each room of `lib/`, the other rooms it may import. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ...chain(CHAIN_ONE),
   ...chain(CHAIN_TWO),
+  // What an argv runs stands in plan, as actions ask it too.
+  trust: ["sys", "plan"],
   // What holders need is data that actions write and resources fulfil: its vocabulary stands in plan.
-  resources: ["sys", "plan"],
+  resources: ["sys", "trust", "plan"],
   ledger: ["sys", "resources", "plan"],
   app: [...CHAIN_ONE, ...CHAIN_TWO],
   cli: [...CHAIN_ONE, ...CHAIN_TWO, "app"],

@@ -4,6 +4,7 @@
  */
 import { assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { type PoolHost, poolHost, type Pools } from "../support/hugepage_host.ts";
+import { doom } from "../support/killing_sys.ts";
 import { type LedgerHost, ledgerHost } from "../support/ledger_host.ts";
 
 const OTHER = { name: "db-1", uuid: "99999999-2222-4333-8444-555555555555" };
@@ -48,7 +49,7 @@ Deno.test("huge pages: the guest's memory says how many, and where", async () =>
 });
 
 Deno.test("huge pages: without a node they are spread, as far as each has room", async () => {
-  const { on, now } = stage("pages = 300", { nodes: [{ freeMib: 456 }, {}] });
+  const { on, now } = stage("pages = 300", { nodes: [{ freeMib: 200 }, {}] });
   await on.call("qemu", "prepare");
   assertEquals(now(), [100, 200]);
 });
@@ -123,7 +124,19 @@ Deno.test("huge pages: more than the guest's node has is refused, whatever the o
   const xml = "<numatune><memory mode='strict' nodeset='1'/></numatune>";
   const refused = await on.call("qemu", "prepare", { xml });
   assertEquals([refused.code, writes], [4, []]);
-  assertStringIncludes(refused.stderr, "2000 MiB are needed on node 1, 2100 MiB are available");
+  assertStringIncludes(
+    refused.stderr,
+    "not enough memory on node 1: 2000 MiB are needed, 2100 MiB are available, and 256 MiB",
+  );
+});
+
+Deno.test("huge pages: large pages that no node has room for are refused with what each has", async () => {
+  const { on, writes } = stage("pages = 2", { sizeKib: 1_048_576, nodes: [{ freeMib: 1000 }, { freeMib: 2000 }] });
+  const refused = await on.call("qemu", "prepare");
+  assertEquals([refused.code, writes], [4, []]);
+  const said =
+    "not enough memory in pieces of 1G: 2048 MiB are needed, available are 1000 MiB on node 0, 2000 MiB on node 1";
+  assertStringIncludes(refused.stderr, said);
 });
 
 for (
@@ -177,27 +190,12 @@ Deno.test("huge pages: what an administrator adds or takes while guests live sta
 
 /** Plays a call whose process is killed when it has written so many pages of those that it wants. */
 async function killedInWrite(on: LedgerHost, file: string, pages: string): Promise<void> {
-  const killed = new Error("Killed by the test");
-  const call = on.call("qemu", "prepare", OTHER, (sys) => ({
-    ...sys,
-    // What a killed process would not do any more.
-    rename: (from, to) => {
-      if (sys.nodes.get(file)?.text.trim() === pages) throw killed;
-      sys.rename(from, to);
-    },
-    removeFile: (path) => {
-      if (sys.nodes.get(file)?.text.trim() === pages) throw killed;
-      sys.removeFile(path);
-    },
-    kernel: {
-      ...sys.kernel,
-      write: async (path, text, timeoutMs) => {
-        await sys.kernel.write(path, path === file && Number(text) > Number(pages) ? pages : text, timeoutMs);
-        throw killed;
-      },
-    },
-  }));
-  await call.catch(() => undefined);
+  await on.call(
+    "qemu",
+    "prepare",
+    OTHER,
+    (sys) => doom(sys, { at: `kernel.write ${file}`, moment: "half", partOf: () => pages }).sys,
+  );
 }
 
 for (const after of ["release", "prepare"] as const) {
@@ -229,18 +227,37 @@ Deno.test("huge pages that stay in use are told, and stay in sight", async () =>
   assertEquals(on.ledgerFiles(), []);
 });
 
-Deno.test("huge pages: a guest that took its pages from another node is no failure", async () => {
-  const { on, now, use } = stage("pages = 64", { nodes: [{}, {}] });
-  await on.call("qemu", "prepare");
-  await on.call("qemu", "prepare", OTHER);
-  assertEquals(now(), [64, 64]);
-  use(1, 64, on);
-  const released = await on.call("qemu", "release");
-  assertEquals([released.code, released.history["outcome"], now()], [0, "done", [32, 64]]);
-  await on.call("qemu", "prepare", THIRD);
-  assertEquals(now(), [64, 64], "64 of them are free");
-  await on.call("qemu", "release", THIRD);
-  use(1, 0, on);
-  await on.call("qemu", "release", OTHER);
-  assertEquals([now(), on.ledgerFiles()], [[0, 0], []]);
-});
+for (const addsSurplus of [false, true]) {
+  const kernel = addsSurplus ? "Linux before 6.3" : "a later kernel";
+  Deno.test(`huge pages: a guest that took its pages from another node is no failure on ${kernel}`, async () => {
+    const { on, now, use } = stage("pages = 64", { nodes: [{}, {}], addsSurplus });
+    await on.call("qemu", "prepare");
+    await on.call("qemu", "prepare", OTHER);
+    assertEquals(now(), [64, 64]);
+    use(1, 64, on);
+    const released = await on.call("qemu", "release");
+    assertEquals([released.code, released.history["outcome"], now()], [0, "done", [32, 64]]);
+    assertEquals((await on.call("qemu", "prepare", THIRD)).stderr, "");
+    assertEquals(now(), [64, 64], "64 of them are free");
+    await on.call("qemu", "release", THIRD);
+    use(1, 0, on);
+    await on.call("qemu", "release", OTHER);
+    assertEquals([now(), on.ledgerFiles()], [[0, 0], []]);
+  });
+
+  Deno.test(`huge pages: what is in use on one node keeps no other from shrinking or growing on ${kernel}`, async () => {
+    const { on, now, use } = stage("", { nodes: [{}, {}], addsSurplus });
+    const xml = "<memory unit='MiB'>40</memory>";
+    await on.call("qemu", "prepare", { xml });
+    use(0, 10, on);
+    const released = await on.call("qemu", "release", { xml });
+    assertMatch(JSON.stringify(released.history), /10 huge pages of 2M are still in use/);
+    assertEquals(now(), [10, 0]);
+    const bound = `${xml}<numatune><memory mode='strict' nodeset='1'/></numatune>`;
+    assertEquals((await on.call("qemu", "prepare", { ...OTHER, xml: bound })).stderr, "");
+    assertEquals(now(), [10, 20]);
+    use(0, 0, on);
+    await on.call("qemu", "release", { ...OTHER, xml: bound });
+    assertEquals([now(), on.ledgerFiles()], [[0, 0], []]);
+  });
+}

@@ -1,3 +1,4 @@
+import { actionSchemas } from "../../lib/actions/registry.ts";
 import { issueLine } from "../../lib/rules/mistake.ts";
 import { readRules } from "../../lib/rules/read.ts";
 import { assertEquals } from "../support/assert.ts";
@@ -13,6 +14,7 @@ function rule(parts: string): string {
   return `[[rule]]\nname = "r"\n${parts}\n`;
 }
 
+const ACTIONS = Object.keys(actionSchemas).join(", ");
 const KEYS = "driver, domain, uuid, network, host, reason, file, label, xml";
 
 /** One case a kind of mistake: the text, and what its author is told. */
@@ -46,7 +48,7 @@ const MISTAKES = [
     name: "a rule without an action",
     text: rule('when = { on = "prepare" }'),
     told: [
-      "rules.toml:1:3: rule[0]: found no action, expected an action: deny, edit, run, services, modules, sysctl, cpus, hugepages, pci, routes, addresses, dns",
+      `rules.toml:1:3: rule[0]: found no action, expected an action: ${ACTIONS}`,
     ],
   },
   {
@@ -72,7 +74,7 @@ const MISTAKES = [
     name: "a misspelled key that had to be there, as one mistake",
     text: '[[rule]]\nname = "r"\nwhn = { on = "prepare" }\ndeny = "no"\n',
     told: [
-      'rules.toml:3:1: rule[0].whn: found the key "whn", expected one of the keys: name, when, unless, ns, while, deny, edit, run, services, modules, sysctl, cpus, hugepages, pci, routes, addresses, dns; did you mean "when"?',
+      `rules.toml:3:1: rule[0].whn: found the key "whn", expected one of the keys: name, when, unless, ns, while, ${ACTIONS}; did you mean "when"?`,
     ],
   },
   {
@@ -297,6 +299,51 @@ const MISTAKES = [
     text: rule('when = { on = "prepare", driver = "lxc" }\nrun = { argv = ["/x"], timeout = "5s" }'),
     told: [
       "rules.toml:4:34: rule[0].run.timeout: found 5 s, expected 2 s at most, the time a call has here (settings.budgets can change it)",
+    ],
+  },
+  {
+    name: "a program for a whole life at an operation",
+    text: rule('when = { on = "prepare", driver = "qemu" }\nrun = { argv = ["/x"], undo = ["/y"] }'),
+    told: [
+      'rules.toml:3:15: rule[0].when.on: found on, expected no "on", since run lasts while the guest or network lives',
+    ],
+  },
+  {
+    name: "a program for a whole life that has to do with a document, or lasts as no guest does",
+    text: rule(
+      'when = { driver = "qemu" }\nrun = [{ argv = ["/x"], undo = ["y"] }, { argv = ["/x"], during = "boot" }]',
+    ) +
+      rule(
+        'when = { driver = "qemu" }\nrun = { argv = ["/x"], during = "running", input = "document", timeout = "30s" }',
+      )
+        .replace('"r"', '"s"') +
+      rule(
+        'when = { network = "lab" }\nwhile = "network"\nrun = { argv = ["/x"], during = "running", on_error = "fail" }',
+      )
+        .replace('"r"', '"t"'),
+    told: [
+      'rules.toml:4:33: rule[0].run[0].undo[0]: found "y", expected the absolute path of a program first, without fillings or dot segments',
+      'rules.toml:4:67: rule[0].run[1].during: found "boot", expected "domain" or "running"',
+      'rules.toml:8:52: rule[1].run.input: found "document", expected no input, since a run that lasts (undo, during) has nothing to do with a call\'s document',
+      "rules.toml:8:74: rule[1].run.timeout: found 30 s, expected 20 s at most, the time a call has here (settings.budgets can change it)",
+      'rules.toml:13:33: rule[2].run.during: found "running", expected no "during" beside while = "network", since only a guest can be there and not run',
+      'rules.toml:13:55: rule[2].run.on_error: found "fail", expected "continue": at these operations a hook never fails the call',
+    ],
+  },
+  {
+    name: "fillings that a program and its undo cannot have",
+    text: rule('when = { driver = "qemu" }\nrun = { argv = ["/x", "${network}"], undo = ["/y", "a", "${reason}"] }'),
+    told: [
+      "rules.toml:4:23: rule[0].run.argv[1]: found ${network}, expected a filling that has a value at the rule's operations",
+      "rules.toml:4:57: rule[0].run.undo[2]: found ${reason}, expected a filling that has a value at the rule's operations",
+    ],
+  },
+  {
+    name: "a process with keys of a program that ends",
+    text: rule('when = { driver = "qemu" }\nprocess = { argv = ["/bin/sh", "-c", "echo ${domain}"], timeout = "5s" }'),
+    told: [
+      'rules.toml:4:38: rule[0].process.argv[2]: found "echo ${domain}", expected no fillings in what a shell or interpreter runs: use the VIRT_HOOKS_ environment there',
+      'rules.toml:4:57: rule[0].process.timeout: found the key "timeout", expected one of the keys: argv, on_error',
     ],
   },
   {

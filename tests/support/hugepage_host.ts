@@ -26,6 +26,8 @@ export interface PoolHost {
   readonly otherSizesKib?: readonly number[];
   readonly nodes?: readonly PoolNode[];
   readonly availableMib?: number;
+  /** Linux before 6.3 adds other nodes' surplus pages to what is written for a node. */
+  readonly addsSurplus?: boolean;
   /** A kernel that knows no nodes has its one pool elsewhere. */
   readonly knowsNodes?: false;
 }
@@ -73,7 +75,8 @@ export function poolHost(options: PoolHost = {}): Pools {
     `${pool.folder}/nr_hugepages`,
     (text, files) => {
       writes.push(`node${pool.node} ${text}`);
-      resize(pool, Number(text));
+      const others = pools.reduce((sum, other) => sum + (other === pool ? 0 : other.surplus), 0);
+      resize(pool, Number(text) + (options.addsSurplus === true ? others : 0));
       show(files);
       return `${pool.all}\n`;
     },
@@ -126,7 +129,8 @@ function poolTexts(whole: string, pools: readonly Pool[]): Record<string, string
     [`${whole}/resv_hugepages`]: "0\n",
     [`${whole}/surplus_hugepages`]: sum(({ surplus }) => surplus),
   };
-  for (const { folder, all, surplus } of pools) {
+  for (const { folder, all, surplus, used } of pools) {
+    texts[`${folder}/free_hugepages`] = `${all - used}\n`;
     texts[`${folder}/nr_hugepages`] = `${all}\n`;
     texts[`${folder}/surplus_hugepages`] = `${surplus}\n`;
   }

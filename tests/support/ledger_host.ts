@@ -25,6 +25,8 @@ export interface About {
   readonly uuid?: string;
   /** What stands in the guest's XML behind its UUID. */
   readonly xml?: string;
+  /** What stands in the network's XML behind its UUID. */
+  readonly network?: string;
 }
 
 /** A host and its hooks. */
@@ -39,6 +41,8 @@ export interface LedgerHost {
   /** What is left in the ledger: demands, states, and marks of running guests. */
   ledgerFiles(): readonly string[];
   readonly nodes: Map<string, MemoryNode>;
+  /** The lock files that are held. */
+  readonly locks: Set<string>;
   /** A view of the host without a call: for the admin command. */
   sys(args?: readonly string[]): MemorySys;
 }
@@ -66,13 +70,15 @@ export function ledgerHost(rules: string, host: MemoryHost = {}): LedgerHost {
   };
   const first = memorySys({ ...host, files });
   const { nodes } = first;
+  const locks = new Set(host.locked ?? []);
   let calls = 0;
   function sysOf(args: readonly string[], stdin: string): MemorySys {
     calls++;
-    return memorySys({ ...host, nodes, pid: 20_000 + calls, args, stdin: whole(stdin) });
+    return memorySys({ ...host, nodes, locks, pid: 20_000 + calls, args, stdin: whole(stdin) });
   }
   return {
     nodes,
+    locks,
     call: async (driver, operation, about = {}, wrap = (sys) => sys) => {
       const facts: Driver = drivers[driver];
       const object = driver === "daemon" ? "-" : about.name ?? "web-1";
@@ -105,13 +111,13 @@ function whole(text: string): { readonly kind: "whole"; readonly bytes: Uint8Arr
   return { kind: "whole", bytes: new TextEncoder().encode(text) };
 }
 
-function documentOf(driver: Driver, name: string, { uuid = UUID, xml = "" }: About): string {
+function documentOf(driver: Driver, name: string, { uuid = UUID, xml = "", network = "" }: About): string {
   switch (driver.stdin) {
     case "nothing":
       return "";
     case "domain":
       return `<domain type='kvm'>\n  <name>${name}</name>\n  <uuid>${uuid}</uuid>\n${xml}</domain>\n`;
     case "hookData":
-      return `<hookData>\n<network>\n  <name>${name}</name>\n  <uuid>${uuid}</uuid>\n</network>${xml}\n</hookData>`;
+      return `<hookData>\n<network>\n  <name>${name}</name>\n  <uuid>${uuid}</uuid>\n${network}</network>${xml}\n</hookData>`;
   }
 }

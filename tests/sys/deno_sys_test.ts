@@ -45,6 +45,18 @@ Deno.test("denoSys() does what needs a lock only when it has it", async () => {
   await Deno.remove(path);
 });
 
+Deno.test("denoSys() lets a lock go once, however often it is told", async () => {
+  const sys = denoSys();
+  const path = await Deno.makeTempFile();
+  const lock = sys.lock(path);
+  lock?.[Symbol.dispose]();
+  const next = sys.lock(path);
+  lock?.[Symbol.dispose]();
+  assertEquals([next === undefined, sys.lock(path)], [false, undefined]);
+  next?.[Symbol.dispose]();
+  await Deno.remove(path);
+});
+
 Deno.test("denoSys() appends to a file that only its owner can read", async () => {
   const sys = denoSys();
   const folder = await Deno.makeTempDir();

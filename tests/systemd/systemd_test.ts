@@ -6,14 +6,20 @@ import type { Check } from "./check.ts";
 import { cpuChecks } from "./cpus.ts";
 import { type Machine, startMachine } from "./machine.ts";
 import { missingForSystemd } from "./prerequisites.ts";
+import { PROCESS_CHECKS } from "./processes.ts";
 import { SERVICE_CHECKS, SHUTDOWN_CHECK } from "./services.ts";
 
-const NAME = "services and CPUs under a real systemd";
+const NAME = "services, processes and CPUs under a real systemd";
 const missing = missingForSystemd();
 const why = `missing prerequisites: ${missing.join("; ")}`;
 
 async function play(t: Deno.TestContext, machine: Machine): Promise<void> {
-  const checks: readonly Check[] = [...SERVICE_CHECKS, ...await cpuChecks(machine), SHUTDOWN_CHECK];
+  const checks: readonly Check[] = [
+    ...SERVICE_CHECKS,
+    ...PROCESS_CHECKS,
+    ...await cpuChecks(machine),
+    SHUTDOWN_CHECK,
+  ];
   for (const check of checks) await t.step(check.name, () => check.play(machine));
 }
 

@@ -1,5 +1,5 @@
 import { ELF_START } from "../support/elf.ts";
-import { refuseArgv } from "../../lib/app/refuse_program.ts";
+import { refuseArgv } from "../../lib/trust/refuse_program.ts";
 import { type MemoryHost, memorySys } from "../../lib/sys/memory_sys.ts";
 import { assertEquals } from "../support/assert.ts";
 

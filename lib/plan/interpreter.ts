@@ -8,7 +8,7 @@
 const SHELLS = /^(r?bash|sh|dash|ash|ksh|mksh|zsh|fish|csh|tcsh)[\d.]*$/;
 /** Programs that run the program named by their arguments, some with a shell. */
 const WRAPPERS =
-  /^(busybox|env|eval|xargs|ssh|su|sudo|doas|runuser|nsenter|unshare|chroot|timeout|nice|ionice|chrt|taskset|setsid|nohup|flock|stdbuf|strace|systemd-run|find|parallel)$/;
+  /^(busybox|env|eval|xargs|ssh|su|sudo|doas|runuser|nsenter|unshare|chroot|timeout|nice|ionice|chrt|taskset|setsid|nohup|flock|stdbuf|strace|systemd-run|systemd-inhibit|find|parallel)$/;
 /** Interpreters: code stands behind an option, or in a file. */
 const INTERPRETERS = /^(python|perl|ruby|node|nodejs|deno|bun|php|lua|tclsh|Rscript)[\d.]*$/;
 /** Their first argument is code. */

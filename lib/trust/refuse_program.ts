@@ -2,7 +2,7 @@
  * Whether a program that a rule names may be run, and can be.
  * @module
  */
-import { isShell, scriptsIn } from "../actions/interpreter.ts";
+import { isShell, scriptsIn } from "../plan/interpreter.ts";
 import type { Sys } from "../sys/sys.ts";
 import { checkTrust, folderOf, shellQuote, type Trust } from "./trust.ts";
 

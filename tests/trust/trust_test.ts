@@ -1,4 +1,4 @@
-import { checkTrust } from "../../lib/app/trust.ts";
+import { checkTrust } from "../../lib/trust/trust.ts";
 import { type MemoryHost, memorySys } from "../../lib/sys/memory_sys.ts";
 import { assertEquals } from "../support/assert.ts";
 

@@ -1,0 +1,96 @@
+/**
+ * A program with its arguments, as rules write them: no shell, no PATH, nothing inherited.
+ * @module
+ */
+import * as v from "valibot";
+import type { HookCall } from "../libvirt/call.ts";
+import { takesInlineCode } from "../plan/interpreter.ts";
+import type { Misfit, Place, RuleContext } from "./action.ts";
+import { beginsWithFilling, fill, fillingMisfits, hasFilling, type Template, templateSchema } from "./filling.ts";
+
+/** A program with its arguments. */
+export type Argv = readonly [Template, ...Template[]];
+
+/** The list of strings, as a schema. */
+export function argvSchema(): v.GenericSchema<unknown, Argv> {
+  return v.pipe(
+    v.array(templateSchema(), "a list of strings: a program's absolute path, then its arguments"),
+    v.rawTransform(({ dataset, addIssue, NEVER }): Argv => {
+      const [program, ...args] = dataset.value;
+      if (program === undefined || !isProgramPath(program)) {
+        const message = "the absolute path of a program first, without fillings or dot segments";
+        addIssue({ message, ...element(dataset.value, 0) });
+        return NEVER;
+      }
+      const filled = args.findIndex(hasFilling);
+      if (filled !== -1 && takesInlineCode(dataset.value.map((argument) => argument.text))) {
+        const message = "no fillings in what a shell or interpreter runs: use the VIRT_HOOKS_ environment there";
+        addIssue({ message, ...element(dataset.value, filled + 1) });
+        return NEVER;
+      }
+      return [program, ...args];
+    }),
+  );
+}
+
+/** Points an issue at one element of a list. */
+function element(
+  list: Template[],
+  key: number,
+): { readonly input: unknown; readonly path?: [v.ArrayPathItem] } {
+  const value = list[key];
+  if (value === undefined) return { input: list };
+  return { input: value.text, path: [{ type: "array", origin: "value", input: list, key, value }] };
+}
+
+function isProgramPath(program: Template): boolean {
+  return !hasFilling(program) && /^(\/[^/]+)+$/.test(program.text) &&
+    !program.text.split("/").some((segment) => segment === "." || segment === "..");
+}
+
+/** The argv as the rule writes it. */
+export function plainArgv([program, ...args]: Argv): readonly [string, ...string[]] {
+  return [program.text, ...args.map((argument) => argument.text)];
+}
+
+/** Fillings that no call of the rule can have; `key` is where the argv stands. */
+export function argvMisfits(
+  [, ...args]: Argv,
+  { key, rule, places }: { readonly key: string; readonly rule: RuleContext; readonly places: readonly Place[] },
+): readonly Misfit[] {
+  return args.flatMap((argument, index) => fillingMisfits(argument, { rule, places, path: [key, index + 1] }));
+}
+
+/** The argv with the values of a call, or why it cannot have them. */
+export function fillArgv(
+  [program, ...args]: Argv,
+  context: RuleContext,
+  call: HookCall,
+): readonly [string, ...string[]] | { readonly problem: string } {
+  const texts: string[] = [];
+  for (const argument of args) {
+    const filled = fill(argument, context, call);
+    if (filled.kind === "unfilled") return { problem: filled.problem };
+    if (beginsWithFilling(argument) && /^(-|$)/.test(filled.text)) {
+      const problem =
+        `the argument "${argument.text}" would be "${filled.text}": the program could take it for an option`;
+      return { problem };
+    }
+    texts.push(filled.text);
+  }
+  return [program.text, ...texts];
+}
+
+/** All that a program finds in its environment. */
+export function programEnvironment(rule: string, call: HookCall): Readonly<Record<string, string>> {
+  return {
+    LC_ALL: "C",
+    PATH: "/usr/sbin:/usr/bin:/sbin:/bin",
+    VIRT_HOOKS_DRIVER: call.driver,
+    VIRT_HOOKS_OBJECT: call.object,
+    VIRT_HOOKS_OPERATION: call.operation,
+    VIRT_HOOKS_SUBOPERATION: call.subOperation,
+    VIRT_HOOKS_EXTRA: call.extra,
+    VIRT_HOOKS_RULE: rule,
+  };
+}

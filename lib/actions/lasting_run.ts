@@ -1,0 +1,85 @@
+/**
+ * `run` with `undo` or `during`: a program that is run once when a life begins, and one that undoes it at its end.
+ * @module
+ */
+import type { HookCall } from "../libvirt/call.ts";
+import type { OnError } from "../plan/intent.ts";
+import { quote } from "../plan/render.ts";
+import type { Action, Misfit, Place, RuleContext } from "./action.ts";
+import { type Argv, argvMisfits, fillArgv, plainArgv, programEnvironment } from "./argv.ts";
+import { looksAtDocument } from "./filling.ts";
+import { holdAction, type Parts } from "./hold.ts";
+import { isAcquiredAt, onErrorMisfits, timeoutMisfits } from "./limits.ts";
+
+/** What `run` says of one that lasts. */
+export interface LastingRunConfig {
+  readonly argv: Argv;
+  readonly undo: Argv | undefined;
+  readonly during: "domain" | "running" | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly onError: OnError | undefined;
+  readonly input: "document" | "none";
+  readonly output: "document" | "none";
+}
+
+/** Makes the action. */
+export function lastingRun(config: LastingRunConfig): Action {
+  const { argv, undo, during } = config;
+  const lasts = during ?? "domain";
+  return holdAction({
+    kind: "run",
+    lasts,
+    whiles: ["guest", "network", "port"],
+    looksAtDocument: [...argv, ...undo ?? []].some(looksAtDocument),
+    programs: [plainArgv(argv), ...(undo === undefined ? [] : [plainArgv(undo)])],
+    onError: config.onError,
+    misfits: (rule, places) => {
+      const due = places.filter(({ facts }) => isAcquiredAt(facts, lasts, rule));
+      return [...momentMisfits(config, rule), ...placeMisfits(config, rule, due)];
+    },
+    parts: (rule, call) => parts(config, rule, call),
+  });
+}
+
+/** What has no meaning for a program that is run for a whole life. */
+function momentMisfits({ during, input, output }: LastingRunConfig, rule: RuleContext): readonly Misfit[] {
+  const misfits: Misfit[] = [];
+  for (const [key, found] of Object.entries({ input, output })) {
+    if (found === "none") continue;
+    const expected = `no ${key}, since a run that lasts (undo, during) has nothing to do with a call's document`;
+    misfits.push({ path: [key], found: JSON.stringify(found), expected });
+  }
+  if (during !== undefined && rule.while !== "guest") {
+    const expected = `no "during" beside while = "${rule.while}", since only a guest can be there and not run`;
+    misfits.push({ path: ["during"], found: JSON.stringify(during), expected });
+  }
+  return misfits;
+}
+
+function placeMisfits(config: LastingRunConfig, rule: RuleContext, places: readonly Place[]): readonly Misfit[] {
+  const { argv, undo, onError, timeoutMs } = config;
+  return [
+    ...onErrorMisfits(onError, places),
+    ...timeoutMisfits(timeoutMs, places),
+    ...argvMisfits(argv, { key: "argv", rule, places }),
+    ...(undo === undefined ? [] : argvMisfits(undo, { key: "undo", rule, places })),
+  ];
+}
+
+/** Where it is only checked, fillings stay as the rule writes them: they may get their value later. */
+function parts({ argv, undo, during, timeoutMs }: LastingRunConfig, rule: RuleContext, call: HookCall): Parts {
+  const isDue = isAcquiredAt(call.facts, during ?? "domain", rule);
+  const fillOwn = (own: Argv): ReturnType<typeof fillArgv> => isDue ? fillArgv(own, rule, call) : plainArgv(own);
+  const begin = fillOwn(argv);
+  if ("problem" in begin) return begin;
+  const end = undo === undefined ? undefined : fillOwn(undo);
+  if (end !== undefined && "problem" in end) return end;
+  const undone = end === undefined ? "" : `, undone by ${textOf(end)}`;
+  const limit = timeoutMs === undefined ? "" : `, each for ${timeoutMs / 1000} s at most`;
+  const demand = { argv: begin, undo: end, environment: programEnvironment(rule.name, call), timeoutMs };
+  return [{ resource: "command", demand, text: `run ${textOf(begin)}${undone}${limit}` }];
+}
+
+function textOf(argv: readonly string[]): string {
+  return argv.map(quote).join(" ");
+}

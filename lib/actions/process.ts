@@ -1,0 +1,46 @@
+/**
+ * `process = { argv = […] }`: a program that lives while somebody lives.
+ * @module
+ */
+import * as v from "valibot";
+import type { HookCall } from "../libvirt/call.ts";
+import type { OnError } from "../plan/intent.ts";
+import { quote } from "../plan/render.ts";
+import type { Action, RuleContext } from "./action.ts";
+import { type Argv, argvMisfits, argvSchema, fillArgv, plainArgv, programEnvironment } from "./argv.ts";
+import { looksAtDocument } from "./filling.ts";
+import { holdAction, onErrorEntry, type Parts } from "./hold.ts";
+import { isAcquiredAt, onErrorMisfits } from "./limits.ts";
+import { tableSchema } from "./table_schema.ts";
+
+/** The configuration of `process`, as a schema. */
+export function processSchema(): v.GenericSchema<unknown, Action> {
+  return v.pipe(
+    tableSchema({ argv: argvSchema(), on_error: onErrorEntry() }, "a table with argv"),
+    v.transform(({ argv, on_error }) => process(argv, on_error)),
+  );
+}
+
+function process(argv: Argv, onError: OnError | undefined): Action {
+  return holdAction({
+    kind: "process",
+    lasts: "running",
+    whiles: ["guest", "network", "port"],
+    looksAtDocument: argv.some(looksAtDocument),
+    programs: [plainArgv(argv)],
+    onError,
+    misfits: (rule, places) => {
+      const due = places.filter(({ facts }) => isAcquiredAt(facts, "running", rule));
+      return [...onErrorMisfits(onError, due), ...argvMisfits(argv, { key: "argv", rule, places: due })];
+    },
+    parts: (rule, call) => parts(argv, rule, call),
+  });
+}
+
+/** Where it is only checked, fillings stay as the rule writes them: they may get their value later. */
+function parts(argv: Argv, rule: RuleContext, call: HookCall): Parts {
+  const filled = isAcquiredAt(call.facts, "running", rule) ? fillArgv(argv, rule, call) : plainArgv(argv);
+  if ("problem" in filled) return filled;
+  const demand = { argv: filled, environment: programEnvironment(rule.name, call) };
+  return [{ resource: "process", demand, text: `process ${filled.map(quote).join(" ")}` }];
+}

@@ -1,0 +1,166 @@
+/**
+ * A program that is run once when a holder begins, and one that undoes it at the end, for this holder alone. Nothing of
+ * the host tells whether it has run: what the ledger notes is what stands.
+ * @module
+ */
+import * as v from "valibot";
+import { quote } from "../plan/render.ts";
+import type { CommandDemand } from "../plan/demand.ts";
+import type { Sys } from "../sys/sys.ts";
+import { runProblem } from "./command_end.ts";
+import { type Argv, argvSchema, refusedArgv } from "./program.ts";
+import {
+  type Change,
+  type Noted,
+  type Reading,
+  type Resolution,
+  resource,
+  type Whose,
+  type WriteEnd,
+} from "./resource.ts";
+import { endSession, MARK_NAME, newMark } from "./session.ts";
+
+/** A program that was started, with all that undoing it takes. `begun`: nobody saw it end. */
+interface Run {
+  readonly phase: "begun" | "ran";
+  readonly argv: Argv;
+  readonly undo?: Argv | undefined;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly timeoutMs?: number | undefined;
+  /** Missing where it was not started yet. */
+  readonly mark?: string | undefined;
+  readonly session?: number | undefined;
+}
+
+type CommandValue = { readonly phase: "idle" } | Run;
+
+const IDLE: CommandValue = { phase: "idle" };
+const OUTPUT_BYTES_MAX = 65_536;
+/** Of the time that is left, an undo without a limit of its own gets so much: more may have to be put back after it. */
+const UNDO_SHARE = 0.5;
+
+/** The kind. */
+export const command = resource<CommandDemand, CommandValue>({
+  name: "command",
+  demand: demandSchema(),
+  value: valueSchema(),
+  restores: "absolute",
+  unlocked: true,
+  anew: true,
+  tools: [],
+  resolve: (demand, sys, whose) => Promise.resolve(resolve(demand, sys, whose)),
+  read: (_key, _sys, noted) => Promise.resolve(read(noted)),
+  wanted: (_original, [first], actual) => {
+    if (first === undefined) throw new Error("Cannot tell what a command shall be that nobody wants");
+    const { argv, undo, environment, timeoutMs } = first.demand;
+    const isRun = actual !== undefined && actual.phase !== "idle";
+    return { kind: "value", value: isRun ? actual : { phase: "begun", argv, undo, environment, timeoutMs } };
+  },
+  write: (change, sys) => {
+    const { to } = change;
+    return to.phase === "idle" ? undo(change, sys) : run(to, change, sys);
+  },
+  describe,
+});
+
+function demandSchema(): v.GenericSchema<unknown, CommandDemand> {
+  return v.pipe(
+    v.object({
+      argv: argvSchema(),
+      undo: v.optional(argvSchema()),
+      environment: v.record(v.string(), v.string()),
+      timeoutMs: v.optional(v.number()),
+    }),
+    v.transform(({ argv, undo, environment, timeoutMs }) => ({ argv, undo, environment, timeoutMs })),
+  );
+}
+
+function valueSchema(): v.GenericSchema<unknown, CommandValue> {
+  return v.variant("phase", [
+    v.object({ phase: v.literal("idle") }),
+    v.object({
+      phase: v.picklist(["begun", "ran"]),
+      argv: argvSchema(),
+      undo: v.optional(argvSchema()),
+      environment: v.record(v.string(), v.string()),
+      timeoutMs: v.optional(v.number()),
+      mark: v.optional(v.string()),
+      session: v.optional(v.number()),
+    }),
+  ]);
+}
+
+function resolve(demand: CommandDemand, sys: Sys, { holder, rule, action }: Whose): Resolution<CommandDemand> {
+  for (const argv of [demand.argv, demand.undo]) {
+    const refused = argv === undefined ? undefined : refusedArgv(argv, sys);
+    if (refused !== undefined) return refused;
+  }
+  return { kind: "resolved", key: `command/${rule}/${action}/${holder}`, demand };
+}
+
+/** What was noted last; that it shall be undone does not undo it yet. */
+function read(noted: Noted<CommandValue> | undefined): Reading<CommandValue> {
+  const { pending, written } = noted ?? {};
+  const isBegun = pending !== undefined && pending.phase !== "idle";
+  return { kind: "value", value: isBegun ? pending : written ?? noted?.original ?? IDLE };
+}
+
+/** Where it fails, the demand is taken back, and with it what the program may have done already. */
+async function run(to: Run, change: Change<CommandValue>, sys: Sys): Promise<WriteEnd<CommandValue>> {
+  const marked: Run = { ...to, mark: newMark() };
+  change.note(marked);
+  let noted = marked;
+  const end = await runProgram({ argv: to.argv, run: marked, deadlineMs: change.deadlineMs }, sys, (pid) => {
+    noted = { ...marked, session: pid };
+    change.note(noted);
+  });
+  return end ?? { kind: "stands", value: { ...noted, phase: "ran" } };
+}
+
+async function undo(change: Change<CommandValue>, sys: Sys): Promise<WriteEnd<CommandValue>> {
+  const { from, deadlineMs } = change;
+  if (from.phase === "idle") return { kind: "stands", value: IDLE };
+  const { mark, session } = from;
+  const problem = mark === undefined ? undefined : await endSession({ mark, session }, { askMs: 0 }, sys);
+  if (problem !== undefined) return { kind: "stuck", reason: problem };
+  const end = from.undo === undefined ? undefined : await runProgram({ argv: from.undo, run: from, deadlineMs }, sys);
+  return end ?? { kind: "stands", value: IDLE };
+}
+
+/** A program to run, within its own time and the call's. */
+interface Errand {
+  readonly argv: Argv;
+  readonly run: Run;
+  readonly deadlineMs: number;
+}
+
+/** Runs a program; gives what went wrong. */
+async function runProgram(
+  { argv, run, deadlineMs }: Errand,
+  sys: Sys,
+  onStart?: (pid: number) => void,
+): Promise<WriteEnd<CommandValue> | undefined> {
+  const [program] = argv;
+  const refused = refusedArgv(argv, sys);
+  if (refused !== undefined) return { kind: "failed", reason: refused.reason, hint: refused.hint };
+  const leftMs = deadlineMs - sys.elapsedMs();
+  if (leftMs <= 0) return { kind: "failed", reason: `cannot run ${quote(program)}: no time is left for this call` };
+  const isUndo = onStart === undefined;
+  const timeoutMs = Math.min(leftMs, run.timeoutMs ?? (isUndo ? leftMs * UNDO_SHARE : leftMs));
+  const mark = isUndo ? {} : { [MARK_NAME]: run.mark ?? "" };
+  const result = await sys.run({
+    argv,
+    environment: { ...run.environment, ...mark },
+    stdin: undefined,
+    timeoutMs,
+    outputBytesMax: OUTPUT_BYTES_MAX,
+    ...(isUndo ? {} : { onStart }),
+  });
+  if (result.end.kind === "exited" && result.end.code === 0) return undefined;
+  return { kind: "failed", reason: runProblem(program, result, timeoutMs) };
+}
+
+function describe(value: CommandValue): string {
+  if (value.phase === "idle") return "not run";
+  return `${quote(value.argv[0])} ${value.phase === "begun" ? "was begun" : "has run"}`;
+}

@@ -1,0 +1,177 @@
+/**
+ * A program that lives while its holder lives: a unit of systemd where there is systemd, else a process in a session of its
+ * own. It is this holder's alone.
+ * @module
+ */
+import * as v from "valibot";
+import { quote } from "../plan/render.ts";
+import type { ProcessDemand } from "../plan/demand.ts";
+import type { Sys } from "../sys/sys.ts";
+import { parseProcStat, procStatPath } from "../sys/proc_stat.ts";
+import { endText } from "./command_end.ts";
+import { type Argv, argvSchema, refusedArgv } from "./program.ts";
+import {
+  type Change,
+  type Noted,
+  type Reading,
+  type Resolution,
+  resource,
+  type Whose,
+  type WriteEnd,
+} from "./resource.ts";
+import { endSession, MARK_NAME, membersOf, newMark } from "./session.ts";
+import { hasSystemd, startUnit, stopUnit, unitEnd, unitState } from "./unit.ts";
+
+/** A program that was started. `left`: it has ended, but what it started has not. */
+interface Program {
+  readonly phase: "running" | "left";
+  readonly argv: Argv;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Missing where it was not started yet. */
+  readonly mark?: string | undefined;
+  /** Where it is a unit of systemd. */
+  readonly unit?: string | undefined;
+  readonly session?: number | undefined;
+  readonly startTime?: string | undefined;
+}
+
+type ProcessValue = { readonly phase: "idle" } | Program;
+
+/** What ends sooner ended at its start. */
+const WATCH_MS = 200;
+/** How long a program may take to end by itself. */
+const ASK_MS = 5_000;
+
+/** The kind. */
+export const process = resource<ProcessDemand, ProcessValue>({
+  name: "process",
+  demand: v.object({ argv: argvSchema(), environment: v.record(v.string(), v.string()) }),
+  value: valueSchema(),
+  // A program that has ended, or left something behind, is ours all the same.
+  restores: "difference",
+  anew: true,
+  tools: [],
+  resolve: (demand, sys, whose) => Promise.resolve(resolve(demand, sys, whose)),
+  read: (_key, sys, noted) => read(noted, sys),
+  wanted: (_original, [first], actual) => {
+    if (first === undefined) throw new Error("Cannot tell what a process shall be that nobody wants");
+    const { argv, environment } = first.demand;
+    return { kind: "value", value: actual?.phase === "running" ? actual : { phase: "running", argv, environment } };
+  },
+  write,
+  describe: (value) => value.phase === "idle" ? "not running" : `${quote(value.argv[0])} ${value.phase}`,
+});
+
+function valueSchema(): v.GenericSchema<unknown, ProcessValue> {
+  return v.variant("phase", [
+    v.object({ phase: v.literal("idle") }),
+    v.object({
+      phase: v.picklist(["running", "left"]),
+      argv: argvSchema(),
+      environment: v.record(v.string(), v.string()),
+      mark: v.optional(v.string()),
+      unit: v.optional(v.string()),
+      session: v.optional(v.number()),
+      startTime: v.optional(v.string()),
+    }),
+  ]);
+}
+
+function resolve(demand: ProcessDemand, sys: Sys, { holder, rule, action }: Whose): Resolution<ProcessDemand> {
+  const refused = refusedArgv(demand.argv, sys);
+  return refused ?? { kind: "resolved", key: `process/${rule}/${action}/${holder}`, demand };
+}
+
+/** The program that was started last, and what has become of it. */
+async function read(noted: Noted<ProcessValue> | undefined, sys: Sys): Promise<Reading<ProcessValue>> {
+  const program = [noted?.pending, noted?.written].find(isStarted);
+  if (program === undefined) return { kind: "value", value: { phase: "idle" } };
+  const phase = await phaseOf(program, sys);
+  if (typeof phase === "object") return { kind: "unreadable", reason: phase.reason };
+  return { kind: "value", value: phase === "idle" ? { phase } : { ...program, phase } };
+}
+
+/** A program that may have been started, with what it is found by. */
+type Started = Program & { readonly mark: string };
+
+function isStarted(value: ProcessValue | undefined): value is Started {
+  return value !== undefined && value.phase !== "idle" && value.mark !== undefined;
+}
+
+async function phaseOf(program: Started, sys: Sys): Promise<ProcessValue["phase"] | { readonly reason: string }> {
+  if (program.unit === undefined) {
+    const members = await membersOf(program, sys);
+    if (members.length === 0) return "idle";
+    return members.some((one) => one.pid === program.session) ? "running" : "left";
+  }
+  const state = await unitState(program.unit, sys);
+  if (typeof state === "object") return state;
+  if (state === "inactive") return "idle";
+  return state === "failed" || state === "deactivating" ? "left" : "running";
+}
+
+async function write(change: Change<ProcessValue>, sys: Sys): Promise<WriteEnd<ProcessValue>> {
+  const { from, to } = change;
+  if (isStarted(from)) {
+    const problem = from.unit === undefined
+      ? await endSession(from, { askMs: askMs(change, sys) }, sys)
+      : await stopUnit(from.unit, change.deadlineMs, sys);
+    if (problem !== undefined) return { kind: "stuck", reason: problem };
+  }
+  if (to.phase === "idle") return { kind: "stands", value: to };
+  const refused = refusedArgv(to.argv, sys);
+  if (refused !== undefined) return { kind: "failed", reason: refused.reason, hint: refused.hint };
+  const mark = newMark();
+  return hasSystemd(sys)
+    ? await startAsUnit({ ...to, mark, unit: `virt-hooks-${mark}.service` }, change, sys)
+    : await startAlone({ ...to, mark }, change, sys);
+}
+
+/** Half of what is left of the call: more may have to be put back after it. */
+function askMs({ deadlineMs }: Change<ProcessValue>, sys: Sys): number {
+  return Math.max(0, Math.min(ASK_MS, (deadlineMs - sys.elapsedMs()) / 2));
+}
+
+async function startAsUnit(
+  program: Started & { readonly unit: string },
+  change: Change<ProcessValue>,
+  sys: Sys,
+): Promise<WriteEnd<ProcessValue>> {
+  const { unit, argv, environment } = program;
+  change.note(program);
+  const problem = await startUnit({ unit, argv, environment, description: `virt-hooks ${change.key}` }, sys);
+  if (problem !== undefined) return { kind: "failed", reason: problem };
+  await sys.sleep(WATCH_MS);
+  if (await phaseOf(program, sys) === "running") return { kind: "stands", value: program };
+  const end = await unitEnd(unit, sys);
+  return { kind: "failed", reason: `${quote(argv[0])} ${end} at once`, hint: `see: journalctl -u ${unit}` };
+}
+
+async function startAlone(
+  program: Started,
+  change: Change<ProcessValue>,
+  sys: Sys,
+): Promise<WriteEnd<ProcessValue>> {
+  change.note(program);
+  let started: Started = program;
+  const { argv, environment, mark } = program;
+  const launched = await sys.launch({
+    argv,
+    environment: { ...environment, [MARK_NAME]: mark },
+    watchMs: WATCH_MS,
+    onStart: (pid) => {
+      started = { ...program, session: pid };
+      change.note(started);
+    },
+  });
+  if (launched.kind === "ended") {
+    const end = endText(launched.end, WATCH_MS);
+    const isStart = launched.end.kind === "not-started";
+    return { kind: "failed", reason: `${quote(argv[0])} ${end}${isStart ? "" : " at once"}`, hint: FOREGROUND };
+  }
+  const stats = await sys.kernel.read([procStatPath(launched.pid)]);
+  const startTime = parseProcStat(stats.get(procStatPath(launched.pid)) ?? "")?.startTime;
+  return { kind: "stands", value: { ...started, startTime } };
+}
+
+const FOREGROUND = "a process must stay in the foreground, and what it prints goes nowhere";

@@ -1,0 +1,44 @@
+/**
+ * An administrator turns the hooks off and on again: what ended meanwhile is given back then, what lives keeps its own.
+ * @module
+ */
+import { assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { define, qemuDomain } from "./guests.ts";
+import { assertHeld, assertNothingHeld, demandFiles, holdRule } from "./holds.ts";
+import { COMMAND, HOOKS, scene } from "./scene.ts";
+
+scene("hooks that are off while a guest ends", async ({ startNode, step }) => {
+  const node = await startNode("disabled");
+  await node.installHooks(HOOKS, ["qemu"]);
+  await node.startLibvirtd();
+  await node.writeRules([
+    holdRule("all", ["ttl"]),
+    holdRule("the first", ["msgmax"], { when: 'domain = "vm1"' }),
+  ].join("\n"));
+  for (const guest of ["vm1", "vm2", "vm3"]) await define(node, "qemu", qemuDomain(guest));
+  for (const guest of ["vm1", "vm2"]) await node.mustVirsh(["start", guest]);
+  await assertHeld(node, "ttl", "msgmax");
+
+  await step("off, nothing is given back, and nothing acquired", async () => {
+    await node.sh([COMMAND, "disable"]);
+    const seen = (await node.history()).length;
+    await node.mustVirsh(["destroy", "vm1"]);
+    await node.mustVirsh(["start", "vm3"]);
+    const outcomes = (await node.history()).slice(seen).map((line) => line.outcome);
+    assertEquals([...new Set(outcomes)], ["disabled"]);
+    await assertHeld(node, "ttl", "msgmax");
+    assertEquals(Object.keys(await demandFiles(node)).length, 3);
+  });
+  await step("on again, what ended is given back, and what lives keeps its own", async () => {
+    const said = await node.sh([COMMAND, "enable"]);
+    assertStringIncludes(said, "vm1");
+    await assertHeld(node, "ttl");
+    assertEquals(Object.keys(await demandFiles(node)).length, 1);
+  });
+  await step("the hooks go on where they were", async () => {
+    await node.mustVirsh(["destroy", "vm3"]);
+    await assertHeld(node, "ttl");
+    await node.mustVirsh(["destroy", "vm2"]);
+    await assertNothingHeld(node);
+  });
+});

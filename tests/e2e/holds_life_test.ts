@@ -1,0 +1,145 @@
+/**
+ * What a guest needs of its host is there while it lives, and gone before anybody can miss what was there before.
+ * @module
+ */
+import { assert, assertEquals, assertMatch } from "../support/assert.ts";
+import { define, lxcDomain, makeContainerRoot, qemuDomain } from "./guests.ts";
+import { assertHeld, assertNothingHeld, changesOf, heldAfter, holdRule, installLook } from "./holds.ts";
+import type { Node } from "./node.ts";
+import { HOOKS, type Scene, scene } from "./scene.ts";
+import { until } from "./until.ts";
+
+const LXC = { uri: "lxc:///system" } as const;
+
+async function setStage(startNode: Scene["startNode"], name: string): Promise<Node> {
+  const node = await startNode(name);
+  await node.installHooks(HOOKS, ["qemu", "lxc"]);
+  await installLook(node, "qemu", '[ "$1 $2" != "vm3 start" ] || exit 9');
+  await installLook(node, "lxc");
+  await node.startLibvirtd();
+  await define(node, "qemu", qemuDomain("vm1"));
+  return node;
+}
+
+scene("held while the guest lives", async ({ startNode, step }) => {
+  const node = await setStage(startNode, "life");
+  await define(node, "lxc", lxcDomain("ct1", await makeContainerRoot(node)));
+  await node.writeRules(holdRule("tuned", ["ttl", "msgmax"]));
+  await assertNothingHeld(node);
+
+  await step("a QEMU guest", async () => {
+    await node.mustVirsh(["start", "vm1"]);
+    assertEquals(await heldAfter(node, "qemu vm1 prepare"), ["ttl", "msgmax"]);
+    await assertHeld(node, "ttl", "msgmax");
+    await node.mustVirsh(["destroy", "vm1"]);
+    assertEquals(await heldAfter(node, "qemu vm1 stopped"), ["ttl", "msgmax"], "QEMU was still being cleaned up");
+    assertEquals(await heldAfter(node, "qemu vm1 release"), []);
+    await assertNothingHeld(node);
+  });
+  await step("a container", async () => {
+    await node.mustVirsh(["start", "ct1"], LXC);
+    assertEquals(await heldAfter(node, "lxc ct1 prepare"), ["ttl", "msgmax"]);
+    await assertHeld(node, "ttl", "msgmax");
+    await node.mustVirsh(["destroy", "ct1"], LXC);
+    await until("the container's release", async () => (await node.history()).at(-1)?.operation === "release");
+    await assertNothingHeld(node);
+  });
+  await step("the last of several puts it back", async () => {
+    await define(node, "qemu", qemuDomain("vm2"));
+    for (const guest of ["vm1", "vm2"]) await node.mustVirsh(["start", guest]);
+    await node.mustVirsh(["destroy", "vm1"]);
+    await assertHeld(node, "ttl", "msgmax");
+    await node.mustVirsh(["destroy", "vm2"]);
+    await assertNothingHeld(node);
+  });
+  await step("saved it holds nothing, restored it holds again", async () => {
+    const image = `${node.scratch}/vm1.save`;
+    await node.mustVirsh(["start", "vm1"]);
+    await node.mustVirsh(["save", "vm1", image]);
+    await assertNothingHeld(node);
+    await node.mustVirsh(["restore", image]);
+    await assertHeld(node, "ttl", "msgmax");
+    await node.mustVirsh(["managedsave", "vm1"]);
+    await assertNothingHeld(node);
+    await node.mustVirsh(["start", "vm1"]);
+    await assertHeld(node, "ttl", "msgmax");
+    await node.mustVirsh(["destroy", "vm1"]);
+    await assertNothingHeld(node);
+  });
+  await step("a guest that ends by itself gives back as well", async () => {
+    await node.mustVirsh(["start", "vm1"]);
+    await node.sh(["sh", "-c", "kill -9 $(cat /run/libvirt/qemu/vm1.pid)"]);
+    await until("the release", async () => (await node.history()).at(-1)?.operation === "release");
+    await assertNothingHeld(node);
+  });
+});
+
+scene("a start that fails holds nothing", async ({ startNode, step }) => {
+  const node = await setStage(startNode, "failed");
+
+  await step("prepare itself takes back what it cannot have whole", async () => {
+    // The kernel takes no such ttl, which only writing it shows.
+    await node.writeRules(holdRule("half", ["keepalive", "msgmax", "ttl"], { values: { ttl: "999" } }));
+    const before = (await node.history()).length;
+    const refused = await node.virsh(["start", "vm1"]);
+    assert(refused.code !== 0, "the start was not refused");
+    assertMatch(
+      refused.stderr,
+      /virt-hooks: rule "half": cannot hold sysctl net\.ipv4\.ip_default_ttl = 999: Invalid arg/,
+    );
+    assertEquals(await heldAfter(node, "qemu vm1 prepare"), [], "prepare left something to the calls that follow it");
+    await assertNothingHeld(node);
+    const lines = (await node.history()).slice(before);
+    assertEquals(lines.map((line) => line.operation), ["prepare", "stopped", "release"]);
+    assertEquals(lines[0]?.actions.map(({ end }) => end), ["done", "done", "failed"], "nothing was had in between");
+    assertEquals(changesOf(lines.slice(1)), []);
+  });
+  await step("a disk that is missing: release gives back", async () => {
+    await node.writeRules(holdRule("tuned", ["ttl", "msgmax"]));
+    await define(node, "qemu", qemuDomain("vm2", { disk: `${node.scratch}/nowhere.raw` }));
+    assert((await node.virsh(["start", "vm2"])).code !== 0, "the guest started without its disk");
+    assertEquals(await heldAfter(node, "qemu vm2 prepare"), ["ttl", "msgmax"]);
+    assertEquals(changesOf((await node.history()).slice(-1)), [
+      "qemu release: sysctl/kernel/msgmax restored",
+      "qemu release: sysctl/net/ipv4/ip_default_ttl restored",
+    ]);
+    await assertNothingHeld(node);
+  });
+  await step("another hook that refuses at start: release gives back", async () => {
+    await define(node, "qemu", qemuDomain("vm3"));
+    assert((await node.virsh(["start", "vm3"])).code !== 0, "the neighbour's refusal did not stand");
+    assertEquals(await heldAfter(node, "qemu vm3 start"), ["ttl", "msgmax"]);
+    await assertNothingHeld(node);
+  });
+});
+
+scene("what was acquired is undone, whatever became of the rules", async ({ startNode, step }) => {
+  const node = await setStage(startNode, "edited");
+  const edits = [
+    { what: "values changed", rules: holdRule("tuned", ["ttl", "msgmax"], { values: { ttl: "99", msgmax: "9999" } }) },
+    { what: "the rule renamed, for other keys", rules: holdRule("other", ["keepalive"]) },
+    { what: "no rule left", rules: "" },
+    { what: "a broken file", rules: '[[rule]]\nname = "half a rule"\nwhen = { domain = "*"\n' },
+  ];
+  for (const { what, rules } of edits) {
+    await step(what, async () => {
+      await node.writeRules(holdRule("tuned", ["ttl", "msgmax"]));
+      await node.mustVirsh(["start", "vm1"]);
+      await node.writeRules(rules);
+      await assertHeld(node, "ttl", "msgmax");
+      await node.mustVirsh(["destroy", "vm1"]);
+      await assertNothingHeld(node);
+      const ends = (await node.history()).slice(-2);
+      assertEquals(ends.map(({ operation, exitCode }) => [operation, exitCode]), [["stopped", 0], ["release", 0]]);
+      const outcome = what === "a broken file" ? "bad-rules" : "done";
+      assertEquals(ends.map((line) => line.outcome), [outcome, outcome]);
+    });
+  }
+  await step("the folder of rules gone", async () => {
+    await node.writeRules(holdRule("tuned", ["ttl", "msgmax"]));
+    await node.mustVirsh(["start", "vm1"]);
+    await Deno.remove(node.path("/etc/virt-hooks"), { recursive: true });
+    await node.mustVirsh(["destroy", "vm1"]);
+    await assertNothingHeld(node);
+  });
+});

@@ -1,0 +1,110 @@
+/**
+ * Whatever stands in the place of a file of the ledger: no call hangs, none throws, a release does all that can still be
+ * done, and what cannot be done is told.
+ * @module
+ */
+import type { MemoryNode } from "../../lib/sys/memory_sys.ts";
+import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { type LedgerHost, ledgerHost } from "../support/ledger_host.ts";
+
+const SWAPPINESS = "/proc/sys/vm/swappiness";
+const DIRTY = "/proc/sys/vm/dirty_ratio";
+const RULES = '[[rule]]\nname = "all"\nwhen = { domain = "*" }\n' +
+  'sysctl = { "vm.swappiness" = 1, "vm.dirty_ratio" = 5 }\n';
+const LEDGER = "/run/virt-hooks/ledger";
+
+const MISFITS = {
+  "a FIFO": { kind: "other", text: "" },
+  "a link": { kind: "symlink", text: "/etc/passwd" },
+  "a folder": { kind: "directory", text: "" },
+  "no JSON": { kind: "file", text: "{" },
+  "nothing in it": { kind: "file", text: "" },
+  "JSON of no format": { kind: "file", text: "{}" },
+  "JSON of our format that says nothing": { kind: "file", text: '{"format":1}' },
+  "JSON of another version": { kind: "file", text: '{"format":2}' },
+} as const satisfies Record<string, Pick<MemoryNode, "kind" | "text">>;
+
+/** The resource folder of swappiness: the one whose state has that key. */
+function swappinessFolder(host: LedgerHost): string {
+  const [path = ""] =
+    Object.entries(host.tree(LEDGER)).find(([path, text]) =>
+      path.endsWith("/state.json") && text.includes("vm/swappiness")
+    ) ?? [];
+  return path.slice(0, -"/state.json".length);
+}
+
+/** The paths of the ledger, by what they are. */
+const PLACES: Readonly<Record<string, (host: LedgerHost) => string>> = {
+  "a demand": (host) => {
+    const demands = `${swappinessFolder(host)}/demands/`;
+    return [...host.nodes.keys()].find((path) => path.startsWith(demands)) ?? "";
+  },
+  "the demands": (host) => `${swappinessFolder(host)}/demands`,
+  "a state": (host) => `${swappinessFolder(host)}/state.json`,
+  "a resource's lock": (host) => `${swappinessFolder(host)}/lock`,
+  "the guest's lock": (host) => {
+    const own = [...host.nodes.keys()].find((path) => /demands\/h-/.test(path)) ?? "";
+    return `${LEDGER}/holders/${/h-([0-9a-f]+)-/.exec(own)?.[1]}.lock`;
+  },
+  "the guest's mark": (host) => {
+    const own = [...host.nodes.keys()].find((path) => /demands\/h-/.test(path)) ?? "";
+    return `${LEDGER}/holders/${/h-([0-9a-f]+)-/.exec(own)?.[1]}.running`;
+  },
+  "the damaged": () => `${LEDGER}/damaged`,
+};
+
+function put(host: LedgerHost, path: string, node: Pick<MemoryNode, "kind" | "text">): void {
+  for (const inside of [...host.nodes.keys()].filter((each) => each.startsWith(`${path}/`))) host.nodes.delete(inside);
+  host.nodes.set(path, { uid: 0, mode: 0o600, ...node });
+}
+
+async function damaged(place: string, node: Pick<MemoryNode, "kind" | "text">): Promise<LedgerHost> {
+  const host = ledgerHost(RULES, { files: { [SWAPPINESS]: "60\n", [DIRTY]: "20\n" } });
+  await host.call("qemu", "prepare");
+  const path = PLACES[place]?.(host) ?? "";
+  assert(path.startsWith(LEDGER), place);
+  put(host, path, node);
+  return host;
+}
+
+for (const place of Object.keys(PLACES)) {
+  for (const [misfit, node] of Object.entries(MISFITS)) {
+    Deno.test(`in place of ${place} there is ${misfit}: the rest is put back all the same`, async () => {
+      const host = await damaged(place, node);
+      const { code, history } = await host.call("qemu", "release");
+      assertEquals([code, history["outcome"] === "bug"], [0, false]);
+      assertEquals(host.text(DIRTY), "20");
+      // Where the demand or its lock are beyond reading, nothing is guessed; where they are not, nothing stays.
+      const isPutBack = host.text(SWAPPINESS) === "60";
+      const isTold = JSON.stringify([history["notes"] ?? [], history["holds"] ?? []]).includes(LEDGER);
+      assert(isPutBack || isTold, JSON.stringify(history));
+      for (const operation of ["prepare", "started", "reconnect", "stopped", "release"]) {
+        const again = await host.call("qemu", operation);
+        assert(again.history["outcome"] !== "bug", `${operation}: ${JSON.stringify(again.history)}`);
+      }
+      assertEquals(host.text(DIRTY), "20");
+    });
+  }
+}
+
+Deno.test("a ledger that does not say of which boot it is is not taken for one of another boot", async () => {
+  for (const node of [MISFITS["a FIFO"], MISFITS["a folder"], MISFITS["a link"]]) {
+    const host = ledgerHost(RULES, { files: { [SWAPPINESS]: "60\n", [DIRTY]: "20\n" } });
+    await host.call("qemu", "prepare");
+    put(host, `${LEDGER}/boot`, node);
+    const released = await host.call("qemu", "release");
+    assertStringIncludes(released.stderr, `${LEDGER}/boot`);
+    const refused = await host.call("qemu", "prepare");
+    assertEquals([refused.code, host.text(SWAPPINESS)], [4, "1"]);
+  }
+});
+
+Deno.test("what another version of virt-hooks wrote is left where it is, and told", async () => {
+  const host = ledgerHost(RULES, { files: { [SWAPPINESS]: "60\n", [DIRTY]: "20\n" } });
+  await host.call("qemu", "prepare");
+  const state = `${swappinessFolder(host)}/state.json`;
+  put(host, state, MISFITS["JSON of another version"]);
+  const { stderr } = await host.call("qemu", "release");
+  assertStringIncludes(stderr, "another version of virt-hooks wrote it");
+  assertEquals([host.text(SWAPPINESS), host.text(state)], ["1", MISFITS["JSON of another version"].text]);
+});
