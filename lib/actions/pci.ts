@@ -116,7 +116,11 @@ function pciParts(config: PciConfig, call: HookCall): Parts {
 }
 
 function consolePart(devices: readonly string[]): Part {
-  return { resource: "console", demand: { devices, off: [] }, text: `no text console on ${devices.join(", ")}` };
+  return {
+    resource: "console",
+    demand: { devices, framebuffers: [], terminals: false },
+    text: `no text console on ${devices.join(", ")}`,
+  };
 }
 
 const USERS = {

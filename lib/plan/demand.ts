@@ -76,8 +76,9 @@ export interface PciDemand {
 /** Text consoles that show on PCI devices, and the firmware's framebuffers there: switched off. */
 export interface ConsoleDemand {
   readonly devices: readonly string[];
-  /** Which they are, once the host was asked. */
-  readonly off: readonly string[];
+  /** Once the host was asked: which framebuffers show on them, and whether terminals do. */
+  readonly framebuffers: readonly string[];
+  readonly terminals: boolean;
 }
 
 /** A route in one of the host's tables. */

@@ -19,7 +19,11 @@ const WRITE_TIMEOUT_MS = 5_000;
 /** The kind. */
 export const console = resource<ConsoleDemand, Consoles>({
   name: "console",
-  demand: v.object({ devices: v.array(v.string()), off: v.array(v.string()) }),
+  demand: v.object({
+    devices: v.array(v.string()),
+    framebuffers: v.array(v.string()),
+    terminals: v.boolean(),
+  }),
   value: v.record(v.string(), v.boolean()),
   restores: "difference",
   tools: [],
@@ -29,8 +33,10 @@ export const console = resource<ConsoleDemand, Consoles>({
     value: Object.fromEntries(await readConsoles(Object.keys(noted?.original ?? {}), sys)),
   }),
   wanted: (original, held) => {
-    const off = new Set(held.flatMap(({ demand }) => demand.off));
-    return { kind: "value", value: mapConsoles(original, (item, isOn) => isOn && !off.has(item)) };
+    const off = new Set(held.flatMap(({ demand }) => demand.framebuffers));
+    const hasTerminals = !held.some(({ demand }) => demand.terminals);
+    const isLeft = (item: string): boolean => isTerminal(item) ? hasTerminals : !off.has(item);
+    return { kind: "value", value: mapConsoles(original, (item, isOn) => isOn && isLeft(item)) };
   },
   rebase,
   write,
@@ -41,11 +47,13 @@ export const console = resource<ConsoleDemand, Consoles>({
 });
 
 async function resolve(demand: ConsoleDemand, sys: Sys): Promise<Resolution<ConsoleDemand>> {
-  const found = await Promise.all(demand.devices.map(async (address) => {
-    const device = await readPciDevice(address, sys);
-    return device === undefined ? [] : [...(await consolesOf(device, sys)).keys()];
-  }));
-  return { kind: "resolved", key: KEY, demand: { ...demand, off: [...new Set(found.flat())].sort() } };
+  const found = await Promise.all(demand.devices.map((address) => readPciDevice(address, sys)));
+  const devices = found.filter((device) => device !== undefined);
+  const items = (await Promise.all(devices.map(async (device) => [...(await consolesOf(device, sys)).keys()]))).flat();
+  const framebuffers = [...new Set(items.filter((item) => !isTerminal(item)))].sort();
+  // A terminal is not to be seen while a framebuffer of its own is off.
+  const terminals = items.length > 0;
+  return { kind: "resolved", key: KEY, demand: { ...demand, framebuffers, terminals } };
 }
 
 /** What came, what went, and what another switched meanwhile stays as that left it. */

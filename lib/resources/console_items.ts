@@ -26,11 +26,11 @@ export function isTerminal(item: string): boolean {
 }
 
 /**
- * All items, in order, and whether they are switched on. Of `known` ones also those that are off and not to be seen: a
- * framebuffer without its driver, and a terminal while there is no framebuffer that it could show on.
+ * All items, in order, and whether they are switched on. While no framebuffer is on, the terminals that could show on one are not
+ * to be seen: those of `known` are off then.
  */
 export async function readConsoles(known: readonly string[], sys: KernelSys): Promise<ReadonlyMap<string, boolean>> {
-  const framebuffers = await readFramebuffers(known, sys);
+  const framebuffers = await readFramebuffers(sys);
   const terminals = await readTerminals(sys);
   const hidden = [...framebuffers.values()].includes(false)
     ? known.filter((item) => isTerminal(item) && !terminals.has(item)).map((item) => [item, false] as const)
@@ -47,24 +47,20 @@ async function readTerminals({ kernel }: KernelSys): Promise<ReadonlyMap<string,
   );
 }
 
-async function readFramebuffers(
-  known: readonly string[],
-  { kernel }: KernelSys,
-): Promise<ReadonlyMap<string, boolean>> {
-  const bound = await Promise.all(FIRMWARE_DRIVERS.map(async (driver) =>
-    // Beside the devices there are the driver's own files, and the link to its module.
-    [...await kernel.list(`${PLATFORM}/drivers/${driver}`) ?? []]
-      .filter(([name, target]) => target !== undefined && name !== "module")
-      .map(([name]) => `${driver}/${name}`)
-  ));
-  const on = bound.flat();
-  const wanting = known.filter((item) => !isTerminal(item) && !on.includes(item));
-  const there = wanting.length === 0 ? undefined : await kernel.list(`${PLATFORM}/devices`);
-  const off = wanting.filter((item) => there?.has(item.slice(item.indexOf("/") + 1)));
-  return new Map([...on.map((item) => [item, true] as const), ...off.map((item) => [item, false] as const)]);
+/** A device is on while its driver has it. */
+async function readFramebuffers({ kernel }: KernelSys): Promise<ReadonlyMap<string, boolean>> {
+  const devices = [...(await kernel.list(`${PLATFORM}/devices`))?.keys() ?? []];
+  const there = FIRMWARE_DRIVERS.flatMap((driver) =>
+    devices.filter((name) => name.startsWith(`${driver}.`)).map((name) => ({ driver, name }))
+  );
+  const states = await Promise.all(there.map(async ({ driver, name }): Promise<readonly [string, boolean]> => {
+    const isOn = (await kernel.list(`${PLATFORM}/drivers/${driver}`))?.has(name) ?? false;
+    return [`${driver}/${name}`, isOn];
+  }));
+  return new Map(states);
 }
 
-/** The items that show on a device, and whether they are switched on. */
+/** The items that show on a device, or would if they were on. */
 export async function consolesOf(device: PciDevice, sys: KernelSys): Promise<ReadonlyMap<string, boolean>> {
   if (!device.hasFramebuffer && !device.isBootDisplay) return new Map();
   const all = [...await readConsoles([], sys)];

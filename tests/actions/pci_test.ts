@@ -87,7 +87,7 @@ Deno.test("pci: devices of one action know of each other, and whose they are", (
   const rest = { timeoutMs: 3000, managed: false, guest: UUID, together };
   const common = { driver: "vfio-pci", holders: "stop" as const, ...rest };
   assertEquals(plan.map((intent) => intent.kind === "hold" && intent.demand), [
-    { devices: together, off: [] },
+    { devices: together, framebuffers: [], terminals: false },
     { address: GPU, ...common },
     { address: AUDIO, ...common },
   ]);

@@ -2,40 +2,13 @@
  * Text consoles on displays that guests are given, on a host in memory.
  * @module
  */
-import type { Nodes, Reactions } from "../../lib/sys/memory_kernel.ts";
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { type LedgerHost, ledgerHost } from "../support/ledger_host.ts";
+import { consoleFiles, consoleState, FRAMEBUFFER_REACTIONS, TERMINAL } from "../support/console_tree.ts";
 import { deviceState, pciTree, type TreeDevice } from "../support/pci_tree.ts";
 
 const [GPU, SECOND] = ["0000:01:00.0", "0000:02:00.0"] as const;
 const OTHER = { name: "db-1", uuid: "99999999-2222-4333-8444-555555555555" };
-const TERMINAL = "/sys/class/vtconsole/vtcon1";
-const DRIVER = "/sys/bus/platform/drivers/efi-framebuffer";
-const BOUND = `${DRIVER}/efi-framebuffer.0`;
-
-const LINK = { kind: "symlink", text: "../../../../devices/platform/efi-framebuffer.0", uid: 0, mode: 0o777 } as const;
-
-/** The last framebuffer takes the terminal that draws on it along, and the first brings it. */
-const FRAMEBUFFER: Reactions = {
-  [`${DRIVER}/unbind`]: (_name, nodes) => {
-    nodes.delete(BOUND);
-    for (const file of ["", "/name", "/bind"]) nodes.delete(`${TERMINAL}${file}`);
-    return "";
-  },
-  [`${DRIVER}/bind`]: (_name, nodes) => {
-    nodes.set(BOUND, LINK);
-    showTerminal(nodes);
-    return "";
-  },
-};
-
-function showTerminal(nodes: Nodes): void {
-  const file = { kind: "file", uid: 0, mode: 0o644 } as const;
-  nodes.set(TERMINAL, { ...file, kind: "directory", text: "" });
-  nodes.set(`${TERMINAL}/name`, { ...file, text: "(M) frame buffer device\n" });
-  nodes.set(`${TERMINAL}/bind`, { ...file, text: "1\n" });
-}
-
 function stage(
   devices: Readonly<Record<string, TreeDevice>>,
   options: { readonly holders?: string; readonly firmware?: boolean } = {},
@@ -45,31 +18,14 @@ function stage(
   readonly now: () => readonly (boolean | undefined)[];
 } {
   const { holders = "stop", firmware = true } = options;
-  const files = {
-    "/sys/class/vtconsole/vtcon0/name": "(S) dummy device\n",
-    "/sys/class/vtconsole/vtcon0/bind": "1\n",
-    [`${TERMINAL}/name`]: "(M) frame buffer device\n",
-    [`${TERMINAL}/bind`]: "1\n",
-    ...(firmware
-      ? {
-        [`${DRIVER}/bind`]: "",
-        [`${DRIVER}/unbind`]: "",
-        [BOUND]: LINK,
-        "/sys/bus/platform/devices/efi-framebuffer.0": LINK,
-      }
-      : {}),
-  };
+  const files = consoleFiles(firmware);
   const rules = Object.entries({ "web-1": [GPU], "db-1": [SECOND] }).map(([name, addresses]) =>
     `[[rule]]\nname = "${name}"\nwhen = { domain = "${name}" }\n` +
     `pci = { devices = ${JSON.stringify(addresses)}, holders = "${holders}" }\n`
   ).join("");
   const tree = pciTree(devices, { files });
-  const on = ledgerHost(rules, { ...tree, reactions: { ...tree.reactions, ...FRAMEBUFFER } });
-  const terminal = (): boolean | undefined => {
-    const text = on.text(`${TERMINAL}/bind`)?.trim();
-    return text === undefined ? undefined : text === "1";
-  };
-  return { on, now: () => [terminal(), firmware ? on.nodes.has(BOUND) : undefined] };
+  const on = ledgerHost(rules, { ...tree, reactions: { ...tree.reactions, ...FRAMEBUFFER_REACTIONS } });
+  return { on, now: () => consoleState(on.nodes, firmware) };
 }
 
 const DISPLAY: TreeDevice = { driver: "nvidia", kind: "030000", bootVga: true };

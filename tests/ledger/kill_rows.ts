@@ -9,7 +9,9 @@ import { ELF_START } from "../support/elf.ts";
 import { TOOLS } from "../../lib/sys/tools.ts";
 import { type FakeNetwork, fakeNetwork } from "../support/fake_network.ts";
 import { poolHost } from "../support/hugepage_host.ts";
-import type { About, LedgerHost } from "../support/ledger_host.ts";
+import { consoleFiles, consoleState, FRAMEBUFFER_REACTIONS } from "../support/console_tree.ts";
+import { type About, type LedgerHost } from "../support/ledger_host.ts";
+import { deviceState, pciTree } from "../support/pci_tree.ts";
 import { transientUnits } from "../support/transient_units.ts";
 
 /** A host before anything happened on it. */
@@ -94,6 +96,20 @@ function hugepageScene(): Scene {
     look: (host) => pools.pages(host),
     partOf: (path, text, host) =>
       path.endsWith("/nr_hugepages") ? String(Math.floor((Number(host.text(path)) + Number(text)) / 2)) : undefined,
+  };
+}
+
+const CARD = ["0000:01:00.0", "0000:01:00.1"] as const;
+
+/** A card of two functions, which the firmware shows on. */
+function cardScene(): Scene {
+  const tree = pciTree({
+    [CARD[0]]: { driver: "nvidia", kind: "030000", bootVga: true },
+    [CARD[1]]: { driver: "snd_hda_intel", kind: "040300" },
+  }, { files: consoleFiles(true) });
+  return {
+    host: { ...tree, reactions: { ...tree.reactions, ...FRAMEBUFFER_REACTIONS } },
+    look: (host) => [CARD.map((address) => deviceState(address, host)), consoleState(host.nodes, true)],
   };
 }
 
@@ -252,5 +268,14 @@ export const KILL_ROWS: readonly KillRow[] = [
       servers: ["192.168.7.1"],
       domains: ["~lab.internal"],
     }]],
+  },
+  {
+    name: "pci",
+    kinds: ["pci", "console"],
+    rules: rule(`pci = { devices = ${JSON.stringify(CARD)}, holders = "stop" }`),
+    ...{ driver: "qemu", acquire: "prepare", release: "release" },
+    scene: cardScene,
+    original: [["nvidia (null)", "snd_hda_intel (null)"], [true, true]],
+    held: [["vfio-pci vfio-pci", "vfio-pci vfio-pci"], [undefined, false]],
   },
 ];
