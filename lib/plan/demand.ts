@@ -148,16 +148,16 @@ export type ResourceName = keyof Demands;
 
 /**
  * The order in which kinds are acquired; they are released in reverse. What others need comes first: a service that is
- * stopped lets a module go, a module is there before the device it drives.
+ * stopped and a console that is off let a module go, a module is there before the device it drives.
  */
 export const RESOURCE_ORDER = {
   service: 0,
-  module: 1,
-  sysctl: 2,
-  cpus: 3,
-  governor: 4,
-  hugepages: 5,
-  console: 6,
+  console: 1,
+  module: 2,
+  sysctl: 3,
+  cpus: 4,
+  governor: 5,
+  hugepages: 6,
   pci: 7,
   address: 8,
   route: 9,

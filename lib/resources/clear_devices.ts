@@ -25,11 +25,18 @@ export async function refuseUsers(
   { demand, plan }: { readonly demand: PciDemand; readonly plan: readonly AnyDemand[] },
   sys: Sys,
 ): Promise<Refused | undefined> {
-  // Whom a service that is stopped first takes along, nobody knows before.
-  const stopsServices = plan.some((one) => one.resource === "service" && one.demand.state === "inactive");
   const users = await findUsers([device], demand.guest, sys);
-  const staying = users.filter((user) => user.kind === "console" || !stopsServices);
+  const staying = users.filter((user) => !mayEndWith(plan, user));
   return refusal(demand, staying.filter((user) => staysUnder(demand.holders, user)));
+}
+
+/** Whom units that the plan stops first take along, nobody knows before: programs, and what a mount or a swap unit is for. */
+function mayEndWith(plan: readonly AnyDemand[], { kind }: DeviceUser): boolean {
+  const stopped = plan.flatMap((one) =>
+    one.resource === "service" && one.demand.state === "inactive" ? [one.demand.unit] : []
+  );
+  if (kind === "storage") return stopped.some((unit) => /\.(mount|swap)$/.test(unit));
+  return kind === "program" && stopped.length > 0;
 }
 
 /** Whether a policy lets a user be, and that does not go by itself. */

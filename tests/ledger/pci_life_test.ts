@@ -361,25 +361,49 @@ Deno.test("what libvirt manages is left to libvirt", async () => {
   assertEquals([now(), on.ledgerFiles()], [["vfio-pci (null)", HOME[1]], []]);
 });
 
-Deno.test("whom a service that is stopped takes along is looked for after it was stopped", async () => {
-  const { on, now, openers } = stage(undefined, {
-    actions: 'services = { stop = ["display-manager"] }\n',
-    openers: [{ pid: 812, name: "Xorg", path: "/dev/dri/card0" }],
-    programs: {
-      [TOOLS.systemctl]: ({ argv }) => {
-        if (argv.includes("stop")) {
-          openers.splice(0);
-          state.active = "inactive";
-        }
-        if (argv.includes("start")) state.active = "active";
-        return {
-          stdout: `Id=display-manager.service\nLoadState=loaded\nActiveState=${state.active}\nSubState=dead\nJob=\n\n`,
-        };
-      },
+const SYSTEMD = { files: { "/run/systemd/system/x": "" } };
+
+/** A systemd with one unit, and what stopping it does. */
+function oneUnit(unit: string, stop: () => void): NonNullable<TreeOptions["programs"]> {
+  let active = "active";
+  return {
+    [TOOLS.systemctl]: ({ argv }) => {
+      if (argv.includes("stop")) {
+        active = "inactive";
+        stop();
+      }
+      return { stdout: `Id=${unit}\nLoadState=loaded\nActiveState=${active}\nSubState=dead\nJob=\n\n` };
     },
-    files: { "/run/systemd/system/x": "" },
-  });
-  const state = { active: "active" };
-  const prepared = await on.call("qemu", "prepare", BOTH);
-  assertEquals([prepared.stderr, prepared.code, now()], ["", 0, GIVEN]);
+  };
+}
+
+Deno.test("whom a service that is stopped takes along is looked for after it was stopped", async () => {
+  for (const isHeld of [false, true]) {
+    const { on, now, openers } = stage(undefined, {
+      ...SYSTEMD,
+      actions: 'services = { stop = ["display-manager"] }\n',
+      openers: [{ pid: 812, name: "Xorg", path: "/dev/dri/card0" }],
+      programs: oneUnit("display-manager.service", () => isHeld ? undefined : openers.splice(0)),
+    });
+    const prepared = await on.call("qemu", "prepare", BOTH);
+    assertEquals([prepared.code, now()], isHeld ? [4, HOME] : [0, GIVEN]);
+    assertStringIncludes(prepared.stderr, isHeld ? "Xorg (812) has /dev/dri/card0 open" : "");
+  }
+});
+
+Deno.test("what is mounted is refused before a service is stopped, unless that is its mount", async () => {
+  const devices = { [DISK]: { driver: "nvme", kind: "010802", nodes: { "block/259:1": "nvme0n1p1" } } };
+  for (const { unit, code } of [{ unit: "display-manager.service", code: 4 }, { unit: "srv.mount", code: 0 }]) {
+    let stopped = 0;
+    const { on } = stage(`devices = ["${DISK}"]`, {
+      devices,
+      actions: `services = { stop = ["${unit}"] }\n`,
+      programs: oneUnit(unit, () => {
+        stopped++;
+        on.write("/proc/self/mountinfo", "");
+      }),
+      files: { ...SYSTEMD.files, "/proc/self/mountinfo": "25 1 259:1 / /srv rw - ext4 /dev/nvme0n1p1 rw\n" },
+    });
+    assertEquals([(await on.call("qemu", "prepare")).code, stopped], [code, code === 0 ? 1 : 0]);
+  }
 });

@@ -50,3 +50,8 @@ until_true() {
 kill_hook_at() {
   echo "$1" >/tmp/kill-hook-at
 }
+
+# modules: which of those that rules name are loaded
+modules() {
+  echo modules: $(cd /sys/module && ls -1d vfio_pci dummy 2>/dev/null)
+}
