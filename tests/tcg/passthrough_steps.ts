@@ -125,11 +125,14 @@ echo 1 >/sys/bus/pci/rescan; until_true test -e $E1000/${NIC}; state 03.0`,
     want: "prepare 0\nrelease 0\nheld: 0\n03.0 e1000 (null)\n",
   },
   {
-    name: "the only display goes, console and all, and comes back",
+    name:
+      "the only display: a start that dies gives the console back; vfio-pci makes the kernel forget the framebuffer",
     script:
-      `console() { echo console: $(cat /sys/class/vtconsole/vtcon1/bind 2>&1) $(ls -1 /sys/bus/platform/drivers/vesa-framebuffer); }
-console; hook prepare display; state 01.0; console; hook release display; state 01.0; console; held`,
+      `console() { echo console $(cat /sys/class/vtconsole/vtcon1/bind) $(ls -1 /sys/bus/platform/drivers/vesa-framebuffer | grep 0); }
+console; kill_hook_at /sys/bus/pci/drivers/vfio-pci/bind; hook prepare display; state 01.0; console
+hook release display; state 01.0; console; held
+hook prepare display; state 01.0; hook release display; state 01.0; held`,
     want:
-      /^console: 1 bind uevent unbind vesa-framebuffer\.0\nprepare 0\n01\.0 vfio-pci vfio-pci\nconsole: cat: .*No such file or directory bind uevent unbind\nrelease 0\n01\.0 none \(null\)\nconsole: 1 bind uevent unbind vesa-framebuffer\.0\nheld: 0\n$/,
+      /^console 1 vesa-framebuffer\.0\n(.*\n)?prepare 137\n01\.0 none vfio-pci\n(cat: .*\n)?console\nrelease 0\n01\.0 none \(null\)\nconsole 1 vesa-framebuffer\.0\nheld: 0\nprepare 0\n01\.0 vfio-pci vfio-pci\nrelease 0\n01\.0 none \(null\)\nheld: 0\n$/,
   },
 ];
