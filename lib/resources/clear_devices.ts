@@ -27,7 +27,7 @@ export async function refuseUsers(
 ): Promise<Refused | undefined> {
   const users = await findUsers([device], demand.guest, sys);
   const staying = users.filter((user) => !mayEndWith(plan, user));
-  return refusal(demand, staying.filter((user) => staysUnder(demand.holders, user)));
+  return refusal([demand.address], demand.holders, staying.filter((user) => staysUnder(demand.holders, user)));
 }
 
 /** Whom units that the plan stops first take along, nobody knows before: programs, and what a mount or a swap unit is for. */
@@ -57,9 +57,14 @@ const HINTS = {
   stop: "file systems, guests and the host's own services are never ended: free the device of them first",
 } as const satisfies Record<PciDemand["holders"], string>;
 
-function refusal({ address, holders }: PciDemand, users: readonly DeviceUser[]): Refused | undefined {
+function refusal(
+  addresses: readonly string[],
+  holders: PciDemand["holders"],
+  users: readonly DeviceUser[],
+): Refused | undefined {
   if (users.length === 0) return undefined;
-  const reason = `${address} is in use: ${users.map(describeUser).join(", ")}`;
+  const are = addresses.length === 1 ? "is" : "are";
+  const reason = `${addresses.join(", ")} ${are} in use: ${users.map(describeUser).join(", ")}`;
   return { kind: "refused", reason, hint: HINTS[holders] };
 }
 
@@ -75,7 +80,7 @@ export async function clearDevices(demand: PciDemand, deadlineMs: number, sys: S
     const found = await findUsers(devices.filter((device) => device !== undefined), guest, sys);
     const users = found.filter((user) => mustGo(holders, user));
     if (users.length === 0) return undefined;
-    if (sys.elapsedMs() >= untilMs) return refusal(demand, users);
+    if (sys.elapsedMs() >= untilMs) return refusal(together, holders, users);
     if (holders === "stop") {
       const signal = sys.elapsedMs() < killMs ? "TERM" : "KILL";
       const problem = await signalPrograms(users, { signal, signalled }, sys);

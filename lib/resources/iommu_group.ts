@@ -19,13 +19,13 @@ export async function refuseGroup(
   const { address, group } = device;
   if (group === undefined) {
     const reason = `${address} is in no IOMMU group, so no guest can be given it`;
-    const hint = "switch VT-d or AMD-Vi on in the firmware, and boot with intel_iommu=on (Intel) or iommu=pt (AMD)";
+    const hint = "switch VT-d or AMD-Vi on in the firmware, and on Intel boot with intel_iommu=on";
     return { kind: "refused", reason, hint };
   }
   const members = await sys.kernel.list(`/sys/kernel/iommu_groups/${group}/devices`) ?? new Map();
   const others = [...members.keys()].filter((other) => other !== address && !together.has(other));
   const devices = await Promise.all(others.map((other) => readPciDevice(other, sys)));
-  const kept = devices.filter((other) => other !== undefined && !mayStay(other)).filter((other) => other !== undefined);
+  const kept = devices.flatMap((other) => other === undefined || mayStay(other) ? [] : [other]);
   if (kept.length === 0) return undefined;
   const told = kept.map((other) => `${other.address} (${other.driver})`).join(", ");
   const reason = `${address} is in IOMMU group ${group} with ${told}: a guest gets all devices of a group or none`;

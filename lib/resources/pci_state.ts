@@ -22,6 +22,8 @@ export function sameState(a: PciState, b: PciState): boolean {
 }
 
 const POLL_MS = 50;
+/** Of the time that is left, one wait may take this share: other devices and services shall come back too. */
+const WAIT_SHARE = 0.5;
 
 interface PciChange extends Change<PciState> {
   readonly address: string;
@@ -60,10 +62,11 @@ async function waitForVfio({ address, from, deadlineMs }: PciChange, sys: Sys): 
   if (!isVfio(from.driver)) return undefined;
   const group = (await readPciDevice(address, sys))?.group;
   if (group === undefined) return undefined;
+  const untilMs = sys.elapsedMs() + waitMs(deadlineMs, sys);
   while (true) {
     const [user] = await sys.kernel.openers([`/dev/vfio/${group}`]);
     if (user === undefined) return undefined;
-    if (sys.elapsedMs() + POLL_MS > deadlineMs) {
+    if (sys.elapsedMs() + POLL_MS > untilMs) {
       const guest: DeviceUser = { kind: "guest", ...user };
       return { kind: "failed", reason: `${address} is still in use: ${describeUser(guest)}` };
     }
@@ -88,7 +91,7 @@ async function bind(change: PciChange, sys: Sys): Promise<Problem | undefined> {
 async function bringBack({ to, noted, deadlineMs }: PciChange, sys: Sys): Promise<Problem | undefined> {
   const reason = `the driver ${to.driver} is not loaded`;
   if (!sameState(to, noted.original)) return { kind: "failed", reason };
-  const end = await runTool(["modprobe", "--", to.driver], { timeoutMs: deadlineMs - sys.elapsedMs() }, sys);
+  const end = await runTool(["modprobe", "--", to.driver], { timeoutMs: waitMs(deadlineMs, sys) }, sys);
   if (end.kind === "done") return undefined;
   return { kind: end.kind, reason: `${reason}, and cannot be: ${end.reason}` };
 }
@@ -98,7 +101,7 @@ async function step(
   { deadlineMs }: PciChange,
   sys: Sys,
 ): Promise<Problem | undefined> {
-  const end = await sys.kernel.write(path, text, Math.max(deadlineMs - sys.elapsedMs(), 1));
+  const end = await sys.kernel.write(path, text, waitMs(deadlineMs, sys));
   switch (end.kind) {
     case "written":
       return undefined;
@@ -109,4 +112,8 @@ async function step(
     default:
       return end satisfies never;
   }
+}
+
+function waitMs(deadlineMs: number, sys: Pick<Sys, "elapsedMs">): number {
+  return Math.max((deadlineMs - sys.elapsedMs()) * WAIT_SHARE, 1);
 }

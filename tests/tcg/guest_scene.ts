@@ -4,6 +4,8 @@
  * @module
  */
 
+import { fetchKernel } from "./kernel.ts";
+
 /** The compiled hooks under test. */
 const HOOKS = new URL("../../dist/x86_64-unknown-linux-gnu/hooks", import.meta.url).pathname;
 
@@ -16,12 +18,21 @@ const PROGRAMS = [
   { path: "/usr/bin/apt-get", package: "apt" },
 ] as const;
 
-function missingPrerequisites(): readonly string[] {
+async function missingPrerequisites(): Promise<readonly string[]> {
   if (Deno.build.os !== "linux" || Deno.build.arch !== "x86_64") return ["not Linux on x86_64"];
-  return PROGRAMS.filter(({ path }) => !exists(path)).map(({ path, package: brought }) =>
+  const missing = PROGRAMS.filter(({ path }) => !exists(path)).map(({ path, package: brought }) =>
     `no ${path} (Debian package ${brought})`
   );
+  if (missing.length > 0) return missing;
+  try {
+    await fetchKernel();
+    return [];
+  } catch (error) {
+    return [`no kernel for the guest: ${error instanceof Error ? error.message : String(error)}`];
+  }
 }
+
+const missing = await missingPrerequisites();
 
 function exists(path: string): boolean {
   try {
@@ -34,7 +45,6 @@ function exists(path: string): boolean {
 
 /** Registers a test; `play` gets the folder of the compiled hooks. */
 export function guestScene(name: string, play: (t: Deno.TestContext, hooks: string) => Promise<void>): void {
-  const missing = missingPrerequisites();
   if (missing.length === 0) {
     Deno.test(name, (t) => play(t, HOOKS));
     return;

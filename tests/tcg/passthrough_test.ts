@@ -15,7 +15,7 @@ guestScene("PCI devices are handed over in front of a real kernel", async (t, ho
       "/usr/bin/dd": { text: textOf("dd.sh"), mode: 0o755 },
     },
     prelude: textOf("prelude.sh"),
-    timeoutMs: 240_000,
+    timeoutMs: 600_000,
   });
   for (const { name, want } of STEPS) {
     await t.step(name, () => {

@@ -36,7 +36,7 @@ held() {
   echo "held: $(find /run/virt-hooks/ledger -name '*.json' | wc -l)"
 }
 
-# until COMMAND…: waits for it to succeed, for 10 s at most
+# until_true COMMAND…: waits for it to succeed, for 10 s at most
 until_true() {
   for _ in $(seq 100); do
     if "$@"; then return 0; fi
