@@ -1,5 +1,5 @@
 # What every step in the guest has at hand. Devices are written without their domain and bus: 03.0 is 0000:00:03.0.
-E1000=/sys/bus/pci/drivers/e1000
+export E1000=/sys/bus/pci/drivers/e1000
 
 # state DEVICE…: driver and driver_override of each
 state() {
@@ -53,5 +53,7 @@ kill_hook_at() {
 
 # modules: which of those that rules name are loaded
 modules() {
-  echo modules: $(cd /sys/module && ls -1d vfio_pci dummy 2>/dev/null)
+  printf 'modules:'
+  for name in dummy vfio_pci; do [ ! -d "/sys/module/$name" ] || printf ' %s' "$name"; done
+  echo
 }
