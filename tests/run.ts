@@ -57,6 +57,11 @@ const STAGES = {
     args: ["test", "-A", ...LOCKED, "--no-check", "tests/systemd"],
     counts: true,
   },
+  tcg: {
+    name: "passthrough (a guest with an IOMMU)",
+    args: ["test", "-A", ...LOCKED, "--no-check", "tests/tcg"],
+    counts: true,
+  },
 } as const satisfies Record<string, Stage>;
 
 const { format, lint, check, unit, build, buildTests, golden, crowd, examples, install, e2e, systemd } = STAGES;
