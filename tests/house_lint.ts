@@ -20,6 +20,7 @@ import {
   noModuleState,
   oneStatementDoors,
   sizeLimits,
+  unreadUsing,
 } from "./house_lint/shape.ts";
 
 /** The plugin: one row a rule. */
@@ -39,6 +40,7 @@ export default {
     "no-module-state": noModuleState,
     "file-names": fileNames,
     "size-limits": sizeLimits,
+    "unread-using": unreadUsing,
     "error-messages": errorMessages,
   },
 } satisfies Deno.lint.Plugin;

@@ -71,6 +71,8 @@ const GOOD: readonly Snippet[] = [
   { rule: "error-messages", file: "lib/xml/parse.ts", source: "new Error(`${subject} is missing`);" },
   { rule: "error-messages", file: "lib/xml/parse.ts", source: `new TypeError("Wait…"); new Error("And so on...");` },
   { rule: "error-messages", file: "lib/xml/parse.ts", source: `new Map("a."); new Error(); new Error(text);` },
+  { rule: "unread-using", file: "lib/app/run_hook.ts", source: `const a = b();\nusing _a = a;\na.c();` },
+  { rule: "unread-using", file: "tests/a_test.ts", source: `using a = b();\na.c();` },
 ];
 
 const BAD: readonly Snippet[] = [
@@ -126,6 +128,8 @@ const BAD: readonly Snippet[] = [
   { rule: "error-messages", file: "lib/xml/parse.ts", source: `new XmlSyntaxError("cannot parse");` },
   { rule: "error-messages", file: "lib/xml/parse.ts", source: `new Error("Cannot parse.");` },
   { rule: "error-messages", file: "tests/support/a.ts", source: "new Error(`cannot parse ${name}`);" },
+  { rule: "unread-using", file: "lib/app/run_hook.ts", source: `using a = b();\na.c();` },
+  { rule: "unread-using", file: "lib/app/run_hook.ts", source: `await using a = b();\na.c();` },
 ];
 
 /** The standard linter's rules this plugin relies on instead of repeating them. */

@@ -3,24 +3,24 @@
  * the call, all are given back, the last one first.
  * @module
  */
-import { type Converged, isWell, type Work } from "../ledger/converge.ts";
+import { converge, type Converged, isWell, type Work } from "../ledger/converge.ts";
+import { type FiledDemand, removeDemand } from "../ledger/demand_file.ts";
 import { isLeftBehind } from "../ledger/evidence.ts";
 import { type Holder, holderId } from "../ledger/holder.ts";
 import { lockHolder, noteNotRunning, noteRunning } from "../ledger/holder_file.ts";
 import { acquire, type Acquired, demandsOf, releaseAll, restoreAbandoned, takeBack } from "../ledger/holds.ts";
-import { resourceFolder } from "../ledger/layout.ts";
 import { type Ledger, openLedger } from "../ledger/ledger.ts";
 import { reasonOf } from "../ledger/ledger_error.ts";
 import { conflictOf, type Ready, readyWish } from "../ledger/wish.ts";
 import type { HookCall } from "../libvirt/call.ts";
-import type { Lifetime } from "../plan/demand.ts";
 import type { Hold } from "../plan/intent.ts";
 import { renderIntent, visible } from "../plan/render.ts";
 import type { Refused } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
-import { isFatal, type Step } from "./execute.ts";
 import { holderOf } from "./holder_of.ts";
-import { leftovers, SERVED } from "./keep_holds.ts";
+import { SERVED } from "./keep_holds.ts";
+import { goesOn, type Inquiry, leftovers, overAt } from "./leftovers.ts";
+import { isFatal, type Step } from "./step.ts";
 
 /** Of a call's time, what is kept for giving back. */
 const GIVE_BACK_SHARE = 0.25;
@@ -33,6 +33,8 @@ export interface Holding extends Disposable {
   readonly sys: Sys;
   /** The end of the call's time, in milliseconds since the program started. */
   readonly deadlineMs: number;
+  /** Set where the holder lives already: nothing of it is of an earlier life. */
+  readonly isAlive?: true;
 }
 
 /** Opens the ledger for the holder of a call, or says why not. */
@@ -59,7 +61,7 @@ export interface Checks {
 }
 
 /** Asks the host about every hold. Nothing is touched. */
-export async function checkHolds(holds: readonly Hold[], holding: Holding): Promise<Checks> {
+export async function checkHolds(holds: readonly Hold[], holding: Inquiry): Promise<Checks> {
   const checked: Checked[] = [];
   const failed: Step[] = [];
   if (isLeftBehind(holding.holder, holding.sys)) {
@@ -89,7 +91,7 @@ function isDue({ lifetime }: Hold, { facts: { lifetimes } }: HookCall): boolean 
 async function checkHold(
   hold: Hold,
   order: number,
-  { checked, holding }: { readonly checked: readonly Checked[]; readonly holding: Holding },
+  { checked, holding }: { readonly checked: readonly Checked[]; readonly holding: Inquiry },
 ): Promise<Ready | Refused> {
   const { sys, ledger, holder, call } = holding;
   const { resource, demand, rule, action, lifetime } = hold;
@@ -99,7 +101,7 @@ async function checkHold(
     const ready = await readyWish(wish, sys);
     if (ready.kind === "refused") return ready;
     const reason = await conflictOf(ready, {
-      ...{ sys, notes: ledger.notes, others: checked.map((one) => one.ready) },
+      ...{ reader: { ...ledger, sys }, others: checked.map((one) => one.ready) },
       isOver: (record) => holderId(record.holder) === holderId(holder) && over.includes(record.lifetime),
     });
     return reason === undefined ? ready : { kind: "refused", reason };
@@ -108,55 +110,63 @@ async function checkHold(
   }
 }
 
-/** What of an earlier life is over where a call begins one: whose end was never told, or whose hook was killed. */
-function overAt({ facts: { lifetimes } }: HookCall): readonly Lifetime[] {
-  if (lifetimes.includes("domain")) return [...lifetimes, "running"];
-  if (lifetimes.includes("network")) return [...lifetimes, "port"];
-  return lifetimes;
+/** What came of acquiring. */
+export interface Acquisition {
+  readonly steps: readonly Step[];
+  /** What was given back first. */
+  readonly gaveUp: readonly Converged[];
 }
 
 /** Acquires what was checked, and first gives back what the holder holds and this plan lacks. */
-export async function acquireHolds(checked: readonly Checked[], holding: Holding): Promise<readonly Step[]> {
+export async function acquireHolds(checked: readonly Checked[], holding: Holding): Promise<Acquisition> {
   const { sys, ledger, deadlineMs } = holding;
   const giveBack: Work = { sys, notes: ledger.notes, deadlineMs, mayWait: true };
   const work: Work = { ...giveBack, deadlineMs: deadlineMs * (1 - GIVE_BACK_SHARE) };
   const steps: Step[] = [];
   const held: Acquired[] = [];
-  await begin(checked, holding, giveBack);
+  const { over, replaced } = await leftovers(checked, holding);
+  const gaveUp = await begin(over, holding, giveBack);
   for (const { hold, ready } of checked) {
     const startedMs = sys.elapsedMs();
+    const former = replaced.filter(({ folder }) => folder === ready.folder);
+    for (const filed of former) removeDemand(filed, sys);
     const result = await acquireForDaemon(ready, holding, work);
     if (ready.note !== undefined) ledger.notes.push(ready.note);
     const step = stepOf(hold, convergedPart(hold, result.converged), sys.elapsedMs() - startedMs);
     steps.push(step);
+    if (!isWell(result.converged) && former.length > 0) await converge(ready.folder, giveBack);
     if (isWell(result.converged)) {
       held.push(result);
     } else if (isFatal(step) || isOrphaned(holding)) {
       await takeAllBack([...held, result], holding, giveBack);
-      return steps;
+      return { steps, gaveUp };
     } else {
       await takeBackEach([result], holding, giveBack);
     }
   }
   await noteLife(holding, work);
-  return steps;
+  return { steps, gaveUp };
 }
 
-/** What an earlier life of the holder left behind, and what changed rules do not ask for any more, is given back. */
-async function begin(checked: readonly Checked[], holding: Holding, work: Work): Promise<void> {
-  const { holder, call, ledger, sys } = holding;
+/** What is over is given back. */
+async function begin(
+  over: readonly FiledDemand[],
+  holding: Holding,
+  work: Work,
+): Promise<readonly Converged[]> {
+  const { holder, call, ledger, sys, isAlive } = holding;
   // Nothing is begun, and nothing ended, for a daemon that is gone: another one may have gone on with the guest.
-  if (isDaemonGone(holding)) return;
+  if (!isAlive && isDaemonGone(holding)) return [];
   try {
-    if (holder.kind === "domain" && call.facts.lifetimes.includes("domain")) await noteNotRunning(holder, sys);
+    if (!isAlive && holder.kind === "domain" && call.facts.lifetimes.includes("domain")) {
+      await noteNotRunning(holder, sys);
+    }
   } catch (error) {
     ledger.notes.push(reasonOf(error));
   }
-  const kept = checked.filter(({ ready }) => ready.resource.anew !== true || isToldAgain(call));
-  const paths = new Set(kept.map(({ ready }) => `${resourceFolder(ready.folder).demands}/${ready.name}`));
-  const demands = await demandsOf({ holder, lifetimes: overAt(call) }, work);
-  const results = [...await releaseAll(leftovers(demands, paths), work), ...await restoreAbandoned(work)];
+  const results = [...await releaseAll(over, work), ...await restoreAbandoned(work)];
   ledger.notes.push(...problemsOf(results));
+  return results;
 }
 
 /**
@@ -165,22 +175,18 @@ async function begin(checked: readonly Checked[], holding: Holding, work: Work):
  */
 async function takeAllBack(held: readonly Acquired[], holding: Holding, work: Work): Promise<void> {
   const { holder, call, ledger } = holding;
-  if (isToldAgain(call)) return await takeBackEach(held, holding, work);
+  if (goesOn(holding)) return await takeBackEach(held, holding, work);
   const demands = await demandsOf({ holder, lifetimes: call.facts.lifetimes }, work);
   ledger.notes.push(...problemsOf(await releaseAll(demands, work)));
 }
 
 /** The last acquired first. */
-async function takeBackEach(held: readonly Acquired[], { call, ledger }: Holding, work: Work): Promise<void> {
+async function takeBackEach(held: readonly Acquired[], holding: Holding, work: Work): Promise<void> {
+  const { ledger } = holding;
   for (const acquired of held.toReversed()) {
-    const kept = isToldAgain(call) ? acquired : { ...acquired, before: undefined };
+    const kept = goesOn(holding) ? acquired : { ...acquired, before: undefined };
     ledger.notes.push(...problemsOf([await takeBack(kept, work)].filter((result) => result !== undefined)));
   }
-}
-
-/** A port is created anew, to us, whenever the daemon starts. */
-function isToldAgain({ facts: { lifetimes } }: HookCall): boolean {
-  return lifetimes.includes("port");
 }
 
 /** Once a guest runs, libvirt has a status of it. What only lasts while it is there is told from then on, too. */

@@ -11,10 +11,12 @@ import type { RuleMatch } from "../rules/match.ts";
 import type { RuleSet } from "../rules/rule.ts";
 import type { Sys } from "../sys/sys.ts";
 import { hasLedger } from "../ledger/layout.ts";
-import type { Checked, Holding } from "./acquire_holds.ts";
-import { endsCall, executeDeeds, type Execution, isFatal, type Step } from "./execute.ts";
+import type { Acquisition, Holding } from "./acquire_holds.ts";
+import { executeDeeds, type Execution } from "./execute.ts";
+import { ownOf } from "./leftovers.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Scrubber } from "./secrets.ts";
+import { endsCall, isFatal, type Step } from "./step.ts";
 
 /** What carrying out a plan takes. */
 export interface Errand {
@@ -56,16 +58,13 @@ async function carryOutHolding({ deeds, holds, deadlineMs }: Parts, errand: Erra
   const { checked, failed } = await checkHolds(holds, holding);
   const execution = await executeDeeds(failed.some(isFatal) ? [] : deeds, options, sys);
   const isOver = failed.some(isFatal) || execution.steps.some(endsCall);
-  const steps = isOver ? [] : await acquireHolds(ownOf(checked, call), holding);
+  const { steps, gaveUp } = isOver ? NOTHING_ACQUIRED : await acquireHolds(ownOf(checked, call), holding);
   const outcome = await finish(execution, [...failed, ...steps], errand);
   const { notes } = holding.ledger;
-  return notes.length === 0 ? outcome : { ...outcome, kept: { results: [], notes } };
+  return notes.length + gaveUp.length === 0 ? outcome : { ...outcome, kept: { results: gaveUp, notes } };
 }
 
-/** At prepare, what `started` will need is only checked: failing there would kill the guest. */
-function ownOf(checked: readonly Checked[], call: HookCall): readonly Checked[] {
-  return checked.filter(({ hold }) => call.facts.lifetimes.includes(hold.lifetime));
-}
+const NOTHING_ACQUIRED = { steps: [], gaveUp: [] } as const satisfies Acquisition;
 
 async function openSafely(open: () => Promise<Holding | string>): Promise<Holding | string> {
   try {

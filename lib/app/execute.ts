@@ -3,14 +3,14 @@
  * @module
  */
 import type { HookCall } from "../libvirt/call.ts";
-import type { Deed, Edit, Intent, Run } from "../plan/intent.ts";
+import type { Deed, Edit, Run } from "../plan/intent.ts";
 import { quote, renderIntent, visible } from "../plan/render.ts";
 import { runProblem } from "../resources/command_end.ts";
 import type { CommandEnd, CommandResult, Sys } from "../sys/sys.ts";
 import type { XmlDocument } from "../xml/tree.ts";
-import type { Change } from "./document.ts";
 import { type ProgramSys, refuseArgv } from "../trust/refuse_program.ts";
 import type { Scrubber } from "./secrets.ts";
+import { endsCall, type Step, type StepEnd } from "./step.ts";
 
 /** What executing needs of the world. */
 export type ExecuteSys = ProgramSys & Pick<Sys, "run" | "elapsedMs">;
@@ -29,28 +29,6 @@ export interface Execution {
   readonly document: XmlDocument | undefined;
   /** Knows the secrets of both. */
   readonly scrubber: Scrubber;
-}
-
-/** How a step ended. `late`: its time ran out. `interrupted`: we were told to end. */
-export type StepEnd = "done" | "refused" | "failed" | "late" | "interrupted";
-
-/** What came of one intent. */
-export interface Step {
-  readonly intent: Intent;
-  /** What was to be done, as `explain` prints it, without secrets. */
-  readonly plan: string;
-  readonly end: StepEnd;
-  /** What went wrong, for a person. */
-  readonly problem?: string | undefined;
-  readonly hint?: string | undefined;
-  readonly durationMs: number;
-  readonly stdout?: string | undefined;
-  readonly stderr?: string | undefined;
-  /** What an edit changed. */
-  readonly changes?: readonly Change[];
-  /** The key of what is held, and what it was and is where that changed. */
-  readonly resource?: string;
-  readonly change?: { readonly from: string; readonly to: string };
 }
 
 /** Each output stream of a program is kept up to here. */
@@ -117,16 +95,6 @@ function scrubStep(intent: Deed, bare: BareStep, scrubber: Scrubber): Step {
       })),
     }),
   };
-}
-
-/** Whether nothing is done after a step: it decides the call, or it was cut short and may have done half. */
-export function endsCall(step: Step): boolean {
-  return isFatal(step) || step.end === "interrupted";
-}
-
-/** Whether a step's end decides the call. */
-export function isFatal(step: Step): boolean {
-  return step.end !== "done" && (step.intent.kind === "deny" || step.intent.onError === "fail");
 }
 
 async function executeIntent(intent: Deed, work: Work, sys: ExecuteSys): Promise<Done> {

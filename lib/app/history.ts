@@ -6,9 +6,9 @@ import type { Invocation } from "../libvirt/invocation.ts";
 import { visible } from "../plan/render.ts";
 import type { Sys } from "../sys/sys.ts";
 import type { Change } from "./document.ts";
-import type { Step } from "./execute.ts";
 import type { Outcome } from "./outcome.ts";
 import { HISTORY_FILE, LOG_DIRECTORY } from "./paths.ts";
+import type { Step } from "./step.ts";
 
 /** How much a line of the history matters. */
 export type Level = "INFO" | "WARN" | "ERROR" | "CRITICAL";

@@ -95,12 +95,6 @@ async function keepAll(call: HookCall, { daemon }: Ledger, work: Work): Promise<
   const { holders, resources } = await reconcile({
     includes: (holder) => served.includes(holder.kind === "domain" ? holder.driver : "network"),
     stale: false,
-    dryRun: false,
   }, work);
   return [...holders.flatMap(({ results }) => results), ...resources];
-}
-
-/** The demands of a holder that a new plan does not have any more. */
-export function leftovers(demands: readonly FiledDemand[], paths: ReadonlySet<string>): readonly FiledDemand[] {
-  return demands.filter(({ path }) => !paths.has(path));
 }

@@ -4,8 +4,8 @@
  */
 import { failurePolicy, type Operation } from "../libvirt/driver.ts";
 import type { RuleMatch } from "../rules/match.ts";
-import type { Step } from "./execute.ts";
 import type { Kept } from "./keep_holds.ts";
+import type { Step } from "./step.ts";
 
 /** The ways a call can end. */
 export type OutcomeKind =

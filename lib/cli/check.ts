@@ -10,25 +10,36 @@ import { visible } from "../plan/render.ts";
 import { type Issue, issueLine } from "../rules/mistake.ts";
 import { readRules, type RulesReading } from "../rules/read.ts";
 import type { Rule, RuleSet, RulesFile } from "../rules/rule.ts";
-import type { Desk, Given, Subcommand } from "./command.ts";
+import { checkHost } from "./check_host.ts";
+import { CommandError, type Desk, type Given, type Subcommand, USAGE_CODE } from "./command.ts";
+import { counted } from "./counted.ts";
+import { findingLine } from "./finding.ts";
 
 /** The subcommand. */
 export const check: Subcommand = {
   name: "check",
-  usage: "[FILE…]",
+  usage: "[FILE…] | --host",
   summary: "Reads the rules and shows every mistake in them",
   details: [
     `Without a FILE: the rules of this host, as the hooks read them from ${CONFIG_DIRECTORY}, with who may write them`,
     "and the programs they name. With FILEs: just these, as one set, wherever they are.",
-    "Exit code: 0 without mistakes, 3 with some.",
+    "--host also asks this host whether it can do what the rules want, as far as that can be told without a guest.",
+    "Exit code: 0 without mistakes, 3 with some, 1 when --host found something that will fail.",
   ],
   texts: [],
-  switches: [],
+  switches: ["host"],
   words: { min: 0, max: Infinity },
   run,
 };
 
+const HOST_FAILS = 1;
+
 async function run(given: Given, desk: Desk): Promise<number> {
+  const isHost = given.switches.has("host");
+  if (isHost && given.words.length > 0) {
+    const hint = "usage: virt-hooks check [FILE…] | --host";
+    throw new CommandError("Cannot check files and --host at once", { hint, code: USAGE_CODE });
+  }
   const reading = given.words.length === 0
     ? await loadRules(CONFIG_DIRECTORY, desk.sys, { trust: true })
     : await readFiles(given.words, desk);
@@ -38,7 +49,7 @@ async function run(given: Given, desk: Desk): Promise<number> {
     if (problems.length > 0) return exitCodeOf("bad-rules");
     for (const note of notes(reading.ruleSet)) desk.print(desk.paint("yellow", visible(note)));
     desk.print(summary(reading.ruleSet));
-    return 0;
+    return isHost ? await tellHost(reading.ruleSet, desk) : 0;
   }
   for (const issue of reading.issues) {
     desk.print(desk.terminal.isTerminal ? marked(issue, desk) : visible(issueLine(issue)));
@@ -46,6 +57,18 @@ async function run(given: Given, desk: Desk): Promise<number> {
   const told = reading.issues.length < reading.count ? `, the first ${reading.issues.length} of them above` : "";
   desk.print(desk.paint("bold", `${counted(reading.count, "mistake")}${told}`));
   return exitCodeOf("bad-rules");
+}
+
+async function tellHost(ruleSet: RuleSet, desk: Desk): Promise<number> {
+  const findings = await checkHost(ruleSet, desk.sys);
+  for (const finding of findings) desk.print(findingLine(finding, desk));
+  const failing = findings.filter(({ level }) => level === "fail").length;
+  if (failing === 0) {
+    desk.print("This host can do what the rules ask");
+    return 0;
+  }
+  desk.print(desk.paint("bold", `${counted(failing, "thing")} on this host will fail`));
+  return HOST_FAILS;
 }
 
 async function readFiles(paths: readonly string[], desk: Desk): Promise<RulesReading> {
@@ -70,28 +93,34 @@ function programProblems(ruleSet: RuleSet, desk: Desk): readonly string[] {
   );
 }
 
+/** Actions that reach beyond the guest they are for. */
+const FAR_REACHING: readonly string[] = ["modules", "pci", "services", "sysctl"];
+
 /** What is no mistake, but should be known. */
 function notes(ruleSet: RuleSet): readonly string[] {
-  return ruleSet.rules.filter(isChosenByGuests).map(({ file, name }) =>
-    `${file}: rule "${name}": note: a label alone selects it, so whoever may edit guests may have its program run`
-  );
+  return ruleSet.rules.filter(isChosenByGuests).flatMap(({ file, name, actions }) => {
+    const reached = actions.filter(({ kind }) => FAR_REACHING.includes(kind)).map(({ kind }) => kind);
+    const does = [
+      ...(actions.some(({ programs }) => programs.length > 0) ? ["have its program run"] : []),
+      ...(reached.length > 0 ? [`have its ${[...new Set(reached)].join(" and ")} take effect on this host`] : []),
+    ];
+    if (does.length === 0) return [];
+    return [
+      `${file}: rule "${name}": note: a label alone selects it, so whoever may edit guests may ${does.join(", and ")}`,
+    ];
+  });
 }
 
-/** Whether nothing but what stands in a guest's metadata selects a rule that runs something. */
-function isChosenByGuests({ when, actions }: Rule): boolean {
+/** Whether nothing but what stands in a guest's metadata selects a rule. */
+function isChosenByGuests({ when }: Rule): boolean {
   const { label, domain, uuid, host, xml, file } = when;
-  return label !== undefined && [domain, uuid, host, xml, file].every((selector) => selector === undefined) &&
-    actions.some((action) => action.programs.length > 0);
+  return label !== undefined && [domain, uuid, host, xml, file].every((selector) => selector === undefined);
 }
 
 function summary(ruleSet: RuleSet): string {
   if (ruleSet.rules.length === 0) return `There are no rules in ${CONFIG_DIRECTORY}: the hooks do nothing`;
   const files = new Set(ruleSet.rules.map((rule) => rule.file)).size;
   return `${counted(ruleSet.rules.length, "rule")} in ${counted(files, "file")}: no mistakes`;
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
 /** An issue with its line of the file, the place marked. */

@@ -3,8 +3,13 @@
  * @module
  */
 import { lookAtConfig } from "../app/config_folder.ts";
+import { exitCodeOf } from "../app/outcome.ts";
 import { CONFIG_DIRECTORY, DISABLED_FILE } from "../app/paths.ts";
+import { visible } from "../plan/render.ts";
 import { CommandError, type Desk, type Given, type Subcommand } from "./command.ts";
+import { openForWork } from "./ledger_access.ts";
+import { needRoot } from "./need_root.ts";
+import { reconcileAndTell } from "./reconcile.ts";
 
 /** Turns every hook into a no-op. */
 export const disable: Subcommand = {
@@ -23,16 +28,21 @@ export const enable: Subcommand = {
   name: "enable",
   usage: "",
   summary: "Lets the hooks obey the rules again",
-  details: [`It removes ${DISABLED_FILE}.`],
+  details: [
+    `It removes ${DISABLED_FILE}. Before that it reconciles: what guests held that ended meanwhile is given back.`,
+    `Exit code: 0, or ${
+      exitCodeOf("failed")
+    } when something could not be given back; the hooks are enabled all the same.`,
+  ],
   texts: [],
   switches: [],
   words: { min: 0, max: 0 },
-  run: (_given, desk) => Promise.resolve(runEnable(desk)),
+  run: (_given, desk) => runEnable(desk),
 };
 
 function runDisable(given: Given, desk: Desk): number {
   const { sys } = desk;
-  needRoot("disable", desk);
+  needRoot("disable the hooks", "disable", desk);
   if (lookAtConfig(sys) === "disabled") {
     desk.print(`The hooks are disabled already, by ${DISABLED_FILE}`);
     return 0;
@@ -48,9 +58,9 @@ function runDisable(given: Given, desk: Desk): number {
   return 0;
 }
 
-function runEnable(desk: Desk): number {
+async function runEnable(desk: Desk): Promise<number> {
   const { sys } = desk;
-  needRoot("enable", desk);
+  needRoot("enable the hooks", "enable", desk);
   if (lookAtConfig(sys) !== "disabled") {
     const strange = sys.lstat(DISABLED_FILE) === undefined
       ? ""
@@ -58,15 +68,21 @@ function runEnable(desk: Desk): number {
     desk.print(`The hooks are enabled already${strange}`);
     return 0;
   }
+  const code = await reconcileFirst(desk);
   attempt("enable the hooks", () => sys.removeFile(DISABLED_FILE));
   desk.print("The hooks obey the rules again");
-  return 0;
+  return code;
 }
 
-/** @throws {CommandError} when not run by root, whose files these are */
-function needRoot(what: string, desk: Desk): void {
-  if (desk.sys.uid() !== 0) {
-    throw new CommandError(`Cannot ${what} the hooks: only root can`, { hint: `sudo virt-hooks ${what}` });
+/** A ledger that cannot be used is no reason to leave the hooks off: they would say so themselves. */
+async function reconcileFirst(desk: Desk): Promise<number> {
+  try {
+    const ledger = await openForWork(desk.sys);
+    return ledger === undefined ? 0 : await reconcileAndTell(ledger, { stale: false }, desk);
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    desk.print(desk.paint("red", `Not reconciled: ${visible(error.message)} (${visible(error.hint ?? "")})`));
+    return exitCodeOf("failed");
   }
 }
 

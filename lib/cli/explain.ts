@@ -17,6 +17,7 @@ import { matchRules, type RuleMatch } from "../rules/match.ts";
 import { issueLine } from "../rules/mistake.ts";
 import type { RuleSet } from "../rules/rule.ts";
 import { CommandError, type Desk, type Given, type Subcommand, USAGE_CODE } from "./command.ts";
+import { asksWhose, explainHolds, type HoldNotes } from "./explain_holds.ts";
 import { readCall, readDocument } from "./read_call.ts";
 import { loadAskedRules } from "./rules_folder.ts";
 
@@ -29,7 +30,8 @@ export const explain: Subcommand = {
     "Nothing is done: the plan is the one that the hook would carry out.",
     `--rules DIR reads DIR/rules.toml and DIR/rules.d instead of ${CONFIG_DIRECTORY}, whoever owns them.`,
     "A name that begins with a dash stands behind --.",
-    "Rules that look at the document (uuid, label, xml, edit) read it from stdin.",
+    "Rules that look at the document (uuid, label, xml, edit) read it from stdin; so does what is held, to know whose it",
+    "is. As root it tells what each hold is now and would become, and what would be given back.",
     "Example: virsh dumpxml web-1 | virt-hooks explain qemu web-1 prepare",
   ],
   texts: ["rules"],
@@ -53,10 +55,19 @@ async function run(given: Given, desk: Desk): Promise<number> {
     return exitCodeOf("bad-rules");
   }
   if (reading.ruleSet.rules.length === 0) desk.print(`there are no rules in ${directory}`);
-  const { matches, plan } = decide(reading.ruleSet, given.words, desk);
+  const stdin = readOnce(desk);
+  const { matches, plan } = decide(reading.ruleSet, given.words, { desk, stdin });
   for (const match of matches) tellMatch(match, desk);
-  tellPlan(plan, own, desk);
+  const whose = asksWhose(plan, call, desk) ? readCall(given.words, stdin(), desk) : call;
+  const notes = await explainHolds(plan, { call: whose }, desk);
+  tellPlan(plan, { own, notes }, desk);
   return 0;
+}
+
+/** Stdin can be read but once, and somebody may have to type it: it is read when it is needed. */
+function readOnce(desk: Desk): () => Uint8Array {
+  let document: Uint8Array | undefined;
+  return () => document ??= readDocument(desk);
 }
 
 interface Decision {
@@ -65,10 +76,14 @@ interface Decision {
 }
 
 /** Stdin is read only for rules that look at the document. */
-function decide(ruleSet: RuleSet, words: readonly string[], desk: Desk): Decision {
+function decide(
+  ruleSet: RuleSet,
+  words: readonly string[],
+  { desk, stdin }: { readonly desk: Desk; readonly stdin: () => Uint8Array },
+): Decision {
   const blind = decideCall(ruleSet, readCall(words, new Uint8Array(), desk), desk);
   if (documentTrouble(blind) === undefined) return blind;
-  const document = readDocument(desk);
+  const document = stdin();
   if (document.length === 0) {
     const hint = "give it on stdin: virsh dumpxml GUEST | virt-hooks explain …";
     throw new CommandError("Cannot decide: a rule looks at the document", { hint, code: USAGE_CODE });
@@ -124,7 +139,11 @@ function tellMatch({ rule, matches, verdicts }: RuleMatch, desk: Desk): void {
   );
 }
 
-function tellPlan(plan: Plan, own: boolean, desk: Desk): void {
+function tellPlan(
+  plan: Plan,
+  { own, notes }: { readonly own: boolean; readonly notes: HoldNotes },
+  desk: Desk,
+): void {
   desk.print(desk.paint("bold", "plan:"));
   if (plan.length === 0) desk.print("  nothing to do");
   for (const intent of plan) {
@@ -134,7 +153,9 @@ function tellPlan(plan: Plan, own: boolean, desk: Desk): void {
       if (refusal === undefined) continue;
       desk.print(desk.paint("red", `        would not be run: ${visible(`${refusal.reason}; ${refusal.advice}`)}`));
     }
+    for (const line of notes.beneath.get(intent) ?? []) desk.print(`        ${line}`);
   }
+  for (const line of notes.behind) desk.print(`  ${line}`);
 }
 
 /** The programs that an intent runs itself. */

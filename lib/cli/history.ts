@@ -8,6 +8,8 @@ import { visible } from "../plan/render.ts";
 import { matchGlob } from "../rules/glob.ts";
 import { CommandError, type Desk, type Given, type Subcommand } from "./command.ts";
 import type { Tone } from "./colour.ts";
+import { type Detail, historyDetails } from "./history_details.ts";
+import { needRoot } from "./need_root.ts";
 
 /** The subcommand. */
 export const history: Subcommand = {
@@ -28,7 +30,7 @@ export const history: Subcommand = {
 const POLL_MS = 300;
 
 async function run(given: Given, desk: Desk): Promise<number> {
-  needReadable(desk);
+  needRoot("read the history", "history", desk);
   needTrusted(desk);
   showLines(readWhole(`${HISTORY_FILE}.1`, desk).text, given, desk);
   let { text, endBytes } = readWhole(HISTORY_FILE, desk);
@@ -44,13 +46,6 @@ async function run(given: Given, desk: Desk): Promise<number> {
     showLines(text, given, desk);
   }
   return 0;
-}
-
-/** @throws {CommandError} for a user who may not see what root's hooks did */
-function needReadable(desk: Desk): void {
-  if (desk.sys.uid() !== 0) {
-    throw new CommandError("Cannot read the history: only root can", { hint: "sudo virt-hooks history" });
-  }
 }
 
 /** @throws {CommandError} where the hooks find the log such that they do not write to it */
@@ -96,6 +91,7 @@ interface ShownEntry {
   readonly object: string;
   readonly durationMs: number;
   readonly rules: readonly string[];
+  readonly details: readonly Detail[];
 }
 
 /** Reads a line that any version may have written; `undefined` when it is no entry. */
@@ -118,6 +114,7 @@ function parseEntry(line: string): ShownEntry | undefined {
     object: text("object"),
     durationMs: Number(fields.get("durationMs") ?? 0),
     rules: Array.isArray(rules) ? rules.map((rule: unknown) => nameOf(rule)) : [],
+    details: historyDetails(fields),
   };
 }
 
@@ -131,7 +128,9 @@ function shown(entry: ShownEntry, desk: Desk): string {
   const when = entry.datetime.replace("T", " ").replace(/\.\d+Z$/, "Z");
   const level = desk.paint(TONES[entry.level] ?? "bold", entry.level.padEnd(8));
   const rules = entry.rules.length === 0 ? "" : `, rules ${entry.rules.join(", ")}`;
-  return `${desk.paint("dim", when)}  ${level}  ${visible(entry.message)}  ${
-    desk.paint("dim", visible(`(${entry.durationMs} ms${rules})`))
-  }`;
+  const duration = desk.paint("dim", visible(`(${entry.durationMs} ms${rules})`));
+  return [
+    `${desk.paint("dim", when)}  ${level}  ${visible(entry.message)}  ${duration}`,
+    ...entry.details.map(({ text, isBad }) => `    ${isBad ? desk.paint("yellow", text) : text}`),
+  ].join("\n");
 }

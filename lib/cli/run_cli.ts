@@ -15,9 +15,16 @@ import { edit } from "./edit.ts";
 import { disable, enable } from "./enable.ts";
 import { explain } from "./explain.ts";
 import { history } from "./history.ts";
+import { reconcile } from "./reconcile.ts";
+import { release } from "./release.ts";
+import { status } from "./status.ts";
 import { xml } from "./xml.ts";
 
-const SUBCOMMANDS: readonly Subcommand[] = [check, explain, edit, xml, history, enable, disable, version()];
+const SUBCOMMANDS: readonly Subcommand[] = [
+  ...[check, explain, edit, xml, history],
+  ...[status, reconcile, release, enable, disable],
+  version(),
+];
 
 /** Runs the admin command; returns the exit code. Never throws. */
 export async function runCli(sys: Sys, terminal: Terminal): Promise<number> {

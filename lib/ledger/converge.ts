@@ -122,11 +122,11 @@ async function convergeLocked(
   folder: string,
   work: LockedWork,
 ): Promise<{ readonly converged: Converged; readonly seen: readonly string[] }> {
-  const { sys, notes, newcomer } = work;
+  const { sys, newcomer } = work;
   const names = demandNames(folder, sys);
   const others = newcomer === undefined ? names : names.filter((name) => name !== nameOf(newcomer));
-  const demands = [...readDemands(folder, others, sys, notes), ...(newcomer === undefined ? [] : [newcomer])];
-  const state = readState(folder, sys, notes);
+  const demands = [...readDemands(folder, others, work), ...(newcomer === undefined ? [] : [newcomer])];
+  const state = readState(folder, work);
   const about = state ?? demands[0]?.record;
   if (about === undefined) {
     forget(folder, sys);
@@ -158,8 +158,9 @@ async function convergeKnown(folder: string, situation: Situation, work: LockedW
 }
 
 /** What is not as it should be stays in sight: `status` tells it, reconcile tries again. */
-function keepProblem(folder: string, converged: Converged, { sys, notes }: Work): Converged {
-  const state = readState(folder, sys, notes);
+function keepProblem(folder: string, converged: Converged, work: Work): Converged {
+  const { sys } = work;
+  const state = readState(folder, work);
   if (state !== undefined && converged.problem !== undefined && state.problem !== converged.problem) {
     writeState(folder, { ...state, problem: converged.problem }, sys);
   }

@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import type { Lifetime } from "../plan/demand.ts";
-import { type FileSys, HALF_WRITTEN, readFile, removeIfThere, setAside, writeFile } from "./file.ts";
+import { type FileSys, HALF_WRITTEN, type Reader, readFile, removeIfThere, tellDamage, writeFile } from "./file.ts";
 import { type Holder, holderId, holderSchema } from "./holder.ts";
 import { hashName, resourceFolder } from "./layout.ts";
 import { LedgerError } from "./ledger_error.ts";
@@ -106,18 +106,13 @@ export function demandNames(folder: string, sys: Pick<FileSys, "lstat" | "readDi
   return (names ?? []).filter((name) => !name.endsWith(HALF_WRITTEN));
 }
 
-/** Reads the demands of these names. What cannot be read is set aside, and `notes` says so. */
-export function readDemands(
-  folder: string,
-  names: readonly string[],
-  sys: FileSys,
-  notes: string[],
-): readonly FiledDemand[] {
+/** Reads the demands of these names. What cannot be read is told. */
+export function readDemands(folder: string, names: readonly string[], reader: Reader): readonly FiledDemand[] {
   return names.flatMap((name): FiledDemand[] => {
     const path = `${resourceFolder(folder).demands}/${name}`;
-    const reading = readFile(path, recordSchema, sys);
+    const reading = readFile(path, recordSchema, reader.sys);
     if (reading.kind === "data") return [{ record: reading.data, folder, path }];
-    if (reading.kind === "damaged") notes.push(setAside(path, reading.reason, sys));
+    if (reading.kind === "damaged") tellDamage(path, reading.reason, reader);
     return [];
   });
 }

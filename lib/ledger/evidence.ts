@@ -17,7 +17,7 @@ export type Verdict =
   | { readonly kind: "unknown"; readonly because: string };
 
 /** Where libvirt keeps a status file for each running guest, active network and port (`stateDir` of each driver). */
-const STATUS_DIRECTORY = "/run/libvirt";
+export const STATUS_DIRECTORY = "/run/libvirt";
 const NETWORK_STATUS = `${STATUS_DIRECTORY}/network`;
 /** The drivers whose guests can have a port of a network; not each of them has hooks. */
 const GUEST_DRIVERS = ["qemu", "lxc", "libxl", "ch", "bhyve"] as const;

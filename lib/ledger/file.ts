@@ -13,6 +13,15 @@ export type FileSys = Pick<
   "lstat" | "readTextFile" | "createFile" | "rename" | "removeFile" | "makeDirectory" | "readDirectory" | "pid"
 >;
 
+/** How files are read. */
+export interface Reader {
+  readonly sys: FileSys;
+  /** What cannot be read is told here. */
+  readonly notes: string[];
+  /** Whether what cannot be read stays where it is: for those who change nothing. */
+  readonly looksOnly?: boolean;
+}
+
 const FILE_BYTES_MAX = 1024 * 1024;
 /** Ends the name of a file that is being written, behind the process that does. */
 export const HALF_WRITTEN = ".tmp";
@@ -65,8 +74,12 @@ export function readFile<Data>(
     : { kind: "damaged", reason: `${v.getDotPath(result.issues[0]) ?? "it"}: ${result.issues[0].message}` };
 }
 
-/** Puts a file where nobody reads it; says so. */
-export function setAside(path: string, reason: string, sys: FileSys): string {
+/** Tells of a file that cannot be read, and puts it where nobody reads it. */
+export function tellDamage(path: string, reason: string, { sys, notes, looksOnly = false }: Reader): void {
+  notes.push(looksOnly ? `${path} cannot be read (${reason})` : setAside(path, reason, sys));
+}
+
+function setAside(path: string, reason: string, sys: FileSys): string {
   if (sys.lstat(DAMAGED_DIRECTORY) === undefined) sys.makeDirectory(DAMAGED_DIRECTORY, 0o700);
   const taken = sys.readDirectory(DAMAGED_DIRECTORY) ?? [];
   const name = `${taken.length + 1}-${sys.pid}-${path.slice(path.lastIndexOf("/") + 1)}`;

@@ -3,9 +3,9 @@
  * @module
  */
 import type { Lifetime } from "../plan/demand.ts";
-import type { Sys } from "../sys/sys.ts";
 import { converge, type Converged, isWell, onePass, type Work } from "./converge.ts";
 import { demandNames, type FiledDemand, holderPrefix, readDemands, removeDemand } from "./demand_file.ts";
+import type { Reader } from "./file.ts";
 import { type Holder, holderId } from "./holder.ts";
 import { resourceFolder } from "./layout.ts";
 import { makeResourceFolder, resourceNames } from "./ledger.ts";
@@ -25,13 +25,13 @@ export interface Acquired {
 
 /** Creates a demand and fulfils it. Under the resource's lock, so that two who want different things cannot both come in. */
 export async function acquire(ready: Ready, work: Work): Promise<Acquired> {
-  const { sys, notes } = work;
+  const { sys } = work;
   const { folder, name, record } = ready;
   const path = `${resourceFolder(folder).demands}/${name}`;
   const { key } = record;
   try {
     makeResourceFolder(folder, sys);
-    const [before] = readDemands(folder, sys.lstat(path) === undefined ? [] : [name], sys, notes);
+    const [before] = readDemands(folder, sys.lstat(path) === undefined ? [] : [name], work);
     const former = ready.resource.anew ? await endFormer(ready, before, work) : undefined;
     if (former !== undefined && !isWell(former)) {
       return { ready, filed: undefined, before: undefined, converged: former };
@@ -59,14 +59,14 @@ async function endFormer(
   before: FiledDemand | undefined,
   work: Work,
 ): Promise<Converged | undefined> {
-  const state = readState(folder, work.sys, work.notes);
+  const state = readState(folder, work);
   const goesOn = before !== undefined && state?.pending === undefined && state?.problem === undefined;
   if (state === undefined || goesOn) return undefined;
   if (before !== undefined) removeDemand(before, work.sys);
   const converged = await converge(folder, work);
   const left = "what an earlier start left of it is still there";
   if (!isWell(converged)) return { ...converged, problem: `${left}: ${converged.problem}` };
-  if (readState(folder, work.sys, work.notes) === undefined) return undefined;
+  if (readState(folder, work) === undefined) return undefined;
   return { key: converged.key, end: "late", problem: `${left}: another hook is at it` };
 }
 
@@ -103,26 +103,24 @@ export interface Selection {
  */
 export async function demandsOf(
   { holder, lifetimes }: Selection,
-  { sys, notes }: { readonly sys: Sys; readonly notes: string[] },
+  reader: Reader,
 ): Promise<readonly FiledDemand[]> {
   const own = await holderPrefix(holder);
   const mayOwnPorts = holder.kind !== "port";
   const id = holderId(holder);
   const mayBeMeant = (name: string): boolean => name.startsWith(own) || (mayOwnPorts && name.startsWith("p-"));
-  return demandsNamed(mayBeMeant, { sys, notes }).filter(({ record }) => {
+  return demandsNamed(mayBeMeant, reader).filter(({ record }) => {
     if (holderId(record.holder) === id) return lifetimes.includes(record.lifetime);
     return record.holder.kind === "port" && endsWith(record.holder, { holder, lifetimes });
   });
 }
 
 /** The demands in the ledger whose names are meant, in the order in which they were acquired. */
-export function demandsNamed(
-  isMeant: (name: string) => boolean,
-  { sys, notes }: { readonly sys: Sys; readonly notes: string[] },
-): readonly FiledDemand[] {
+export function demandsNamed(isMeant: (name: string) => boolean, reader: Reader): readonly FiledDemand[] {
+  const { sys, notes } = reader;
   const found = resourceNames(sys).flatMap((folder) => {
     try {
-      return readDemands(folder, demandNames(folder, sys).filter(isMeant), sys, notes);
+      return readDemands(folder, demandNames(folder, sys).filter(isMeant), reader);
     } catch (error) {
       // What cannot be read of one resource says nothing of the others.
       notes.push(reasonOf(error));
@@ -161,14 +159,16 @@ export async function restoreAbandoned(work: Work): Promise<readonly Converged[]
   for (const folder of resourceNames(work.sys)) {
     if (isAbandoned(folder, work)) results.push(await converge(folder, { ...work, mayWait: false }));
   }
-  return results;
+  return results.filter(({ end }) => end !== "handed-over");
 }
 
-function isAbandoned(folder: string, { sys, notes }: Work): boolean {
+function isAbandoned(folder: string, work: Work): boolean {
+  const { sys, notes } = work;
   try {
     if (sys.lstat(resourceFolder(folder).state) === undefined || demandNames(folder, sys).length > 0) return false;
-    const state = readState(folder, sys, notes);
-    using free = sys.lock(resourceFolder(folder).busy);
+    const state = readState(folder, work);
+    const free = sys.lock(resourceFolder(folder).busy);
+    using _free = free;
     return free !== undefined && state !== undefined && state.problem === undefined;
   } catch (error) {
     notes.push(reasonOf(error));

@@ -26,6 +26,8 @@ export interface Ledger {
   readonly daemon: Daemon;
   /** What was found on the way and somebody should know. */
   readonly notes: string[];
+  /** Whether nothing in it may be changed. */
+  readonly looksOnly?: boolean;
 }
 
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
@@ -42,13 +44,33 @@ const STARTING_WAIT_MS = 5_000;
  */
 export async function openLedger(sys: Sys, options: { readonly make: boolean }): Promise<Ledger | undefined> {
   if (!hasLedger(sys) && !options.make) return undefined;
+  const { boot, daemon } = await readCircumstances(sys);
+  const notes: string[] = [];
+  if (!isOfBoot(boot, sys)) await startLedger(boot, notes, sys);
+  return { daemon, notes };
+}
+
+/** What there is to look at. */
+export type Look = { readonly kind: "none" | "of-another-boot" } | { readonly kind: "open"; readonly ledger: Ledger };
+
+/**
+ * Opens the ledger for those who change nothing: none is made, none is set aside.
+ * @throws {LedgerError} when something in its place is not ours
+ */
+export async function lookAtLedger(sys: Sys): Promise<Look> {
+  if (!hasLedger(sys)) return { kind: "none" };
+  const { boot, daemon } = await readCircumstances(sys);
+  if (!isOfBoot(boot, sys)) return { kind: "of-another-boot" };
+  return { kind: "open", ledger: { daemon, notes: [], looksOnly: true } };
+}
+
+/** This boot, and who called us. */
+async function readCircumstances(sys: Sys): Promise<{ readonly boot: string; readonly daemon: Daemon }> {
   const ppid = sys.ppid();
   const facts = await sys.kernel.read([BOOT_ID, procStatPath(ppid)]);
   const boot = facts.get(BOOT_ID)?.trim();
   if (boot === undefined) throw new LedgerError(`Cannot open the ledger: ${BOOT_ID} cannot be read`);
-  const notes: string[] = [];
-  if (!isOfBoot(boot, sys)) await startLedger(boot, notes, sys);
-  return { daemon: daemonOf(ppid, facts), notes };
+  return { boot, daemon: daemonOf(ppid, facts) };
 }
 
 /** Whether there is a ledger, and it is of this boot. */
@@ -65,7 +87,8 @@ function isOfBoot(boot: string, sys: Sys): boolean {
 async function startLedger(boot: string, notes: string[], sys: Sys): Promise<void> {
   if (sys.lstat(RUN_DIRECTORY) === undefined) attemptMake(RUN_DIRECTORY, sys);
   needOurs(RUN_DIRECTORY, 0o022, sys);
-  using lock = await waitForLock(STARTING_LOCK, sys.elapsedMs() + STARTING_WAIT_MS, sys);
+  const lock = await waitForLock(STARTING_LOCK, sys.elapsedMs() + STARTING_WAIT_MS, sys);
+  using _lock = lock;
   if (lock === undefined) throw new LedgerError("Cannot make the ledger: another hook has been at it all the time");
   if (isOfBoot(boot, sys)) return;
   if (hasLedger(sys)) notes.push(setBootAside(sys));
@@ -117,6 +140,11 @@ export function makeResourceFolder(name: string, sys: Pick<Sys, "lstat" | "makeD
   if (sys.lstat(demands) !== undefined) return;
   attemptMake(folder, sys);
   attemptMake(demands, sys);
+}
+
+/** Files that could not be read and were set aside. */
+export function damagedNames(sys: Pick<Sys, "readDirectory">): readonly string[] {
+  return sys.readDirectory(DAMAGED_DIRECTORY) ?? [];
 }
 
 /** The folders of all resources. */

@@ -5,6 +5,7 @@
 import { converge, type Converged, type Work } from "./converge.ts";
 import type { FiledDemand } from "./demand_file.ts";
 import { byHolder, judge, type Verdict } from "./evidence.ts";
+import type { Reader } from "./file.ts";
 import type { Holder } from "./holder.ts";
 import { lockHolder, noteNotRunning, sweepMarks } from "./holder_file.ts";
 import { demandsNamed, demandsOf, releaseAll } from "./holds.ts";
@@ -17,8 +18,6 @@ export interface ReconcileOptions {
   readonly includes: (holder: Holder) => boolean;
   /** Whether holders of which nothing shows that they live are released too. */
   readonly stale: boolean;
-  /** Only tells what would be done. */
-  readonly dryRun: boolean;
 }
 
 /** What became of one holder. */
@@ -36,7 +35,8 @@ export interface Reconciled {
   readonly resources: readonly Converged[];
 }
 
-const ALL_LIFETIMES = ["domain", "running", "network", "port"] as const;
+/** Every lifetime: whoever is over holds nothing any more. */
+export const ALL_LIFETIMES = ["domain", "running", "network", "port"] as const;
 
 /** Releases the dead, then converges all. */
 export async function reconcile(options: ReconcileOptions, work: Work): Promise<Reconciled> {
@@ -45,10 +45,8 @@ export async function reconcile(options: ReconcileOptions, work: Work): Promise<
     if (options.includes(record.holder)) holders.push(await reconcileSafely(record.holder, options, work));
   }
   const resources: Converged[] = [];
-  if (!options.dryRun) {
-    for (const folder of resourceNames(work.sys)) resources.push(await converge(folder, work));
-  }
-  if (!options.dryRun) tidy(work);
+  for (const folder of resourceNames(work.sys)) resources.push(await converge(folder, work));
+  tidy(work);
   return { holders, resources };
 }
 
@@ -60,9 +58,14 @@ function tidy({ sys, notes }: Work): void {
   }
 }
 
+/** Whether a holder of whom this is known is released. */
+export function isOver(verdict: Verdict, { stale }: Pick<ReconcileOptions, "stale">): boolean {
+  return verdict.kind === "dead" || (stale && verdict.kind === "stale");
+}
+
 /** Every demand in the ledger. */
-export function allDemands({ sys, notes }: Pick<Work, "sys" | "notes">): readonly FiledDemand[] {
-  return demandsNamed(() => true, { sys, notes });
+export function allDemands(reader: Reader): readonly FiledDemand[] {
+  return demandsNamed(() => true, reader);
 }
 
 /** What cannot be told of one holder does not keep the others from being judged. */
@@ -76,7 +79,8 @@ async function reconcileSafely(holder: Holder, options: ReconcileOptions, work: 
 
 /** Judges under the holder's lock: nobody begins to hold while its demands are looked at and removed. */
 async function reconcileHolder(holder: Holder, options: ReconcileOptions, work: Work): Promise<Judged> {
-  using lock = await lockHolder(holder, 0, work.sys);
+  const lock = await lockHolder(holder, 0, work.sys);
+  using _lock = lock;
   if (lock === undefined) {
     const because = "a hook call for it is under way";
     return { holder, verdict: { kind: "unknown", because }, released: false, results: [] };
@@ -84,8 +88,7 @@ async function reconcileHolder(holder: Holder, options: ReconcileOptions, work: 
   const all = await demandsOf({ holder, lifetimes: ALL_LIFETIMES }, work);
   const own = all.filter(({ record }) => record.holder.kind === holder.kind && record.holder.uuid === holder.uuid);
   const verdict = await judge(own.map(({ record }) => record), work.sys);
-  const isOver = verdict.kind === "dead" || (options.stale && verdict.kind === "stale");
-  if (!isOver || options.dryRun) return { holder, verdict, released: false, results: [] };
+  if (!isOver(verdict, options)) return { holder, verdict, released: false, results: [] };
   const results = await releaseAll(all, work);
   await noteNotRunning(holder, work.sys);
   return { holder, verdict, released: true, results };

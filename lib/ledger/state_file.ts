@@ -3,7 +3,7 @@
  * @module
  */
 import * as v from "valibot";
-import { type FileSys, readFile, removeIfThere, setAside, writeFile } from "./file.ts";
+import { type FileSys, type Reader, readFile, removeIfThere, tellDamage, writeFile } from "./file.ts";
 import { resourceFolder } from "./layout.ts";
 
 /** The state of a resource. */
@@ -40,12 +40,12 @@ const stateSchema: v.GenericSchema<unknown, State> = v.pipe(
   })),
 );
 
-/** Reads a resource's state; `undefined` where nothing is remembered. What cannot be read is set aside. */
-export function readState(folder: string, sys: FileSys, notes: string[]): State | undefined {
+/** Reads a resource's state; `undefined` where nothing is remembered. What cannot be read is told. */
+export function readState(folder: string, reader: Reader): State | undefined {
   const path = resourceFolder(folder).state;
-  const reading = readFile(path, stateSchema, sys);
+  const reading = readFile(path, stateSchema, reader.sys);
   if (reading.kind === "data") return reading.data;
-  if (reading.kind === "damaged") notes.push(setAside(path, reading.reason, sys));
+  if (reading.kind === "damaged") tellDamage(path, reading.reason, reader);
   return undefined;
 }
 

@@ -7,6 +7,7 @@ import type { Reading, Refused, Resource } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
 import { TOOLS } from "../sys/tools.ts";
 import { demandFileName, demandNames, type DemandRecord, readDemands } from "./demand_file.ts";
+import type { Reader } from "./file.ts";
 import { heldOf } from "./goal.ts";
 import { holderId } from "./holder.ts";
 import { hashName, resourceFolder } from "./layout.ts";
@@ -49,8 +50,7 @@ export async function readyWish(wish: Wish, sys: Sys): Promise<Ready | Refused> 
 
 /** What a wish is looked at with. */
 export interface Prospect {
-  readonly sys: Sys;
-  readonly notes: string[];
+  readonly reader: Reader & { readonly sys: Sys };
   /** Wishes of the same call that come before it. */
   readonly others: readonly Ready[];
   /** Demands that will be gone by then. */
@@ -63,17 +63,18 @@ export interface Prospect {
  */
 export async function conflictOf(
   ready: Ready,
-  { sys, notes, others, isOver }: Prospect,
+  { reader, others, isOver }: Prospect,
 ): Promise<string | undefined> {
+  const { sys } = reader;
   const { resource, folder, name } = ready;
   const hasFolder = sys.lstat(resourceFolder(folder).folder) !== undefined;
   const names = hasFolder ? demandNames(folder, sys).filter((other) => other !== name) : [];
   const replaced = new Set([name, ...others.map((other) => other.name)]);
-  const filed = readDemands(folder, names.filter((other) => !replaced.has(other)), sys, notes)
+  const filed = readDemands(folder, names.filter((other) => !replaced.has(other)), reader)
     .filter((one) => !isOver(one.record));
   const planned = others.filter((other) => other.folder === folder && other.name !== name);
   const held = [...filed, ...[...planned, ready].map((one) => ({ record: one.record, folder, path: "" }))].map(heldOf);
-  const state = hasFolder ? readState(folder, sys, notes) : undefined;
+  const state = hasFolder ? readState(folder, reader) : undefined;
   const original = state === undefined ? await standing(ready, sys) : { kind: "value", value: state.original } as const;
   if (original.kind !== "value") return original.reason;
   const wanted = resource.wanted(original.value, held);

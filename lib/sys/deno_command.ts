@@ -17,7 +17,8 @@ const INTERRUPTS = ["SIGTERM", "SIGINT", "SIGHUP"] as const satisfies readonly D
 export async function runCommand(command: Command): Promise<CommandResult> {
   const startedMs = performance.now();
   // Before the program starts: a signal that came in between would leave it behind.
-  using cut = cutter(command.timeoutMs);
+  const cut = cutter(command.timeoutMs);
+  using _cut = cut;
   const child = spawn(command);
   if (typeof child === "string") {
     return { end: { kind: "not-started", reason: child }, stdout: "", stdoutIsUtf8: true, stderr: "", durationMs: 0 };

@@ -128,7 +128,8 @@ function readStart(path: string, bytesMax: number): string {
 }
 
 function readBytes(path: string, bytesMax: number): Uint8Array {
-  using file = Deno.openSync(path);
+  const file = Deno.openSync(path);
+  using _file = file;
   const bytes = new Uint8Array(Math.min(file.statSync().size + 1, bytesMax));
   let length = 0;
   while (length < bytes.length) {
@@ -140,7 +141,8 @@ function readBytes(path: string, bytesMax: number): Uint8Array {
 }
 
 function appendFile(path: string, text: string): void {
-  using file = Deno.openSync(path, { append: true, create: true, mode: 0o600 });
+  const file = Deno.openSync(path, { append: true, create: true, mode: 0o600 });
+  using _file = file;
   file.writeSync(new TextEncoder().encode(text));
 }
 
@@ -168,7 +170,8 @@ function letGoOnce(file: Deno.FsFile): Disposable {
 }
 
 function tryWithLock(path: string, action: () => void): void {
-  using held = lock(path);
+  const held = lock(path);
+  using _held = held;
   if (held !== undefined) action();
 }
 

@@ -4,11 +4,15 @@
  */
 import type { Terminal } from "./terminal.ts";
 
+const COLUMNS_OF_NO_TERMINAL = 100;
+
 /** The terminal this program was started from. */
 export function denoTerminal(): Terminal {
   return {
     isTerminal: Deno.stdout.isTerminal(),
     stdinIsTerminal: Deno.stdin.isTerminal(),
+    columns: Deno.stdout.isTerminal() ? Deno.consoleSize().columns : COLUMNS_OF_NO_TERMINAL,
+    ask: (question) => confirm(question),
     noColor: (Deno.env.get("NO_COLOR") ?? "") !== "",
     sleep: (durationMs) => new Promise((resolve) => setTimeout(resolve, durationMs)),
     readTail,
@@ -16,7 +20,8 @@ export function denoTerminal(): Terminal {
 }
 
 function readTail(path: string, offsetBytes: number): string {
-  using file = Deno.openSync(path);
+  const file = Deno.openSync(path);
+  using _file = file;
   file.seekSync(offsetBytes, Deno.SeekMode.Start);
   const bytes = new Uint8Array(Math.max(file.statSync().size - offsetBytes, 0));
   let length = 0;

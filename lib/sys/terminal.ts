@@ -11,6 +11,10 @@ export interface Terminal {
   readonly stdinIsTerminal: boolean;
   /** Whether the user asked for no colour (`NO_COLOR`). */
   readonly noColor: boolean;
+  /** How many characters fit on a line; where there is no terminal, as many as read well. */
+  readonly columns: number;
+  /** Asks the person in front of it; anything but a yes is a no. Only where stdin is a terminal. */
+  ask(question: string): boolean;
   sleep(durationMs: number): Promise<void>;
   /** What a file holds from an offset in bytes on. */
   readTail(path: string, offsetBytes: number): string;

@@ -1,6 +1,7 @@
 import { runCli } from "../../lib/cli/run_cli.ts";
 import { type MemorySys, memorySys } from "../../lib/sys/memory_sys.ts";
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { testTerminal } from "../support/terminal.ts";
 
 const DOCUMENT = "<domain type='kvm'>\n  <name>web-1</name>\n  <title>old</title>\n</domain>\n";
 
@@ -14,14 +15,7 @@ async function edit(
     stdin: { kind: "whole", bytes: new TextEncoder().encode(document) },
     files: { "/etc/virt-hooks/rules.toml": rules },
   });
-  const terminal = {
-    isTerminal: false,
-    stdinIsTerminal: false,
-    noColor: false,
-    sleep: () => Promise.reject(new Error("Edit slept")),
-    readTail: () => "",
-  };
-  return { code: await runCli(sys, terminal), sys };
+  return { code: await runCli(sys, testTerminal()), sys };
 }
 
 function rule(name: string, action: string): string {

@@ -4,6 +4,7 @@ import { VERSION } from "../../lib/app/version.ts";
 import { runCli } from "../../lib/cli/run_cli.ts";
 import { type MemoryHost, type MemorySys, memorySys } from "../../lib/sys/memory_sys.ts";
 import { assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
+import { testTerminal } from "../support/terminal.ts";
 
 const RULES = `[[rule]]
 name = "web"
@@ -24,13 +25,10 @@ async function cli(
 ): Promise<{ readonly code: number; readonly sys: MemorySys }> {
   const memory = memorySys({ ...host, args });
   const sys = readTextFile === undefined ? memory : { ...memory, readTextFile };
-  const terminal = {
+  const terminal = testTerminal({
     isTerminal,
-    stdinIsTerminal: false,
-    noColor: false,
-    sleep: () => Promise.reject(new Error("The history was followed")),
-    readTail: (path: string, offset: number) => sys.readTextFile(path, Infinity).slice(offset),
-  };
+    readTail: (path, offset) => sys.readTextFile(path, Infinity).slice(offset),
+  });
   return { code: await runCli(sys, terminal), sys };
 }
 
@@ -72,7 +70,12 @@ for (const { args, told } of USAGE) {
   });
 }
 
-for (const name of ["check", "explain", "edit", "xml", "history", "enable", "disable", "version"]) {
+const NAMES = [
+  ...["check", "explain", "edit", "xml", "history", "status", "reconcile", "release"],
+  ...["enable", "disable", "version"],
+];
+
+for (const name of NAMES) {
   Deno.test(`runCli() helps with ${name}`, async () => {
     for (const flag of ["--help", "-h"]) {
       const { code, sys } = await cli([name, flag]);
@@ -140,6 +143,16 @@ Deno.test("check notes a rule that guests' owners choose", async () => {
   assertEquals(noted.code, 0);
   assertStringIncludes(noted.sys.written.stdout, '/a.toml: rule "r": note: a label alone selects it');
   assertEquals((await cli(["check", "/b.toml"], { files })).sys.written.stdout, "1 rule in 1 file: no mistakes\n");
+});
+
+Deno.test("check notes a rule by which guests' owners reach the host", async () => {
+  const files = { "/a.toml": '[[rule]]\nname = "r"\nwhen = { label.role = "x" }\nsysctl = { "vm.swappiness" = 1 }\n' };
+  const { code, sys } = await cli(["check", "/a.toml"], { files });
+  assertEquals(code, 0);
+  assertStringIncludes(
+    sys.written.stdout,
+    'rule "r": note: a label alone selects it, so whoever may edit guests may have its sysctl take effect on this host',
+  );
 });
 
 Deno.test("check marks the place on a terminal", async () => {
@@ -260,6 +273,38 @@ Deno.test("history shows the calls, oldest first, the rotated file's before", as
     "2026-01-02 03:04:05Z  INFO      qemu web-1 prepare: done  (5.5 ms, rules web)",
     "2026-01-02 03:04:06Z  ERROR     qemu db-1 prepare: \\x1b[2Jx  (1 ms)",
     "not JSON",
+    "",
+  ]);
+});
+
+Deno.test("history shows what changed on the host, and what else was found", async () => {
+  const entry = {
+    datetime: "2026-01-02T03:04:05.678Z",
+    level: "INFO",
+    message: "qemu web-1 prepare: done",
+    object: "web-1",
+    durationMs: 5.5,
+    rules: [],
+    actions: [
+      { action: "sysctl", end: "done", resource: "sysctl/vm/swappiness", change: { from: "60", to: "1" } },
+      { action: "sysctl", end: "done", resource: "sysctl/vm/dirty_ratio" },
+      { action: "run", end: "done" },
+    ],
+    holds: [
+      { resource: "sysctl/a", end: "changed", change: { from: "2", to: "1" } },
+      { resource: "sysctl/b", end: "restored", change: { from: "1", to: "0" } },
+      { resource: "sysctl/c", end: "left", problem: "it is \x1b3" },
+      { resource: 5 },
+    ],
+    notes: ["something odd"],
+  };
+  const files = { [HISTORY_FILE]: `${JSON.stringify(entry)}\n` };
+  assertEquals((await cli(["history"], { files })).sys.written.stdout.split("\n").slice(1), [
+    "    sysctl/vm/swappiness: 60 → 1",
+    "    sysctl/a: 2 → 1",
+    "    sysctl/b: 1 → 0, restored",
+    "    sysctl/c: left, it is \\x1b3",
+    "    note: something odd",
     "",
   ]);
 });

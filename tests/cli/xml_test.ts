@@ -2,19 +2,13 @@ import { runCli } from "../../lib/cli/run_cli.ts";
 import { memorySys } from "../../lib/sys/memory_sys.ts";
 import { positionAt } from "../../lib/xml/syntax_error.ts";
 import { assert, assertEquals } from "../support/assert.ts";
+import { testTerminal } from "../support/terminal.ts";
 
 async function selected(path: string, document: string): Promise<readonly string[]> {
   const bytes = new TextEncoder().encode(document);
   const sys = memorySys({ args: ["xml", "select", path], stdin: { kind: "whole", bytes } });
   const printed: string[] = [];
-  const terminal = {
-    isTerminal: false,
-    stdinIsTerminal: false,
-    noColor: false,
-    sleep: () => Promise.reject(new Error("Xml select slept")),
-    readTail: () => "",
-  };
-  await runCli({ ...sys, writeStdout: (text) => printed.push(text) }, terminal);
+  await runCli({ ...sys, writeStdout: (text) => printed.push(text) }, testTerminal());
   return printed;
 }
 

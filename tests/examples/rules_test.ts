@@ -5,6 +5,7 @@
 import { runCli } from "../../lib/cli/run_cli.ts";
 import { denoSys } from "../../lib/sys/deno_sys.ts";
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { testTerminal } from "../support/terminal.ts";
 import { type Asked, CASES } from "./rules_cases.ts";
 
 const EXAMPLES = decodeURIComponent(new URL("../../examples/", import.meta.url).pathname);
@@ -85,7 +86,7 @@ async function cli(
     lstat: (path) => path === "/run/maintenance" ? fileFacts(path === file) : real.lstat(path),
     writeStdout: (text) => stdout += text,
     onUncaught: () => {},
-  }, { isTerminal: false, stdinIsTerminal: true, noColor: true, sleep: () => Promise.resolve(), readTail: () => "" });
+  }, testTerminal({ stdinIsTerminal: true }));
   return { exitCode, stdout };
 }
 

@@ -100,6 +100,31 @@ export const noModuleState: Deno.lint.Rule = {
   },
 };
 
+/**
+ * What is disposed of at the end is bound twice: Deno 2.7's `deno bundle --minify` puts the value of a `using` variable that
+ * is read once in the place where it is read, and then nothing disposes of it. One that is never read stays.
+ */
+export const unreadUsing: Deno.lint.Rule = {
+  create(context): Deno.lint.LintVisitor {
+    const place = placeOf(context.filename);
+    // The build room is never bundled.
+    if (!isProduct(place) || (place.kind === "lib" && place.room === "build")) return {};
+    return {
+      VariableDeclaration(node): void {
+        if (node.kind !== "using" && node.kind !== "await using") return;
+        for (const { id } of node.declarations) {
+          if (id.type === "Identifier" && id.name.startsWith("_")) continue;
+          const name = id.type === "Identifier" ? id.name : "it";
+          context.report({
+            node,
+            message: `Cannot read a \`using\` variable: bind ${name} with const, then \`using _${name} = ${name}\``,
+          });
+        }
+      },
+    };
+  },
+};
+
 /** A file is named after its idea, in snake_case. */
 export const fileNames: Deno.lint.Rule = {
   create(context): Deno.lint.LintVisitor {

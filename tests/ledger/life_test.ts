@@ -41,3 +41,12 @@ Deno.test("a guest that wants another value is refused, and both are named", asy
   assertEquals([refused.code, host.text(SWAPPINESS)], [4, "1"]);
   assertStringIncludes(refused.stderr, 'guest "web-1" (rule "calm") wants 1, guest "db-1" (rule "other") wants 5');
 });
+
+Deno.test("a guest that holds something only from prepare on is known as running, too", async () => {
+  const host = ledgerHost(calm(1), HOST);
+  await host.call("qemu", "prepare");
+  await host.call("qemu", "started");
+  assertEquals(host.ledgerFiles().filter((path) => path.endsWith(".running")).length, 1);
+  await host.call("qemu", "prepare");
+  assertEquals(host.ledgerFiles().filter((path) => path.endsWith(".running")).length, 0);
+});

@@ -1,0 +1,60 @@
+/**
+ * What a holder holds when its plan is made anew: what of it goes on, and what is over.
+ * @module
+ */
+import type { FiledDemand } from "../ledger/demand_file.ts";
+import { demandsOf } from "../ledger/holds.ts";
+import { resourceFolder } from "../ledger/layout.ts";
+import type { HookCall } from "../libvirt/call.ts";
+import type { Lifetime } from "../plan/demand.ts";
+import type { Checked, Holding } from "./acquire_holds.ts";
+
+/** What asking about holds takes. */
+export type Inquiry = Pick<Holding, "holder" | "ledger" | "call" | "sys" | "isAlive">;
+
+/** What of an earlier life is over where a call begins one: whose end was never told, or whose hook was killed. */
+export function overAt({ facts: { lifetimes } }: HookCall): readonly Lifetime[] {
+  if (lifetimes.includes("domain")) return [...lifetimes, "running"];
+  if (lifetimes.includes("network")) return [...lifetimes, "port"];
+  return lifetimes;
+}
+
+/** At prepare, what `started` will need is only checked. */
+export function ownOf(checked: readonly Checked[], call: HookCall): readonly Checked[] {
+  return checked.filter(({ hold }) => call.facts.lifetimes.includes(hold.lifetime));
+}
+
+/** What the holder has and a new plan does not take up. */
+export interface Leftovers {
+  /** Of one that lives: a hold of the plan is on the same resource, which goes from the one value to the other. */
+  readonly replaced: readonly FiledDemand[];
+  /** Given back. */
+  readonly over: readonly FiledDemand[];
+}
+
+/** Finds what an earlier life of the holder left behind, and what changed rules do not ask for any more. */
+export async function leftovers(checked: readonly Checked[], inquiry: Inquiry): Promise<Leftovers> {
+  const { holder, call, ledger, sys, isAlive } = inquiry;
+  const kept = checked.filter(({ ready }) => ready.resource.anew !== true || goesOn(inquiry));
+  const paths = new Set(kept.map(demandPath));
+  const demands = await demandsOf({ holder, lifetimes: overAt(call) }, { ...ledger, sys });
+  const left = demands.filter(({ path }) => !paths.has(path));
+  if (!isAlive) return { replaced: [], over: left };
+  const folders = new Set(checked.map(({ ready }) => ready.folder));
+  // Its ports live with it.
+  const own = left.filter(({ record }) => record.holder.kind === holder.kind);
+  return {
+    replaced: own.filter(({ folder }) => folders.has(folder)),
+    over: own.filter(({ folder }) => !folders.has(folder)),
+  };
+}
+
+/** Where the demand of a hold will lie. */
+export function demandPath({ ready }: Checked): string {
+  return `${resourceFolder(ready.folder).demands}/${ready.name}`;
+}
+
+/** Whether a life goes on. A port is created anew, to us, whenever the daemon starts. */
+export function goesOn({ call: { facts: { lifetimes } }, isAlive }: Inquiry): boolean {
+  return isAlive === true || lifetimes.includes("port");
+}

@@ -1,0 +1,64 @@
+/**
+ * Guests that run, as libvirt's own status files have them: each with the call that a hook would answer if the guest's life
+ * began now.
+ * @module
+ */
+import { STATUS_DIRECTORY } from "../ledger/evidence.ts";
+import { type HookCall, makeCall } from "../libvirt/call.ts";
+import type { Driver, Operation } from "../libvirt/driver.ts";
+import { drivers } from "../libvirt/drivers.ts";
+import { parseLibvirtDocument } from "../libvirt/parse.ts";
+import type { Sys } from "../sys/sys.ts";
+import { parsePath } from "../xml/path_parser.ts";
+import { select } from "../xml/select.ts";
+import { textContent, type XmlDocument, type XmlElement } from "../xml/tree.ts";
+
+/** A guest that runs, or why its status file does not say what it is. */
+export type LiveGuest =
+  | { readonly kind: "guest"; readonly call: HookCall }
+  | { readonly kind: "unreadable"; readonly path: string; readonly reason: string };
+
+const STATUS_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Reads every status file of every guest driver. */
+export function readLiveGuests(sys: Sys): readonly LiveGuest[] {
+  return Object.values<Driver>(drivers).filter(({ object }) => object === "domain").flatMap((driver) => {
+    const folder = `${STATUS_DIRECTORY}/${driver.name}`;
+    const names = (sys.readDirectory(folder) ?? []).filter((name) => name.endsWith(".xml"));
+    return names.map((name) => `${folder}/${name}`).filter((path) => sys.lstat(path)?.kind === "file")
+      .map((path) => readGuest(path, driver, sys));
+  });
+}
+
+function readGuest(path: string, driver: Driver, sys: Sys): LiveGuest {
+  const started = driver.operations["started"];
+  try {
+    const status = parseLibvirtDocument(sys.readTextFile(path, STATUS_BYTES_MAX));
+    const [domain, name] = [find("/domstatus/domain", status), find("/domstatus/domain/name", status)];
+    if (started === undefined || domain === undefined || name === undefined) {
+      return { kind: "unreadable", path, reason: "there is no guest in it" };
+    }
+    const document = new TextEncoder().encode(status.text.slice(domain.span.start, domain.span.end));
+    return { kind: "guest", call: lifeCall(textContent(name), document, { driver, started, sys }) };
+  } catch (error) {
+    // Also a file that went while we read: the guest has ended.
+    return { kind: "unreadable", path, reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function find(path: string, document: XmlDocument): XmlElement | undefined {
+  const [found] = select(parsePath(path), document);
+  return found?.type === "element" ? found : undefined;
+}
+
+/** As `started`, for all that lasts: what `prepare` would acquire, too. */
+function lifeCall(
+  object: string,
+  document: Uint8Array,
+  { driver, started, sys }: { readonly driver: Driver; readonly started: Operation; readonly sys: Sys },
+): HookCall {
+  const facts: Operation = { ...started, lifetimes: ["domain", "running"] };
+  const { subOperation } = facts;
+  const invocation = { driver, object, operation: "started", subOperation, extra: "-", facts };
+  return makeCall(invocation, facts, { host: sys.hostname(), document, parse: parseLibvirtDocument });
+}

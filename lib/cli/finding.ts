@@ -1,0 +1,28 @@
+/**
+ * What a look at the host found.
+ * @module
+ */
+import { visible } from "../plan/render.ts";
+import type { Tone } from "./colour.ts";
+import type { Desk } from "./command.ts";
+
+/** One finding. */
+export interface Finding {
+  /** `fail`: a hook would fail. `warn`: something will not work that may not be needed. */
+  readonly level: "ok" | "warn" | "fail";
+  readonly text: string;
+  /** What to do about it. */
+  readonly advice?: string | undefined;
+}
+
+const LEVELS = {
+  ok: { word: "ok  ", tone: "green" },
+  warn: { word: "warn", tone: "yellow" },
+  fail: { word: "FAIL", tone: "red" },
+} as const satisfies Record<Finding["level"], { readonly word: string; readonly tone: Tone }>;
+
+/** A finding on one line. */
+export function findingLine({ level, text, advice }: Finding, { paint }: Pick<Desk, "paint">): string {
+  const { word, tone } = LEVELS[level];
+  return `${paint(tone, word)}  ${visible(text)}${advice === undefined ? "" : `; ${visible(advice)}`}`;
+}

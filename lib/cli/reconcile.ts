@@ -1,0 +1,149 @@
+/**
+ * `virt-hooks reconcile`: releases what the dead hold, and brings the host to what the living hold.
+ * @module
+ */
+import { lookAtConfig } from "../app/config_folder.ts";
+import { exitCodeOf } from "../app/outcome.ts";
+import { DISABLED_FILE } from "../app/paths.ts";
+import { type Converged, isWell } from "../ledger/converge.ts";
+import { foresee } from "../ledger/foresee.ts";
+import { heldOf } from "../ledger/goal.ts";
+import { demandsOf } from "../ledger/holds.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import { ALL_LIFETIMES, isOver, type Judged, reconcile as reconcileAll } from "../ledger/reconcile.ts";
+import { surveyHolders, surveyResources } from "../ledger/survey.ts";
+import { visible } from "../plan/render.ts";
+import type { Desk, Given, Subcommand } from "./command.ts";
+import { counted } from "./counted.ts";
+import { convergedText, holderText, releaseCommand, verdictText } from "./holder_text.ts";
+import { lookoutOn, openForLook, openForWork, workOn } from "./ledger_access.ts";
+import { needRoot } from "./need_root.ts";
+import { reconcileRules } from "./reconcile_rules.ts";
+
+/** The subcommand. */
+export const reconcile: Subcommand = {
+  name: "reconcile",
+  usage: "[--dry-run] [--stale] [--rules]",
+  summary: "Releases what dead guests and networks hold, and makes the host as the others need it",
+  details: [
+    "Who is dead is never guessed: libvirt has no status file of it, and either it was seen running before or the daemon",
+    "that started it is gone. What cannot be told is left alone, and said.",
+    "--stale also releases those of whom libvirt has no status file while their daemon still runs: such a guest may just",
+    "be starting, so look before.",
+    "--rules also brings guests that run to what the rules of today want for them; else edited rules reach a guest when",
+    "it starts the next time. Programs of new rules are run. Networks and their ports keep what they hold.",
+    "--dry-run only tells. Whether the hooks are disabled makes no difference.",
+    `Exit code: 0, ${exitCodeOf("failed")} when something could not be brought to what it shall be, ${
+      exitCodeOf("bad-rules")
+    } for --rules with broken rules.`,
+  ],
+  texts: [],
+  switches: ["dry-run", "rules", "stale"],
+  words: { min: 0, max: 0 },
+  run,
+};
+
+async function run(given: Given, desk: Desk): Promise<number> {
+  needRoot("reconcile", "reconcile", desk);
+  const options = { stale: given.switches.has("stale") };
+  if (lookAtConfig(desk.sys) === "disabled") {
+    desk.print(desk.paint("yellow", `${DISABLED_FILE} is there: reconcile works all the same, the hooks do not`));
+  }
+  const dryRun = given.switches.has("dry-run");
+  const code = dryRun ? await foretell(options, desk) : await reconcileHeld(options, desk);
+  const rulesCode = given.switches.has("rules") ? await reconcileRules({ dryRun }, desk) : 0;
+  if (dryRun) desk.print("Nothing was done: this was a dry run");
+  return code === 0 ? rulesCode : code;
+}
+
+async function reconcileHeld(options: { readonly stale: boolean }, desk: Desk): Promise<number> {
+  const ledger = await openForWork(desk.sys);
+  return ledger === undefined ? nothingHeld(desk) : await reconcileAndTell(ledger, options, desk);
+}
+
+function nothingHeld(desk: Desk): number {
+  desk.print("Nothing is held");
+  return 0;
+}
+
+/** Reconciles everybody and tells what came of it; returns the exit code. */
+export async function reconcileAndTell(
+  ledger: Ledger,
+  { stale }: { readonly stale: boolean },
+  desk: Desk,
+): Promise<number> {
+  const work = workOn(ledger, desk.sys);
+  const { holders, resources } = await reconcileAll({ includes: () => true, stale }, work);
+  for (const judged of holders) tellJudged(judged, judged.released ? "released" : undefined, desk);
+  const changed = resources.filter(({ end }) => end !== "unchanged");
+  for (const one of changed) desk.print(convergedText(one, desk));
+  for (const note of ledger.notes) desk.print(desk.paint("yellow", `note: ${visible(note)}`));
+  const released = holders.filter((judged) => judged.released);
+  return tellEnd({ released: released.length, results: [...released.flatMap((one) => one.results), ...changed] }, desk);
+}
+
+function tellJudged(
+  { holder, verdict, results }: Omit<Judged, "released">,
+  done: string | undefined,
+  desk: Desk,
+): void {
+  const line = `${holderText(holder)} ${verdictText(verdict)}`;
+  if (done === undefined && verdict.kind !== "stale") {
+    desk.print(line);
+    return;
+  }
+  if (done === undefined) {
+    desk.print(desk.paint("yellow", line));
+    desk.print(`  if you know that it is gone: ${releaseCommand(holder)}`);
+    return;
+  }
+  desk.print(`${line}: ${desk.paint("bold", done)}`);
+  for (const result of results) desk.print(`  ${convergedText(result, desk)}`);
+}
+
+/** What a run came to. */
+interface Sum {
+  readonly released: number;
+  readonly results: readonly Converged[];
+}
+
+function tellEnd({ released, results }: Sum, desk: Desk): number {
+  // One that could not be given back is tried again at the end: it counts once.
+  const failed = new Set(results.filter((result) => !isWell(result)).map(({ key }) => key));
+  const changed = new Set(results.filter(({ change }) => change !== undefined).map(({ key }) => key));
+  if (released === 0 && results.length === 0) {
+    desk.print("Nobody was released, and every resource is as it shall be");
+    return 0;
+  }
+  const told = `${counted(released, "holder")} released, ${counted(changed.size, "resource")} changed`;
+  if (failed.size === 0) {
+    desk.print(told);
+    return 0;
+  }
+  desk.print(desk.paint("red", `${told}, ${failed.size} FAILED: "virt-hooks status" shows them`));
+  return exitCodeOf("failed");
+}
+
+/** Tells what would be done. */
+async function foretell(options: { readonly stale: boolean }, desk: Desk): Promise<number> {
+  const look = await openForLook(desk.sys);
+  if (look.kind !== "open") return nothingHeld(desk);
+  const lookout = lookoutOn(look.ledger, desk.sys);
+  const resources = await surveyResources(lookout);
+  const gone = new Set<string>();
+  for (const { holder, verdict } of await surveyHolders(resources, desk.sys)) {
+    const isGone = isOver(verdict, options);
+    tellJudged({ holder, verdict, results: [] }, isGone ? "would be released" : undefined, desk);
+    if (!isGone) continue;
+    for (const { path } of await demandsOf({ holder, lifetimes: ALL_LIFETIMES }, lookout)) gone.add(path);
+  }
+  const foreseen = resources.map((surveyed) =>
+    foresee(surveyed, surveyed.demands.filter(({ path }) => !gone.has(path)).map(heldOf))
+  ).filter(({ end }) => end !== "unchanged");
+  for (const one of foreseen) desk.print(`would change: ${convergedText(one, desk)}`);
+  for (const note of look.ledger.notes) desk.print(desk.paint("yellow", `note: ${visible(note)}`));
+  if (gone.size === 0 && foreseen.length === 0) {
+    desk.print("Nobody would be released, and every resource is as it shall be");
+  }
+  return 0;
+}

@@ -1,0 +1,209 @@
+/**
+ * How it stands with everything that is held, as data: what `status` prints, and what its `--json` is.
+ * @module
+ */
+import { lookAtConfig } from "../app/config_folder.ts";
+import { VERSION } from "../app/version.ts";
+import { foresee } from "../ledger/foresee.ts";
+import { heldOf } from "../ledger/goal.ts";
+import { type Holder, holderId } from "../ledger/holder.ts";
+import { DAMAGED_DIRECTORY } from "../ledger/layout.ts";
+import { damagedNames, type Look } from "../ledger/ledger.ts";
+import { type Surveyed, type SurveyedHolder, surveyHolders, surveyResources } from "../ledger/survey.ts";
+import type { Lifetime } from "../plan/demand.ts";
+import { sameValue } from "../resources/resource.ts";
+import type { Sys } from "../sys/sys.ts";
+import { lookoutOn } from "./ledger_access.ts";
+
+/** The format of the report. Within one, fields are only added. */
+export const REPORT_FORMAT = 1;
+
+/**
+ * How a resource stands, the worst first. `stuck`: it cannot be brought to what it shall be. `drift`: somebody else changed
+ * it. `pending`: a hook is at it, or was killed at it. `stale`: one of its holders is gone, or nothing shows that it lives.
+ */
+export type ResourceState = "stuck" | "drift" | "pending" | "stale" | "ok";
+
+/** Why a resource is not `ok`. */
+export interface Reason {
+  readonly state: Exclude<ResourceState, "ok">;
+  readonly text: string;
+}
+
+/** One demand with whose it is. */
+export interface HolderReport {
+  /** `qemu/domain/UUID`, `network/UUID` or `port/UUID`: what `release --holder` takes. */
+  readonly id: string;
+  readonly kind: Holder["kind"];
+  readonly driver: string | null;
+  readonly name: string;
+  readonly uuid: string;
+  readonly rule: string;
+  readonly action: string;
+  readonly lifetime: Lifetime;
+  /** ISO 8601, UTC. */
+  readonly since: string;
+  /** `starting`: there is no sign of it yet, and it holds only since a moment ago. */
+  readonly life: "alive" | "starting" | "stale" | "dead" | "unknown";
+  readonly because: string | null;
+}
+
+/** One resource. Values are texts for people. */
+export interface ResourceReport {
+  readonly key: string;
+  readonly kind: string;
+  readonly state: ResourceState;
+  readonly reasons: readonly Reason[];
+  /** What it is put back to when nobody holds it any more. */
+  readonly original: string | null;
+  /** What the host says. */
+  readonly actual: string | null;
+  /** What it shall be. */
+  readonly wanted: string | null;
+  /** What was about to be written. */
+  readonly pending: string | null;
+  readonly holders: readonly HolderReport[];
+  /** What is worth knowing and no reason to worry. */
+  readonly remarks: readonly string[];
+}
+
+/** The whole. */
+export interface StatusReport {
+  readonly format: typeof REPORT_FORMAT;
+  readonly version: string;
+  readonly host: string;
+  /** ISO 8601, UTC. */
+  readonly time: string;
+  /** Whether there is nothing to look after. */
+  readonly ok: boolean;
+  /** Whether the hooks do nothing. */
+  readonly disabled: boolean;
+  readonly ledger: Look["kind"];
+  readonly resources: readonly ResourceReport[];
+  /** Files that could not be read. */
+  readonly damaged: readonly string[];
+}
+
+/** A guest that is being started has no status file yet. */
+const STARTING_MS = 120_000;
+
+/** Puts the report together. Nothing is changed. */
+export async function makeStatusReport(look: Look, sys: Sys): Promise<StatusReport> {
+  const notes: string[] = [];
+  const resources = look.kind === "open" ? await resourceReports(lookoutOn({ ...look.ledger, notes }, sys), sys) : [];
+  const names = look.kind === "open" ? damagedNames(sys) : [];
+  const damaged = [
+    ...notes,
+    ...names.map((name) => `${DAMAGED_DIRECTORY}/${name} could not be read and was set aside`),
+  ];
+  return {
+    format: REPORT_FORMAT,
+    version: VERSION,
+    host: sys.hostname(),
+    time: sys.now().toISOString(),
+    ok: damaged.length === 0 && resources.every(({ state }) => state === "ok"),
+    disabled: lookAtConfig(sys) === "disabled",
+    ledger: look.kind,
+    resources,
+    damaged,
+  };
+}
+
+async function resourceReports(lookout: ReturnType<typeof lookoutOn>, sys: Sys): Promise<readonly ResourceReport[]> {
+  const surveyed = await surveyResources(lookout);
+  const holders = new Map((await surveyHolders(surveyed, sys)).map((one) => [holderId(one.holder), one]));
+  return surveyed.map((one) => resourceReport(one, holders, sys.now()));
+}
+
+function resourceReport(
+  surveyed: Surveyed,
+  known: ReadonlyMap<string, SurveyedHolder>,
+  now: Date,
+): ResourceReport {
+  const { key, resource, demands, standing, state } = surveyed;
+  const holders = demands.flatMap(({ record }) => {
+    const of = known.get(holderId(record.holder));
+    return of === undefined ? [] : [holderReport(record, of, now)];
+  });
+  const goal = foresee(surveyed, demands.map(heldOf));
+  const reasons = [...ownReasons(surveyed, goal), ...holders.flatMap(holderReason)];
+  const text = textOf(surveyed);
+  const actual = standing.kind === "value" ? text(standing.actual) : null;
+  return {
+    key,
+    kind: resource,
+    state: worst(reasons),
+    reasons,
+    original: standing.kind === "value" ? text(standing.noted.original) : text(state?.original),
+    actual,
+    wanted: goal.change?.to ?? (goal.end === "unchanged" ? actual : null),
+    pending: text(state?.pending),
+    holders,
+    remarks: movedRemarks(surveyed, text),
+  };
+}
+
+const ORDER = ["stuck", "drift", "pending", "stale"] as const;
+
+function worst(reasons: readonly Reason[]): ResourceState {
+  return ORDER.find((state) => reasons.some((reason) => reason.state === state)) ?? "ok";
+}
+
+type Text = (value: unknown) => string | null;
+
+/** A value for people; one that nobody can read is shown as it lies there. */
+function textOf({ standing }: Surveyed): Text {
+  return (value) => {
+    if (value === undefined) return null;
+    return standing.kind === "value" ? standing.resource.describe(value) : JSON.stringify(value);
+  };
+}
+
+function ownReasons(surveyed: Surveyed, goal: ReturnType<typeof foresee>): readonly Reason[] {
+  const { state, demands, standing } = surveyed;
+  if (state?.problem !== undefined) return [{ state: "stuck", text: `the last try failed: ${state.problem}` }];
+  if (goal.problem !== undefined) return [{ state: "stuck", text: goal.problem }];
+  const pending = textOf(surveyed)(state?.pending);
+  if (pending !== null) {
+    return [{ state: "pending", text: `${pending} was to be written: a hook is at it, or was killed at it` }];
+  }
+  if (demands.length === 0) return [{ state: "stuck", text: "nobody holds it any more, but it was not put back" }];
+  if (goal.change === undefined || standing.kind !== "value") return [];
+  if (state?.written === undefined) {
+    return [{ state: "pending", text: `it is not ${goal.change.to} yet: a hook is at it, or was killed at it` }];
+  }
+  return [{ state: "drift", text: `it is ${goal.change.from}, not ${goal.change.to}: somebody else changed it` }];
+}
+
+function holderReason({ life, because }: HolderReport): readonly Reason[] {
+  return life === "dead" || life === "stale" ? [{ state: "stale", text: because ?? life }] : [];
+}
+
+/** What others changed of a value that is put back by difference. */
+function movedRemarks({ standing, state }: Surveyed, text: Text): readonly string[] {
+  if (standing.kind !== "value" || state === undefined || sameValue(standing.noted.original, state.original)) return [];
+  const [before, now] = [text(state.original), text(standing.noted.original)];
+  return [`others changed it meanwhile: ${now} is put back at the end, not ${before}`];
+}
+
+function holderReport(
+  { holder, rule, action, lifetime, since }: Surveyed["demands"][number]["record"],
+  { verdict, demands }: SurveyedHolder,
+  now: Date,
+): HolderReport {
+  const youngest = Math.max(...demands.map(({ record }) => Date.parse(record.since)));
+  const isStarting = verdict.kind === "stale" && now.getTime() - youngest < STARTING_MS;
+  return {
+    id: holderId(holder),
+    kind: holder.kind,
+    driver: holder.kind === "domain" ? holder.driver : null,
+    name: holder.name,
+    uuid: holder.uuid,
+    rule,
+    action,
+    lifetime,
+    since,
+    life: isStarting ? "starting" : verdict.kind,
+    because: "because" in verdict ? verdict.because : null,
+  };
+}

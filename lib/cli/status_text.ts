@@ -1,0 +1,179 @@
+/**
+ * The status report for a person: a table where it fits, the same beneath each other where it does not.
+ * @module
+ */
+import { DISABLED_FILE } from "../app/paths.ts";
+import { visible } from "../plan/render.ts";
+import type { Tone } from "./colour.ts";
+import type { Desk } from "./command.ts";
+import { counted } from "./counted.ts";
+import type { HolderReport, ResourceReport, ResourceState, StatusReport } from "./status_report.ts";
+import { lengthOf, wrapped } from "./wrap.ts";
+
+type Paper = Pick<Desk, "paint" | "terminal">;
+
+/** How a state is written and set off. */
+const STATES = {
+  ok: { word: "ok", tone: "green" },
+  stale: { word: "stale", tone: "yellow" },
+  pending: { word: "pending", tone: "yellow" },
+  drift: { word: "drift", tone: "yellow" },
+  stuck: { word: "STUCK", tone: "red" },
+} as const satisfies Record<ResourceState, { readonly word: string; readonly tone: Tone }>;
+
+const HEADER = ["STATE", "RESOURCE", "NOW", "WANTED", "BEFORE"] as const;
+const GAP = "  ";
+/** Under the name of the resource. */
+const INDENT = 9;
+
+/** The report, line by line. */
+export function statusLines(report: StatusReport, paper: Paper): readonly string[] {
+  return [...hookLines(report, paper), ...resourceLines(report.resources, paper), ...endLines(report, paper)];
+}
+
+function hookLines({ disabled }: StatusReport, { paint }: Paper): readonly string[] {
+  return disabled ? [paint("yellow", `${DISABLED_FILE} is there: the hooks do nothing until "virt-hooks enable"`)] : [];
+}
+
+/** The cells of a resource's row; what nobody can tell is a dash. */
+type Cells = readonly [state: string, key: string, actual: string, wanted: string, original: string];
+
+function cellsOf({ key, state, actual, wanted, original }: ResourceReport): Cells {
+  const cell = (value: string | null): string => value === null ? "-" : visible(value);
+  return [STATES[state].word, visible(key), cell(actual), cell(wanted), cell(original)];
+}
+
+function resourceLines(resources: readonly ResourceReport[], paper: Paper): readonly string[] {
+  if (resources.length === 0) return [];
+  const rows = [HEADER, ...resources.map(cellsOf)];
+  const widths = HEADER.map((_, column) => Math.max(...rows.map((row) => lengthOf(row[column] ?? ""))));
+  const total = widths.reduce((sum, width) => sum + width + GAP.length, -GAP.length);
+  const fits = total <= paper.terminal.columns;
+  return [
+    ...(fits ? [paper.paint("dim", padded(HEADER, widths))] : []),
+    ...resources.flatMap((resource) => [
+      ...(fits ? [tableRow(resource, widths, paper)] : stacked(resource, paper)),
+      ...detailLines(resource, paper),
+    ]),
+  ];
+}
+
+function padded(cells: readonly string[], widths: readonly number[]): string {
+  return cells.map((cell, column) => cell + " ".repeat(Math.max((widths[column] ?? 0) - lengthOf(cell), 0)))
+    .join(GAP).trimEnd();
+}
+
+function tableRow(resource: ResourceReport, widths: readonly number[], { paint }: Paper): string {
+  const [word, ...rest] = cellsOf(resource);
+  const [first = 0, ...others] = widths;
+  return `${paint(STATES[resource.state].tone, word.padEnd(first))}${GAP}${paint("bold", padded(rest, others))}`;
+}
+
+/** For values that are too long for a table. */
+function stacked(resource: ResourceReport, { paint, terminal }: Paper): readonly string[] {
+  const [word, key, actual, wanted, original] = cellsOf(resource);
+  const said = wanted === actual
+    ? [`is ${actual}, as wanted; was ${original} before`]
+    : [`is ${actual}`, `wanted ${wanted}`, `was ${original} before`];
+  return [
+    `${paint(STATES[resource.state].tone, word.padEnd(INDENT - GAP.length))}${GAP}${paint("bold", key)}`,
+    ...said.map((text) => wrapped(text, { columns: terminal.columns, indent: INDENT })),
+  ];
+}
+
+function detailLines(
+  { state, reasons, remarks, holders }: ResourceReport,
+  { paint, terminal }: Paper,
+): readonly string[] {
+  const room = { columns: terminal.columns, indent: INDENT };
+  const said = reasons.filter((reason) => reason.state !== "stale").map(({ text }) => text);
+  return [
+    ...said.map((text) => paint(STATES[state].tone, wrapped(visible(text), room))),
+    ...remarks.map((text) => wrapped(visible(text), room)),
+    ...holders.map((holder) => holderLine(holder, { paint, terminal })),
+  ];
+}
+
+const LIVES = {
+  alive: undefined,
+  starting: { word: "starting", tone: "cyan" },
+  stale: { word: "STALE", tone: "yellow" },
+  dead: { word: "GONE", tone: "yellow" },
+  unknown: { word: "may live", tone: "cyan" },
+} as const satisfies Record<HolderReport["life"], { readonly word: string; readonly tone: Tone } | undefined>;
+
+function holderLine(holder: HolderReport, { paint, terminal }: Paper): string {
+  const room = { columns: terminal.columns, indent: INDENT };
+  const since = holder.since.replace("T", " ").replace(/\.\d+Z$/, "Z");
+  const life = LIVES[holder.life];
+  const word = life === undefined ? "" : `, ${life.word}`;
+  const line = wrapped(`${nameOf(holder)}, rule ${JSON.stringify(visible(holder.rule))}, since ${since}${word}`, room);
+  // Painted last, since colour has no width.
+  return life === undefined ? line : line.replace(new RegExp(`${life.word}$`), paint(life.tone, life.word));
+}
+
+function nameOf({ kind, name, driver }: HolderReport): string {
+  const text = JSON.stringify(visible(name));
+  switch (kind) {
+    case "domain":
+      return `guest ${text} (${visible(driver ?? "")})`;
+    case "network":
+      return `network ${text}`;
+    case "port":
+      return `a port of network ${text}`;
+    default:
+      return kind satisfies never;
+  }
+}
+
+function endLines(report: StatusReport, { paint, terminal }: Paper): readonly string[] {
+  const { resources, damaged, ledger } = report;
+  const room = { columns: terminal.columns, indent: 0 };
+  const notes = [
+    ...(ledger === "of-another-boot"
+      ? ["The ledger is of another boot, so nothing of it stands; the next hook call sets it aside"]
+      : []),
+    ...damaged.map((text) => `damaged: ${visible(text)}`),
+    ...(damaged.length === 0
+      ? []
+      : ["What a damaged file held is not given back by itself: look at it, then remove it"]),
+  ];
+  return [
+    ...notes.map((text) => paint("yellow", wrapped(text, room))),
+    ...(resources.length === 0 ? ["Nothing is held"] : [paint("bold", summary(resources))]),
+    ...lifeLines(resources, { paint, terminal }),
+    ...adviceLines(resources).map((text) => wrapped(text, room)),
+  ];
+}
+
+function summary(resources: readonly ResourceReport[]): string {
+  const holders = new Set(resources.flatMap((resource) => resource.holders.map(({ id }) => id))).size;
+  const bad = Object.entries(STATES).flatMap(([state, { word }]) => {
+    const count = resources.filter((resource) => resource.state === state && state !== "ok").length;
+    return count === 0 ? [] : [`${count} ${word}`];
+  });
+  const base = `${counted(resources.length, "resource")}, ${counted(holders, "holder")}`;
+  return `${base}: ${bad.length === 0 ? "all is well" : bad.join(", ")}`;
+}
+
+/** Each holder that does not surely live, once, with why and what to do. */
+function lifeLines(resources: readonly ResourceReport[], { paint, terminal }: Paper): readonly string[] {
+  const holders = new Map(
+    resources.flatMap((resource) => resource.holders.map((holder) => [holder.id, holder] as const)),
+  );
+  return [...holders.values()].flatMap((holder) => {
+    const life = LIVES[holder.life];
+    if (life === undefined) return [];
+    const text = `${nameOf(holder)} ${life.word}: ${visible(holder.because ?? "")}`;
+    const line = paint(life.tone, wrapped(text, { columns: terminal.columns, indent: 0 }));
+    if (holder.life !== "stale") return [line];
+    return [line, `  if you know that it is gone: virt-hooks release --holder ${visible(holder.id)}`];
+  });
+}
+
+/** What to do about it. */
+function adviceLines(resources: readonly ResourceReport[]): readonly string[] {
+  const isOff = resources.some(({ state }) => state !== "ok" && state !== "stale");
+  const isDead = resources.some(({ holders }) => holders.some(({ life }) => life === "dead"));
+  return isOff || isDead ? ['"virt-hooks reconcile" releases what is gone and tries again; --dry-run only tells'] : [];
+}

@@ -1,0 +1,96 @@
+/**
+ * What the ledger says and how the host stands to it, without changing either. No lock is taken: a hook that finds one
+ * taken may go and leave its work to whoever holds it.
+ * @module
+ */
+import { loadResource } from "../resources/registry.ts";
+import { type Noted, type Resource, ResourceDataError } from "../resources/resource.ts";
+import type { Sys } from "../sys/sys.ts";
+import { demandNames, type FiledDemand, readDemands } from "./demand_file.ts";
+import { byHolder, judge, type Verdict } from "./evidence.ts";
+import type { Reader } from "./file.ts";
+import { rebased } from "./goal.ts";
+import type { Holder } from "./holder.ts";
+import { resourceNames } from "./ledger.ts";
+import { readState, type State } from "./state_file.ts";
+
+/** What surveying works with. */
+export interface Lookout extends Reader {
+  readonly sys: Sys;
+}
+
+/** How the host stands to what the ledger remembers of a resource. */
+export type Standing =
+  | { readonly kind: "value"; readonly resource: Resource; readonly noted: Noted<unknown>; readonly actual: unknown }
+  /** There is no such thing any more. */
+  | { readonly kind: "gone"; readonly reason: string }
+  /** Nobody can tell. */
+  | { readonly kind: "unknown"; readonly reason: string };
+
+/** A resource that somebody holds, or that could not be put back. */
+export interface Surveyed {
+  readonly key: string;
+  /** The name of its kind. */
+  readonly resource: string;
+  readonly folder: string;
+  readonly state: State | undefined;
+  readonly demands: readonly FiledDemand[];
+  readonly standing: Standing;
+}
+
+/** Looks at every resource in the ledger, in the order of their keys. */
+export async function surveyResources(lookout: Lookout): Promise<readonly Surveyed[]> {
+  const found: Surveyed[] = [];
+  for (const folder of resourceNames(lookout.sys)) {
+    const surveyed = await surveyResource(folder, lookout);
+    if (surveyed !== undefined) found.push(surveyed);
+  }
+  return found.sort((a, b) => a.key < b.key ? -1 : 1);
+}
+
+/** Looks at the resource of a folder; `undefined` when nobody holds it and nothing is remembered of it. */
+export async function surveyResource(folder: string, lookout: Lookout): Promise<Surveyed | undefined> {
+  const demands = readDemands(folder, demandNames(folder, lookout.sys), lookout);
+  const state = readState(folder, lookout);
+  const about = state ?? demands[0]?.record;
+  if (about === undefined) return undefined;
+  const { key, resource } = about;
+  return { key, resource, folder, state, demands, standing: await standingOf({ key, resource, state }, lookout.sys) };
+}
+
+/** How the host stands to a resource, of which nothing may be remembered. */
+export async function standingOf(
+  { key, resource: name, state }: Pick<Surveyed, "key" | "resource" | "state">,
+  sys: Sys,
+): Promise<Standing> {
+  const resource = await loadResource(name);
+  if (resource === undefined) {
+    return { kind: "unknown", reason: `this version knows no resource of the kind ${name}` };
+  }
+  try {
+    const reading = await resource.read(key, sys, state);
+    if (reading.kind === "unreadable") return { kind: "unknown", reason: reading.reason };
+    if (reading.kind === "gone") return reading;
+    return { kind: "value", resource, noted: rebased(resource, state, reading.value), actual: reading.value };
+  } catch (error) {
+    if (!(error instanceof ResourceDataError)) throw error;
+    return { kind: "unknown", reason: error.message };
+  }
+}
+
+/** A holder with what is known of it. */
+export interface SurveyedHolder {
+  readonly holder: Holder;
+  readonly verdict: Verdict;
+  readonly demands: readonly [FiledDemand, ...FiledDemand[]];
+}
+
+/** Judges everybody who holds one of these resources. */
+export async function surveyHolders(resources: readonly Surveyed[], sys: Sys): Promise<readonly SurveyedHolder[]> {
+  const holders: SurveyedHolder[] = [];
+  for (const demands of byHolder(resources.flatMap((surveyed) => surveyed.demands))) {
+    const verdict = await judge(demands.map(({ record }) => record), sys);
+    holders.push({ holder: demands[0].record.holder, verdict, demands });
+  }
+  return holders;
+}

@@ -1,0 +1,44 @@
+/**
+ * What the admin command says beside a real libvirtd, and edited rules that reach a guest which runs.
+ * @module
+ */
+import { assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { define, qemuDomain } from "./guests.ts";
+import { assertHeld, assertNothingHeld, holdRule } from "./holds.ts";
+import { COMMAND, HOOKS, scene } from "./scene.ts";
+
+scene("what is held, looked at and brought to edited rules", async ({ startNode, step }) => {
+  const node = await startNode("reach");
+  await node.installHooks(HOOKS, ["qemu"]);
+  await node.startLibvirtd();
+  await node.writeRules(holdRule("first", ["ttl", "msgmax"]));
+  await define(node, "qemu", qemuDomain("vm1"));
+  await node.mustVirsh(["start", "vm1"]);
+
+  await step("status knows by libvirt's own status file that the guest lives", async () => {
+    const report = JSON.parse(await node.sh([COMMAND, "status", "--json"]));
+    assertEquals([report.ok, report.resources.length], [true, 2]);
+    assertEquals(report.resources[0].holders[0].life, "alive");
+  });
+  await step("edited rules do not reach a guest that runs, until they are told to", async () => {
+    await node.writeRules(holdRule("second", ["ttl", "keepalive"]));
+    await assertHeld(node, "ttl", "msgmax");
+    assertStringIncludes(
+      await node.sh([COMMAND, "reconcile", "--rules", "--dry-run"]),
+      "sysctl/net/ipv4/tcp_keepalive_time",
+    );
+    await assertHeld(node, "ttl", "msgmax");
+    await node.sh([COMMAND, "reconcile", "--rules"]);
+    await assertHeld(node, "ttl", "keepalive");
+  });
+  await step("a new daemon takes the guest over with all that it holds", async () => {
+    await node.stopLibvirtd();
+    await node.startLibvirtd();
+    await assertHeld(node, "ttl", "keepalive");
+  });
+  await step("its end gives back what the edited rules gave it", async () => {
+    await node.mustVirsh(["destroy", "vm1"]);
+    await assertNothingHeld(node);
+    assertEquals(await node.sh([COMMAND, "status"]), "Nothing is held\n");
+  });
+});
