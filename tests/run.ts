@@ -64,15 +64,16 @@ const STAGES = {
   },
 } as const satisfies Record<string, Stage>;
 
-const { format, lint, check, unit, build, buildTests, golden, crowd, examples, install, e2e, systemd } = STAGES;
+const { format, lint, check, unit, build, buildTests, golden, crowd, examples, install, e2e, systemd, tcg } = STAGES;
 
 /** What each word on the command line runs. */
 const RUNS: Readonly<Record<string, readonly Stage[]>> = {
-  all: [format, lint, check, unit, build, buildTests, golden, crowd, examples, install, e2e, systemd],
+  all: [format, lint, check, unit, build, buildTests, golden, crowd, examples, install, e2e, systemd, tcg],
   ok: [format, lint, check, unit],
   unit: [unit],
-  e2e: [build, e2e, systemd],
+  e2e: [build, e2e, systemd, tcg],
   systemd: [build, systemd],
+  tcg: [build, tcg],
   crowd: [build, crowd],
 };
 

@@ -104,6 +104,8 @@ export interface ResourceSpec<Demand, Value> {
   readonly unlocked?: true;
   /** Each life of its holder begins it anew: what an earlier life left, also unfinished, is given back first. */
   readonly anew?: true;
+  /** Of such a resource: whether a life that goes on keeps what it has when its demand becomes another. Pure. */
+  keeps?(before: Demand, now: Demand): boolean;
   /** The programs it needs on the host. A demand is refused where one is missing. */
   readonly tools: readonly Tool[];
   /** Finds the resource of a demand, puts the demand in normal form, and checks all that can be checked before. */
@@ -147,7 +149,7 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     written: data.written === undefined ? undefined : value(data.written),
     pending: data.pending === undefined ? undefined : value(data.pending),
   });
-  const { clear, rebase, isFree } = spec;
+  const { clear, rebase, isFree, keeps } = spec;
   return {
     name: spec.name,
     demand: spec.demand,
@@ -156,6 +158,7 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     tools: spec.tools,
     ...(spec.unlocked === undefined ? {} : { unlocked: spec.unlocked }),
     ...(spec.anew === undefined ? {} : { anew: spec.anew }),
+    ...(keeps === undefined ? {} : { keeps: (before, now) => keeps.call(spec, demand(before), demand(now)) }),
     resolve: (data, sys, whose) => spec.resolve(demand(data), sys, whose),
     ...(clear === undefined
       ? {}
