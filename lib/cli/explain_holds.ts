@@ -123,12 +123,18 @@ async function explainAcquire(holds: readonly Hold[], scene: Scene): Promise<Hol
     beneath.set(intent, [desk.paint("red", `would fail: ${problem}${advice}`)]);
   }
   for (const one of checked) beneath.set(one.hold, await checkedLines(one, { own, left, scene }));
-  for (const hold of holds) if (!beneath.has(hold)) beneath.set(hold, ["not looked at, as the call fails before"]);
+  for (const hold of holds) if (!beneath.has(hold)) beneath.set(hold, [unchecked(hold, call)]);
   const unsure = call.document.length === 0 && known === undefined && resources.length > 0
     ? ["without the document on stdin it is taken for one that holds nothing yet"]
     : [];
   const back = givenBack(over, resources, desk).map((line) => `first gives back what it still holds: ${line}`);
   return { beneath, behind: [...back, ...unsure] };
+}
+
+/** Why the hook does not look at a hold. */
+function unchecked({ lifetime }: Hold, { facts: { lifetimes } }: HookCall): string {
+  const isDue = lifetimes.includes(lifetime) || lifetimes.includes("domain");
+  return isDue ? "not looked at, as the call fails before" : "held since prepare: nothing is done about it here";
 }
 
 /** A guest or network that nobody has heard of, where the call does not say which. */
