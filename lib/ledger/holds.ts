@@ -159,7 +159,7 @@ export async function restoreAbandoned(work: Work): Promise<readonly Converged[]
   for (const folder of resourceNames(work.sys)) {
     if (isAbandoned(folder, work)) results.push(await converge(folder, { ...work, mayWait: false }));
   }
-  return results;
+  return results.filter(({ end }) => end !== "handed-over");
 }
 
 function isAbandoned(folder: string, work: Work): boolean {

@@ -31,6 +31,8 @@ interface After {
 }
 
 const LOCK_AGAIN_MS = 5_000;
+/** A user's program is begun by the call that begins a life, and by no other. */
+const NOT_BEGUN = "nothing is remembered of its beginning, and it is not begun in the middle of a life";
 
 /** Makes the change. */
 export async function makeChange(
@@ -40,6 +42,7 @@ export async function makeChange(
   work: LockedWork,
 ): Promise<Converged> {
   const { kind, key } = situation;
+  if (kind.unlocked && !change.isLast && work.newcomer === undefined) return { key, end: "failed", problem: NOT_BEGUN };
   const busy = kind.unlocked ? work.sys.lock(resourceFolder(folder).busy) : undefined;
   if (kind.unlocked && busy === undefined) return isBusy(key, change);
   using _busy = busy;

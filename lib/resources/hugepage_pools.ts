@@ -10,21 +10,16 @@ const NODES_FOLDER = "/sys/devices/system/node";
 const SIZES_FOLDER = "/sys/kernel/mm/hugepages";
 const MEMINFO = "/proc/meminfo";
 
-type Reader = Pick<Kernel, "read" | "list">;
-
-/** The files of pools, by node. */
-type PoolFolders = Readonly<Record<string, string>>;
-
-async function poolFolders(sizeKib: number, kernel: Reader): Promise<PoolFolders> {
+function poolFolder(node: string, sizeKib: number): string {
   const name = `hugepages-${sizeKib}kB`;
-  const nodes = await nodesOf(kernel);
-  if (nodes.length === 0) return { [WHOLE_HOST]: `${SIZES_FOLDER}/${name}` };
-  return Object.fromEntries(nodes.map((node) => [node, `${NODES_FOLDER}/node${node}/hugepages/${name}`]));
+  return node === WHOLE_HOST ? `${SIZES_FOLDER}/${name}` : `${NODES_FOLDER}/node${node}/hugepages/${name}`;
 }
 
-async function nodesOf(kernel: Reader): Promise<readonly string[]> {
+/** The host's nodes; without any, a name for the whole. */
+export async function readNodes(kernel: Pick<Kernel, "list">): Promise<readonly string[]> {
   const names = await kernel.list(NODES_FOLDER) ?? new Map();
-  return [...names.keys()].flatMap((name) => /^node(\d+)$/.exec(name)?.[1] ?? []);
+  const nodes = [...names.keys()].flatMap((name) => /^node(\d+)$/.exec(name)?.[1] ?? []);
+  return nodes.length === 0 ? [WHOLE_HOST] : nodes;
 }
 
 /** One pool. */
@@ -44,11 +39,15 @@ export type Pools = Readonly<Record<string, Pool>>;
 
 const COUNTS = ["nr_hugepages", "surplus_hugepages", "free_hugepages"] as const;
 
-/** Reads the pools of a size; `undefined` where there is none. */
-export async function readPools(sizeKib: number, kernel: Reader): Promise<Pools | undefined> {
-  const folders = Object.entries(await poolFolders(sizeKib, kernel));
-  const files = await kernel.read(folders.flatMap(([, folder]) => COUNTS.map((name) => `${folder}/${name}`)));
-  const pools = folders.flatMap(([node, folder]) => {
+/** Reads the pools of a size on these nodes; `undefined` where there is none. */
+export async function readPools(
+  nodes: readonly string[],
+  sizeKib: number,
+  kernel: Pick<Kernel, "read">,
+): Promise<Pools | undefined> {
+  const folders = nodes.map((node) => ({ node, folder: poolFolder(node, sizeKib) }));
+  const files = await kernel.read(folders.flatMap(({ folder }) => COUNTS.map((name) => `${folder}/${name}`)));
+  const pools = folders.flatMap(({ node, folder }) => {
     const [all, surplus = 0, free = 0] = COUNTS.map((name) => numberIn(files.get(`${folder}/${name}`)));
     if (all === undefined) return [];
     return [[node, { file: `${folder}/nr_hugepages`, pages: all - surplus, surplus, free }] as const];
@@ -70,8 +69,8 @@ export interface PoolUse {
 }
 
 /** How the pages of one size are used. */
-export async function readUse(sizeKib: number, kernel: Reader): Promise<PoolUse> {
-  const folder = `${SIZES_FOLDER}/hugepages-${sizeKib}kB`;
+export async function readUse(sizeKib: number, kernel: Pick<Kernel, "read">): Promise<PoolUse> {
+  const folder = poolFolder(WHOLE_HOST, sizeKib);
   const names = ["nr_hugepages", "free_hugepages", "resv_hugepages", "surplus_hugepages"] as const;
   const files = await kernel.read(names.map((name) => `${folder}/${name}`));
   const [all = 0, free = 0, promised = 0, surplus = 0] = names.map((name) => numberIn(files.get(`${folder}/${name}`)));
@@ -80,31 +79,35 @@ export async function readUse(sizeKib: number, kernel: Reader): Promise<PoolUse>
 
 /** What the host has, before huge pages are asked for. */
 export interface HostMemory {
-  /** The sizes of huge pages that the kernel offers, in KiB. */
-  readonly sizesKib: readonly number[];
   readonly defaultSizeKib: number | undefined;
   /** What could be had without swapping. */
   readonly availableKib: number;
-  /** The same by node; the whole host's where there are none. */
+  /** The same by node. */
   readonly byNodeKib: Readonly<Record<string, number>>;
 }
 
 /** Asks what the host has. */
-export async function readHostMemory(kernel: Reader): Promise<HostMemory> {
-  const nodes = await nodesOf(kernel);
+export async function readHostMemory(nodes: readonly string[], kernel: Pick<Kernel, "read">): Promise<HostMemory> {
   const nodeFile = (node: string): string => `${NODES_FOLDER}/node${node}/meminfo`;
-  const files = await kernel.read([MEMINFO, ...nodes.map(nodeFile)]);
+  const files = await kernel.read([MEMINFO, ...nodes.filter((node) => node !== WHOLE_HOST).map(nodeFile)]);
   const meminfo = files.get(MEMINFO) ?? "";
   const availableKib = kibIn(meminfo, "MemAvailable") ?? kibIn(meminfo, "MemFree") ?? 0;
-  const byNode = nodes.map((node) => [node, nodeAvailableKib(files.get(nodeFile(node)) ?? "")] as const);
-  const sizes = await kernel.list(SIZES_FOLDER) ?? new Map();
+  const byNode = nodes.map((node) => {
+    const own = files.get(nodeFile(node));
+    return [node, own === undefined ? availableKib : nodeAvailableKib(own)] as const;
+  });
   return {
-    sizesKib: [...sizes.keys()].flatMap((name) => numberIn(/^hugepages-(\d+)kB$/.exec(name)?.[1]) ?? [])
-      .sort((a, b) => a - b),
     defaultSizeKib: kibIn(meminfo, "Hugepagesize"),
     availableKib,
-    byNodeKib: nodes.length === 0 ? { [WHOLE_HOST]: availableKib } : Object.fromEntries(byNode),
+    byNodeKib: Object.fromEntries(byNode),
   };
+}
+
+/** The sizes of huge pages that the kernel offers, in KiB. */
+export async function readSizesKib(kernel: Pick<Kernel, "list">): Promise<readonly number[]> {
+  const names = await kernel.list(SIZES_FOLDER) ?? new Map();
+  return [...names.keys()].flatMap((name) => numberIn(/^hugepages-(\d+)kB$/.exec(name)?.[1]) ?? [])
+    .sort((a, b) => a - b);
 }
 
 /** A node tells nothing like `MemAvailable`: what is free, and what caches of files give back. */

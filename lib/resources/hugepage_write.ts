@@ -32,7 +32,7 @@ export async function writePages(writing: Writing, sys: Sys): Promise<WriteEnd<P
   for (let attempt = 1;; attempt++) {
     const end = await writePools(writing, { again: attempt > 1 }, sys);
     if (end.kind === "stuck") return end;
-    const stands = pagesOf(await readPools(sizeKib, sys.kernel) ?? {});
+    const stands = pagesOf(await readPools(Object.keys(to), sizeKib, sys.kernel) ?? {});
     // A write that ran out of time may have got there all the same.
     if (sameValue(stands, to)) return await awaitFreed(writing, sys);
     if (end.kind === "failed") return end;
@@ -56,7 +56,7 @@ async function writePools(
   { again }: { readonly again: boolean },
   sys: Sys,
 ): Promise<WriteEnd<Pages>> {
-  const pools = await readPools(sizeKib, sys.kernel) ?? {};
+  const pools = await readPools(Object.keys(to), sizeKib, sys.kernel) ?? {};
   const surplus = Object.values(pools).reduce((sum, pool) => sum + pool.surplus, 0);
   for (const [node, pool] of inOrder(pools, to)) {
     // Until Linux 6.3 the surplus of other nodes was added to what is written for one.
@@ -74,7 +74,7 @@ async function writePools(
 
 /** First those that shrink, and of these the ones that keep the fewest in use; then those that grow. */
 function inOrder(pools: Pools, to: Pages): readonly (readonly [string, Pool])[] {
-  const known = Object.entries(pools).filter(([node]) => node in to);
+  const known = Object.entries(pools);
   const keeps = ([node, { pages, free }]: readonly [string, Pool]): number => pages - free - countOf(to, node);
   const shrinking = known.filter(([node, { pages }]) => pages > countOf(to, node));
   const growing = known.filter(([node, { pages }]) => pages < countOf(to, node));

@@ -17,7 +17,15 @@ import {
   wantedPages,
   WHOLE_HOST,
 } from "./hugepage_count.ts";
-import { type HostMemory, pagesOf, type Pools, readHostMemory, readPools } from "./hugepage_pools.ts";
+import {
+  type HostMemory,
+  pagesOf,
+  type Pools,
+  readHostMemory,
+  readNodes,
+  readPools,
+  readSizesKib,
+} from "./hugepage_pools.ts";
 import { writePages } from "./hugepage_write.ts";
 import { type Refused, type Resolution, resource } from "./resource.ts";
 
@@ -37,7 +45,7 @@ export const hugepages = resource<HugepagesDemand, Pages>({
   resolve,
   read: async (key, sys) => {
     const sizeKib = sizeOf(key);
-    const pools = await readPools(sizeKib, sys.kernel);
+    const pools = await readPools(await readNodes(sys.kernel), sizeKib, sys.kernel);
     return pools === undefined
       ? { kind: "gone", reason: `this kernel has no huge pages of ${pageSizeText(sizeKib)} any more` }
       : { kind: "value", value: pagesOf(pools) };
@@ -69,34 +77,39 @@ function sizeOf(key: string): number {
 }
 
 async function resolve(demand: HugepagesDemand, { kernel }: Sys): Promise<Resolution<HugepagesDemand>> {
-  const memory = await readHostMemory(kernel);
+  const nodes = await readNodes(kernel);
+  const memory = await readHostMemory(nodes, kernel);
   const sizeKib = demand.sizeKib === "default" ? memory.defaultSizeKib : demand.sizeKib;
-  if (sizeKib === undefined || !memory.sizesKib.includes(sizeKib)) return noSuchSize(sizeKib, memory);
-  const pools = await readPools(sizeKib, kernel) ?? {};
-  const strange = demand.parts.flatMap(({ nodes }) => nodes).find((node) => pools[nodeName(node, pools)] === undefined);
+  const pools = sizeKib === undefined ? undefined : await readPools(nodes, sizeKib, kernel);
+  if (sizeKib === undefined || pools === undefined) return noSuchSize(sizeKib, await readSizesKib(kernel));
+  const named = demand.parts.flatMap((part) => part.nodes);
+  const strange = named.find((node) => pools[nodeName(node, pools)] === undefined);
   if (strange !== undefined) return noSuchNode(strange, pools);
   const parts = demand.parts.map((part) => ({ ...part, nodes: WHOLE_HOST in pools ? [] : part.nodes }));
   const needsKib = parts.reduce((sum, part) => sum + pagesIn(part, sizeKib), 0) * sizeKib;
   if (needsKib + RESERVE_KIB > memory.availableKib) return tooLittle(needsKib, memory.availableKib, "");
-  const named = parts.flatMap(({ nodes }) => nodes.map(String));
-  const room = Object.fromEntries(
-    Object.keys(pools).map((node) => {
-      const stays = named.includes(node) ? RESERVE_KIB : 0;
-      return [node, fitting((memory.byNodeKib[node] ?? 0) - stays, sizeKib)];
-    }),
-  );
+  const room = roomIn(Object.keys(pools), parts, { sizeKib, memory });
   const placement = placePages(parts, sizeKib, room);
   if (placement.kind === "short") return partTooLarge(placement.part, sizeKib, memory);
   return { kind: "resolved", key: `${PREFIX}${sizeKib}kB`, demand: { sizeKib, parts: placedParts(placement.pages) } };
 }
 
+/** The pages that each node has room for. A node that somebody names keeps what stays for the host. */
+function roomIn(
+  nodes: readonly string[],
+  parts: readonly HugepagesPart[],
+  { sizeKib, memory }: { readonly sizeKib: number; readonly memory: HostMemory },
+): Pages {
+  const named = parts.flatMap((part) => part.nodes.map(String));
+  return Object.fromEntries(nodes.map((node) => {
+    const staysKib = named.includes(node) ? RESERVE_KIB : 0;
+    return [node, Math.max(Math.floor(((memory.byNodeKib[node] ?? 0) - staysKib) / sizeKib), 0)];
+  }));
+}
+
 /** A kernel without nodes has but one, number 0. */
 function nodeName(node: number, pools: Pools): string {
   return WHOLE_HOST in pools && node === 0 ? WHOLE_HOST : String(node);
-}
-
-function fitting(kib: number, sizeKib: number): number {
-  return Math.max(Math.floor(kib / sizeKib), 0);
 }
 
 function placedParts(pages: Pages): readonly HugepagesPart[] {
@@ -106,7 +119,7 @@ function placedParts(pages: Pages): readonly HugepagesPart[] {
   }));
 }
 
-function noSuchSize(sizeKib: number | undefined, { sizesKib }: HostMemory): Refused {
+function noSuchSize(sizeKib: number | undefined, sizesKib: readonly number[]): Refused {
   if (sizesKib.length === 0) return { kind: "refused", reason: "this kernel has no huge pages" };
   const size = sizeKib === undefined ? "the default size" : pageSizeText(sizeKib);
   const offered = sizesKib.map(pageSizeText).join(" and ");

@@ -15,6 +15,8 @@ type ModuleState = "loaded" | "unloaded" | "builtin";
 const PREFIX = "module/";
 const ASK_TIMEOUT_MS = 5_000;
 const WRITE_TIMEOUT_MS = 30_000;
+/** Also what is late is put back: a modprobe that is killed may leave half of it. */
+const WRITE_TIMEOUT_MIN_MS = 2_000;
 /** Who just ended lets go a moment later. */
 const IN_USE_MS_MAX = 5_000;
 const LOOK_AGAIN_MS = 250;
@@ -60,7 +62,7 @@ async function resolve({ name, state }: ModuleDemand, sys: Sys): Promise<Resolut
   }
   const asked = await askModprobe(demand.name, sys);
   if (asked.kind === "done") return refuseAlias(demand.name, asked.stdout) ?? resolved;
-  if (state === "loaded") return { kind: "refused", reason: asked.reason, hint: "see: modinfo" };
+  if (state === "loaded") return { kind: "refused", reason: asked.reason, hint: `see: modinfo ${demand.name}` };
   return { ...resolved, note: `there is no module ${demand.name} to unload: ${asked.reason}` };
 }
 
@@ -104,7 +106,8 @@ async function write(change: Change<ModuleState>, sys: Sys): Promise<WriteEnd<Mo
 }
 
 async function runModprobe(name: string, { to, deadlineMs }: Change<ModuleState>, sys: Sys): Promise<ToolEnd> {
-  const timeoutMs = Math.min(deadlineMs - sys.elapsedMs(), WRITE_TIMEOUT_MS);
+  const leftMs = Math.max(deadlineMs - sys.elapsedMs(), WRITE_TIMEOUT_MIN_MS);
+  const timeoutMs = Math.min(leftMs, WRITE_TIMEOUT_MS);
   return await runTool(["modprobe", ...(to === "unloaded" ? ["--remove"] : []), name], { timeoutMs }, sys);
 }
 

@@ -14,9 +14,9 @@ Deno.test("modules: what is in the way goes first, names are the kernel's", () =
   const call = makeCall(invocation, drivers.qemu.operations.prepare, options);
   const plan = v.parse(modulesSchema(), { load: ["vfio-pci", "kvm"], unload: ["nouveau"] }).plan(RULE, call);
   assertEquals(plan.map((intent) => intent.kind === "hold" && [intent.action, intent.demand, intent.text]), [
-    ["modules.1", { name: "nouveau", state: "unloaded" }, "module nouveau unloaded"],
-    ["modules.2", { name: "vfio_pci", state: "loaded" }, "module vfio_pci loaded"],
-    ["modules.3", { name: "kvm", state: "loaded" }, "module kvm loaded"],
+    ["modules", { name: "nouveau", state: "unloaded" }, "module nouveau unloaded"],
+    ["modules", { name: "vfio_pci", state: "loaded" }, "module vfio_pci loaded"],
+    ["modules", { name: "kvm", state: "loaded" }, "module kvm loaded"],
   ]);
 });
 

@@ -20,6 +20,8 @@ const GUEST = Deno.readTextFileSync(`${HERE}guest.xml`);
 const ROUNDS = 60;
 const WARM_UP_ROUNDS = 5;
 const MEMORY_ROUNDS = 5;
+/** Of the calls of other cases, so many are made where many are made at once. */
+const AT_ONCE_SHARE = 5;
 const CASE_LIMIT_MS = 600_000;
 
 /** What a daemon under systemd hands on. */
@@ -31,20 +33,21 @@ const MEASURED = v.array(v.object({
   memoryKb: v.optional(v.number()),
 }));
 
-const USAGE = `Usage: deno task bench [--rounds N]
+const USAGE = `Usage: deno task bench [--rounds N] [--only TEXT]
 
 Measures the qemu hook against an empty program, bash and Python; writes dist/bench.json.
 
-  --rounds N  how often each program is called in each case (default: ${ROUNDS})
+  --rounds N   how often each program is called in each case (default: ${ROUNDS})
+  --only TEXT  only the cases whose names hold this
 `;
 
 /** Runs the command and returns its exit code. */
 async function main(args: readonly string[]): Promise<number> {
-  const { help, rounds: given = String(ROUNDS), _: rest, ...unknown } = parseArgs(args, {
-    string: ["rounds"],
+  const { help, rounds: given = String(ROUNDS), only: part = "", _: rest, ...unknown } = parseArgs(args, {
+    string: ["rounds", "only"],
     boolean: ["help"],
   });
-  const rounds = Number(given);
+  const [rounds, only] = [Number(given), String(part)];
   if (
     help === true || rest.length > 0 || Object.keys(unknown).length > 0 || !(Number.isInteger(rounds) && rounds > 0)
   ) {
@@ -53,7 +56,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const folder = await Deno.makeTempDir({ prefix: "virt-hooks-bench-" });
   try {
-    return await bench(rounds, folder);
+    return await bench({ rounds, only }, folder);
   } catch (error) {
     if (!(error instanceof BuildError || error instanceof UsageError)) throw error;
     print(`error: ${error.message}\nhint: ${error.hint}\n`);
@@ -63,7 +66,10 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-async function bench(rounds: number, folder: string): Promise<number> {
+async function bench(
+  { rounds, only }: { readonly rounds: number; readonly only: string },
+  folder: string,
+): Promise<number> {
   const [built] = await build({
     root: ROOT,
     targets: [hostTarget()],
@@ -90,7 +96,7 @@ async function bench(rounds: number, folder: string): Promise<number> {
   print(`${machine.cpu}, ${machine.cpus} CPUs, Linux ${machine.kernel}, Deno ${machine.deno}; ${rounds} rounds\n`);
   for (const path of missingInterpreters()) print(`Left out: what needs ${path}, as it is not here\n`);
   const cases: CaseResult[] = [];
-  for (const each of CASES) {
+  for (const each of CASES.filter(({ name }) => name.includes(only))) {
     const result = { name: each.name, goal: each.goal, results: compare(await measureCase(each, rounds, root)) };
     print(`\n${table(result).join("\n")}\n`);
     cases.push(result);
@@ -112,8 +118,9 @@ async function measureCase(each: Case, rounds: number, root: PrivateRoot): Promi
     environment: ENVIRONMENT,
     stdinPath: "/bench/guest.xml",
     warmUpRounds: WARM_UP_ROUNDS,
-    rounds,
-    memoryRounds: MEMORY_ROUNDS,
+    rounds: Math.ceil(rounds / (each.atOnce ?? 1) * (each.atOnce === undefined ? 1 : AT_ONCE_SHARE)),
+    memoryRounds: each.atOnce === undefined ? MEMORY_ROUNDS : 0,
+    atOnce: each.atOnce ?? 1,
   };
   await root.place([
     ...caseFiles(each),

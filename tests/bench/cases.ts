@@ -19,6 +19,12 @@ export interface Case {
   readonly rules: string | undefined;
   readonly bash: string;
   readonly python: string;
+  /** Set where what is measured is undone behind each call, by this operation. */
+  readonly undo?: "release";
+  /** How many guests are begun at once; one unless said. */
+  readonly atOnce?: number;
+  /** More files that must be there. */
+  readonly files?: Readonly<Record<string, string>>;
 }
 
 const RULE_COUNT = 20;
@@ -60,6 +66,82 @@ if domain.find("./devices/interface[@type='network']") is not None:
     sys.stdout.write(tree.tostring(domain, encoding="unicode"))
 `,
 } as const;
+
+const POOL = "/sys/kernel/mm/hugepages/hugepages-2048kB";
+const [SWAPPINESS, DIRTY_RATIO] = ["/proc/sys/vm/swappiness", "/proc/sys/vm/dirty_ratio"] as const;
+
+/**
+ * Two keys and a few huge pages, while the guest lives. Scripts keep the old values in a file, one at a time. The private root's files are no
+ * kernel's: who writes one leaves what stands behind, so all values of a file are of one length.
+ */
+const HOLDING = {
+  ...AT_START,
+  goal: undefined,
+  exitCode: 0,
+  undo: "release",
+  rules: `[[rule]]
+name = "fast"
+when = { domain = "web-*" }
+sysctl = { "vm.swappiness" = 10, "vm.dirty_ratio" = 15 }
+hugepages = { pages = 2, size = "2M" }
+`,
+  files: {
+    [SWAPPINESS]: "60\n",
+    [DIRTY_RATIO]: "20\n",
+    [`${POOL}/nr_hugepages`]: "1000\n",
+    [`${POOL}/free_hugepages`]: "1000\n",
+    [`${POOL}/resv_hugepages`]: "0\n",
+    [`${POOL}/surplus_hugepages`]: "0\n",
+  },
+  bash: BASH_HEAD + `[[ $1 == web-* ]] || exit 0
+exec 9>>/run/bench-bash.lock
+flock 9
+saved=/run/bench-bash-$1
+if [[ $2 == prepare ]]; then
+  read -r swappiness <${SWAPPINESS}
+  read -r dirty_ratio <${DIRTY_RATIO}
+  read -r pages <${POOL}/nr_hugepages
+  echo "$swappiness $dirty_ratio $pages" >"$saved"
+  echo 10 >${SWAPPINESS}
+  echo 15 >${DIRTY_RATIO}
+  echo $((pages + 2)) >${POOL}/nr_hugepages
+elif [[ $2 == release ]]; then
+  read -r swappiness dirty_ratio pages <"$saved"
+  rm "$saved"
+  echo "$pages" >${POOL}/nr_hugepages
+  echo "$dirty_ratio" >${DIRTY_RATIO}
+  echo "$swappiness" >${SWAPPINESS}
+fi
+`,
+  python: PYTHON_HEAD + `import fcntl, os
+lock = open("/run/bench-python.lock", "a")
+fcntl.flock(lock, fcntl.LOCK_EX)
+keys = ["${SWAPPINESS}", "${DIRTY_RATIO}", "${POOL}/nr_hugepages"]
+saved = "/run/bench-python-" + guest
+def read(path):
+    with open(path) as file:
+        return file.read().strip()
+def write(path, value):
+    with open(path, "w") as file:
+        file.write(value)
+if not fnmatch.fnmatchcase(guest, "web-*"):
+    pass
+elif operation == "prepare":
+    old = [read(key) for key in keys]
+    with open(saved, "w") as file:
+        json.dump(old, file)
+    for key, value in zip(keys, ["10", "15", str(int(old[2]) + 2)]):
+        write(key, value)
+elif operation == "release":
+    with open(saved) as file:
+        old = json.load(file)
+    os.remove(saved)
+    for key, value in zip(reversed(keys), reversed(old)):
+        write(key, value)
+`,
+} as const;
+
+const AT_ONCE = 50;
 
 /** The cases. The call is that of a guest called web-1. */
 export const CASES: readonly Case[] = [
@@ -105,6 +187,8 @@ export const CASES: readonly Case[] = [
   },
   { ...REWRITE, name: "a 4 KB document selected and edited", goal: 1.25, moreDisks: 0 },
   { ...REWRITE, name: "a 40 KB document selected and edited", goal: 1.4, moreDisks: 90 },
+  { ...HOLDING, name: "two sysctls and huge pages held" },
+  { ...HOLDING, name: `the same, ${AT_ONCE} guests at once`, atOnce: AT_ONCE },
 ];
 
 /** The guest's document in a case. */
@@ -126,7 +210,7 @@ export function caseDocument(guest: string, { moreDisks }: Case): string {
 }
 
 /** What stands in the private root while a case is measured. */
-export function caseFiles({ rules, bash, python }: Case): readonly Placed[] {
+export function caseFiles({ rules, bash, python, files = {} }: Case): readonly Placed[] {
   const jsonRules = Array.from({ length: RULE_COUNT }, (_, index) => ({
     on: "prepare",
     domain: `guest-${numbered(index)}-*`,
@@ -136,6 +220,7 @@ export function caseFiles({ rules, bash, python }: Case): readonly Placed[] {
     ...(rules === undefined ? [] : [
       { kind: "file", path: "/etc/virt-hooks/rules.toml", mode: "0644", content: rules } as const,
     ]),
+    ...Object.entries(files).map(([path, content]) => ({ kind: "file", path, mode: "0644", content } as const)),
     { kind: "file", path: JSON_RULES_PATH, mode: "0644", content: JSON.stringify(jsonRules, null, 2) },
     { kind: "file", path: "/bench/hook.bash", mode: "0755", content: bash },
     { kind: "file", path: "/bench/hook.py", mode: "0755", content: python },

@@ -74,15 +74,17 @@ export async function readAfresh({ hook, empty, emptyCopy, exiting }: Programs):
 }
 
 /** The empty program first, then the others. */
-export function contendersOf({ exitCode, operation }: Case): readonly Contender[] {
+export function contendersOf({ exitCode, operation, undo }: Case): readonly Contender[] {
   const call = ["web-1", operation, "begin", "-"];
+  const undone = (path: string): Pick<Contender, "undo"> =>
+    undo === undefined ? {} : { undo: [path, "web-1", undo, "end", "-"] };
   const scripts = SCRIPTS.filter(({ interpreter }) => exists(interpreter));
   return [
     { name: "empty program", argv: ["/bench/empty", ...call], exitCode: 0 },
     { name: COPY_NAME, argv: ["/bench/empty-copy", ...call], exitCode: 0 },
     { name: "Deno.exit(0) alone", argv: ["/bench/exiting", ...call], exitCode: 0 },
-    { name: HOOK_NAME, argv: ["/etc/libvirt/hooks/qemu", ...call], exitCode },
-    ...scripts.map(({ name, path }): Contender => ({ name, argv: [path, ...call], exitCode })),
+    { name: HOOK_NAME, argv: ["/etc/libvirt/hooks/qemu", ...call], exitCode, ...undone("/etc/libvirt/hooks/qemu") },
+    ...scripts.map(({ name, path }): Contender => ({ name, argv: [path, ...call], exitCode, ...undone(path) })),
     { name: "/bin/true", argv: ["/bin/true"], exitCode: 0 },
   ];
 }

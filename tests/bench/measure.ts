@@ -10,6 +10,8 @@ export interface Contender {
   readonly argv: readonly [string, ...string[]];
   /** It must end with this one, else nothing is measured. */
   readonly exitCode: number;
+  /** Called behind each call that is measured, and not measured itself: so that each finds the same host. */
+  readonly undo?: readonly [string, ...string[]];
 }
 
 /** What to measure. */
@@ -21,6 +23,8 @@ export interface Order {
   readonly warmUpRounds: number;
   readonly rounds: number;
   readonly memoryRounds: number;
+  /** How many are called at once, each about a guest of its own; measured is when the last has ended. */
+  readonly atOnce: number;
 }
 
 /** What was measured of a program: the milliseconds of each round, and its most resident memory. */
@@ -31,6 +35,8 @@ export interface Measured {
 }
 
 const MEMORY_LOOKS_MIN = 2;
+/** The guest that calls and documents name. */
+const GUEST = "web-1";
 
 /** Measures in rounds: in each, every program once, so that what else the machine does hits all alike. */
 async function measure(order: Order): Promise<readonly Measured[]> {
@@ -42,7 +48,7 @@ async function measure(order: Order): Promise<readonly Measured[]> {
       const index = (round + turn) % contenders.length;
       const contender = contenders[index];
       if (contender === undefined) continue;
-      const { durationMs } = await call(contender, order);
+      const durationMs = await callAtOnce(contender, order);
       if (round >= warmUpRounds) durationsMs[index]?.push(durationMs);
     }
   }
@@ -50,12 +56,26 @@ async function measure(order: Order): Promise<readonly Measured[]> {
   for (const [index, contender] of contenders.entries()) {
     let memoryKb: number | undefined;
     for (let round = 0; round < memoryRounds; round++) {
-      const { memoryKb: seen } = await call(contender, order, "with memory");
+      const { memoryKb: seen } = await call(contender, order, { memory: true });
+      if (contender.undo !== undefined) await call({ ...contender, argv: contender.undo, exitCode: 0 }, order, {});
       if (seen !== undefined) memoryKb = Math.max(memoryKb ?? 0, seen);
     }
     measured.push({ name: contender.name, durationsMs: durationsMs[index] ?? [], memoryKb });
   }
   return measured;
+}
+
+/** Calls a program for each of the guests, and undoes it. */
+async function callAtOnce(contender: Contender, order: Order): Promise<number> {
+  const { undo } = contender;
+  const guests = Array.from({ length: order.atOnce }, (_, index) => index);
+  const startedMs = performance.now();
+  await Promise.all(guests.map((guest) => call(contender, order, { guest })));
+  const durationMs = performance.now() - startedMs;
+  if (undo !== undefined) {
+    await Promise.all(guests.map((guest) => call({ ...contender, argv: undo, exitCode: 0 }, order, { guest })));
+  }
+  return durationMs;
 }
 
 interface Called {
@@ -67,15 +87,20 @@ interface Called {
 async function call(
   { argv: [program, ...args], exitCode }: Contender,
   { environment, stdinPath }: Order,
-  memory: "with memory" | "without" = "without",
+  { guest = 0, memory = false }: { readonly guest?: number; readonly memory?: boolean },
 ): Promise<Called> {
-  const document = Deno.readFileSync(stdinPath);
+  const document = documentOf(Deno.readFileSync(stdinPath), guest);
   const startedMs = performance.now();
   const child = new Deno.Command(program, {
-    ...{ args, cwd: "/", env: { ...environment }, clearEnv: true },
+    ...{
+      args: args.map((word) => word === GUEST ? nameOf(guest) : word),
+      cwd: "/",
+      env: { ...environment },
+      clearEnv: true,
+    },
     ...{ stdin: "piped", stdout: "piped", stderr: "piped" },
   }).spawn();
-  const watched = memory === "with memory" ? watchMemory(child.pid) : undefined;
+  const watched = memory ? watchMemory(child.pid) : undefined;
   const fed = feed(child, document);
   const { code, stderr } = await child.output();
   const durationMs = performance.now() - startedMs;
@@ -84,6 +109,18 @@ async function call(
     throw new Error(`Cannot measure ${program}: exit ${code}, not ${exitCode}: ${new TextDecoder().decode(stderr)}`);
   }
   return { durationMs, memoryKb: await watched };
+}
+
+/** The guest of the document, and those that are like it but for name and UUID. */
+function nameOf(guest: number): string {
+  return guest === 0 ? GUEST : `${GUEST}${guest}`;
+}
+
+function documentOf(bytes: Uint8Array<ArrayBuffer>, guest: number): Uint8Array<ArrayBuffer> {
+  if (guest === 0) return bytes;
+  const digits = String(guest).padStart(4, "0");
+  const text = new TextDecoder().decode(bytes).replace(/(<uuid>.*).{4}(<\/uuid>)/, `$1${digits}$2`);
+  return new TextEncoder().encode(text.replace(`<name>${GUEST}</name>`, `<name>${nameOf(guest)}</name>`));
 }
 
 /** Writes stdin. A program may end without reading it; whether all went well, its exit code tells. */

@@ -4,7 +4,16 @@
  */
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { define, lxcDomain, makeContainerRoot, qemuDomain } from "./guests.ts";
-import { assertHeld, assertNothingHeld, demandFiles, heldAfter, holdRule, installLook, resourceOf } from "./holds.ts";
+import {
+  assertHeld,
+  assertNothingHeld,
+  changesOf,
+  demandFiles,
+  heldAfter,
+  holdRule,
+  installLook,
+  resourceOf,
+} from "./holds.ts";
 import type { HistoryLine } from "./history.ts";
 import type { Node } from "./node.ts";
 import { HOOKS, scene } from "./scene.ts";
@@ -17,6 +26,11 @@ const REBOOTS = "trap exit TERM; until [ -e /tmp/reboot ]; do sleep 0.05; done; 
 /** What one lxc call may take by default, and what a machine with much to do may add. */
 const [BUDGET_MS, LOAD_MS] = [2_000, 1_000];
 const REBOOT = ["stopped", "release", "prepare", "start", "started"];
+/** What release does where another hook is at a key: it goes on, and the other one looks again. */
+const HANDED_OVER = [
+  "lxc release: sysctl/kernel/msgmax handed-over",
+  "lxc release: sysctl/net/ipv4/ip_default_ttl restored",
+];
 
 scene("one UUID under two drivers is two holders", async ({ startNode, step }) => {
   const node = await startNode("twins");
@@ -130,9 +144,10 @@ scene("a container reboots while another hook is at what it holds", async ({ sta
     const isReleased = async (): Promise<boolean> =>
       (await node.history()).slice(seen).some((line) => line.operation === "release");
     const letGo = until("the reboot's release", isReleased).then(() => busy.letGo());
-    await reboot(REBOOT);
+    const lines = await reboot(REBOOT);
     await letGo;
-    assertEquals(await heldAfter(node, "lxc ct1 release"), ["msgmax"], "release waited for the lock");
+    assertEquals(changesOf(lines.slice(1, 2)), HANDED_OVER);
+    assertEquals(await heldAfter(node, "lxc ct1 release"), ["msgmax"]);
     await assertHeld(node, "ttl", "msgmax");
   });
   await step("another hook does not let go: the reboot is refused in time", async () => {
@@ -140,6 +155,7 @@ scene("a container reboots while another hook is at what it holds", async ({ sta
     const busy = await takeLock(node, lock);
     const lines = await reboot(["stopped", "release", "prepare", "stopped", "release"]);
     await busy.letGo();
+    assertEquals(changesOf(lines.slice(1, 2)), HANDED_OVER);
     assertEquals([lines[2]?.outcome, lines[2]?.exitCode], ["late", 5]);
     assertStringIncludes(lines[2]?.message ?? "", "another hook has been at sysctl/kernel/msgmax");
     assertEquals(await demandFiles(node), {});

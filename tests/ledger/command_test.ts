@@ -297,3 +297,12 @@ Deno.test("whoever looks at everything leaves a program alone that another hook 
   await host.call("qemu", "release");
   assertEquals([ran, host.ledgerFiles()], [["/opt/begin web-1", "/opt/end web-1"], []]);
 });
+
+Deno.test("a program of which nothing is remembered is not begun in the middle of a life", async () => {
+  const { host, ran } = stage(recorder());
+  await host.call("qemu", "prepare");
+  for (const path of host.ledgerFiles().filter((one) => one.endsWith("/state.json"))) host.nodes.delete(path);
+  const { code, stderr } = await host.call("qemu", "reconnect");
+  assertEquals([code, ran], [0, ["/opt/begin web-1"]]);
+  assertStringIncludes(stderr, "nothing is remembered of its beginning");
+});

@@ -8,7 +8,8 @@ import { loadResource } from "../../lib/resources/registry.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { type Death, doom, type Moment } from "../support/killing_sys.ts";
 import { type LedgerHost, ledgerHost, procStat } from "../support/ledger_host.ts";
-import { KILL_ROWS, type KillRow, type Scene } from "./kill_rows.ts";
+import { KILL_ROWS, type KillRow } from "./kill_rows.ts";
+import type { Scene } from "./kill_scenes.ts";
 
 const MOMENTS = ["before", "half", "after"] as const satisfies readonly Moment[];
 const NEXT_DAEMON_PID = 2000;

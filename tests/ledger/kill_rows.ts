@@ -4,24 +4,18 @@
  * @module
  */
 import type { ResourceName } from "../../lib/plan/demand.ts";
-import type { MemoryHost, MemoryProgram } from "../../lib/sys/memory_sys.ts";
-import { ELF_START } from "../support/elf.ts";
-import { TOOLS } from "../../lib/sys/tools.ts";
-import { type FakeNetwork, fakeNetwork } from "../support/fake_network.ts";
-import { poolHost } from "../support/hugepage_host.ts";
-import type { About, LedgerHost } from "../support/ledger_host.ts";
-import { transientUnits } from "../support/transient_units.ts";
-
-/** A host before anything happened on it. */
-export interface Scene {
-  readonly host: MemoryHost;
-  /** Hands programs of the host its files. */
-  wire?(nodes: LedgerHost["nodes"]): void;
-  /** What of the host is held, as plain data. */
-  look(host: LedgerHost): unknown;
-  /** What the kernel takes of a write in whose middle the hook dies. */
-  partOf?(path: string, text: string, host: LedgerHost): string | undefined;
-}
+import type { About } from "../support/ledger_host.ts";
+import {
+  filesScene,
+  governorScene,
+  hugepageScene,
+  moduleScene,
+  networkScene,
+  programsScene,
+  type Scene,
+  systemdScene,
+  unitsScene,
+} from "./kill_scenes.ts";
 
 /** A row. */
 export interface KillRow {
@@ -44,84 +38,7 @@ function rule(actions: string): string {
   return `[[rule]]\nname = "all"\nwhen = { domain = "*" }\n${actions}\n`;
 }
 
-/** A host whose state is the text of some files. */
-function filesScene(files: Readonly<Record<string, string>>): Scene {
-  const paths = Object.keys(files);
-  return { host: { files }, look: (host) => paths.map((path) => host.text(path)?.trim().replace(/\s+/g, " ")) };
-}
-
-/** What a guest's programs have done on a host, and which of them still run. */
-function programsScene(): Scene {
-  const programs: Record<string, MemoryProgram> = {};
-  const effects = new Map([["share", "off"]]);
-  for (const [name, state] of [["mount", "on"], ["umount", "off"]] as const) {
-    programs[`/opt/${name}`] = () => {
-      effects.set("share", state);
-      return {};
-    };
-  }
-  const program = { text: ELF_START, mode: 0o755 };
-  const files = Object.fromEntries(["mount", "umount", "watch"].map((name) => [`/opt/${name}`, program]));
-  const isMarked = ([path, { text }]: readonly [string, { readonly text: string }]): boolean =>
-    path.endsWith("/environ") && text.includes("VIRT_HOOKS_HOLD=");
-  return {
-    host: { files, programs },
-    look: (host) => [effects.get("share"), [...host.nodes].filter(isMarked).length],
-  };
-}
-
-/** A host whose systemd makes units, and how many there are. */
-function unitsScene(): Scene {
-  const { host, units } = transientUnits();
-  const program = { text: ELF_START, mode: 0o755 };
-  return { host: { ...host, files: { ...host.files, "/opt/watch": program } }, look: () => [...units.values()] };
-}
-
-/** A host whose state is that of its network. */
-function networkScene(look: (network: FakeNetwork) => unknown): Scene {
-  const network = fakeNetwork();
-  return {
-    host: { files: { "/run/systemd/resolve/x": "" }, programs: network.programs },
-    look: () => look(network),
-  };
-}
-
-/** Two nodes with huge pages of others. A killed write has made or freed half of them. */
-function hugepageScene(): Scene {
-  const pools = poolHost({ nodes: [{ pages: 10 }, {}] });
-  return {
-    host: pools.host,
-    look: (host) => pools.pages(host),
-    partOf: (path, text, host) =>
-      path.endsWith("/nr_hugepages") ? String(Math.floor((Number(host.text(path)) + Number(text)) / 2)) : undefined,
-  };
-}
-
-/** A kernel that loads one module. */
-function moduleScene(name: string): Scene {
-  const folder = `/sys/module/${name}`;
-  let nodes: LedgerHost["nodes"] = new Map();
-  function modprobe(args: readonly string[]): ReturnType<MemoryProgram> {
-    if (args.includes("--show-depends")) return { stdout: `insmod /lib/modules/6.1.0/${name}.ko \n` };
-    const node = { text: "live\n", uid: 0, mode: 0o755 };
-    if (args.includes("--remove")) { for (const path of [folder, `${folder}/initstate`]) nodes.delete(path); }
-    else {
-      nodes.set(folder, { ...node, kind: "directory" });
-      nodes.set(`${folder}/initstate`, { ...node, kind: "file" });
-    }
-    return {};
-  }
-  return {
-    host: {
-      files: { "/proc/modules": "", "/sys/module/kernel/parameters/panic": "0\n" },
-      programs: { [TOOLS.modprobe]: ({ argv }) => modprobe(argv.slice(1)) },
-    },
-    wire: (all) => {
-      nodes = all;
-    },
-    look: (host) => host.nodes.has(folder),
-  };
-}
+const PINNED = { xml: "<vcpu>1</vcpu>\n<cputune><vcpupin vcpu='0' cpuset='0'/></cputune>\n" };
 
 const GUEST = { driver: "qemu", acquire: "prepare", release: "release" } as const;
 const RUNNING = { driver: "qemu", before: ["prepare"], acquire: "started", release: "release" } as const;
@@ -206,6 +123,34 @@ export const KILL_ROWS: readonly KillRow[] = [
     scene: () => moduleScene("vfio_pci"),
     original: false,
     held: true,
+  },
+  {
+    name: "service",
+    kinds: ["service"],
+    rules: rule('services = { stop = ["gdm"] }'),
+    ...GUEST,
+    scene: () => systemdScene(({ units }) => units.get("gdm.service")?.active),
+    original: "active",
+    held: "inactive",
+  },
+  {
+    name: "cpus",
+    kinds: ["cpus"],
+    rules: rule('cpus = { isolate = "2-5" }'),
+    ...GUEST,
+    scene: () => systemdScene(({ allowed }) => [...allowed.values()]),
+    original: ["", "", ""],
+    held: ["0-1,6-7", "0-1,6-7", "0-1,6-7"],
+  },
+  {
+    name: "governor",
+    kinds: ["governor"],
+    rules: rule('cpus = { governor = "performance" }'),
+    ...GUEST,
+    about: PINNED,
+    scene: governorScene,
+    original: ["powersave"],
+    held: ["performance"],
   },
   {
     name: "address",

@@ -159,6 +159,17 @@ Deno.test("a module that is in use stays, and the message says by whom", async (
   assertStringIncludes(refused.stderr, "Module drm is in use.");
 });
 
+Deno.test("a module is put back with time for it, also when the call is late", async () => {
+  const { on, loaded } = stage('load = ["vfio-pci"]', { known: VFIO });
+  await on.call("qemu", "prepare");
+  const released = await on.call("qemu", "release", {}, (sys) => {
+    sys.clock.elapsedMs = 60_000;
+    return sys;
+  });
+  const removal = released.sys.commands.find(({ argv }) => argv.includes("--remove"));
+  assertEquals([loaded(), removal?.timeoutMs], [[], 2000]);
+});
+
 Deno.test("a guest that wants a module loaded and one that wants it unloaded: the second is refused", async () => {
   const { on } = stage('load = ["vfio-pci"]', { known: VFIO });
   await on.call("qemu", "prepare");

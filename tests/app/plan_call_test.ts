@@ -1,0 +1,29 @@
+import { planCall } from "../../lib/app/plan_call.ts";
+import { makeCall } from "../../lib/libvirt/call.ts";
+import { drivers } from "../../lib/libvirt/drivers.ts";
+import { parseInvocation } from "../../lib/libvirt/invocation.ts";
+import { matchRules } from "../../lib/rules/match.ts";
+import { readRules } from "../../lib/rules/read.ts";
+import { parseDocument } from "../../lib/xml/document.ts";
+import { assertEquals } from "../support/assert.ts";
+
+const RULES = `[[rule]]
+name = "r"
+when = { domain = "*" }
+sysctl = [{ "vm.swappiness" = 1, "vm.overcommit_memory" = 1 }, { "vm.laptop_mode" = 0 }]
+run = [{ argv = ["/a"], undo = ["/b"] }, { argv = ["/c"], undo = ["/d"] }]
+modules = { load = ["kvm"] }
+`;
+
+Deno.test("what a rule holds several times by one action has names of its own", async () => {
+  const reading = await readRules([{ path: "rules.toml", text: RULES }]);
+  if (reading.kind !== "rules") throw new Error("The rules are broken");
+  const invocation = parseInvocation(drivers.qemu, ["web-1", "prepare", "begin", "-"]);
+  const options = { host: "hv-01", document: new Uint8Array(), parse: parseDocument };
+  const call = makeCall(invocation, drivers.qemu.operations.prepare, options);
+  const plan = planCall(matchRules(reading.ruleSet, call, () => false), call);
+  assertEquals(
+    plan.map((intent) => intent.kind === "hold" && intent.action),
+    ["modules", "sysctl.1", "sysctl.2", "sysctl.3", "run.1", "run.2"],
+  );
+});
