@@ -44,7 +44,11 @@ inside() {
   umount -l /old
   rmdir /old
   seal
-  serve "$folder/calls"
+  # Not as process 1: that is who takes in the orphans of a daemon that is gone.
+  cd /private
+  exec 3<&0
+  (serve "$folder/calls") <&3 3<&- &
+  wait $!
 }
 
 make_folders() {
