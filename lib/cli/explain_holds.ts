@@ -14,6 +14,7 @@ import { demandsOf } from "../ledger/holds.ts";
 import { hasLedger } from "../ledger/layout.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { type Lookout, standingOf, type Surveyed, surveyResource, surveyResources } from "../ledger/survey.ts";
+import { LedgerError } from "../ledger/ledger_error.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import type { Hold, Intent } from "../plan/intent.ts";
 import { visible } from "../plan/render.ts";
@@ -55,7 +56,7 @@ export async function explainHolds(
   try {
     return await explainAsRoot(holds, call, { desk, life });
   } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
+    if (!(error instanceof CommandError || error instanceof LedgerError)) throw error;
     return { ...NO_NOTES, behind: [desk.paint("red", `nothing can be held: ${visible(error.message)}`)] };
   }
 }

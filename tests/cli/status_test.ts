@@ -284,3 +284,12 @@ Deno.test("status is coloured on a terminal, and puts values beneath each other 
   ]);
   assertEquals(plain.every((line) => line.length <= 40 || line.includes("virt-hooks")), true);
 });
+
+Deno.test("status shows the others when another version wrote a file", async () => {
+  const host = makeHost();
+  await running(host);
+  changeState(host, "dirty_ratio", { format: 2 });
+  const { code, lines } = await admin(host, ["status"], { terminal: { columns: 400 } });
+  assertEquals([code, lines[1]], [1, "ok       sysctl/vm/swappiness  1    1       60"]);
+  assertStringIncludes(lines[3] ?? "", "another version of virt-hooks wrote it");
+});
