@@ -52,7 +52,16 @@ const STAGES = {
     counts: true,
   },
   e2e: { name: "end to end (real libvirtd)", args: ["test", "-A", ...LOCKED, "--no-check", "tests/e2e"], counts: true },
-  systemd: { name: "systemd (nspawn)", args: ["test", "-A", ...LOCKED, "--no-check", "tests/systemd"], counts: true },
+  systemd: {
+    name: "systemd (nspawn, and a guest)",
+    args: ["test", "-A", ...LOCKED, "--no-check", "tests/systemd"],
+    counts: true,
+  },
+  tcg: {
+    name: "passthrough (a guest with an IOMMU)",
+    args: ["test", "-A", ...LOCKED, "--no-check", "tests/tcg"],
+    counts: true,
+  },
 } as const satisfies Record<string, Stage>;
 
 const { format, lint, check, unit, build, buildTests, golden, crowd, examples, install, e2e, systemd } = STAGES;
@@ -63,6 +72,7 @@ const RUNS: Readonly<Record<string, readonly Stage[]>> = {
   ok: [format, lint, check, unit],
   unit: [unit],
   e2e: [build, e2e, systemd],
+  systemd: [build, systemd],
   crowd: [build, crowd],
 };
 

@@ -30,6 +30,12 @@ export async function acquire(ready: Ready, work: Work): Promise<Acquired> {
   const path = `${resourceFolder(folder).demands}/${name}`;
   const { key } = record;
   try {
+    // Without the lock: it may wait for others.
+    const refused = await ready.resource.clear?.(record.demand, work.deadlineMs, sys);
+    if (refused !== undefined) {
+      const { reason: problem, hint } = refused;
+      return { ready, filed: undefined, before: undefined, converged: { key, end: "failed", problem, hint } };
+    }
     makeResourceFolder(folder, sys);
     const [before] = readDemands(folder, sys.lstat(path) === undefined ? [] : [name], work);
     const former = ready.resource.anew ? await endFormer(ready, before, work) : undefined;
