@@ -12,8 +12,8 @@ export type Document = "guest.xml" | "guest_running.xml" | "network.xml" | "netw
 export const COMMAND_PATH = "/opt/virt-hooks/virt-hooks";
 
 /** Where the rules name programs, and where they are in the private root: its /usr is this machine's, untouched. */
-export const REAL_PROGRAMS = "/usr/local/sbin/";
-export const DEMO_PROGRAMS = "/opt/demo/";
+const REAL_PROGRAMS = /\/usr\/(?:local\/)?s?bin\//g;
+const DEMO_PROGRAMS = "/opt/demo/";
 
 const HERE = decodeURIComponent(new URL("./", import.meta.url).pathname);
 const EXAMPLES = decodeURIComponent(new URL("../", import.meta.url).pathname);

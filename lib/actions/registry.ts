@@ -9,6 +9,7 @@ import { dnsSchema } from "./dns.ts";
 import { editSchema } from "./edit.ts";
 import { hugepagesSchema } from "./hugepages.ts";
 import { modulesSchema } from "./modules.ts";
+import { pciSchema } from "./pci.ts";
 import { processSchema } from "./process.ts";
 import { routesSchema } from "./routes.ts";
 import { runSchema } from "./run.ts";
@@ -29,4 +30,5 @@ export const actionSchemas = {
   dns: dnsSchema,
   cpus: cpusSchema,
   services: servicesSchema,
+  pci: pciSchema,
 } as const;

@@ -70,7 +70,7 @@ export async function checkHolds(holds: readonly Hold[], holding: Inquiry): Prom
   }
   for (const [order, hold] of holds.entries()) {
     if (!isDue(hold, holding.call)) continue;
-    const answer = await checkHold(hold, order, { checked, holding });
+    const answer = await checkHold(hold, order, { plan: holds, checked, holding });
     if (answer.kind === "ready") {
       checked.push({ hold, ready: answer });
       continue;
@@ -91,14 +91,18 @@ function isDue({ lifetime }: Hold, { facts: { lifetimes } }: HookCall): boolean 
 async function checkHold(
   hold: Hold,
   order: number,
-  { checked, holding }: { readonly checked: readonly Checked[]; readonly holding: Inquiry },
+  { plan, checked, holding }: {
+    readonly plan: readonly Hold[];
+    readonly checked: readonly Checked[];
+    readonly holding: Inquiry;
+  },
 ): Promise<Ready | Refused> {
   const { sys, ledger, holder, call } = holding;
   const { resource, demand, rule, action, lifetime } = hold;
   const over = overAt(call);
   try {
     const wish = { resource, demand, rule, action, lifetime, order, holder, daemon: ledger.daemon };
-    const ready = await readyWish(wish, sys);
+    const ready = await readyWish(wish, plan, sys);
     if (ready.kind === "refused") return ready;
     const reason = await conflictOf(ready, {
       ...{ reader: { ...ledger, sys }, others: checked.map((one) => one.ready) },

@@ -30,6 +30,12 @@ export async function acquire(ready: Ready, work: Work): Promise<Acquired> {
   const path = `${resourceFolder(folder).demands}/${name}`;
   const { key } = record;
   try {
+    // Without the lock: it may wait for others.
+    const refused = await ready.resource.clear?.(record.demand, work.deadlineMs, sys);
+    if (refused !== undefined) {
+      const { reason: problem, hint } = refused;
+      return { ready, filed: undefined, before: undefined, converged: { key, end: "failed", problem, hint } };
+    }
     makeResourceFolder(folder, sys);
     const [before] = readDemands(folder, sys.lstat(path) === undefined ? [] : [name], work);
     const former = ready.resource.anew ? await endFormer(ready, before, work) : undefined;
@@ -52,15 +58,16 @@ export async function acquire(ready: Ready, work: Work): Promise<Acquired> {
 
 /**
  * Gives back what an earlier life left of a resource that each life begins anew, or says why it cannot. A port is told of again
- * when the daemon starts: what it holds goes on, unless a hook was killed at it.
+ * when the daemon starts: what it holds goes on, unless a hook was killed at it or its rule was edited.
  */
 async function endFormer(
-  { folder }: Ready,
+  { folder, resource, record }: Ready,
   before: FiledDemand | undefined,
   work: Work,
 ): Promise<Converged | undefined> {
   const state = readState(folder, work);
-  const goesOn = before !== undefined && state?.pending === undefined && state?.problem === undefined;
+  const isWhole = state?.pending === undefined && state?.problem === undefined;
+  const goesOn = before !== undefined && isWhole && resource.keeps?.(before.record.demand, record.demand) !== false;
   if (state === undefined || goesOn) return undefined;
   if (before !== undefined) removeDemand(before, work.sys);
   const converged = await converge(folder, work);

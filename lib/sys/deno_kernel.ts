@@ -117,7 +117,8 @@ function ddReason(stderr: string): string {
 
 async function list(folder: string): Promise<ReadonlyMap<string, string | undefined> | undefined> {
   const { end, stdout } = await runTool(
-    [TOOLS.find, folder, "-maxdepth", "1", "-mindepth", "1", "-printf", "%f\\0%l\\0"],
+    // -H: a device's folder is a link where people look for it.
+    [TOOLS.find, "-H", folder, "-maxdepth", "1", "-mindepth", "1", "-printf", "%f\\0%l\\0"],
   );
   if (end.kind !== "exited") throw new Error(`Cannot list ${folder}: ${cutShort(TOOLS.find, end)}`);
   if (stdout === "" && end.code !== 0) return undefined;

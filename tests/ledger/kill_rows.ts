@@ -6,6 +6,8 @@
 import type { ResourceName } from "../../lib/plan/demand.ts";
 import type { About } from "../support/ledger_host.ts";
 import {
+  CARD,
+  cardScene,
   filesScene,
   governorScene,
   hugepageScene,
@@ -197,5 +199,14 @@ export const KILL_ROWS: readonly KillRow[] = [
       servers: ["192.168.7.1"],
       domains: ["~lab.internal"],
     }]],
+  },
+  {
+    name: "pci",
+    kinds: ["pci", "console"],
+    rules: rule(`pci = { devices = ${JSON.stringify(CARD)}, holders = "stop" }`),
+    ...{ driver: "qemu", acquire: "prepare", release: "release" },
+    scene: cardScene,
+    original: [["nvidia (null)", "snd_hda_intel (null)"], [true, true]],
+    held: [["vfio-pci vfio-pci", "vfio-pci vfio-pci"], [undefined, false]],
   },
 ];

@@ -2,6 +2,8 @@
  * Hosts in memory for each kind of resource, with what of them is held.
  * @module
  */
+import { consoleFiles, consoleState, FRAMEBUFFER_REACTIONS } from "../support/console_tree.ts";
+import { deviceState, pciTree } from "../support/pci_tree.ts";
 import type { MemoryHost, MemoryProgram } from "../../lib/sys/memory_sys.ts";
 import { ELF_START } from "../support/elf.ts";
 import { TOOLS } from "../../lib/sys/tools.ts";
@@ -72,6 +74,21 @@ export function hugepageScene(): Scene {
     look: (host) => pools.pages(host),
     partOf: (path, text, host) =>
       path.endsWith("/nr_hugepages") ? String(Math.floor((Number(host.text(path)) + Number(text)) / 2)) : undefined,
+  };
+}
+
+/** The functions of a card. */
+export const CARD = ["0000:01:00.0", "0000:01:00.1"] as const;
+
+/** A card of two functions, which the firmware shows on. */
+export function cardScene(): Scene {
+  const tree = pciTree({
+    [CARD[0]]: { driver: "nvidia", kind: "030000", bootVga: true },
+    [CARD[1]]: { driver: "snd_hda_intel", kind: "040300" },
+  }, { files: consoleFiles(true) });
+  return {
+    host: { ...tree, reactions: { ...tree.reactions, ...FRAMEBUFFER_REACTIONS } },
+    look: (host) => [CARD.map((address) => deviceState(address, host)), consoleState(host.nodes, true)],
   };
 }
 
