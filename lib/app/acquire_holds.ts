@@ -68,9 +68,12 @@ export async function checkHolds(holds: readonly Hold[], holding: Inquiry): Prom
     holding.ledger.notes.push("libvirt announces a port whose guest is gone: nothing is held for it");
     return { checked, failed };
   }
+  // All at once: the host is asked by programs, and each takes its time to start.
+  const answers = await Promise.all(holds.map((hold, order) => ask(hold, { order, plan: holds, holding })));
   for (const [order, hold] of holds.entries()) {
-    if (!isDue(hold, holding.call)) continue;
-    const answer = await checkHold(hold, order, { plan: holds, checked, holding });
+    const asked = answers[order];
+    if (asked === undefined) continue;
+    const answer = await refuseConflict(asked, { checked, holding });
     if (answer.kind === "ready") {
       checked.push({ hold, ready: answer });
       continue;
@@ -88,22 +91,29 @@ function isDue({ lifetime }: Hold, { facts: { lifetimes } }: HookCall): boolean 
   return lifetimes.includes(lifetime) || lifetimes.includes("domain");
 }
 
-async function checkHold(
+/** Asks about one hold of a plan; nothing is asked about one that is not due. */
+async function ask(
   hold: Hold,
-  order: number,
-  { plan, checked, holding }: {
-    readonly plan: readonly Hold[];
-    readonly checked: readonly Checked[];
-    readonly holding: Inquiry;
-  },
-): Promise<Ready | Refused> {
-  const { sys, ledger, holder, call } = holding;
+  { order, plan, holding }: { readonly order: number; readonly plan: readonly Hold[]; readonly holding: Inquiry },
+): Promise<Ready | Refused | undefined> {
+  const { sys, ledger: { daemon }, holder, call } = holding;
   const { resource, demand, rule, action, lifetime } = hold;
+  if (!isDue(hold, call)) return undefined;
+  try {
+    return await readyWish({ resource, demand, rule, action, lifetime, order, holder, daemon }, plan, sys);
+  } catch (error) {
+    return { kind: "refused", reason: reasonOf(error) };
+  }
+}
+
+async function refuseConflict(
+  ready: Ready | Refused,
+  { checked, holding }: { readonly checked: readonly Checked[]; readonly holding: Inquiry },
+): Promise<Ready | Refused> {
+  if (ready.kind === "refused") return ready;
+  const { sys, ledger, holder, call } = holding;
   const over = overAt(call);
   try {
-    const wish = { resource, demand, rule, action, lifetime, order, holder, daemon: ledger.daemon };
-    const ready = await readyWish(wish, plan, sys);
-    if (ready.kind === "refused") return ready;
     const reason = await conflictOf(ready, {
       ...{ reader: { ...ledger, sys }, others: checked.map((one) => one.ready) },
       isOver: (record) => holderId(record.holder) === holderId(holder) && over.includes(record.lifetime),

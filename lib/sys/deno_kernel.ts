@@ -35,6 +35,7 @@ async function runTool(
     timeoutMs: options.timeoutMs ?? READ_TIMEOUT_MS,
     ...(options.onStart === undefined ? {} : { onStart: options.onStart }),
     outputBytesMax: OUTPUT_BYTES_MAX,
+    alone: true,
   });
 }
 

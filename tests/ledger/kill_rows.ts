@@ -16,6 +16,7 @@ import {
   programsScene,
   type Scene,
   systemdScene,
+  together,
   unitsScene,
 } from "./kill_scenes.ts";
 
@@ -153,6 +154,24 @@ export const KILL_ROWS: readonly KillRow[] = [
     scene: governorScene,
     original: ["powersave"],
     held: ["performance"],
+  },
+  {
+    name: "a guest that holds four things",
+    kinds: ["module", "service", "sysctl", "hugepages"],
+    rules: rule(
+      'modules = { load = ["vfio_pci"] }\nservices = { stop = ["gdm"] }\nsysctl = { "vm.swappiness" = 1 }\n' +
+        "hugepages = { pages = 64 }",
+    ),
+    ...GUEST,
+    scene: () =>
+      together(
+        moduleScene("vfio_pci"),
+        systemdScene(({ units }) => units.get("gdm.service")?.active),
+        filesScene({ [SWAPPINESS]: "60\n" }),
+        hugepageScene(),
+      ),
+    original: [false, "active", ["60"], [10, 0]],
+    held: [true, "inactive", ["1"], [42, 32]],
   },
   {
     name: "address",

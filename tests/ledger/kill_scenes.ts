@@ -142,3 +142,20 @@ export function governorScene(): Scene {
   } as const;
   return { host: { files }, look };
 }
+
+/** Scenes on one host. */
+export function together(...scenes: readonly Scene[]): Scene {
+  return {
+    host: {
+      files: Object.assign({}, ...scenes.map(({ host }) => host.files)),
+      programs: Object.assign({}, ...scenes.map(({ host }) => host.programs)),
+      reactions: Object.assign({}, ...scenes.map(({ host }) => host.reactions)),
+    },
+    wire: (nodes) => {
+      for (const scene of scenes) scene.wire?.(nodes);
+    },
+    look: (host) => scenes.map((scene) => scene.look(host)),
+    partOf: (path, text, host) =>
+      scenes.map((scene) => scene.partOf?.(path, text, host)).find((part) => part !== undefined),
+  };
+}
