@@ -26,6 +26,8 @@ export interface RuleContext {
   readonly while: While;
   /** What the prefixes in the rule's paths stand for. */
   readonly namespaces: Namespaces;
+  /** The bit of a packet's mark that is ours on this host, where the settings say so. */
+  readonly forwardMark?: number | undefined;
 }
 
 /** Something in an action's configuration that can never take effect at the rule's places. */

@@ -25,6 +25,19 @@ export function ipAddressSchema(): v.GenericSchema<unknown, IpAddress> {
   );
 }
 
+/** A prefix, as a schema. */
+export function ipPrefixSchema(): v.GenericSchema<unknown, IpPrefix> {
+  return v.pipe(
+    v.string(PREFIX),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      const prefix = parseIpPrefix(dataset.value);
+      if (prefix !== undefined) return prefix;
+      addIssue({ message: PREFIX });
+      return NEVER;
+    }),
+  );
+}
+
 /** A prefix that may hold fillings, as a schema. */
 export function prefixTemplateSchema(): v.GenericSchema<unknown, Template> {
   return v.pipe(

@@ -7,6 +7,8 @@ import { cpusSchema } from "./cpus.ts";
 import { denySchema } from "./deny.ts";
 import { dnsSchema } from "./dns.ts";
 import { editSchema } from "./edit.ts";
+import { forwardSchema } from "./forward.ts";
+import { openSchema } from "./open.ts";
 import { hugepagesSchema } from "./hugepages.ts";
 import { modulesSchema } from "./modules.ts";
 import { pciSchema } from "./pci.ts";
@@ -25,6 +27,8 @@ export const actionSchemas = {
   hugepages: hugepagesSchema,
   modules: modulesSchema,
   sysctl: sysctlSchema,
+  forward: forwardSchema,
+  open: openSchema,
   routes: routesSchema,
   addresses: addressesSchema,
   dns: dnsSchema,

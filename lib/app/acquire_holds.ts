@@ -8,7 +8,7 @@ import { type FiledDemand, removeDemand } from "../ledger/demand_file.ts";
 import { isLeftBehind } from "../ledger/evidence.ts";
 import { type Holder, holderId } from "../ledger/holder.ts";
 import { lockHolder, noteNotRunning, noteRunning } from "../ledger/holder_file.ts";
-import { acquire, type Acquired, demandsOf, releaseAll, restoreAbandoned, takeBack } from "../ledger/holds.ts";
+import { acquire, type Acquired, demandsOf, inOneGo, releaseAll, restoreAbandoned, takeBack } from "../ledger/holds.ts";
 import { type Ledger, openLedger } from "../ledger/ledger.ts";
 import { reasonOf } from "../ledger/ledger_error.ts";
 import { conflictOf, type Ready, readyWish } from "../ledger/wish.ts";
@@ -140,26 +140,45 @@ export async function acquireHolds(checked: readonly Checked[], holding: Holding
   const held: Acquired[] = [];
   const { over, replaced } = await leftovers(checked, holding);
   const gaveUp = await begin(over, holding, giveBack);
-  for (const { hold, ready } of checked) {
-    const startedMs = sys.elapsedMs();
-    const former = replaced.filter(({ folder }) => folder === ready.folder);
+  for (const group of inOneGo(checked.map((one) => ({ ...one, folder: one.ready.folder })))) {
+    const former = replaced.filter(({ folder }) => group.some((one) => one.folder === folder));
     for (const filed of former) removeDemand(filed, sys);
-    const result = await acquireForDaemon(ready, holding, work);
-    if (ready.note !== undefined) ledger.notes.push(ready.note);
-    const step = stepOf(hold, convergedPart(hold, result.converged), sys.elapsedMs() - startedMs);
-    steps.push(step);
-    if (!isWell(result.converged) && former.length > 0) await converge(ready.folder, giveBack);
-    if (isWell(result.converged)) {
-      held.push(result);
-    } else if (isFatal(step) || isOrphaned(holding)) {
-      await takeAllBack([...held, result], holding, giveBack);
-      return { steps, gaveUp };
-    } else {
-      await takeBackEach([result], holding, giveBack);
+    const done = await acquireGroup(group, work, holding);
+    for (const [index, one] of done.entries()) {
+      steps.push(one.step);
+      if (!isWell(one.converged) && former.length > 0) await converge(one.ready.folder, giveBack);
+      if (isWell(one.converged)) {
+        held.push(one);
+      } else if (isFatal(one.step) || isOrphaned(holding)) {
+        await takeAllBack([...held, ...done.slice(index)], holding, giveBack);
+        return { steps, gaveUp };
+      } else {
+        await takeBackEach([one], holding, giveBack);
+      }
     }
   }
   await noteLife(holding, work);
   return { steps, gaveUp };
+}
+
+/** What came of one hold. */
+interface Done extends Acquired {
+  readonly step: Step;
+}
+
+/** Holds of one resource. */
+async function acquireGroup(group: readonly Checked[], work: Work, holding: Holding): Promise<readonly Done[]> {
+  const { sys, ledger } = holding;
+  const startedMs = sys.elapsedMs();
+  const readies = group.map(({ ready }) => ready);
+  const results = await acquireForDaemon(readies, holding, work);
+  const durationMs = (sys.elapsedMs() - startedMs) / group.length;
+  ledger.notes.push(...readies.flatMap(({ note }) => note === undefined ? [] : [note]));
+  return results.flatMap((result, index): Done[] => {
+    const hold = group[index]?.hold;
+    if (hold === undefined) return [];
+    return [{ ...result, step: stepOf(hold, convergedPart(hold, result.converged), durationMs) }];
+  });
 }
 
 /** What is over is given back. */
@@ -215,12 +234,18 @@ async function noteLife({ holder, call, sys }: Holding, work: Work): Promise<voi
 }
 
 /** Looks for the daemon before and after: it can die while we wait for a lock, or in the middle of a slow write. */
-async function acquireForDaemon(ready: Ready, holding: Holding, work: Work): Promise<Acquired> {
+async function acquireForDaemon(
+  readies: readonly Ready[],
+  holding: Holding,
+  work: Work,
+): Promise<readonly Acquired[]> {
+  const { ledger } = holding;
   if (isOrphaned(holding)) {
-    return { ready, filed: undefined, before: undefined, converged: orphaned(ready, holding.ledger) };
+    return readies.map((ready) => ({ ready, filed: undefined, before: undefined, converged: orphaned(ready, ledger) }));
   }
-  const result = await acquire(ready, work);
-  return isOrphaned(holding) ? { ...result, converged: orphaned(ready, holding.ledger) } : result;
+  const results = await acquire(readies, work);
+  if (!isOrphaned(holding)) return results;
+  return results.map((result) => ({ ...result, converged: orphaned(result.ready, ledger) }));
 }
 
 /**

@@ -11,12 +11,13 @@ import type { RuleMatch } from "../rules/match.ts";
 import type { RuleSet } from "../rules/rule.ts";
 import type { Sys } from "../sys/sys.ts";
 import { hasLedger } from "../ledger/layout.ts";
-import type { Acquisition, Holding } from "./acquire_holds.ts";
+import type { Acquisition, Checked, Holding } from "./acquire_holds.ts";
 import { executeDeeds, type Execution } from "./execute.ts";
 import { ownOf } from "./leftovers.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Scrubber } from "./secrets.ts";
 import { endsCall, isFatal, type Step } from "./step.ts";
+import { launchWaiter } from "./waiter.ts";
 
 /** What carrying out a plan takes. */
 export interface Errand {
@@ -59,12 +60,20 @@ async function carryOutHolding({ deeds, holds, deadlineMs }: Parts, errand: Erra
   const execution = await executeDeeds(failed.some(isFatal) ? [] : deeds, options, sys);
   const isOver = failed.some(isFatal) || execution.steps.some(endsCall);
   const { steps, gaveUp } = isOver ? NOTHING_ACQUIRED : await acquireHolds(ownOf(checked, call), holding);
-  const outcome = await finish(execution, [...failed, ...steps], errand);
   const { notes } = holding.ledger;
+  if (steps.some(({ end }) => end === "done")) notes.push(...await waitFor(ownOf(checked, call), sys));
+  const outcome = await finish(execution, [...failed, ...steps], errand);
   return notes.length + gaveUp.length === 0 ? outcome : { ...outcome, kept: { results: gaveUp, notes } };
 }
 
 const NOTHING_ACQUIRED = { steps: [], gaveUp: [] } as const satisfies Acquisition;
+
+/** A guest's address may come when no hook is called any more. */
+async function waitFor(checked: readonly Checked[], sys: Sys): Promise<readonly string[]> {
+  if (!checked.some(({ ready: { resource, record } }) => resource.waits?.(record.demand))) return [];
+  const problem = await launchWaiter(sys);
+  return problem === undefined ? [] : [problem];
+}
 
 async function openSafely(open: () => Promise<Holding | string>): Promise<Holding | string> {
   try {

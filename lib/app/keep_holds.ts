@@ -12,6 +12,7 @@ import { type Ledger, openLedger } from "../ledger/ledger.ts";
 import { reasonOf } from "../ledger/ledger_error.ts";
 import { allDemands, reconcile } from "../ledger/reconcile.ts";
 import type { HookCall } from "../libvirt/call.ts";
+import { kindsEnsuredAt } from "../resources/registry.ts";
 import type { Sys } from "../sys/sys.ts";
 import { holderOf } from "./holder_of.ts";
 
@@ -31,10 +32,24 @@ export async function keepHolds(call: HookCall, deadlineMs: number, sys: Sys): P
   if (ledger === undefined) return { results: [], notes: [] };
   const work: Work = { sys, notes: ledger.notes, deadlineMs, mayWait: !call.facts.mustNotWait };
   const results = call.driver === "daemon" ? await keepAll(call, ledger, work) : await keepOwn(call, ledger, work);
-  return { results, notes: ledger.notes };
+  return { results: [...results, ...await ensureOthers(call, results, work)], notes: ledger.notes };
+}
+
+/** What the operation may have undone, whoever holds it. */
+async function ensureOthers(
+  call: HookCall,
+  done: readonly Converged[],
+  work: Work,
+): Promise<readonly Converged[]> {
+  const kinds = kindsEnsuredAt(call.driver, call.operation);
+  if (kinds.length === 0) return [];
+  const keys = new Set(done.map(({ key }) => key));
+  const demands = allDemands(work).filter(({ record }) => kinds.includes(record.resource) && !keys.has(record.key));
+  return await ensureAll(demands, work);
 }
 
 async function keepOwn(call: HookCall, ledger: Ledger, work: Work): Promise<readonly Converged[]> {
+  if (call.facts.verb !== "release" && call.facts.verb !== "ensure") return [];
   const holder = holderOf(call);
   if (holder === undefined) return [];
   // One that cannot be had does not keep what is over from ending.

@@ -11,6 +11,7 @@ import { visible } from "../plan/render.ts";
 import { documentProblem, looksAtDocument, matchRules, type RuleMatch } from "../rules/match.ts";
 import { type Issue, issueLine } from "../rules/mistake.ts";
 import { NO_RULES, type RuleSet } from "../rules/rule.ts";
+import { kindsEnsuredAt } from "../resources/registry.ts";
 import type { Sys } from "../sys/sys.ts";
 import { isDocumentError } from "../xml/limit_error.ts";
 import { carryOut } from "./carry_out.ts";
@@ -46,7 +47,9 @@ const STATUS = '"virt-hooks status" shows what is held, "virt-hooks reconcile" t
 /** Ends or ensures what is held; that it cannot be done is no reason to do nothing else. */
 async function keep(asked: Asked, sys: Sys): Promise<Kept | undefined> {
   const { verb, lifetimes, budgetMs } = asked.facts;
-  if ((verb !== "release" && verb !== "ensure") || !hasLedger(sys)) return undefined;
+  const { driver, operation } = asked.invocation;
+  const isKept = verb === "release" || verb === "ensure" || kindsEnsuredAt(driver.name, operation).length > 0;
+  if (!isKept || !hasLedger(sys)) return undefined;
   const isPort = lifetimes.length === 1 && lifetimes[0] === "port";
   const call = callOf(asked, isPort ? await loadParser() : noParser, sys);
   const { keepHolds } = await import("./keep_holds.ts");

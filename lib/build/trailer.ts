@@ -12,6 +12,8 @@ import { messageOf } from "./build_error.ts";
 
 const MAGIC = new TextEncoder().encode("d3n0l4nd");
 const LENGTH_BYTES = 8;
+// One byte alone can also be the end of a length that stands behind the end mark.
+const SETTINGS_START = new TextEncoder().encode('{"');
 // The length of the npm snapshot and three counts. Ours are all 0: a binary embeds its bundle and nothing else.
 const PACKAGES_BYTES = 8 + 3 * 4;
 
@@ -91,15 +93,19 @@ export function containsText(bytes: Uint8Array, text: string, from: number): boo
 
 /** Searched from the end: the trailer is small and last, and the runtime itself holds the magic word as well. */
 function findStart(bytes: Uint8Array): number | undefined {
-  const first = 0x64;
+  const [first = 0] = MAGIC;
   for (let at = bytes.lastIndexOf(first); at > 0; at = bytes.lastIndexOf(first, at - 1)) {
-    if (isMagicAt(bytes, at) && bytes[at + MAGIC.length + LENGTH_BYTES] === 0x7b) return at;
+    if (isMagicAt(bytes, at) && isAt(bytes, SETTINGS_START, at + MAGIC.length + LENGTH_BYTES)) return at;
   }
   return undefined;
 }
 
 function isMagicAt(bytes: Uint8Array, at: number): boolean {
-  return MAGIC.every((byte, index) => bytes[at + index] === byte);
+  return isAt(bytes, MAGIC, at);
+}
+
+function isAt(bytes: Uint8Array, wanted: Uint8Array, at: number): boolean {
+  return wanted.every((byte, index) => bytes[at + index] === byte);
 }
 
 function readSection(bytes: Uint8Array, at: number): { readonly bytes: Uint8Array; readonly end: number } {

@@ -16,22 +16,23 @@ import type { Sys } from "../sys/sys.ts";
 import { TOOLS } from "../sys/tools.ts";
 import type { Finding } from "./finding.ts";
 
-/** The key of the action that asks for each kind of resource. */
-const ACTION_OF = {
-  module: "modules",
-  service: "services",
-  sysctl: "sysctl",
-  cpus: "cpus",
-  governor: "cpus",
-  address: "addresses",
-  route: "routes",
-  dns: "dns",
-  hugepages: "hugepages",
-  console: "pci",
-  pci: "pci",
-  process: "process",
-  command: "run",
-} as const satisfies Record<ResourceName, string>;
+/** The keys of the actions that ask for each kind of resource. */
+const ACTIONS_OF = {
+  module: ["modules"],
+  service: ["services"],
+  sysctl: ["sysctl"],
+  cpus: ["cpus"],
+  governor: ["cpus"],
+  nft: ["forward", "open"],
+  address: ["addresses"],
+  route: ["routes"],
+  dns: ["dns"],
+  hugepages: ["hugepages"],
+  console: ["pci"],
+  pci: ["pci"],
+  process: ["process"],
+  command: ["run"],
+} as const satisfies Record<ResourceName, readonly string[]>;
 
 /** Somebody who is not there. */
 const NOBODY: Holder = { kind: "domain", driver: "qemu", uuid: "00000000-0000-0000-0000-000000000000", name: "GUEST" };
@@ -61,7 +62,8 @@ function pretendedCall({ driver, operation, facts }: Place, sys: Sys): HookCall 
 
 /** What an action asks for depends on the guest; what it takes on the host does not. */
 async function toolsFinding({ kind }: Action, sys: Sys): Promise<readonly Finding[]> {
-  const names = Object.entries(ACTION_OF).filter(([, action]) => action === kind).map(([resource]) => resource);
+  const names = Object.entries<readonly string[]>(ACTIONS_OF).filter(([, actions]) => actions.includes(kind))
+    .map(([resource]) => resource);
   const resources = await Promise.all(names.map(loadResource));
   const tools = new Set(resources.flatMap((resource) => resource?.tools ?? []));
   const missing = [...tools].map((tool) => TOOLS[tool]).filter((path) => sys.lstat(path) === undefined);

@@ -46,6 +46,8 @@ export interface HolderReport {
   /** `starting`: there is no sign of it yet, and it holds only since a moment ago. */
   readonly life: "alive" | "starting" | "stale" | "dead" | "unknown";
   readonly because: string | null;
+  /** What it asks for, where the resource's value does not show it. */
+  readonly wants?: string;
 }
 
 /** One resource. Values are texts for people. */
@@ -123,7 +125,7 @@ function resourceReport(
   const { key, resource, demands, standing, state } = surveyed;
   const holders = demands.flatMap(({ record }) => {
     const of = known.get(holderId(record.holder));
-    return of === undefined ? [] : [holderReport(record, of, now)];
+    return of === undefined ? [] : [{ ...holderReport(record, of, now), ...wantsOf(record.demand, surveyed) }];
   });
   const goal = foresee(surveyed, demands.map(heldOf));
   const reasons = [...ownReasons(surveyed, goal), ...holders.flatMap(holderReason)];
@@ -141,6 +143,11 @@ function resourceReport(
     holders,
     remarks: movedRemarks(surveyed, text),
   };
+}
+
+function wantsOf(demand: unknown, { standing }: Surveyed): Pick<HolderReport, "wants"> {
+  const wants = standing.kind === "value" ? standing.resource.tell?.(demand) : undefined;
+  return wants === undefined ? {} : { wants };
 }
 
 const ORDER = ["stuck", "drift", "pending", "stale"] as const;

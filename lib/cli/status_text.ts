@@ -115,7 +115,9 @@ function holderLine(holder: HolderReport, { paint, terminal }: Paper): string {
   const since = holder.since.replace("T", " ").replace(/\.\d+Z$/, "Z");
   const life = LIVES[holder.life];
   const word = life === undefined ? "" : `, ${life.word}`;
-  const line = wrapped(`${nameOf(holder)}, rule ${JSON.stringify(visible(holder.rule))}, since ${since}${word}`, room);
+  const wants = holder.wants === undefined ? "" : `: ${visible(holder.wants)}`;
+  const whose = `${nameOf(holder)}, rule ${JSON.stringify(visible(holder.rule))}${wants}`;
+  const line = wrapped(`${whose}, since ${since}${word}`, room);
   // Painted last, since colour has no width.
   return life === undefined ? line : line.replace(new RegExp(`${life.word}$`), paint(life.tone, life.word));
 }

@@ -10,8 +10,9 @@ import { type Resource, sameValue } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
 import { demandNames, type FiledDemand, fileDemand, nameOf, readDemands } from "./demand_file.ts";
 import { forget } from "./forget.ts";
-import { begun, goalOf, heldOf, leftProblem, rebased } from "./goal.ts";
+import { begun, goalOf, leftProblem, rebased } from "./goal.ts";
 import { awaitChild } from "./child.ts";
+import { heldNow } from "./held.ts";
 import { resourceFolder } from "./layout.ts";
 import { reasonOf } from "./ledger_error.ts";
 import { makeChange, saveState } from "./make_change.ts";
@@ -85,8 +86,12 @@ export interface Pass {
   readonly lookAgain: boolean;
 }
 
-/** Takes the lock, converges once, lets the lock go. With a newcomer, its demand is filed once it is sure to fit. */
-export async function onePass(folder: string, work: Work, newcomer?: FiledDemand): Promise<Pass | "locked"> {
+/** Takes the lock, converges once, lets the lock go. Demands of newcomers are filed once they are sure to fit. */
+export async function onePass(
+  folder: string,
+  work: Work,
+  newcomers: readonly FiledDemand[] = [],
+): Promise<Pass | "locked"> {
   try {
     const lock = await waitForLock(resourceFolder(folder).lock, work.mayWait ? work.deadlineMs : 0, work.sys);
     if (lock === undefined) return "locked";
@@ -94,22 +99,22 @@ export async function onePass(folder: string, work: Work, newcomer?: FiledDemand
     let pass: { readonly converged: Converged; readonly seen: readonly string[] };
     try {
       await awaitChild(folder, work.sys);
-      pass = await convergeLocked(folder, { ...work, held, newcomer });
+      pass = await convergeLocked(folder, { ...work, held, newcomers });
     } finally {
       held.lock[Symbol.dispose]();
     }
     return { converged: pass.converged, lookAgain: !sameValue(demandNames(folder, work.sys), pass.seen) };
   } catch (error) {
-    const key = newcomer?.record.key ?? folder;
+    const key = newcomers[0]?.record.key ?? folder;
     return { converged: { key, end: "failed", problem: reasonOf(error) }, lookAgain: false };
   }
 }
 
 /** Work under a lock, which is let go while a user's program runs, and taken again. */
 export interface LockedWork extends Work {
-  /** `isFiled`: the newcomer's demand was; another hook may have removed it since. */
+  /** `isFiled`: the newcomers' demands were; another hook may have removed them since. */
   readonly held: { lock: Disposable; isFiled: boolean };
-  readonly newcomer: FiledDemand | undefined;
+  readonly newcomers: readonly FiledDemand[];
 }
 
 /** All that is known of a resource when its lock is held. */
@@ -124,10 +129,10 @@ async function convergeLocked(
   folder: string,
   work: LockedWork,
 ): Promise<{ readonly converged: Converged; readonly seen: readonly string[] }> {
-  const { sys, newcomer } = work;
+  const { sys, newcomers } = work;
   const names = demandNames(folder, sys);
-  const others = newcomer === undefined ? names : names.filter((name) => name !== nameOf(newcomer));
-  const demands = [...readDemands(folder, others, work), ...(newcomer === undefined ? [] : [newcomer])];
+  const others = names.filter((name) => !newcomers.some((one) => nameOf(one) === name));
+  const demands = [...readDemands(folder, others, work), ...newcomers];
   const state = readState(folder, work);
   const about = state ?? demands[0]?.record;
   if (about === undefined) {
@@ -139,8 +144,8 @@ async function convergeLocked(
   const converged: Converged = kind === undefined
     ? { key, end: "failed", problem: `this version knows no resource of the kind ${about.resource}` }
     : await convergeKnown(folder, { kind, key, state, demands }, work);
-  const isFiled = newcomer !== undefined && work.held.isFiled;
-  return { seen: isFiled ? [...others, nameOf(newcomer)].sort() : names, converged };
+  const seen = work.held.isFiled ? [...others, ...newcomers.map(nameOf)].sort() : names;
+  return { seen, converged };
 }
 
 async function convergeKnown(folder: string, situation: Situation, work: LockedWork): Promise<Converged> {
@@ -177,12 +182,10 @@ async function convergeFrom(
 ): Promise<Converged> {
   const { kind, key, state, demands } = situation;
   const noted = rebased(kind, state, actual);
-  const goal = goalOf(kind, { noted, actual, held: demands.map(heldOf) });
+  const goal = goalOf(kind, { noted, actual, held: await heldNow(kind, demands, work.sys) });
   if (goal.kind === "conflict") return { key, end: "failed", problem: goal.reason };
-  if (work.newcomer !== undefined) {
-    fileDemand(work.newcomer, work.sys);
-    work.held.isFiled = true;
-  }
+  for (const newcomer of work.newcomers) fileDemand(newcomer, work.sys);
+  work.held.isFiled = work.newcomers.length > 0;
   const isLast = demands.length === 0;
   if (goal.kind === "left") {
     forget(folder, work.sys);

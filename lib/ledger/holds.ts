@@ -4,7 +4,7 @@
  */
 import type { Lifetime } from "../plan/demand.ts";
 import { converge, type Converged, isWell, onePass, type Work } from "./converge.ts";
-import { demandNames, type FiledDemand, holderPrefix, readDemands, removeDemand } from "./demand_file.ts";
+import { demandNames, type FiledDemand, holderPrefix, nameOf, readDemands, removeDemand } from "./demand_file.ts";
 import type { Reader } from "./file.ts";
 import { type Holder, holderId } from "./holder.ts";
 import { resourceFolder } from "./layout.ts";
@@ -23,37 +23,91 @@ export interface Acquired {
   readonly before: FiledDemand | undefined;
 }
 
-/** Creates a demand and fulfils it. Under the resource's lock, so that two who want different things cannot both come in. */
-export async function acquire(ready: Ready, work: Work): Promise<Acquired> {
-  const { sys } = work;
-  const { folder, name, record } = ready;
-  const path = `${resourceFolder(folder).demands}/${name}`;
-  const { key } = record;
-  try {
-    // Without the lock: it may wait for others.
-    const refused = await ready.resource.clear?.(record.demand, work.deadlineMs, sys);
-    if (refused !== undefined) {
-      const { reason: problem, hint } = refused;
-      return { ready, filed: undefined, before: undefined, converged: { key, end: "failed", problem, hint } };
-    }
-    makeResourceFolder(folder, sys);
-    const [before] = readDemands(folder, sys.lstat(path) === undefined ? [] : [name], work);
-    const former = ready.resource.anew ? await endFormer(ready, before, work) : undefined;
-    if (former !== undefined && !isWell(former)) {
-      return { ready, filed: undefined, before: undefined, converged: former };
-    }
-    const pass = await onePass(folder, work, { record, folder, path });
-    if (pass === "locked") {
-      const problem = `another hook has been at ${key} until no time was left`;
-      return { ready, filed: undefined, before, converged: { key, end: "late", problem } };
-    }
-    // What the second look comes to is not this wish's affair.
-    if (pass.lookAgain) await converge(folder, { ...work, mayWait: false });
-    const filed = sys.lstat(path) === undefined ? undefined : { record, folder, path };
-    return { ready, filed, before, converged: pass.converged };
-  } catch (error) {
-    return { ready, filed: undefined, before: undefined, converged: { key, end: "failed", problem: reasonOf(error) } };
+/**
+ * Creates demands of one resource and fulfils them in one go; one by one where not all can be had. Under the resource's lock, so
+ * that two who want different things cannot both come in.
+ */
+export async function acquire(readies: readonly Ready[], work: Work): Promise<readonly Acquired[]> {
+  const together = await acquireAtOnce(readies, work);
+  if (readies.length < 2 || together.some(({ filed, converged }) => filed !== undefined || converged.end === "late")) {
+    return together;
   }
+  const each: Acquired[] = [];
+  for (const ready of readies) each.push(...await acquireAtOnce([ready], work));
+  return each;
+}
+
+async function acquireAtOnce(readies: readonly Ready[], work: Work): Promise<readonly Acquired[]> {
+  const newcomers = readies.map(newcomerOf);
+  try {
+    const refused = await clearWays(readies, work);
+    if (refused !== undefined) return readies.map((ready) => unfiled(ready, refused));
+    for (const { folder } of readies) makeResourceFolder(folder, work.sys);
+    const befores = newcomers.map((newcomer) => standing(newcomer, work));
+    const former = await endFormers(readies, befores, work);
+    if (former !== undefined) return readies.map((ready) => unfiled(ready, former));
+    const { converged, isTried } = await fileAll(newcomers, work);
+    return readies.map((ready, index): Acquired => {
+      const filed = newcomers.slice(index, index + 1).find((one) => isTried && work.sys.lstat(one.path) !== undefined);
+      return { ready, converged, filed, before: befores[index] };
+    });
+  } catch (error) {
+    const problem = reasonOf(error);
+    return readies.map((ready) => unfiled(ready, { key: ready.record.key, end: "failed", problem }));
+  }
+}
+
+function unfiled(ready: Ready, converged: Converged): Acquired {
+  return { ready, converged, filed: undefined, before: undefined };
+}
+
+/** Without the lock: it may wait for others. */
+async function clearWays(readies: readonly Ready[], { deadlineMs, sys }: Work): Promise<Converged | undefined> {
+  for (const { resource, record: { key, demand } } of readies) {
+    const refused = await resource.clear?.(demand, deadlineMs, sys);
+    if (refused !== undefined) return { key, end: "failed", problem: refused.reason, hint: refused.hint };
+  }
+  return undefined;
+}
+
+/** Ends what each life begins anew; tells what could not be ended. */
+async function endFormers(
+  readies: readonly Ready[],
+  befores: readonly (FiledDemand | undefined)[],
+  work: Work,
+): Promise<Converged | undefined> {
+  for (const [index, ready] of readies.entries()) {
+    const former = ready.resource.anew ? await endFormer(ready, befores[index], work) : undefined;
+    if (former !== undefined && !isWell(former)) return former;
+  }
+  return undefined;
+}
+
+function newcomerOf({ record, folder, name }: Ready): FiledDemand {
+  return { record, folder, path: `${resourceFolder(folder).demands}/${name}` };
+}
+
+/** The demand whose place a newcomer takes. */
+function standing(newcomer: FiledDemand, work: Work): FiledDemand | undefined {
+  const names = work.sys.lstat(newcomer.path) === undefined ? [] : [nameOf(newcomer)];
+  return readDemands(newcomer.folder, names, work)[0];
+}
+
+async function fileAll(
+  newcomers: readonly FiledDemand[],
+  work: Work,
+): Promise<{ readonly converged: Converged; readonly isTried: boolean }> {
+  const [first] = newcomers;
+  if (first === undefined) throw new Error("Cannot acquire: nothing is wished");
+  const { folder, record: { key } } = first;
+  const pass = await onePass(folder, work, newcomers);
+  if (pass === "locked") {
+    const problem = `another hook has been at ${key} until no time was left`;
+    return { converged: { key, end: "late", problem }, isTried: false };
+  }
+  // What the second look comes to is not these wishes' affair.
+  if (pass.lookAgain) await converge(folder, { ...work, mayWait: false });
+  return { converged: pass.converged, isTried: true };
 }
 
 /**
@@ -82,7 +136,7 @@ export async function takeBack({ filed, before }: Acquired, work: Work): Promise
   if (filed === undefined) return undefined;
   if (before === undefined) return await release(filed, work);
   const { folder, record } = before;
-  const pass = await onePass(folder, work, before);
+  const pass = await onePass(folder, work, [before]);
   if (pass !== "locked") return { ...pass.converged, key: record.key };
   return { key: record.key, end: "late", problem: "another hook has been at it until no time was left" };
 }
@@ -153,8 +207,35 @@ function endsWith(port: Holder & { readonly kind: "port" }, { holder, lifetimes 
 /** Releases demands, the last acquired first, whatever becomes of the others. */
 export async function releaseAll(demands: readonly FiledDemand[], work: Work): Promise<readonly Converged[]> {
   const results: Converged[] = [];
-  for (const filed of demands.toReversed()) results.push(await release(filed, work));
+  for (const group of inOneGo(demands.toReversed())) results.push(...await releaseTogether(group, work));
   return results;
+}
+
+/** What stands beside each other and is of one resource is done in one go: ten ports are one change of the packet filter. */
+export function inOneGo<Item extends { readonly folder: string }>(
+  items: readonly Item[],
+): readonly (readonly Item[])[] {
+  const groups: [Item, ...Item[]][] = [];
+  for (const item of items) {
+    const last = groups.at(-1);
+    if (last?.[0].folder === item.folder) last.push(item);
+    else groups.push([item]);
+  }
+  return groups;
+}
+
+/** Demands of one resource. All but the last are only removed: converging for that one takes all of them away. */
+async function releaseTogether(demands: readonly FiledDemand[], work: Work): Promise<readonly Converged[]> {
+  const failed: Converged[] = [];
+  for (const filed of demands.slice(0, -1)) {
+    try {
+      removeDemand(filed, work.sys);
+    } catch (error) {
+      failed.push({ key: filed.record.key, end: "failed", problem: reasonOf(error) });
+    }
+  }
+  const last = demands.at(-1);
+  return last === undefined ? failed : [...failed, await release(last, work)];
 }
 
 /**

@@ -43,7 +43,7 @@ export async function makeChange(
   work: LockedWork,
 ): Promise<Converged> {
   const { kind, key } = situation;
-  if (kind.unlocked && !change.isLast && work.newcomer === undefined) return { key, end: "failed", problem: NOT_BEGUN };
+  if (kind.unlocked && !change.isLast && work.newcomers.length === 0) return { key, end: "failed", problem: NOT_BEGUN };
   const busy = kind.unlocked ? work.sys.lock(resourceFolder(folder).busy) : undefined;
   if (kind.unlocked && busy === undefined) return isBusy(key, change);
   using _busy = busy;

@@ -10,6 +10,7 @@ import { demandNames, type FiledDemand, readDemands } from "./demand_file.ts";
 import { byHolder, judge, type Verdict } from "./evidence.ts";
 import type { Reader } from "./file.ts";
 import { rebased } from "./goal.ts";
+import { filedNow } from "./held.ts";
 import type { Holder } from "./holder.ts";
 import { resourceNames } from "./ledger.ts";
 import { reasonOf } from "./ledger_error.ts";
@@ -56,12 +57,25 @@ export async function surveyResources(lookout: Lookout): Promise<readonly Survey
 
 /** Looks at the resource of a folder; `undefined` when nobody holds it and nothing is remembered of it. */
 export async function surveyResource(folder: string, lookout: Lookout): Promise<Surveyed | undefined> {
-  const demands = readDemands(folder, demandNames(folder, lookout.sys), lookout);
+  const filed = readDemands(folder, demandNames(folder, lookout.sys), lookout);
   const state = readState(folder, lookout);
-  const about = state ?? demands[0]?.record;
+  const about = state ?? filed[0]?.record;
   if (about === undefined) return undefined;
   const { key, resource } = about;
+  const demands = await demandsNow(resource, filed, lookout.sys);
   return { key, resource, folder, state, demands, standing: await standingOf({ key, resource, state }, lookout.sys) };
+}
+
+/** What cannot be read stays as it is: the resource's standing says so. */
+async function demandsNow(name: string, filed: readonly FiledDemand[], sys: Sys): Promise<readonly FiledDemand[]> {
+  const kind = await loadResource(name);
+  if (kind === undefined) return filed;
+  try {
+    return await filedNow(kind, filed, sys);
+  } catch (error) {
+    if (!(error instanceof ResourceDataError)) throw error;
+    return filed;
+  }
 }
 
 /** How the host stands to a resource, of which nothing may be remembered. */

@@ -4,6 +4,7 @@
  */
 import type { Lifetime } from "../libvirt/driver.ts";
 import type { IpFamily } from "./ip_address.ts";
+import type { NftDemand } from "./nft_demand.ts";
 
 /** How long a demand lasts. */
 export type { Lifetime };
@@ -136,6 +137,7 @@ export interface Demands {
   readonly hugepages: HugepagesDemand;
   readonly console: ConsoleDemand;
   readonly pci: PciDemand;
+  readonly nft: NftDemand;
   readonly address: AddressDemand;
   readonly route: RouteDemand;
   readonly dns: DnsDemand;
@@ -159,11 +161,12 @@ export const RESOURCE_ORDER = {
   governor: 5,
   hugepages: 6,
   pci: 7,
-  address: 8,
-  route: 9,
-  dns: 10,
-  process: 11,
-  command: 12,
+  nft: 8,
+  address: 9,
+  route: 10,
+  dns: 11,
+  process: 12,
+  command: 13,
 } as const satisfies Record<ResourceName, number>;
 
 /** A demand with the kind of resource it is for. */

@@ -2,12 +2,14 @@
  * The kinds of resources there are. Each is loaded when a demand first needs it. One more kind is one more row.
  * @module
  */
+import type { DriverName } from "../libvirt/driver.ts";
 import type { ResourceName } from "../plan/demand.ts";
 import type { Resource } from "./resource.ts";
 
 const LOADERS: Partial<Record<ResourceName, () => Promise<Resource>>> = {
   command: async () => (await import("./command.ts")).command,
   process: async () => (await import("./process.ts")).process,
+  nft: async () => (await import("./nft.ts")).nft,
   address: async () => (await import("./address.ts")).address,
   route: async () => (await import("./route.ts")).route,
   dns: async () => (await import("./dns.ts")).dns,
@@ -20,6 +22,28 @@ const LOADERS: Partial<Record<ResourceName, () => Promise<Resource>>> = {
   service: async () => (await import("./service.ts")).service,
   sysctl: async () => (await import("./sysctl.ts")).sysctl,
 };
+
+/** An operation of a driver: `qemu started`. */
+type Moment = `${DriverName} ${string}`;
+
+const GUESTS = ["qemu", "lxc", "libxl"] as const satisfies readonly DriverName[];
+
+/**
+ * Operations at which libvirt or a guest's start may have undone what a kind wrote, so that all its demands are ensured there,
+ * whoever is called. At a restart of the daemon libvirt rewrites its own rules after `daemon start` and before `reconnect`.
+ */
+const ENSURED_AT: Partial<Record<ResourceName, readonly Moment[]>> = {
+  nft: [
+    ...["network started", "network updated", "network stopped", "daemon reload"] as const,
+    ...GUESTS.flatMap((driver) => [`${driver} started`, `${driver} reconnect`] as const),
+  ],
+};
+
+/** The kinds whose demands are all ensured at an operation. */
+export function kindsEnsuredAt(driver: DriverName, operation: string): readonly string[] {
+  return Object.entries(ENSURED_AT).filter(([, moments]) => moments.includes(`${driver} ${operation}`))
+    .map(([name]) => name);
+}
 
 /** Loads a kind by its name; `undefined` for a kind that this version does not know. */
 export async function loadResource(name: string): Promise<Resource | undefined> {

@@ -111,6 +111,13 @@ export interface ResourceSpec<Demand, Value> {
   /** Finds the resource of a demand, puts the demand in normal form, and checks all that can be checked before. */
   resolve(demand: Demand, sys: Sys, whose: Whose): Promise<Resolution<Demand>>;
   /**
+   * Demands of which something was not known when they were made, or may be otherwise by now: what they come to. Asked
+   * whenever the resource is converged; the ledger keeps them as they were made. Nothing is touched.
+   */
+  renew?(demands: readonly Demand[], sys: Sys): Promise<readonly Demand[]>;
+  /** Whether a demand waits for something that no hook is told of, so that somebody must look again. Pure. */
+  waits?(demand: Demand): boolean;
+  /**
    * Clears the way for a demand, once, when it is acquired: waits for others to go, or makes them. Nothing of it is kept,
    * and nothing can put it back.
    */
@@ -130,6 +137,8 @@ export interface ResourceSpec<Demand, Value> {
   write(change: Change<Value>, sys: Sys): Promise<WriteEnd<Value>>;
   /** A value, for people. */
   describe(value: Value): string;
+  /** What a demand is about, for people, where a value does not show it. */
+  tell?(demand: Demand): string;
 }
 
 /** A kind of resource whose demands and values come from files: each is parsed where it comes in. */
@@ -149,7 +158,7 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     written: data.written === undefined ? undefined : value(data.written),
     pending: data.pending === undefined ? undefined : value(data.pending),
   });
-  const { clear, rebase, isFree, keeps } = spec;
+  const { clear, rebase, isFree, keeps, renew, waits, tell } = spec;
   return {
     name: spec.name,
     demand: spec.demand,
@@ -163,6 +172,9 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     ...(clear === undefined
       ? {}
       : { clear: (data, deadlineMs, sys) => clear.call(spec, demand(data), deadlineMs, sys) }),
+    ...(tell === undefined ? {} : { tell: (data) => tell.call(spec, demand(data)) }),
+    ...(waits === undefined ? {} : { waits: (data) => waits.call(spec, demand(data)) }),
+    ...(renew === undefined ? {} : { renew: (data, sys) => renew.call(spec, data.map(demand), sys) }),
     read: (key, sys, data) => spec.read(key, sys, data === undefined ? undefined : noted(data)),
     wanted: (original, held, actual) =>
       spec.wanted(

@@ -121,21 +121,25 @@ function shapeMistake(file: string, above: Path, issue: v.BaseIssue<unknown>): M
 function readSettings(files: readonly TomlFile[], mistakes: Mistake[]): Settings {
   const schema = lazily(settingsSchema);
   const budgetsMs: Record<string, Record<string, number>> = {};
+  let forwardMark: number | undefined;
   for (const { path: file, settings } of files) {
-    if (settings === undefined) continue;
-    const budgets = shape(schema, settings, { path: file, above: ["settings"] }, mistakes) ?? {};
-    for (const [driver, operations] of Object.entries(budgets)) {
+    const again = (path: Path): void => {
+      mistakes.push({ file, path, at: "key", found: "a second value", expected: "one value in all files" });
+    };
+    const given = settings === undefined
+      ? undefined
+      : shape(schema, settings, { path: file, above: ["settings"] }, mistakes);
+    if (given?.forwardMark !== undefined && forwardMark !== undefined) again(["settings", "forward_mark"]);
+    forwardMark ??= given?.forwardMark;
+    for (const [driver, operations] of Object.entries(given?.budgets ?? {})) {
       const merged = budgetsMs[driver] ??= {};
       for (const [operation, budgetMs] of Object.entries(operations)) {
-        if (merged[operation] !== undefined) {
-          const path = ["settings", "budgets", driver, operation];
-          mistakes.push({ file, path, at: "key", found: "a second value", expected: "one value in all files" });
-        }
+        if (merged[operation] !== undefined) again(["settings", "budgets", driver, operation]);
         merged[operation] = budgetMs;
       }
     }
   }
-  return { budgetsMs };
+  return { budgetsMs, forwardMark };
 }
 
 async function makeRules(
@@ -144,13 +148,15 @@ async function makeRules(
   mistakes: Mistake[],
 ): Promise<readonly Rule[]> {
   const everywhere = allPlaces(settings);
+  const { forwardMark } = settings;
   const rules: Rule[] = [];
   for (const { file, index, raw } of shaped) {
     for (const mistake of await ruleMistakes(raw, everywhere)) {
       mistakes.push({ ...mistake, file, path: ["rule", index, ...mistake.path] });
     }
     const { name, when, unless, namespaces, while: life = "guest" } = raw;
-    rules.push({ name, file, when, unless, while: life, namespaces, actions: Object.values(raw.actions).flat() });
+    const actions = Object.values(raw.actions).flat();
+    rules.push({ name, file, when, unless, while: life, namespaces, forwardMark, actions });
   }
   return rules;
 }

@@ -38,6 +38,8 @@ export interface Rule {
   readonly while: While;
   /** What the prefixes in the rule's paths stand for. */
   readonly namespaces: Namespaces;
+  /** The bit of a packet's mark that is ours, where the settings say so. */
+  readonly forwardMark?: number | undefined;
   readonly actions: readonly Action[];
 }
 
@@ -45,6 +47,8 @@ export interface Rule {
 export interface Settings {
   /** Milliseconds by driver and operation, where they differ from the driver table. */
   readonly budgetsMs: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** The bit of a packet's mark by which other filters are told to let it through. */
+  readonly forwardMark?: number | undefined;
 }
 
 /** All rules of a host, in order, with its settings. */

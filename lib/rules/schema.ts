@@ -195,13 +195,26 @@ function filePathSchema(): v.GenericSchema<unknown, string> {
   );
 }
 
+/** What one file's `[settings]` says. */
+export interface RawSettings {
+  readonly budgets: BudgetsMs;
+  readonly forwardMark: number | undefined;
+}
+
 /** `[settings]`, as a schema. */
-export function settingsSchema(): v.GenericSchema<unknown, BudgetsMs> {
+export function settingsSchema(): v.GenericSchema<unknown, RawSettings> {
   return v.pipe(
-    tableSchema({ budgets: v.optional(budgetsSchema()) }, "a table"),
-    v.transform(({ budgets = {} }) => budgets),
+    tableSchema({ budgets: v.optional(budgetsSchema()), forward_mark: v.optional(markSchema()) }, "a table"),
+    v.transform(({ budgets = {}, forward_mark }) => ({ budgets, forwardMark: forward_mark })),
   );
 }
+
+function markSchema(): v.GenericSchema<unknown, number> {
+  const expected = "one bit of a packet's mark, such as 0x10000000";
+  return v.pipe(v.number(expected), v.check((mark) => MARK_BITS.includes(mark), expected));
+}
+
+const MARK_BITS = Array.from({ length: 32 }, (_, bit) => 2 ** bit);
 
 function budgetsSchema(): v.GenericSchema<unknown, BudgetsMs> {
   const byDriver = Object.values(drivers).map((driver) => {

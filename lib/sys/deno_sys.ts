@@ -13,6 +13,7 @@ export function denoSys(): Sys {
   return {
     args: Deno.args,
     pid: Deno.pid,
+    program: () => Deno.execPath(),
     kernel: denoKernel(),
     ppid: () => Deno.ppid,
     uid: () => Deno.uid() ?? -1,

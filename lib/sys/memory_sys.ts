@@ -84,6 +84,7 @@ export function memorySys(host: MemoryHost = {}): MemorySys {
     parent,
     ...memoryProcesses(nodes, host.dying ?? {}),
     kernel: memoryKernel(nodes, host.reactions ?? {}, host.openers ?? []),
+    program: () => "/etc/libvirt/hooks/qemu",
     ppid: () => parent.pid,
     lock: (path) => memoryLock(path, held),
     sleep: (durationMs) => {

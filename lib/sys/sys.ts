@@ -80,6 +80,8 @@ export interface Sys {
   /** The arguments after the program's name. */
   readonly args: readonly string[];
   readonly pid: number;
+  /** Where this program itself lies. */
+  program(): string;
   /** The kernel's own files. */
   readonly kernel: Kernel;
   /** The process that called this one, as of now: another one once that has died. */

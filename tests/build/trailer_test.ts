@@ -25,6 +25,10 @@ Deno.test("parseTrailer() is not led astray by the magic word inside an embedded
   assertEquals(parseTrailer(fakeProgram({ data: '"d3n0l4nd",1;' })).files, ["qemu.js"]);
 });
 
+Deno.test("parseTrailer() is not led astray by a length behind the end mark that looks like the beginning of JSON", () => {
+  assertEquals(parseTrailer(fakeProgram({ after: "12345678{\x07\x06\0\0\0\0\0" })).files, ["qemu.js"]);
+});
+
 const REFUSED = [
   { name: "a bare runtime", bytes: fakeElf({ text: "d3n0l4nd" }), message: "Cannot find the trailer" },
   { name: "a trailer that is cut off", bytes: fakeProgram().subarray(0, -12), message: "it is cut off" },

@@ -85,8 +85,8 @@ export function lxcDomain(name: string, root: string, options: LxcOptions = {}):
 export const BUSYBOX = "/bin/busybox";
 
 /** Makes a container's root folder in the node's scratch folder; returns its path. */
-export async function makeContainerRoot(node: Node): Promise<string> {
-  const root = `${node.scratch}/container`;
+export async function makeContainerRoot(node: Node, name = "container"): Promise<string> {
+  const root = `${node.scratch}/${name}`;
   for (const folder of ["bin", "dev", "etc", "proc", "sys", "tmp"]) {
     await Deno.mkdir(`${root}/${folder}`, { recursive: true });
   }

@@ -39,6 +39,8 @@ export interface Node {
   readonly name: string;
   /** The node's scratch folder, at the same path inside and outside. */
   readonly scratch: string;
+  /** The node's process 1, as the machine numbers it. */
+  readonly pid: string;
   /** Where a file of the node lies on the machine. */
   path(inside: string): string;
   /** Runs a command in the node; any exit code is an answer. */
@@ -124,6 +126,7 @@ function makeNode(place: Place, end: () => Promise<void>): Node {
   return {
     name: place.name,
     scratch: place.scratch,
+    pid: place.pid,
     ...files,
     run,
     sh,

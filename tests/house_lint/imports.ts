@@ -13,8 +13,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ...chain(CHAIN_TWO),
   // What an argv runs stands in plan, as actions ask it too.
   trust: ["sys", "plan"],
-  // What holders need is data that actions write and resources fulfil: its vocabulary stands in plan.
-  resources: ["sys", "trust", "plan"],
+  // What holders need is data that actions write and resources fulfil: its vocabulary stands in plan. What libvirt itself
+  // notes on the host is read as what a hook gets from it.
+  resources: ["sys", "trust", "xml", "libvirt", "plan"],
   ledger: ["sys", "resources", "plan"],
   app: [...CHAIN_ONE, ...CHAIN_TWO],
   cli: [...CHAIN_ONE, ...CHAIN_TWO, "app"],

@@ -9,6 +9,7 @@ import {
   CARD,
   cardScene,
   filesScene,
+  filterScene,
   governorScene,
   hugepageScene,
   moduleScene,
@@ -50,6 +51,7 @@ const NETWORK = {
   about: { name: "lab", network: "<bridge name='virbr7'/><ip address='192.168.7.1' netmask='255.255.255.0'/>" },
 };
 
+const OUR_ACCEPT = "-m mark --mark 0x10000000/0x10000000 -m comment --comment virt-hooks -j ACCEPT";
 const SWAPPINESS = "/proc/sys/vm/swappiness";
 const RANGE = "/proc/sys/net/ipv4/ip_local_port_range";
 
@@ -190,6 +192,18 @@ export const KILL_ROWS: readonly KillRow[] = [
     scene: () => networkScene(({ routes }) => [...routes.keys()]),
     original: [],
     held: ["203.0.113.7/32"],
+  },
+  {
+    name: "forwards",
+    kinds: ["nft"],
+    rules: rule('forward = [{ host_port = 80, to = "10.0.0.2" }, { host_port = 81, to = "10.0.0.2" }]'),
+    ...RUNNING,
+    scene: filterScene,
+    original: { guests: [], forward: { iptables: ["-j LIBVIRT_FWI"], ip6tables: ["-j LIBVIRT_FWI"] } },
+    held: {
+      guests: ["80", "81"],
+      forward: { iptables: [OUR_ACCEPT, "-j LIBVIRT_FWI"], ip6tables: [OUR_ACCEPT, "-j LIBVIRT_FWI"] },
+    },
   },
   {
     name: "dns",

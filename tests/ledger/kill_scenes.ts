@@ -7,6 +7,7 @@ import { deviceState, pciTree } from "../support/pci_tree.ts";
 import type { MemoryHost, MemoryProgram } from "../../lib/sys/memory_sys.ts";
 import { ELF_START } from "../support/elf.ts";
 import { TOOLS } from "../../lib/sys/tools.ts";
+import { fakeFilter } from "../support/fake_filter.ts";
 import { type FakeNetwork, fakeNetwork } from "../support/fake_network.ts";
 import { type MemorySystemd, memorySystemd, SYSTEMD_FILES } from "../support/memory_systemd.ts";
 import { poolHost } from "../support/hugepage_host.ts";
@@ -63,6 +64,18 @@ export function networkScene(look: (network: FakeNetwork) => unknown): Scene {
   return {
     host: { files: { "/run/systemd/resolve/x": "" }, programs: network.programs },
     look: () => look(network),
+  };
+}
+
+/** A host whose state is that of its packet filter. */
+export function filterScene(): Scene {
+  const filter = fakeFilter();
+  return {
+    host: { programs: filter.programs },
+    look: () => ({
+      guests: filter.rules().filter((one) => one.startsWith("to_guest")).map((one) => / dport (\d+) /.exec(one)?.[1]),
+      forward: filter.forward,
+    }),
   };
 }
 

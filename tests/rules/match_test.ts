@@ -151,7 +151,8 @@ for (const { name, call: [driverName, object, operation, extra = "-"], when, unl
       document: new Uint8Array(),
       parse: parseDocument,
     });
-    const rule = { name: "r", file: "rules.toml", when, unless, while: "guest", namespaces: {}, actions: [] } as const;
+    const context = { name: "r", while: "guest", namespaces: {} } as const;
+    const rule = { ...context, file: "rules.toml", when, unless, actions: [] };
     const ruleSet = { rules: [rule], settings: { budgetsMs: {} } };
     const [match] = matchRules(ruleSet, call, (path) => path === "/run/maintenance");
     assertEquals([match?.matches, match?.verdicts.at(-1)?.because], [matches, because]);

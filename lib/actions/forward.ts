@@ -1,0 +1,155 @@
+/**
+ * `forward = [{ host_port = 2222, guest_port = 22 }]`: ports of the host that lead to a guest while it runs.
+ * @module
+ */
+import * as v from "valibot";
+import type { HookCall } from "../libvirt/call.ts";
+import { parseMac } from "../libvirt/identifiers.ts";
+import { domainInterfaces } from "../libvirt/interfaces.ts";
+import type { OnError } from "../plan/intent.ts";
+import { DEFAULT_MARK, type GuestInterface, type PortProtocol, type PortRange } from "../plan/nft_demand.ts";
+import type { Action, RuleContext } from "./action.ts";
+import { holdAction, onErrorEntry, type Parts } from "./hold.ts";
+import { ipAddressSchema, ipPrefixSchema } from "./ip_value.ts";
+import { describePorts, portsSchema, protocolSchema } from "./port_value.ts";
+import { oneOrMany, tableSchema } from "./table_schema.ts";
+
+interface ForwardConfig {
+  readonly hostPorts: PortRange;
+  readonly guestPorts: PortRange;
+  readonly protocol: PortProtocol;
+  readonly hostAddresses: readonly string[];
+  readonly from: readonly string[];
+  readonly to: string | undefined;
+  readonly network: string | undefined;
+  readonly mac: string | undefined;
+  readonly onError: OnError | undefined;
+}
+
+/** A range that leads to other ports needs an entry for each of them. */
+const MOVED_PORTS_MAX = 1000;
+const PORT_MAX = 65_535;
+
+/** One forward, as a schema. */
+export function forwardSchema(): v.GenericSchema<unknown, Action> {
+  return v.pipe(
+    tableSchema({
+      host_port: portsSchema(),
+      guest_port: v.optional(portsSchema()),
+      protocol: v.optional(protocolSchema(), "tcp"),
+      host_address: v.optional(oneOrMany(ipAddressSchema)),
+      from: v.optional(oneOrMany(ipPrefixSchema)),
+      to: v.optional(ipAddressSchema()),
+      network: v.optional(v.pipe(v.string("a network's name"), v.nonEmpty("a network's name"))),
+      mac: v.optional(macSchema()),
+      on_error: onErrorEntry(),
+    }, "a forward: a table with host_port"),
+    v.transform((
+      { host_port, guest_port = host_port, host_address = [], from = [], to, on_error, ...rest },
+    ): ForwardConfig => ({
+      hostPorts: host_port,
+      guestPorts: guest_port,
+      protocol: rest.protocol,
+      hostAddresses: host_address.map(({ text }) => text),
+      from: from.map(({ text }) => text),
+      to: to?.text,
+      network: rest.network,
+      mac: rest.mac,
+      onError: on_error,
+    })),
+    v.rawCheck(({ dataset, addIssue }) => {
+      const message = dataset.typed ? portMistake(dataset.value) : undefined;
+      if (message !== undefined) addIssue({ message });
+    }),
+    v.transform(forward),
+  );
+}
+
+function macSchema(): v.GenericSchema<unknown, string> {
+  const expected = 'a MAC address such as "52:54:00:12:34:56"';
+  return v.pipe(
+    v.string(expected),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      const mac = parseMac(dataset.value);
+      if (mac !== undefined) return mac;
+      addIssue({ message: expected });
+      return NEVER;
+    }),
+  );
+}
+
+/** The guest's range is given by its first port, or as long as the host's. */
+function portMistake({ hostPorts, guestPorts }: ForwardConfig): string | undefined {
+  const more = hostPorts.last - hostPorts.first;
+  const isOne = guestPorts.first === guestPorts.last;
+  if (!isOne && guestPorts.last - guestPorts.first !== more) {
+    return "as many ports in guest_port as in host_port, or just the first of them";
+  }
+  if (guestPorts.first + more > PORT_MAX) return `guest_port with room for ${more} more ports below ${PORT_MAX + 1}`;
+  if (guestPorts.first !== hostPorts.first && more >= MOVED_PORTS_MAX) {
+    return `${MOVED_PORTS_MAX} ports at most where guest_port is another than host_port`;
+  }
+  return undefined;
+}
+
+function forward(config: ForwardConfig): Action {
+  return holdAction({
+    kind: "forward",
+    lasts: "running",
+    whiles: ["guest"],
+    looksAtDocument: true,
+    onError: config.onError,
+    parts: (rule, call) => parts(config, rule, call),
+  });
+}
+
+function parts(config: ForwardConfig, rule: RuleContext, call: HookCall): Parts {
+  const { hostPorts, guestPorts, protocol, hostAddresses, from, to = null } = config;
+  const interfaces = interfacesOf(config, call);
+  if (interfaces.length === 0 && to === null) return { problem: `the guest has no interface${selection(config)}` };
+  const demand = {
+    ...{
+      kind: "forward",
+      hostPorts,
+      guestPort: guestPorts.first,
+      protocol,
+      hostAddresses,
+      from,
+      to,
+      interfaces,
+    } as const,
+    guest: null,
+    mark: rule.forwardMark ?? DEFAULT_MARK,
+  };
+  return [{ resource: "nft", demand, text: describe(config) }];
+}
+
+function interfacesOf({ network, mac }: ForwardConfig, call: HookCall): readonly GuestInterface[] {
+  return domainInterfaces(call.xml().root)
+    .filter((one) => (network === undefined || one.network === network) && (mac === undefined || one.mac === mac))
+    .map((one) => ({
+      mac: one.mac ?? null,
+      network: one.network ?? null,
+      addresses: one.addresses.map(({ address }) => address),
+    }));
+}
+
+function selection({ network, mac }: ForwardConfig): string {
+  const which = [
+    ...(network === undefined ? [] : [` on network ${JSON.stringify(network)}`]),
+    ...(mac === undefined ? [] : [` with the MAC address ${mac}`]),
+  ];
+  return which.join("");
+}
+
+function describe(config: ForwardConfig): string {
+  const { hostPorts, guestPorts, protocol, hostAddresses, from, to = "the guest" } = config;
+  const isSame = hostPorts.first === guestPorts.first;
+  const end = hostPorts.last - hostPorts.first + guestPorts.first;
+  const ports = guestPorts.first === end ? `${end}` : `${guestPorts.first}-${end}`;
+  return [
+    `${describePorts(hostPorts, protocol)} of ${hostAddresses.length === 0 ? "the host" : hostAddresses.join(", ")}`,
+    ` to ${to}${isSame ? "" : ` at ${ports}`}${selection(config)}`,
+    ...(from.length === 0 ? [] : [`, for ${from.join(", ")}`]),
+  ].join("");
+}

@@ -1,0 +1,75 @@
+/**
+ * What a guest or a network needs of the host's packet filter, as data. `null` where something is not known: JSON keeps it.
+ * @module
+ */
+
+/** The bit of a packet's mark that is ours, unless the settings say another. */
+export const DEFAULT_MARK = 0x10000000;
+
+/** Ports from the first to the last. */
+export interface PortRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** The protocols that have ports; `both` of them. */
+export type PortProtocol = "tcp" | "udp" | "both";
+
+/** A guest's interface, as far as its document tells. */
+export interface GuestInterface {
+  /** In lower case. */
+  readonly mac: string | null;
+  /** The name of the libvirt network it is on. */
+  readonly network: string | null;
+  /** The addresses that libvirt itself gives it. */
+  readonly addresses: readonly string[];
+}
+
+/** Where a guest lives. */
+export interface GuestAddress {
+  readonly address: string;
+  /** The guest's own network, where libvirt knows it: `192.168.122.0/24`. */
+  readonly network: string | null;
+  /** Its network has no way out, so guests on it must not see a client's own address: they could not answer. */
+  readonly isolated: boolean;
+  /** Who says so: the rule, the guest's document, or its network by what it keeps or gave out for the guest's MAC. */
+  readonly source: "rule" | "document" | "reservation" | "lease";
+  /** The name of the libvirt network. */
+  readonly on: string | null;
+}
+
+/** Ports of the host that lead to a guest. */
+export interface ForwardDemand {
+  readonly kind: "forward";
+  readonly hostPorts: PortRange;
+  /** The guest's port for the first of the host's; the others follow. */
+  readonly guestPort: number;
+  readonly protocol: PortProtocol;
+  /** The host's addresses that are meant; none: all. */
+  readonly hostAddresses: readonly string[];
+  /** The networks of clients that may come in; none: all. */
+  readonly from: readonly string[];
+  /** The guest's address, as the rule gives it. */
+  readonly to: string | null;
+  /** The guest's interfaces that may be meant. */
+  readonly interfaces: readonly GuestInterface[];
+  /** Where the guest lives, once somebody knows. */
+  readonly guest: GuestAddress | null;
+  /** The bit of a packet's mark by which other filters are told to let it through. */
+  readonly mark: number;
+}
+
+/** A network whose guests can be reached from outside. */
+export interface OpenDemand {
+  readonly kind: "open";
+  readonly networks: readonly string[];
+  /** The networks of clients that may come in; none: all. */
+  readonly from: readonly string[];
+  readonly protocol: PortProtocol;
+  /** The ports that may be reached; none: everything. */
+  readonly ports: readonly PortRange[];
+  readonly mark: number;
+}
+
+/** A demand on the host's packet filter. */
+export type NftDemand = ForwardDemand | OpenDemand;

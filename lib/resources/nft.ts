@@ -1,0 +1,163 @@
+/**
+ * Our table of the packet filter, and what other people's chains must let through for it. One resource, whatever is asked
+ * for: ten forwards are one transaction.
+ * @module
+ */
+import * as v from "valibot";
+import type { GuestAddress, NftDemand, PortRange } from "../plan/nft_demand.ts";
+import { findGuest, surroundings } from "./guest_address.ts";
+import { forwardConflict } from "./nft_conflict.ts";
+import { changeFilter, type Filter, FilterError, readFilter } from "./nft_host.ts";
+import { portText, wantedTable } from "./nft_rules.ts";
+import { describeDemand, describeFilter, describeGuest } from "./nft_text.ts";
+import { type Change, type Reading, type Resolution, resource, type WriteEnd } from "./resource.ts";
+import type { Sys } from "../sys/sys.ts";
+
+const KEY = "nft";
+
+/** What a host is without us. */
+const NOTHING: Filter = { table: null, gates: "closed" };
+
+const portsSchema: v.GenericSchema<unknown, PortRange> = v.object({ first: v.number(), last: v.number() });
+
+const guestSchema: v.GenericSchema<unknown, GuestAddress> = v.object({
+  address: v.string(),
+  network: v.nullable(v.string()),
+  isolated: v.boolean(),
+  source: v.picklist(["rule", "document", "reservation", "lease"]),
+  on: v.nullable(v.string()),
+});
+
+const common = {
+  from: v.array(v.string()),
+  protocol: v.picklist(["tcp", "udp", "both"]),
+  mark: v.number(),
+} as const;
+
+const demandSchema: v.GenericSchema<unknown, NftDemand> = v.variant("kind", [
+  v.object({
+    ...common,
+    kind: v.literal("forward"),
+    hostPorts: portsSchema,
+    guestPort: v.number(),
+    hostAddresses: v.array(v.string()),
+    to: v.nullable(v.string()),
+    interfaces: v.array(v.object({
+      mac: v.nullable(v.string()),
+      network: v.nullable(v.string()),
+      addresses: v.array(v.string()),
+    })),
+    guest: v.nullable(guestSchema),
+  }),
+  v.object({ ...common, kind: v.literal("open"), networks: v.array(v.string()), ports: v.array(portsSchema) }),
+]);
+
+const filterSchema: v.GenericSchema<unknown, Filter> = v.object({
+  table: v.nullable(v.object({
+    counters: v.array(v.string()),
+    chains: v.array(v.object({ name: v.string(), hook: v.string(), rules: v.array(v.string()) })),
+    foreign: v.array(v.string()),
+  })),
+  gates: v.picklist(["open", "closed", "unsettled"]),
+});
+
+/** The kind. */
+export const nft = resource<NftDemand, Filter>({
+  name: "nft",
+  demand: demandSchema,
+  value: filterSchema,
+  restores: "difference",
+  tools: ["nft"],
+  resolve,
+  renew,
+  waits: (demand) => demand.kind === "forward" && demand.guest === null,
+  read,
+  wanted: (_original, held) => {
+    const reason = forwardConflict(held);
+    if (reason !== undefined) return { kind: "conflict", reason };
+    const table = wantedTable(held);
+    return { kind: "value", value: table === null ? NOTHING : { table, gates: "open" } };
+  },
+  // The table is ours alone: what stood there before was left by somebody who lost the ledger.
+  rebase: () => NOTHING,
+  write,
+  describe: describeFilter,
+  tell: describeDemand,
+});
+
+/** Whether demands fit does not hang on what stands. */
+const RESOLVED = { kind: "resolved", key: KEY, value: NOTHING } as const;
+
+async function resolve(demand: NftDemand, sys: Sys): Promise<Resolution<NftDemand>> {
+  if (demand.kind === "open") return { ...RESOLVED, demand };
+  const where = await findGuest(demand, surroundings(sys));
+  switch (where.kind) {
+    case "refused":
+      return where;
+    case "found":
+      return {
+        ...RESOLVED,
+        demand: { ...demand, guest: where.guest },
+        note: `the guest lives at ${describeGuest(where.guest)}${await forwardingNote(where.guest, sys)}`,
+      };
+    case "waiting": {
+      const networks = where.networks.map((name) => JSON.stringify(name)).join(" or ");
+      return {
+        ...RESOLVED,
+        demand: { ...demand, guest: null },
+        note: `the guest has no address yet: port ${
+          portText(demand.hostPorts)
+        } waits for a lease of network ${networks}`,
+      };
+    }
+    default:
+      return where satisfies never;
+  }
+}
+
+/** libvirt lets the kernel pass packets on for networks with a way out. */
+async function forwardingNote({ address, isolated }: GuestAddress, sys: Sys): Promise<string> {
+  if (!isolated) return "";
+  const key = address.includes(":") ? "net/ipv6/conf/all/forwarding" : "net/ipv4/ip_forward";
+  const path = `/proc/sys/${key}`;
+  const isOff = (await sys.kernel.read([path])).get(path)?.trim() === "0";
+  return isOff
+    ? `, in a network without a way out, and ${key.replaceAll("/", ".")} is 0: nothing gets there until it is 1`
+    : "";
+}
+
+/** A lease may come late, the next one may be of another address, and the address of one that is over is somebody else's. */
+async function renew(demands: readonly NftDemand[], sys: Sys): Promise<readonly NftDemand[]> {
+  const around = surroundings(sys);
+  const renewed: NftDemand[] = [];
+  for (const demand of demands) {
+    const isByLease = demand.kind === "forward" && (demand.guest === null || demand.guest.source === "lease");
+    if (!isByLease) {
+      renewed.push(demand);
+      continue;
+    }
+    const where = await findGuest(demand, around);
+    renewed.push({ ...demand, guest: where.kind === "found" ? where.guest : null });
+  }
+  return renewed;
+}
+
+async function read(_key: string, sys: Sys): Promise<Reading<Filter>> {
+  try {
+    return { kind: "value", value: await readFilter(sys) };
+  } catch (error) {
+    if (!(error instanceof FilterError)) throw error;
+    return { kind: "unreadable", reason: error.message };
+  }
+}
+
+/** The kernel takes a whole transaction or none of it, so what was asked for is what stands. */
+async function write(change: Change<Filter>, sys: Sys): Promise<WriteEnd<Filter>> {
+  try {
+    await changeFilter(change, sys);
+    return { kind: "stands", value: change.to };
+  } catch (error) {
+    if (!(error instanceof FilterError)) throw error;
+    return { kind: error.isStuck ? "stuck" : "failed", reason: error.message };
+  }
+}

@@ -1,0 +1,126 @@
+/** `forward` and `open`: what they plan, and what they refuse. */
+import { planCall } from "../../lib/app/plan_call.ts";
+import { makeCall } from "../../lib/libvirt/call.ts";
+import type { Driver, DriverName } from "../../lib/libvirt/driver.ts";
+import { drivers } from "../../lib/libvirt/drivers.ts";
+import { findOperation, parseInvocation } from "../../lib/libvirt/invocation.ts";
+import { parseLibvirtDocument } from "../../lib/libvirt/parse.ts";
+import type { Plan } from "../../lib/plan/plan.ts";
+import { renderIntent } from "../../lib/plan/render.ts";
+import { matchRules } from "../../lib/rules/match.ts";
+import { issueLine } from "../../lib/rules/mistake.ts";
+import { readRules } from "../../lib/rules/read.ts";
+import { assert, assertEquals } from "../support/assert.ts";
+
+const GUEST = `<domain type='kvm'><name>web-1</name><uuid>71b82105-90e8-4513-810a-f629d2aaf0d2</uuid><devices>
+<interface type='network'><mac address='52:54:00:00:00:01'/><source network='default'/></interface>
+<interface type='bridge'><mac address='52:54:00:00:00:02'/><source bridge='br0'/></interface></devices></domain>`;
+const NETWORK = `<hookData><network><name>lab</name><uuid>71b82105-90e8-4513-810a-f629d2aaf0d1</uuid>
+<bridge name='virbr7'/><ip address='192.168.7.1' netmask='255.255.255.0'/>
+<ip family='ipv6' address='fd00:7::1' prefix='64'/></network></hookData>`;
+
+async function planOf(text: string, name: DriverName = "qemu", document = GUEST): Promise<Plan> {
+  const reading = await readRules([{ path: "rules.toml", text }]);
+  assert(reading.kind === "rules", reading.kind === "broken" ? reading.issues.map(issueLine).join("\n") : "");
+  const driver: Driver = drivers[name];
+  const facts = findOperation(driver, "started");
+  assert(facts !== undefined, "No such operation");
+  const call = makeCall(parseInvocation(driver, ["x", "started", "begin", "-"]), facts, {
+    ...{ host: "hv-01", document: new TextEncoder().encode(document) },
+    parse: parseLibvirtDocument,
+  });
+  return planCall(matchRules(reading.ruleSet, call, () => false), call);
+}
+
+function rule(action: string, life = ""): string {
+  return `[[rule]]\nname = "r"\nwhen = {}\n${life}${action}\n`;
+}
+
+const PLANS: Readonly<Record<string, string>> = {
+  "{ host_port = 2222, guest_port = 22 }": "port 2222 (tcp) of the host to the guest at 22",
+  '{ host_port = "8000-8010", protocol = "both" }': "ports 8000-8010 (tcp and udp) of the host to the guest",
+  '{ host_port = "8000-8010", guest_port = 80 }': "ports 8000-8010 (tcp) of the host to the guest at 80-90",
+  '{ host_port = "80-90", guest_port = "8000-8010" }': "ports 80-90 (tcp) of the host to the guest at 8000-8010",
+  '{ host_port = 53, protocol = "udp", host_address = ["203.0.113.1", "2001:DB8::1"] }':
+    "port 53 (udp) of 203.0.113.1, 2001:db8::1 to the guest",
+  '{ host_port = 80, from = ["10.0.0.0/8", "192.0.2.1"], to = "192.168.122.9" }':
+    "port 80 (tcp) of the host to 192.168.122.9, for 10.0.0.0/8, 192.0.2.1/32",
+  '{ host_port = 80, network = "default" }': 'port 80 (tcp) of the host to the guest on network "default"',
+  '{ host_port = 80, mac = "52:54:0:0:0:2" }':
+    "port 80 (tcp) of the host to the guest with the MAC address 52:54:00:00:00:02",
+};
+
+for (const [config, text] of Object.entries(PLANS)) {
+  Deno.test(`forward = ${config}`, async () => {
+    const plan = await planOf(rule(`forward = ${config}`));
+    assertEquals(plan.map(renderIntent), [`hold  ${text}, while the guest runs; a failure is noted`]);
+  });
+}
+
+Deno.test("forward: the demand has the interfaces that are meant, and the mark of the settings", async () => {
+  const settings = "[settings]\nforward_mark = 0x2000\n";
+  const [hold] = await planOf(settings + rule('forward = { host_port = 80, network = "default" }'));
+  assert(hold?.kind === "hold" && hold.resource === "nft" && hold.demand.kind === "forward");
+  assertEquals([hold.demand.mark, hold.demand.interfaces], [0x2000, [
+    { mac: "52:54:00:00:00:01", network: "default", addresses: [] },
+  ]]);
+});
+
+Deno.test("forward: several in one rule are told apart", async () => {
+  const plan = await planOf(rule("forward = [{ host_port = 80 }, { host_port = 81 }]"));
+  assertEquals(plan.map((intent) => intent.kind === "hold" ? intent.action : ""), ["forward.1", "forward.2"]);
+});
+
+Deno.test("forward: a guest without such an interface is a fault", async () => {
+  const plan = await planOf(rule('forward = { host_port = 80, network = "lab" }'));
+  assertEquals(plan.map(renderIntent), [
+    'FAIL  forward: the guest has no interface on network "lab"; a failure is noted',
+  ]);
+});
+
+Deno.test("open: a network's own addresses", async () => {
+  const text = 'open = { from = "10.0.0.0/8", ports = [22, "80-90"] }';
+  assertEquals((await planOf(rule(text, 'while = "network"\n'), "network", NETWORK)).map(renderIntent), [
+    "hold  192.168.7.0/24, fd00:7::/64 opened to 10.0.0.0/8, port 22 (tcp), ports 80-90 (tcp), while the network is active; " +
+    "a failure is noted",
+  ]);
+  assertEquals((await planOf(rule("open = {}", 'while = "network"\n'), "network", NETWORK)).map(renderIntent), [
+    "hold  192.168.7.0/24, fd00:7::/64 opened to everybody, while the network is active; a failure is noted",
+  ]);
+});
+
+const PORT = 'a port from 1 to 65535, or several such as "8000-8010"';
+const PREFIX = 'an IP address or a network such as "192.0.2.0/24", without bits behind its length';
+
+const MISTAKES: Readonly<Record<string, string>> = {
+  "forward = {}": 'forward: found nothing, expected the key "host_port"',
+  "forward = { host_port = 0 }": `forward.host_port: found 0, expected ${PORT}`,
+  "forward = { host_port = 65536 }": `forward.host_port: found 65536, expected ${PORT}`,
+  'forward = { host_port = "90-80" }': `forward.host_port: found "90-80", expected ${PORT}`,
+  'forward = { host_port = "ssh" }': `forward.host_port: found "ssh", expected ${PORT}`,
+  'forward = { host_port = 80, protocol = "sctp" }': 'forward.protocol: found "sctp", expected "tcp", "udp" or "both"',
+  'forward = { host_port = 80, from = "10.0.0.1/8" }': `forward.from: found "10.0.0.1/8", expected ${PREFIX}`,
+  'forward = { host_port = 80, to = "web.example" }': 'forward.to: found "web.example", expected an IP address',
+  'forward = { host_port = 80, mac = "x" }':
+    'forward.mac: found "x", expected a MAC address such as "52:54:00:12:34:56"',
+  'forward = { host_port = "80-90", guest_port = "1-5" }':
+    "forward: found a table, expected as many ports in guest_port as in host_port, or just the first of them",
+  'forward = { host_port = "80-90", guest_port = 65530 }':
+    "forward: found a table, expected guest_port with room for 10 more ports below 65536",
+  'forward = { host_port = "1-2000", guest_port = 5 }':
+    "forward: found a table, expected 1000 ports at most where guest_port is another than host_port",
+  'while = "network"\nforward = { host_port = 80 }':
+    'forward: found forward while a network lives, expected a rule with while = "guest"',
+  "open = {}": 'open: found open while a guest lives, expected a rule with while = "network"',
+  "forward = { host_port = 80 }\n[settings]\nforward_mark = 3":
+    "settings.forward_mark: found 3, expected one bit of a packet's mark, such as 0x10000000",
+};
+
+for (const [parts, told] of Object.entries(MISTAKES)) {
+  Deno.test(`a mistake in: ${parts.replaceAll("\n", " ")}`, async () => {
+    const reading = await readRules([{ path: "rules.toml", text: rule(parts) }]);
+    assert(reading.kind === "broken");
+    const where = told.startsWith("settings") ? told : `rule[0].${told}`;
+    assertEquals(reading.issues.map((issue) => issueLine(issue).replace(/^rules\.toml:\d+:\d+: /, "")), [where]);
+  });
+}

@@ -1,0 +1,44 @@
+/** Lists of networks: the fewest that say the same. */
+import * as fc from "fast-check";
+import { assertEquals } from "../support/assert.ts";
+import { parseIpAddress } from "../../lib/plan/ip_address.ts";
+import { mergeIntervals, networkTexts, parseInterval } from "../../lib/plan/ip_interval.ts";
+
+const MERGED: readonly { readonly of: readonly string[]; readonly into: readonly string[] }[] = [
+  { of: [], into: [] },
+  { of: ["10.0.0.0/8"], into: ["10.0.0.0/8"] },
+  { of: ["10.0.0.1/32"], into: ["10.0.0.1"] },
+  { of: ["10.0.0.128/25", "10.0.0.0/25"], into: ["10.0.0.0/24"] },
+  { of: ["10.0.0.0/8", "10.1.0.0/16"], into: ["10.0.0.0/8"] },
+  { of: ["10.0.0.1", "10.0.0.2", "10.0.0.3"], into: ["10.0.0.1", "10.0.0.2/31"] },
+  { of: ["fd00::/64", "10.0.0.1"], into: ["10.0.0.1", "fd00::/64"] },
+  { of: ["0.0.0.0/1", "128.0.0.0/1"], into: ["0.0.0.0/0"] },
+  { of: ["::/0"], into: ["::/0"] },
+];
+
+Deno.test("networks that overlap or touch are one", () => {
+  for (const { of, into } of MERGED) {
+    assertEquals(mergeIntervals(of.flatMap((text) => parseInterval(text) ?? [])).flatMap(networkTexts), into);
+  }
+});
+
+Deno.test("an address that was taken apart has the text that it is read by", () => {
+  const groups = fc.array(fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 0xffff })), {
+    minLength: 8,
+    maxLength: 8,
+  });
+  fc.assert(fc.property(groups, (numbers) => {
+    const text = numbers.map((group) => group.toString(16)).join(":");
+    const interval = parseInterval(text);
+    assertEquals(interval && networkTexts(interval).join(), parseIpAddress(text)?.text);
+  }));
+});
+
+Deno.test("networks are the same addresses as the interval they are made of", () => {
+  const address = fc.bigInt(0n, (1n << 32n) - 1n);
+  fc.assert(fc.property(address, address, (a, b) => {
+    const interval = { family: "ipv4", first: a < b ? a : b, last: a < b ? b : a } as const;
+    const parts = networkTexts(interval).flatMap((text) => parseInterval(text) ?? []);
+    assertEquals(mergeIntervals(parts), [interval]);
+  }));
+});

@@ -1,0 +1,148 @@
+/**
+ * Chains of others that could reject what we let in: ours is the first rule there, and the only one of ours, whatever somebody
+ * does; with the last demand gone nothing is left. In the real packet filter.
+ * @module
+ */
+import { assertEquals } from "../../support/assert.ts";
+import type { NftDemand } from "../../../lib/plan/nft_demand.ts";
+import { nft } from "../../../lib/resources/nft.ts";
+import { sameValue } from "../../../lib/resources/resource.ts";
+import { forward, heldBy } from "./demands.ts";
+import { filterTest, type Namespace } from "./namespace.ts";
+
+const IPTABLES = "/usr/sbin/iptables";
+const NFT = "/usr/sbin/nft";
+const OURS = "-A FORWARD -m mark --mark 0x10000000/0x10000000 -m comment --comment virt-hooks -j ACCEPT";
+const NOTHING = { table: null, gates: "closed" };
+
+async function actual({ sys }: Namespace): Promise<unknown> {
+  const reading = await nft.read("nft", sys, undefined);
+  if (reading.kind !== "value") throw new Error(`Cannot read the filter: ${reading.reason}`);
+  return reading.value;
+}
+
+/** Once what converging does; tells whether there was anything to do. */
+async function settle(demands: readonly NftDemand[], namespace: Namespace): Promise<boolean> {
+  const wanted = demands.length === 0 ? undefined : nft.wanted(NOTHING, heldBy("a", ...demands));
+  const to = wanted?.kind === "value" ? wanted.value : NOTHING;
+  const from = await actual(namespace);
+  if (sameValue(from, to)) return false;
+  const noted = { original: NOTHING, written: undefined, pending: undefined };
+  const deadlineMs = namespace.sys.elapsedMs() + 10_000;
+  const end = await nft.write({ key: "nft", from, to, noted, deadlineMs, note: () => {} }, namespace.sys);
+  assertEquals(end, { kind: "stands", value: to });
+  assertEquals(await actual(namespace), to);
+  return true;
+}
+
+async function forwardRules({ must }: Namespace, tool = IPTABLES): Promise<readonly string[]> {
+  return (await must([tool, "-S", "FORWARD"])).trimEnd().split("\n");
+}
+
+/** As libvirt's iptables backend does it. */
+async function likeLibvirt({ must }: Namespace): Promise<void> {
+  for (const tool of [IPTABLES, "/usr/sbin/ip6tables"]) {
+    await must([tool, "-N", "LIBVIRT_FWI"]);
+    await must([tool, "-A", "LIBVIRT_FWI", "-j", "REJECT"]);
+    await must([tool, "-I", "FORWARD", "-j", "LIBVIRT_FWI"]);
+  }
+}
+
+async function whole({ must }: Namespace): Promise<readonly string[]> {
+  const saved = await must(["/usr/sbin/iptables-save"]);
+  return [await must([NFT, "-s", "list", "ruleset"]), saved.replace(/^#.*$/gm, "").replace(/\[\d+:\d+\]/g, "")];
+}
+
+filterTest(
+  "libvirt with iptables: ours is first, for both families, and goes with the last demand",
+  async (namespace) => {
+    await likeLibvirt(namespace);
+    const before = await whole(namespace);
+    assertEquals(await settle([forward(80)], namespace), true);
+    for (const tool of [IPTABLES, "/usr/sbin/ip6tables"]) {
+      assertEquals(await forwardRules(namespace, tool), ["-P FORWARD ACCEPT", OURS, "-A FORWARD -j LIBVIRT_FWI"]);
+    }
+    assertEquals(await settle([forward(80)], namespace), false);
+    assertEquals(await settle([forward(80), forward(81)], namespace), true);
+    assertEquals((await forwardRules(namespace)).length, 3);
+    assertEquals(await settle([], namespace), true);
+    assertEquals(await whole(namespace), before);
+  },
+);
+
+const DISTURBANCES: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  "pushed down": [["-I", "FORWARD", "-j", "LIBVIRT_FWI"]],
+  "lost": [["-F", "FORWARD"], ["-A", "FORWARD", "-j", "LIBVIRT_FWI"]],
+  "doubled": [["-A", ...OURS.split(" ").slice(1)]],
+  "changed": [["-D", "FORWARD", "1"], ["-I", "FORWARD", "1", "-m", "comment", "--comment", "virt-hooks", "-j", "DROP"]],
+};
+
+for (const [what, commands] of Object.entries(DISTURBANCES)) {
+  filterTest(`our rule is mended where it was ${what}`, async (namespace) => {
+    await likeLibvirt(namespace);
+    await settle([forward(80)], namespace);
+    for (const args of commands) await namespace.must([IPTABLES, ...args]);
+    assertEquals(await settle([forward(80)], namespace), true);
+    const rules = await forwardRules(namespace);
+    assertEquals([rules[1], rules.filter((rule) => rule.includes("virt-hooks")).length], [OURS, 1]);
+  });
+}
+
+filterTest("a chain whose policy drops is a gate; one that rejects nothing is left alone", async (namespace) => {
+  await settle([forward(80)], namespace);
+  assertEquals(await forwardRules(namespace), ["-P FORWARD ACCEPT"]);
+  await namespace.must([IPTABLES, "-P", "FORWARD", "DROP"]);
+  assertEquals(await settle([forward(80)], namespace), true);
+  assertEquals(await forwardRules(namespace), ["-P FORWARD DROP", OURS]);
+  assertEquals(await settle([], namespace), true);
+  assertEquals(await forwardRules(namespace), ["-P FORWARD DROP"]);
+});
+
+filterTest("two marks: each has its rule, and another mark takes the place of the first", async (namespace) => {
+  await likeLibvirt(namespace);
+  const other = "-A FORWARD -m mark --mark 0x2000/0x2000 -m comment --comment virt-hooks -j ACCEPT";
+  await settle([forward(80), forward(81, { mark: 0x2000 })], namespace);
+  assertEquals((await forwardRules(namespace)).slice(1, 3), [other, OURS]);
+  await settle([forward(81, { mark: 0x2000 })], namespace);
+  assertEquals((await forwardRules(namespace)).slice(1), [other, "-A FORWARD -j LIBVIRT_FWI"]);
+});
+
+const LIBVIRT_NFT = ["ip", "ip6"].map((family) =>
+  `add table ${family} libvirt_network
+add chain ${family} libvirt_network guest_input
+add chain ${family} libvirt_network forward { type filter hook forward priority 0 ; policy accept ; }
+add rule ${family} libvirt_network guest_input counter reject
+add rule ${family} libvirt_network forward counter jump guest_input
+`
+).join("");
+
+filterTest(
+  "libvirt with nftables: ours is first in its base chain, and goes with the last demand",
+  async (namespace) => {
+    await namespace.must([NFT, "-f", "-"], LIBVIRT_NFT);
+    const before = await whole(namespace);
+    await settle([forward(80)], namespace);
+    for (const family of ["ip", "ip6"]) {
+      const chain = await namespace.must([NFT, "-s", "list", "chain", family, "libvirt_network", "forward"]);
+      assertEquals(chain.split("\n").slice(3, 5).map((line) => line.trim()), [
+        'meta mark & 0x10000000 == 0x10000000 counter accept comment "virt-hooks"',
+        "counter jump guest_input",
+      ]);
+    }
+    await namespace.must([NFT, "insert", "rule", "ip", "libvirt_network", "forward", "counter", "jump", "guest_input"]);
+    assertEquals(await settle([forward(80)], namespace), true);
+    await settle([], namespace);
+    await namespace.must(
+      [NFT, "-f", "-"],
+      "delete table ip libvirt_network\ndelete table ip6 libvirt_network\n" + LIBVIRT_NFT,
+    );
+    assertEquals(await whole(namespace), before);
+  },
+);
+
+filterTest("a table that somebody left behind is not kept", async (namespace) => {
+  await settle([forward(80)], namespace);
+  const left = await actual(namespace);
+  const noted = { original: left, written: undefined, pending: undefined };
+  assertEquals(nft.rebase?.(noted, left), NOTHING);
+});

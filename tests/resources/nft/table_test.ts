@@ -1,0 +1,77 @@
+/**
+ * Demands → the text of our table → the real packet filter → the same table again.
+ * @module
+ */
+import { assertEquals, assertStringIncludes } from "../../support/assert.ts";
+import { parseListing, tableOfListing } from "../../../lib/resources/nft_listing.ts";
+import { wantedTable } from "../../../lib/resources/nft_rules.ts";
+import { changeScript, type Table } from "../../../lib/resources/nft_table.ts";
+import { forward, guestAt, heldBy, SAMPLES } from "./demands.ts";
+import { filterTest, type Namespace } from "./namespace.ts";
+
+const NFT = "/usr/sbin/nft";
+
+async function load(script: string, { must }: Namespace): Promise<void> {
+  await must([NFT, "-f", "-"], script);
+}
+
+async function listed({ must }: Namespace): Promise<Table> {
+  const objects = parseListing(await must([NFT, "-j", "list", "table", "inet", "virt_hooks"]));
+  if (objects === undefined) throw new Error("Cannot read what nft listed");
+  return tableOfListing(objects);
+}
+
+function golden(name: string): string {
+  return new URL(`golden/${name}.nft`, import.meta.url).pathname;
+}
+
+for (const [name, held] of Object.entries(SAMPLES)) {
+  filterTest(`the table of "${name}" is the golden text, loads, and reads back as itself`, async (namespace) => {
+    const table = wantedTable(held);
+    const script = changeScript(null, table);
+    assertEquals(script, await Deno.readTextFile(golden(name)));
+    await load(script, namespace);
+    assertEquals(await listed(namespace), table);
+    assertEquals(changeScript(await listed(namespace), table), "");
+    await load(changeScript(table, null), namespace);
+    assertEquals(await namespace.must([NFT, "list", "ruleset"]), "");
+  });
+}
+
+Deno.test("what is only added deletes and flushes nothing", () => {
+  const one = heldBy("a", forward(80));
+  const two = [...one, ...heldBy("b", forward(81, { guest: guestAt("192.168.122.12") }))];
+  assertEquals(changeScript(wantedTable(one), wantedTable(two)).split("\n").slice(0, -1), [
+    "add counter inet virt_hooks f_tcp_81",
+    'add rule inet virt_hooks to_guest meta nfproto ipv4 tcp dport 81 counter dnat ip to 192.168.122.12 comment "guest b (rule web)"',
+    "add rule inet virt_hooks forward ct status dnat ct reply ip saddr 192.168.122.12 meta l4proto tcp " +
+    "ct original proto-dst 81 counter name f_tcp_81 meta mark set meta mark | 0x10000000",
+  ]);
+});
+
+Deno.test("what goes is flushed and filled anew in one transaction, never by deleting the table", () => {
+  const both = heldBy("a", forward(80), forward(81));
+  const script = changeScript(wantedTable(both), wantedTable(both.slice(1)));
+  assertEquals(script.includes("delete table"), false);
+  assertEquals(script.split("\n").slice(0, 3), [
+    "add table inet virt_hooks",
+    "flush table inet virt_hooks",
+    "delete counter inet virt_hooks f_tcp_80",
+  ]);
+  assertEquals(changeScript(wantedTable(both), null), "delete table inet virt_hooks\n");
+});
+
+Deno.test("demands that wait for an address need no table yet", () => {
+  assertEquals(wantedTable(heldBy("a", forward(80, { guest: null }))), null);
+});
+
+filterTest("a counter goes on counting through other guests' coming and going", async (namespace) => {
+  const [one, two] = [heldBy("a", forward(80)), heldBy("b", forward(81))];
+  const counted = changeScript(null, wantedTable(one)).replace("f_tcp_80\n", "f_tcp_80 { packets 3 bytes 9 ; }\n");
+  await load(counted, namespace);
+  await load(changeScript(await listed(namespace), wantedTable([...one, ...two])), namespace);
+  await load(changeScript(await listed(namespace), wantedTable(one)), namespace);
+  const counters = await namespace.must([NFT, "list", "counters", "table", "inet", "virt_hooks"]);
+  assertStringIncludes(counters, "packets 3 bytes 9");
+  assertEquals((await listed(namespace)).counters, ["f_tcp_80"]);
+});

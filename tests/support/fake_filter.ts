@@ -1,0 +1,111 @@
+/**
+ * `nft` and `iptables` of a host in memory, as far as the product calls them. A rule is listed as one comparison of its first two
+ * words with the rest of its text; how the real nft lists rules is the affair of tests with the real one.
+ * @module
+ */
+import type { Command } from "../../lib/sys/sys.ts";
+import type { MemoryProgram } from "../../lib/sys/memory_sys.ts";
+import { TOOLS } from "../../lib/sys/tools.ts";
+
+/** What stands in the packet filter. */
+export interface FakeFilter {
+  readonly programs: Readonly<Record<string, MemoryProgram>>;
+  /** Every rule of our table, behind its chain's name; none without a table. */
+  rules(): readonly string[];
+  /** The rules of FORWARD, of iptables and ip6tables. */
+  readonly forward: { readonly iptables: string[]; readonly ip6tables: string[] };
+  /** How often each program wrote. */
+  readonly writes: { count: number };
+}
+
+interface FakeTable {
+  readonly counters: Set<string>;
+  readonly chains: Map<string, { readonly hook: string; readonly rules: string[] }>;
+}
+
+/** Makes a packet filter in which libvirt's own rules reject. */
+export function fakeFilter(): FakeFilter {
+  const forward = { iptables: ["-j LIBVIRT_FWI"], ip6tables: ["-j LIBVIRT_FWI"] };
+  const writes = { count: 0 };
+  let table: FakeTable | undefined;
+  function nft(command: Command): ReturnType<MemoryProgram> {
+    if (command.argv.includes("list")) {
+      const isOurs = command.argv.includes("virt_hooks");
+      return isOurs && table !== undefined
+        ? { stdout: listing(table) }
+        : { end: { kind: "exited", code: 1 }, stderr: "Error: No such file or directory\n" };
+    }
+    writes.count++;
+    for (const line of new TextDecoder().decode(command.stdin).trimEnd().split("\n")) table = apply(line, table);
+    return {};
+  }
+  const iptables = (rules: string[]): MemoryProgram => ({ argv: [, , verb, , ...rest] }) => {
+    if (verb === "-S") {
+      return { stdout: ["-P FORWARD ACCEPT", ...rules.map((rule) => `-A FORWARD ${rule}`)].join("\n") };
+    }
+    writes.count++;
+    if (verb === "-I") rules.unshift(rest.slice(1).join(" "));
+    if (verb === "-D") rules.splice(rules.indexOf(rest.join(" ")), 1);
+    return {};
+  };
+  return {
+    forward,
+    writes,
+    rules: () => [...table?.chains ?? []].flatMap(([name, { rules }]) => rules.map((rule) => `${name} ${rule}`)),
+    programs: {
+      [TOOLS.nft]: nft,
+      [TOOLS.iptables]: iptables(forward.iptables),
+      [TOOLS.ip6tables]: iptables(forward.ip6tables),
+    },
+  };
+}
+
+/** One line of a script; every line of ours names the table. */
+function apply(line: string, table: FakeTable | undefined): FakeTable | undefined {
+  const [, what = "", name = "", rest = ""] = /^(\w+ \w+) inet virt_hooks ?(\S*) ?(.*)$/.exec(line) ?? [];
+  const made = table ?? { counters: new Set(), chains: new Map() };
+  switch (what) {
+    case "add table":
+      return made;
+    case "flush table":
+      for (const { rules } of made.chains.values()) rules.length = 0;
+      return made;
+    case "delete table":
+      return undefined;
+    case "add counter":
+      made.counters.add(name);
+      return made;
+    case "delete counter":
+      made.counters.delete(name);
+      return made;
+    case "add chain":
+      if (!made.chains.has(name)) made.chains.set(name, { hook: rest, rules: [] });
+      return made;
+    case "add rule":
+      made.chains.get(name)?.rules.push(rest);
+      return made;
+    default:
+      throw new Error(`Cannot play nft: ${line}`);
+  }
+}
+
+function listing({ counters, chains }: FakeTable): string {
+  const objects = [
+    ...[...counters].map((name) => ({ counter: { name } })),
+    ...[...chains].map(([name, { hook }]) => ({ chain: { name, ...hookOf(hook) } })),
+    ...[...chains].flatMap(([chain, { rules }]) =>
+      rules.map((rule) => ({ rule: { chain, expr: [comparison(rule)] } }))
+    ),
+  ];
+  return JSON.stringify({ nftables: objects });
+}
+
+function hookOf(text: string): Readonly<Record<string, unknown>> {
+  const [, type, hook, prio, policy] = /^\{ type (\w+) hook (\w+) priority (\S+) ; policy (\w+) ; \}$/.exec(text) ?? [];
+  return hook === undefined ? {} : { type, hook, prio: Number(prio), policy };
+}
+
+function comparison(rule: string): unknown {
+  const [protocol, field, ...rest] = rule.split(" ");
+  return { match: { op: "==", left: { payload: { protocol, field } }, right: rest.join(" ") } };
+}
