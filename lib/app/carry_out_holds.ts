@@ -1,0 +1,74 @@
+/**
+ * A call that begins a life: what shall be held is checked before anything is done, what is done at once comes next, and then
+ * the holds are acquired. Loaded only for such calls.
+ * @module
+ */
+import type { Deed, Hold } from "../plan/intent.ts";
+import { renderIntent } from "../plan/render.ts";
+import type { Sys } from "../sys/sys.ts";
+import { acquireHolds, type Acquisition } from "./acquire_holds.ts";
+import { type Checked, checkHolds } from "./check_holds.ts";
+import { executeDeeds } from "./execute.ts";
+import { type Errand, finish } from "./finish.ts";
+import { type Holding, openHolding } from "./holding.ts";
+import { ownOf } from "./leftovers.ts";
+import type { Outcome } from "./outcome.ts";
+import { endsCall, isFatal, type Step } from "./step.ts";
+import { launchWaiter } from "./waiter.ts";
+
+/** A plan in its parts. */
+export interface Parts {
+  readonly deeds: readonly Deed[];
+  readonly holds: readonly Hold[];
+  readonly deadlineMs: number;
+}
+
+/** A call that begins a life. */
+export async function carryOutHolding({ deeds, holds, deadlineMs }: Parts, errand: Errand): Promise<Outcome> {
+  const { call, sys } = errand;
+  const refusals = deeds.filter(({ kind }) => kind === "deny");
+  const options = { call, deadlineMs };
+  if (refusals.length > 0) return await finish(await executeDeeds(refusals, options, sys), [], errand);
+  const holding = await openSafely(() => openHolding(call, deadlineMs, sys));
+  if (typeof holding === "string") return await unheld(holding, { deeds, holds, deadlineMs }, errand);
+  using _holding = holding;
+  const { checked, failed } = await checkHolds(holds, holding);
+  const execution = await executeDeeds(failed.some(isFatal) ? [] : deeds, options, sys);
+  const isOver = failed.some(isFatal) || execution.steps.some(endsCall);
+  const { steps, gaveUp } = isOver ? NOTHING_ACQUIRED : await acquireHolds(ownOf(checked, call), holding);
+  const { notes } = holding.ledger;
+  if (steps.some(({ end }) => end === "done")) notes.push(...await waitFor(ownOf(checked, call), sys));
+  const outcome = await finish(execution, [...failed, ...steps], errand);
+  return notes.length + gaveUp.length === 0 ? outcome : { ...outcome, kept: { results: gaveUp, notes } };
+}
+
+const NOTHING_ACQUIRED = { steps: [], gaveUp: [] } as const satisfies Acquisition;
+
+/** A guest's address may come when no hook is called any more. */
+async function waitFor(checked: readonly Checked[], sys: Sys): Promise<readonly string[]> {
+  if (!checked.some(({ ready: { resource, record } }) => resource.waits?.(record.demand))) return [];
+  const problem = await launchWaiter(sys);
+  return problem === undefined ? [] : [problem];
+}
+
+async function openSafely(open: () => Promise<Holding | string>): Promise<Holding | string> {
+  try {
+    return await open();
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** Nothing can be held: a failure of every hold; what else the plan says goes on where they let it. */
+async function unheld(reason: string, { deeds, holds, deadlineMs }: Parts, errand: Errand): Promise<Outcome> {
+  const steps = holds.map((intent): Step => ({
+    intent,
+    plan: renderIntent(intent),
+    end: "failed",
+    problem: `cannot hold ${intent.text}: ${reason}`,
+    durationMs: 0,
+  }));
+  const isOver = steps.some(isFatal);
+  const execution = await executeDeeds(isOver ? [] : deeds, { call: errand.call, deadlineMs }, errand.sys);
+  return await finish(execution, steps, errand);
+}

@@ -1,0 +1,31 @@
+/**
+ * Hooks whose daemon is gone. Nobody tells them what becomes of the guest any more.
+ * @module
+ */
+import type { Converged } from "../ledger/converge.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { Ready } from "../ledger/wish.ts";
+import type { Holding } from "./holding.ts";
+import { SERVED } from "./keep_holds.ts";
+
+/**
+ * Whether nobody will say that what begins here did not start. Of a guest that runs already the next daemon knows: what it
+ * needs is acquired all the same.
+ */
+export function isOrphaned(holding: Holding): boolean {
+  return !holding.call.facts.lifetimes.includes("running") && isDaemonGone(holding);
+}
+
+/** Whether the daemon that called us is gone. */
+export function isDaemonGone({ ledger: { daemon }, sys }: Holding): boolean {
+  return sys.ppid() !== daemon.pid || (daemon.pid === INIT_PID && !(daemon.name in SERVED));
+}
+
+/** Who takes in orphans, also those whose daemon died before they could look. In a container it can be libvirtd itself. */
+const INIT_PID = 1;
+
+/** What becomes of a wish then. */
+export function orphaned({ record: { key } }: Ready, { daemon }: Ledger): Converged {
+  const who = daemon.pid === INIT_PID ? "the daemon" : `${daemon.name} (${daemon.pid})`;
+  return { key, end: "failed", problem: `${who}, which called this hook, is gone` };
+}
