@@ -3,6 +3,7 @@
  * it that is said loudly. A machine that calls itself CI has to be able to.
  * @module
  */
+import { register } from "../support/register.ts";
 import { type Node, startNode } from "./node.ts";
 import { missingPrerequisites } from "./prerequisites.ts";
 import { chooseFirewall, debian13Problem, OWN, rootOf, type System, SYSTEMS } from "./systems.ts";
@@ -67,28 +68,12 @@ export function sceneOnSystems(
     register(
       `${name} (${system.name})`,
       [...missing, ...(problem === undefined ? [] : [problem])],
-      (own) => play(own, system),
+      (t) => playScene(t, (own) => play(own, system)),
     );
   }
 }
 
 /** Registers a scene as a test. */
 export function scene(name: string, play: (scene: Scene) => Promise<void>): void {
-  register(name, missing, play);
-}
-
-function register(name: string, missing: readonly string[], play: (scene: Scene) => Promise<void>): void {
-  if (missing.length === 0) {
-    Deno.test(name, (t) => playScene(t, play));
-    return;
-  }
-  const why = `missing prerequisites: ${missing.join("; ")}`;
-  if (Deno.env.get("CI") === "true") {
-    Deno.test(name, () => {
-      throw new Error(`Cannot play "${name}" in CI: ${why}`);
-    });
-    return;
-  }
-  Deno.stderr.writeSync(new TextEncoder().encode(`SKIPPED end-to-end test "${name}": ${why}\n`));
-  Deno.test({ name: `${name} [SKIPPED, ${why}]`, ignore: true, fn: () => {} });
+  register(name, missing, (t) => playScene(t, play));
 }

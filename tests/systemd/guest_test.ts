@@ -6,7 +6,7 @@
 import { assertEquals } from "../support/assert.ts";
 import { runGuest } from "./guest.ts";
 import { missingForGuest } from "./prerequisites.ts";
-import { register } from "./register.ts";
+import { register } from "../support/register.ts";
 
 /** A neighbour uses the controller, as guests do: systemd then leaves it on, with what was written last. */
 const UNDER_SYSTEMD = `

@@ -7,7 +7,7 @@ import { cpuChecks } from "./cpus.ts";
 import { startMachine } from "./machine.ts";
 import { missingForMachine } from "./prerequisites.ts";
 import { PROCESS_CHECKS } from "./processes.ts";
-import { register } from "./register.ts";
+import { register } from "../support/register.ts";
 import { SERVICE_CHECKS, SHUTDOWN_CHECK } from "./services.ts";
 
 register("services, processes and CPUs under a real systemd", missingForMachine(), async (t) => {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { register } from "../support/register.ts";
 import { fetchKernel } from "./kernel.ts";
 
 /** The compiled hooks under test. */
@@ -45,17 +46,5 @@ function exists(path: string): boolean {
 
 /** Registers a test; `play` gets the folder of the compiled hooks. */
 export function guestScene(name: string, play: (t: Deno.TestContext, hooks: string) => Promise<void>): void {
-  if (missing.length === 0) {
-    Deno.test(name, (t) => play(t, HOOKS));
-    return;
-  }
-  const why = `missing prerequisites: ${missing.join("; ")}`;
-  if (Deno.env.get("CI") === "true") {
-    Deno.test(name, () => {
-      throw new Error(`Cannot play "${name}" in CI: ${why}`);
-    });
-    return;
-  }
-  Deno.stderr.writeSync(new TextEncoder().encode(`SKIPPED test in a guest "${name}": ${why}\n`));
-  Deno.test({ name: `${name} [SKIPPED, ${why}]`, ignore: true, fn: () => {} });
+  register(name, missing, (t) => play(t, HOOKS));
 }
