@@ -44,7 +44,7 @@ export async function ruleFindings(rule: Rule, { settings }: RuleSet, sys: Sys):
   const findings: Finding[] = [];
   for (const action of rule.actions.filter(({ lasts }) => lasts !== "event")) {
     const found = action.looksAtDocument
-      ? await toolsFinding(action, sys)
+      ? await toolsFinding(action, rule, sys)
       : await planFindings(action, rule, { call: pretendedCall(place, sys), sys });
     findings.push(...found.map((finding) => ({ ...finding, text: `rule "${rule.name}": ${finding.text}` })));
   }
@@ -60,8 +60,8 @@ function pretendedCall({ driver, operation, facts }: Place, sys: Sys): HookCall 
   });
 }
 
-/** What an action asks for depends on the guest; what it takes on the host does not. */
-async function toolsFinding({ kind }: Action, sys: Sys): Promise<readonly Finding[]> {
+/** What an action asks for depends on the guest or network; what it takes on the host does not. */
+async function toolsFinding({ kind }: Action, rule: Rule, sys: Sys): Promise<readonly Finding[]> {
   const names = Object.entries<readonly string[]>(ACTIONS_OF).filter(([, actions]) => actions.includes(kind))
     .map(([resource]) => resource);
   const resources = await Promise.all(names.map(loadResource));
@@ -69,7 +69,8 @@ async function toolsFinding({ kind }: Action, sys: Sys): Promise<readonly Findin
   const missing = [...tools].map((tool) => TOOLS[tool]).filter((path) => sys.lstat(path) === undefined);
   if (missing.length > 0) return missing.map((path) => ({ level: "fail", text: `${kind}: there is no ${path}` }));
   const there = [...tools].map((tool) => TOOLS[tool]).join(" and ");
-  const text = `${kind}: what it comes to depends on the guest${there === "" ? "" : `; ${there} is there`}`;
+  const text = `${kind}: what it comes to depends on the ${rule.while}${there === "" ? "" : `; ${there} is there`}`;
+  if (rule.while !== "guest") return [{ level: "ok", text }];
   return [{ level: "ok", text, advice: "try: virsh dumpxml GUEST | virt-hooks explain qemu GUEST prepare" }];
 }
 
