@@ -4,7 +4,7 @@
  * @module
  */
 import * as v from "valibot";
-import type { GuestAddress, NftDemand, PortRange } from "../plan/nft_demand.ts";
+import type { ForwardDemand, GuestAddress, NftDemand, PortRange } from "../plan/nft_demand.ts";
 import { findGuest, surroundings } from "./guest_address.ts";
 import { forwardConflict } from "./nft_conflict.ts";
 import { changeFilter, type Filter, FilterError, readFilter } from "./nft_host.ts";
@@ -51,6 +51,12 @@ const demandSchema: v.GenericSchema<unknown, NftDemand> = v.variant("kind", [
   }),
   v.object({ ...common, kind: v.literal("open"), networks: v.array(v.string()), ports: v.array(portsSchema) }),
 ]);
+
+/** The forward that a demand of the ledger is; `undefined` for another, and for what is none. */
+export function forwardIn(data: unknown): ForwardDemand | undefined {
+  const result = v.safeParse(demandSchema, data);
+  return result.success && result.output.kind === "forward" ? result.output : undefined;
+}
 
 const filterSchema: v.GenericSchema<unknown, Filter> = v.object({
   table: v.nullable(v.object({

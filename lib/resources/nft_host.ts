@@ -4,6 +4,7 @@
  */
 import type { Sys } from "../sys/sys.ts";
 import { type Tool, TOOLS } from "../sys/tools.ts";
+import type { IpFamily } from "../plan/ip_address.ts";
 import {
   type Gate,
   gateOfIptables,
@@ -73,6 +74,33 @@ async function readGates(sys: Sys): Promise<Gates> {
     Promise.all(FAMILIES.map((family) => readLibvirtChain(family, sys))),
   ]);
   return { iptables, libvirt };
+}
+
+/** Whose packets each gate sees, and what it is called. */
+const GATES = [
+  { family: "ipv4", name: "FORWARD of iptables" },
+  { family: "ipv6", name: "FORWARD of ip6tables" },
+  { family: "ipv4", name: "the chain forward of table ip libvirt_network" },
+  { family: "ipv6", name: "the chain forward of table ip6 libvirt_network" },
+] as const satisfies readonly { readonly family: IpFamily; readonly name: string }[];
+
+/** The packet filter as it is listed, with all that it counted. */
+export interface FilterView {
+  /** What nft lists of our table; `undefined` where there is none. */
+  readonly listing: readonly Json[] | undefined;
+  /** The gates that may reject what our table lets through. */
+  readonly closed: readonly (typeof GATES)[number][];
+}
+
+/**
+ * Looks at everything at once, for a person.
+ * @throws {FilterError} when it cannot be read
+ */
+export async function viewFilter(sys: Sys): Promise<FilterView> {
+  const [listing, gates] = await Promise.all([list(["table", ...TABLE.split(" ")], sys), readGates(sys)]);
+  const marks = listing === undefined ? [] : marksOf(tableOfListing(listing));
+  const all = [...gates.iptables, ...gates.libvirt];
+  return { listing, closed: GATES.filter((_, index) => !isOpen(all[index] ?? NO_GATE, marks)) };
 }
 
 /** The absolute path, as libvirt calls it: another one may write where nobody looks. */
