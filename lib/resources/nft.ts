@@ -7,7 +7,7 @@ import * as v from "valibot";
 import type { ForwardDemand, GuestAddress, NftDemand, PortRange } from "../plan/nft_demand.ts";
 import { findGuest, surroundings } from "./guest_address.ts";
 import { forwardConflict } from "./nft_conflict.ts";
-import { changeFilter, type Filter, FilterError, readFilter } from "./nft_host.ts";
+import { changeFilter, type Filter, FilterError, filterScript, readFilter } from "./nft_host.ts";
 import { portText, wantedTable } from "./nft_rules.ts";
 import { describeDemand, describeFilter, describeGuest } from "./nft_text.ts";
 import { type Change, type Reading, type Resolution, resource, type WriteEnd } from "./resource.ts";
@@ -87,6 +87,7 @@ export const nft = resource<NftDemand, Filter>({
   // The table is ours alone: what stood there before was left by somebody who lost the ledger.
   rebase: () => NOTHING,
   write,
+  script: (from, to, sys) => filterScript({ from, to }, sys),
   describe: describeFilter,
   tell: describeDemand,
 });

@@ -147,23 +147,44 @@ interface Command {
 }
 
 /**
- * Makes of one what the other is. Gates are opened before anything is marked, and closed when nothing is any more: no packet
- * comes in that would be rejected half-way.
+ * Makes of one what the other is.
  * @throws {FilterError} when it cannot be changed
  */
 export async function changeFilter(change: FilterChange, sys: Sys): Promise<void> {
-  const { from, to } = change;
-  const script = changeScript(from.table, to.table);
-  const table: readonly Command[] = script === "" ? [] : [{ argv: ["nft", "-f", "-"], stdin: script }];
-  const gates = await gateCommands(change, sys);
-  for (const { argv, stdin } of to.table === null ? [...table, ...gates] : [...gates, ...table]) {
+  for (const { argv, stdin } of await commandsOf(change, sys)) {
     const timeoutMs = change.deadlineMs - sys.elapsedMs();
     const end = await runTool(argv, { timeoutMs, ...(stdin === undefined ? {} : { stdin }) }, sys);
     if (end.kind !== "done") throw errorOf(end);
   }
 }
 
-async function gateCommands({ from, to }: FilterChange, sys: Sys): Promise<readonly Command[]> {
+/**
+ * What {@linkcode changeFilter} would run, a line each, with what the program reads beneath it. Nothing is changed.
+ * @throws {FilterError} when the gates cannot be read
+ */
+export async function filterScript(change: Pick<FilterChange, "from" | "to">, sys: Sys): Promise<readonly string[]> {
+  return (await commandsOf(change, sys)).flatMap(({ argv: [tool, ...words], stdin }) => [
+    [TOOLS[tool], ...words].join(" "),
+    ...(stdin === undefined ? [] : stdin.trimEnd().split("\n").map((line) => `  ${line}`)),
+  ]);
+}
+
+/**
+ * Gates are opened before anything is marked, and closed when nothing is any more: no packet comes in that would be rejected
+ * half-way.
+ */
+async function commandsOf(
+  change: Pick<FilterChange, "from" | "to">,
+  sys: Sys,
+): Promise<readonly Command[]> {
+  const { from, to } = change;
+  const script = changeScript(from.table, to.table);
+  const table: readonly Command[] = script === "" ? [] : [{ argv: ["nft", "-f", "-"], stdin: script }];
+  const gates = await gateCommands(change, sys);
+  return to.table === null ? [...table, ...gates] : [...gates, ...table];
+}
+
+async function gateCommands({ from, to }: Pick<FilterChange, "from" | "to">, sys: Sys): Promise<readonly Command[]> {
   const marks = marksOf(to.table);
   if (from.gates === to.gates && JSON.stringify(marksOf(from.table)) === JSON.stringify(marks)) return [];
   const { iptables, libvirt } = await readGates(sys);
