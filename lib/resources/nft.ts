@@ -5,7 +5,8 @@
  */
 import * as v from "valibot";
 import type { ForwardDemand, GuestAddress, NftDemand, PortRange } from "../plan/nft_demand.ts";
-import { findGuest, surroundings } from "./guest_address.ts";
+import { findGuest, surroundings, type Whereabouts } from "./guest_address.ts";
+import { contestedText, listenersOnce } from "./listeners.ts";
 import { forwardConflict } from "./nft_conflict.ts";
 import { changeFilter, type Filter, FilterError, filterScript, readFilter } from "./nft_host.ts";
 import { portText, wantedTable } from "./nft_rules.ts";
@@ -98,28 +99,18 @@ const RESOLVED = { kind: "resolved", key: KEY, value: NOTHING } as const;
 async function resolve(demand: NftDemand, sys: Sys): Promise<Resolution<NftDemand>> {
   if (demand.kind === "open") return { ...RESOLVED, demand };
   const where = await findGuest(demand, surroundings(sys));
-  switch (where.kind) {
-    case "refused":
-      return where;
-    case "found":
-      return {
-        ...RESOLVED,
-        demand: { ...demand, guest: where.guest },
-        note: `the guest lives at ${describeGuest(where.guest)}${await forwardingNote(where.guest, sys)}`,
-      };
-    case "waiting": {
-      const networks = where.networks.map((name) => JSON.stringify(name)).join(" or ");
-      return {
-        ...RESOLVED,
-        demand: { ...demand, guest: null },
-        note: `the guest has no address yet: port ${
-          portText(demand.hostPorts)
-        } waits for a lease of network ${networks}`,
-      };
-    }
-    default:
-      return where satisfies never;
-  }
+  if (where.kind === "refused") return where;
+  const guest = where.kind === "found" ? where.guest : null;
+  const lives = guest === null
+    ? `the guest has no address yet: port ${portText(demand.hostPorts)} waits for a lease of network ${namesOf(where)}`
+    : `the guest lives at ${describeGuest(guest)}${await forwardingNote(guest, sys)}`;
+  const contested = contestedText(demand, await listenersOnce(sys));
+  const note = contested === undefined ? lives : `${lives}; ${contested}`;
+  return { ...RESOLVED, demand: { ...demand, guest }, note };
+}
+
+function namesOf(where: Whereabouts): string {
+  return where.kind === "waiting" ? where.networks.map((name) => JSON.stringify(name)).join(" or ") : "";
 }
 
 /** libvirt lets the kernel pass packets on for networks with a way out. */

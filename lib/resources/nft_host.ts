@@ -118,8 +118,11 @@ async function readLibvirtChain(family: "ip" | "ip6", sys: Sys): Promise<Gate> {
   return listing === undefined ? NO_GATE : gateOfLibvirtChain(listing);
 }
 
-/** What nft lists; `undefined` where there is no such thing. */
-async function list(what: readonly string[], sys: Sys): Promise<readonly Json[] | undefined> {
+/**
+ * What nft lists; `undefined` where there is no such thing.
+ * @throws {FilterError} when it cannot be listed
+ */
+export async function list(what: readonly string[], sys: Sys): Promise<readonly Json[] | undefined> {
   const end = await runTool(["nft", "-j", "list", ...what], { timeoutMs: LOOK_MS }, sys);
   if (end.kind === "failed" && end.reason.includes("No such file or directory")) return undefined;
   if (end.kind !== "done") throw errorOf(end);

@@ -108,3 +108,17 @@ Deno.test("explain tells at prepare where the guest lives, and loads nothing", a
     `        ${LIVES}`,
   ]);
 });
+
+Deno.test("explain tells at prepare whose port it is now, and the history at started", async () => {
+  const { host } = makeHost(rules("{ host_port = 8080 }"));
+  host.write(
+    "/proc/net/tcp",
+    "   0: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 12345 1\n",
+  );
+  const told =
+    `${LIVES}; a program of this host listens at 0.0.0.0:8080/tcp: who comes from outside gets the guest instead`;
+  assertEquals((await plan(host, "prepare"))[2], `        ${told}`);
+  await host.call("qemu", "prepare", { xml: INTERFACE });
+  const { history } = await host.call("qemu", "started", { xml: INTERFACE });
+  assertEquals(history["notes"], [told]);
+});
