@@ -16,6 +16,8 @@ export interface FakeFilter {
   readonly forward: { readonly iptables: string[]; readonly ip6tables: string[] };
   /** What went through, by the counter's name, or by a part of the rule that has one of its own. */
   readonly counted: Record<string, { readonly packets: number; readonly bytes: number }>;
+  /** Chains of others, with their rules, as nft lists them in JSON. */
+  readonly others: { readonly chains: unknown[]; readonly rules: unknown[] };
   /** Somebody flushes everything of nft. */
   flush(): void;
   /** From now on nft fails with this. */
@@ -35,9 +37,15 @@ export function fakeFilter(): FakeFilter {
   const writes = { count: 0 };
   const counted: FakeFilter["counted"] = {};
   let table: FakeTable | undefined;
+  const others: FakeFilter["others"] = { chains: [], rules: [] };
   let trouble: string | undefined;
   function nft(command: Command): ReturnType<MemoryProgram> {
     if (trouble !== undefined) return { end: { kind: "exited", code: 1 }, stderr: `Error: ${trouble}\n` };
+    if (command.argv.includes("--version")) return { stdout: "nftables v1.0.6 (Lester Gooch #5)\n" };
+    if (command.argv.includes("chains")) return { stdout: JSON.stringify({ nftables: others.chains }) };
+    if (command.argv.includes("chain") && !command.argv.includes("libvirt_network")) {
+      return { stdout: JSON.stringify({ nftables: others.rules }) };
+    }
     if (command.argv.includes("list")) {
       const isOurs = command.argv.includes("virt_hooks");
       return isOurs && table !== undefined
@@ -60,6 +68,7 @@ export function fakeFilter(): FakeFilter {
   return {
     forward,
     counted,
+    others,
     flush: () => {
       table = undefined;
     },
