@@ -41,6 +41,7 @@ async function filterFindings(mark: number, sys: Sys): Promise<readonly Finding[
       namesFinding(found),
       ...found.dropping.map((chain) => droppingFinding(chain, mark)),
       ...found.earlier.map(earlierFinding),
+      ...found.legacy.map(legacyFinding),
     ];
   } catch (error) {
     if (!(error instanceof FilterError)) throw error;
@@ -79,6 +80,14 @@ function earlierFinding({ table, name, priority }: BaseChain): Finding {
     text:
       `the chain ${name} of table ${table} is asked before a forward (priority ${priority}), and may send elsewhere`,
     advice: `see: nft list chain ${table} ${name}`,
+  };
+}
+
+function legacyFinding(tool: Firewalls["legacy"][number]): Finding {
+  return {
+    level: "warn",
+    text: `the kernel also has a filter of ${tool}-legacy: forwards are not let through there`,
+    advice: `see: ${tool}-legacy -S FORWARD`,
   };
 }
 

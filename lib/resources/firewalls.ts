@@ -30,6 +30,8 @@ export interface Firewalls {
   readonly dropping: readonly BaseChain[];
   /** Chains that may send a packet elsewhere before our table is asked. */
   readonly earlier: readonly BaseChain[];
+  /** Tools of iptables of which an older form has tables of its own in the kernel: nobody lets anything through there. */
+  readonly legacy: readonly ("iptables" | "ip6tables")[];
 }
 
 const LOOK_MS = 5_000;
@@ -46,6 +48,12 @@ const IN_IPTABLES = [
 const IN_NFT = [
   { name: "libvirt (nftables)", tables: ["ip libvirt_network", "ip6 libvirt_network"] },
   { name: "firewalld", tables: ["inet firewalld", "ip firewalld", "ip6 firewalld"] },
+] as const;
+
+/** Where the kernel names the tables of iptables' older form. */
+const LEGACY = [
+  { tool: "iptables", path: "/proc/net/ip_tables_names" },
+  { tool: "ip6tables", path: "/proc/net/ip6_tables_names" },
 ] as const;
 
 /** Where the tools of iptables keep what they filter, if they write for nft: those are looked at by iptables itself. */
@@ -78,6 +86,7 @@ export async function lookAtFirewalls(mark: number, sys: Sys): Promise<Firewalls
     earlier: chains.filter(({ type, hook, priority }) =>
       type === "nat" && hook === "prerouting" && priority < Number(ours)
     ),
+    legacy: await legacyTools(sys),
   };
 }
 
@@ -92,6 +101,21 @@ async function namesInIptables(tool: "iptables" | "ip6tables", sys: Sys): Promis
   const end = await runTool([tool, "-w", "-S", "FORWARD"], { timeoutMs: LOOK_MS }, sys);
   if (end.kind !== "done") return [];
   return IN_IPTABLES.filter(({ pattern }) => pattern.test(end.stdout)).map(({ name }) => `${name} (${tool})`);
+}
+
+/** Both forms filter, each in tables of its own; what the older one filters is looked at only where it is the one in use. */
+async function legacyTools(sys: Sys): Promise<Firewalls["legacy"]> {
+  const names = await sys.kernel.read(LEGACY.map(({ path }) => path));
+  const found: Firewalls["legacy"][number][] = [];
+  for (const { tool, path } of LEGACY) {
+    const hasFilter = names.get(path)?.split("\n").includes("filter") === true;
+    if (
+      hasFilter && sys.lstat(TOOLS[tool]) !== undefined && (await said([tool, "--version"], sys)).includes("nf_tables")
+    ) {
+      found.push(tool);
+    }
+  }
+  return found;
 }
 
 function baseChains(objects: readonly Json[]): readonly BaseChain[] {

@@ -124,6 +124,12 @@ const CASES = [
       "see: nft list chain ip lb in",
   },
   {
+    name: "a filter of the older iptables",
+    files: { "/proc/net/ip_tables_names": "nat\nfilter\n", "/proc/net/ip6_tables_names": "nat\n" },
+    told: "warn  the kernel also has a filter of iptables-legacy: forwards are not let through there; " +
+      "see: iptables-legacy -S FORWARD",
+  },
+  {
     name: "no conntrack",
     gone: ["/usr/sbin/conntrack"],
     told: "warn  there is no /usr/sbin/conntrack: connections that outlive their forward cannot be ended by hand; " +

@@ -56,7 +56,8 @@ export function fakeFilter(): FakeFilter {
     for (const line of new TextDecoder().decode(command.stdin).trimEnd().split("\n")) table = apply(line, table);
     return {};
   }
-  const iptables = (rules: string[]): MemoryProgram => ({ argv: [, , verb, , ...rest] }) => {
+  const iptables = (rules: string[]): MemoryProgram => ({ argv: [, first, verb, , ...rest] }) => {
+    if (first === "--version") return { stdout: "iptables v1.8.9 (nf_tables)\n" };
     if (verb === "-S") {
       return { stdout: ["-P FORWARD ACCEPT", ...rules.map((rule) => `-A FORWARD ${rule}`)].join("\n") };
     }

@@ -14,7 +14,7 @@ filterTest("other firewalls are found in the real packet filter, and ours is non
   await must([NFT, "-f", "-"], changeScript(null, wantedTable(SAMPLES["plain"] ?? [])));
   const { version, ...alone } = await lookAtFirewalls(MARK, sys);
   assertStringIncludes(version, "nftables v");
-  assertEquals(alone, { names: [], dropping: [], earlier: [] });
+  assertEquals(alone, { names: [], dropping: [], earlier: [], legacy: [] });
   for (const chain of ["LIBVIRT_FWI", "DOCKER", "ufw-before-forward"]) {
     await must([IPTABLES, "-w", "-N", chain]);
     await must([IPTABLES, "-w", "-A", "FORWARD", "-j", chain]);
