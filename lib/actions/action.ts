@@ -6,6 +6,7 @@ import type { Driver, Operation } from "../libvirt/driver.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import type { Lifetime } from "../plan/demand.ts";
 import type { Intent } from "../plan/intent.ts";
+import type { HostEnd } from "../plan/nft_demand.ts";
 import type { Namespaces } from "../xml/path_parser.ts";
 
 /** One operation of one driver at which a rule can match, with the time its calls have. */
@@ -50,6 +51,8 @@ export interface Action {
   readonly looksAtDocument: boolean;
   /** What it runs: programs with their arguments, fillings as the rule writes them. */
   readonly programs: readonly (readonly [string, ...string[]])[];
+  /** The ports of the host that it takes for guests. */
+  readonly takes?: HostEnd;
   /**
    * Finds what can never take effect at any of the places where the rule can match (or would do harm at one). A promise
    * where that takes code which is loaded for it.

@@ -98,6 +98,7 @@ function forward(config: ForwardConfig): Action {
     lasts: "running",
     whiles: ["guest"],
     looksAtDocument: true,
+    takes: { hostPorts: config.hostPorts, protocol: config.protocol, hostAddresses: config.hostAddresses },
     onError: config.onError,
     parts: (rule, call) => parts(config, rule, call),
   });

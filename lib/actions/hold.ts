@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import type { AnyDemand } from "../plan/demand.ts";
+import type { HostEnd } from "../plan/nft_demand.ts";
 import type { Hold, OnError } from "../plan/intent.ts";
 import { type Action, lifetimeOf, type RuleContext, type While } from "./action.ts";
 import type { HookCall } from "../libvirt/call.ts";
@@ -24,6 +25,7 @@ export interface HoldOptions {
   readonly whiles: readonly While[];
   readonly looksAtDocument: boolean;
   readonly programs?: Action["programs"];
+  readonly takes?: HostEnd;
   readonly onError: OnError | undefined;
   readonly misfits?: Action["misfits"];
   /** Pure. */
@@ -37,12 +39,13 @@ export function onErrorEntry(): v.OptionalSchema<v.GenericSchema<unknown, OnErro
 
 /** Makes an action whose demands last. */
 export function holdAction(options: HoldOptions): Action {
-  const { kind, lasts, looksAtDocument, programs = [] } = options;
+  const { kind, lasts, looksAtDocument, programs = [], takes } = options;
   return {
     kind,
     lasts,
     looksAtDocument,
     programs,
+    ...(takes === undefined ? {} : { takes }),
     misfits: async (rule, places) => {
       const own = await options.misfits?.(rule, places) ?? [];
       if (options.whiles.includes(rule.while)) return own;

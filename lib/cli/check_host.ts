@@ -11,6 +11,7 @@ import { allPlaces, beginningsOf, placesOf } from "../rules/places.ts";
 import type { Rule, RuleSet } from "../rules/rule.ts";
 import type { Sys } from "../sys/sys.ts";
 import { type Tool, TOOLS } from "../sys/tools.ts";
+import { forwardingFindings } from "./check_forwarding.ts";
 import { ruleFindings } from "./check_rule.ts";
 import type { Finding } from "./finding.ts";
 
@@ -20,7 +21,7 @@ export async function checkHost(ruleSet: RuleSet, sys: Sys): Promise<readonly Fi
   const findings = [...BASIC_TOOLS.map((tool) => toolFinding(tool, sys))];
   if (sys.uid() === 0) findings.push(...await ledgerFindings(sys));
   else findings.push({ level: "warn", text: "what is held is root's to see", advice: "sudo virt-hooks check --host" });
-  findings.push(...statusFindings(lasting, ruleSet, sys));
+  findings.push(...statusFindings(lasting, ruleSet, sys), ...await forwardingFindings(ruleSet, sys));
   for (const rule of lasting) findings.push(...await ruleFindings(rule, ruleSet, sys));
   return findings;
 }

@@ -17,6 +17,7 @@ import { matchRules, type RuleMatch } from "../rules/match.ts";
 import { issueLine } from "../rules/mistake.ts";
 import type { RuleSet } from "../rules/rule.ts";
 import { CommandError, type Desk, type Given, type Subcommand, USAGE_CODE } from "./command.ts";
+import { counted } from "./counted.ts";
 import { asksWhose, explainHolds, type HoldNotes } from "./explain_holds.ts";
 import { readCall, readDocument } from "./read_call.ts";
 import { loadAskedRules } from "./rules_folder.ts";
@@ -24,21 +25,25 @@ import { loadAskedRules } from "./rules_folder.ts";
 /** The subcommand. */
 export const explain: Subcommand = {
   name: "explain",
-  usage: "DRIVER OBJECT OPERATION [SUB-OPERATION] [EXTRA] [--rules DIR]",
+  usage: "DRIVER OBJECT OPERATION [SUB-OPERATION] [EXTRA] [--rules DIR] [--all]",
   summary: "Shows what a hook call would do and, for each rule, why or why not",
   details: [
     "Nothing is done: the plan is the one that the hook would carry out.",
     `--rules DIR reads DIR/rules.toml and DIR/rules.d instead of ${CONFIG_DIRECTORY}, whoever owns them.`,
     "A name that begins with a dash stands behind --.",
     "Rules that look at the document (uuid, label, xml, edit) read it from stdin; so does what is held, to know whose it",
-    "is. As root it tells what each hold is now and would become, and what would be given back.",
+    "is. As root it tells what each hold is now and would become, and what would be given back; of forwarded ports also",
+    "the very text that would be loaded, or the beginning of it; --all shows all of it.",
     "Example: virsh dumpxml web-1 | virt-hooks explain qemu web-1 prepare",
   ],
   texts: ["rules"],
-  switches: [],
+  switches: ["all"],
   words: { min: 3, max: 5 },
   run,
 };
+
+/** A person reads no more than this of a script that nobody asked for. */
+const SCRIPT_LINES_MAX = 30;
 
 async function run(given: Given, desk: Desk): Promise<number> {
   const call = readCall(given.words, new Uint8Array(), desk);
@@ -60,7 +65,7 @@ async function run(given: Given, desk: Desk): Promise<number> {
   for (const match of matches) tellMatch(match, desk);
   const whose = asksWhose(plan, call, desk) ? readCall(given.words, stdin(), desk) : call;
   const notes = await explainHolds(plan, { call: whose }, desk);
-  tellPlan(plan, { own, notes }, desk);
+  tellPlan(plan, { own, notes, linesMax: given.switches.has("all") ? Infinity : SCRIPT_LINES_MAX }, desk);
   return 0;
 }
 
@@ -141,7 +146,7 @@ function tellMatch({ rule, matches, verdicts }: RuleMatch, desk: Desk): void {
 
 function tellPlan(
   plan: Plan,
-  { own, notes }: { readonly own: boolean; readonly notes: HoldNotes },
+  { own, notes, linesMax }: { readonly own: boolean; readonly notes: HoldNotes; readonly linesMax: number },
   desk: Desk,
 ): void {
   desk.print(desk.paint("bold", "plan:"));
@@ -154,8 +159,14 @@ function tellPlan(
       desk.print(desk.paint("red", `        would not be run: ${visible(`${refusal.reason}; ${refusal.advice}`)}`));
     }
     for (const line of notes.beneath.get(intent) ?? []) desk.print(`        ${line}`);
+    for (const line of cut(notes.scripts.get(intent) ?? [], linesMax)) desk.print(`          ${visible(line)}`);
   }
   for (const line of notes.behind) desk.print(`  ${line}`);
+}
+
+function cut(lines: readonly string[], max: number): readonly string[] {
+  if (lines.length <= max) return lines;
+  return [...lines.slice(0, max), `… and ${counted(lines.length - max, "line")} more: --all shows them`];
 }
 
 /** The programs that an intent runs itself. */

@@ -7,17 +7,18 @@ import { type Checked, checkHolds } from "../app/check_holds.ts";
 import { holderOf } from "../app/holder_of.ts";
 import { demandPath, type Inquiry, leftovers, ownOf } from "../app/leftovers.ts";
 import type { FiledDemand } from "../ledger/demand_file.ts";
-import { foresee } from "../ledger/foresee.ts";
+import { foresee, type Foreseen } from "../ledger/foresee.ts";
 import { heldOf } from "../ledger/goal.ts";
 import type { Holder } from "../ledger/holder.ts";
 import { demandsOf } from "../ledger/holds.ts";
 import { hasLedger } from "../ledger/layout.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { type Lookout, standingOf, type Surveyed, surveyResource, surveyResources } from "../ledger/survey.ts";
-import { LedgerError } from "../ledger/ledger_error.ts";
+import { LedgerError, reasonOf } from "../ledger/ledger_error.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import type { Hold, Intent } from "../plan/intent.ts";
 import { visible } from "../plan/render.ts";
+import type { Resource } from "../resources/resource.ts";
 import { CommandError, type Desk } from "./command.ts";
 import { givenBack } from "./given_back.ts";
 import { convergedText } from "./holder_text.ts";
@@ -27,9 +28,11 @@ import { lookoutOn, openForLook } from "./ledger_access.ts";
 export interface HoldNotes {
   readonly beneath: ReadonlyMap<Intent, readonly string[]>;
   readonly behind: readonly string[];
+  /** What exactly would be written, beneath the intent that brings it about. */
+  readonly scripts: ReadonlyMap<Intent, readonly string[]>;
 }
 
-const NO_NOTES: HoldNotes = { beneath: new Map(), behind: [] };
+const NO_NOTES: HoldNotes = { beneath: new Map(), behind: [], scripts: new Map() };
 const NOBODY = { pid: 0, startTime: "", name: "" };
 const UNKNOWN_UUID = "00000000-0000-0000-0000-000000000000";
 
@@ -123,13 +126,18 @@ async function explainAcquire(holds: readonly Hold[], scene: Scene): Promise<Hol
     const advice = hint === undefined ? "" : ` (${visible(hint)})`;
     beneath.set(intent, [desk.paint("red", `would fail: ${problem}${advice}`)]);
   }
-  for (const one of checked) beneath.set(one.hold, await checkedLines(one, { own, left, scene }));
+  const scripts = new Map<Intent, readonly string[]>();
+  for (const one of checked) {
+    const { lines, script } = await tellChecked(one, { own, left, scene });
+    beneath.set(one.hold, lines);
+    scripts.set(one.hold, script);
+  }
   for (const hold of holds) if (!beneath.has(hold)) beneath.set(hold, [unchecked(hold, call)]);
   const unsure = call.document.length === 0 && known === undefined && resources.length > 0
     ? ["without the document on stdin it is taken for one that holds nothing yet"]
     : [];
   const back = givenBack(over, resources, desk).map((line) => `first gives back what it still holds: ${line}`);
-  return { beneath, behind: [...back, ...unsure] };
+  return { beneath, behind: [...back, ...unsure], scripts };
 }
 
 /** Why the hook does not look at a hold. */
@@ -146,25 +154,40 @@ function somebody({ document, domain, network, driver }: HookCall): Holder | und
 }
 
 /** What acquiring one hold changes, once those before it are acquired. */
-async function checkedLines(
+async function tellChecked(
   one: Checked,
   { own, left, scene }: {
     readonly own: readonly Checked[];
     readonly left: readonly FiledDemand[];
     readonly scene: Scene;
   },
-): Promise<readonly string[]> {
+): Promise<{ readonly lines: readonly string[]; readonly script: readonly string[] }> {
   const { desk, lookout, call } = scene;
   const note = one.ready.note === undefined ? [] : [visible(one.ready.note)];
   const place = own.indexOf(one);
-  if (place === -1) return [`only checked at ${call.operation}: held when it runs`, ...note];
+  if (place === -1) return { lines: [`only checked at ${call.operation}: held when it runs`, ...note], script: [] };
   const { folder, record } = one.ready;
   const before = own.slice(0, place).filter(({ ready }) => ready.folder === folder);
   const surveyed = await surveyResource(folder, lookout) ?? await unheld(one, lookout);
   const replaced = new Set([...[...before, one].map(demandPath), ...left.map(({ path }) => path)]);
   const filed = surveyed.demands.filter(({ path }) => !replaced.has(path));
   const foreseen = foresee(surveyed, [...filed, ...before.map(({ ready }) => ready), { record }].map(heldOf));
-  return [`now ${convergedText(foreseen, desk)}`, ...note];
+  // What is of one resource is written in one go, with the last of it.
+  const isLast = own[place + 1]?.ready.folder !== folder;
+  return {
+    lines: [`now ${convergedText(foreseen, desk)}`, ...note],
+    script: isLast ? await scriptOf(one.ready.resource, foreseen, desk) : [],
+  };
+}
+
+/** What exactly would be written, where the kind of resource can tell. */
+async function scriptOf({ script }: Resource, { write }: Foreseen, { sys }: Desk): Promise<readonly string[]> {
+  if (script === undefined || write === undefined) return [];
+  try {
+    return await script(write.from, write.to, sys);
+  } catch (error) {
+    return [`what exactly would be written cannot be told: ${reasonOf(error)}`];
+  }
 }
 
 /** A resource that nobody holds. */

@@ -20,6 +20,7 @@ export const status: Subcommand = {
     "  pending  a hook is at it, or was killed at it",
     "  STUCK    it cannot be brought to what it shall be, or be put back",
     "  stale    one of its holders is gone, or nothing shows that it lives",
+    'Beneath "nft" stands each forwarded port: where it leads, who says so, what went through, and what outranks it.',
     "Exit code: 0 when all is ok, 1 when something is not or a file of the ledger could not be read.",
     "--json prints one object; its fields are in docs/status.md.",
   ],

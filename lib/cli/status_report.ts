@@ -13,6 +13,7 @@ import { type Surveyed, type SurveyedHolder, surveyHolders, surveyResources } fr
 import type { Lifetime } from "../plan/demand.ts";
 import { sameValue } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
+import { type ForwardReport, type ForwardReporter, forwardReporter } from "./forward_report.ts";
 import { lookoutOn } from "./ledger_access.ts";
 
 /** The format of the report. Within one, fields are only added. */
@@ -48,6 +49,8 @@ export interface HolderReport {
   readonly because: string | null;
   /** What it asks for, where the resource's value does not show it. */
   readonly wants?: string;
+  /** Where it is a forward: how it stands. */
+  readonly forward?: ForwardReport;
 }
 
 /** One resource. Values are texts for people. */
@@ -114,18 +117,23 @@ export async function makeStatusReport(look: Look, sys: Sys): Promise<StatusRepo
 async function resourceReports(lookout: ReturnType<typeof lookoutOn>, sys: Sys): Promise<readonly ResourceReport[]> {
   const surveyed = await surveyResources(lookout);
   const holders = new Map((await surveyHolders(surveyed, sys)).map((one) => [holderId(one.holder), one]));
-  return surveyed.map((one) => resourceReport(one, holders, sys.now()));
+  const forward = await forwardReporter(surveyed.map(({ resource }) => resource), sys);
+  return surveyed.map((one) => resourceReport(one, holders, { now: sys.now(), forward }));
 }
 
 function resourceReport(
   surveyed: Surveyed,
   known: ReadonlyMap<string, SurveyedHolder>,
-  now: Date,
+  { now, forward }: { readonly now: Date; readonly forward: ForwardReporter },
 ): ResourceReport {
   const { key, resource, demands, standing, state } = surveyed;
-  const holders = demands.flatMap(({ record }) => {
+  const holders = demands.flatMap((filed) => {
+    const { record } = filed;
     const of = known.get(holderId(record.holder));
-    return of === undefined ? [] : [{ ...holderReport(record, of, now), ...wantsOf(record.demand, surveyed) }];
+    if (of === undefined) return [];
+    const one = { ...holderReport(record, of, now), ...wantsOf(record.demand, surveyed) };
+    const forwarded = forward(resource, heldOf(filed));
+    return [forwarded === undefined ? one : { ...one, forward: forwarded }];
   });
   const goal = foresee(surveyed, demands.map(heldOf));
   const reasons = [...ownReasons(surveyed, goal), ...holders.flatMap(holderReason)];

@@ -7,8 +7,10 @@ import { visible } from "../plan/render.ts";
 import type { Tone } from "./colour.ts";
 import type { Desk } from "./command.ts";
 import { counted } from "./counted.ts";
+import { DETAIL_INDENT, type ForwardEntry, forwardLines, sourceText } from "./forward_text.ts";
 import { shortKey } from "./holder_text.ts";
 import type { HolderReport, ResourceReport, ResourceState, StatusReport } from "./status_report.ts";
+import { GAP, padded, widthsOf } from "./table.ts";
 import { lengthOf, wrapped } from "./wrap.ts";
 
 type Paper = Pick<Desk, "paint" | "terminal">;
@@ -26,7 +28,6 @@ const STATES = {
 const HEADER = ["STATE  ", "RESOURCE", "NOW", "WANTED", "BEFORE"] as const;
 /** What is wider than this stands beneath its resource, not in the table. */
 const WIDEST: readonly number[] = [7, 48, 12, 12, 12];
-const GAP = "  ";
 /** Under the name of the resource. */
 const INDENT = 9;
 
@@ -54,7 +55,7 @@ function resourceLines(resources: readonly ResourceReport[], paper: Paper): read
     cellsOf(resource).every((cell, at) => lengthOf(cell) <= (WIDEST[at] ?? 0))
   );
   const rows = [HEADER, ...short.map(cellsOf)];
-  const widths = HEADER.map((_, column) => Math.max(...rows.map((row) => lengthOf(row[column] ?? ""))));
+  const widths = widthsOf(rows);
   const total = widths.reduce((sum, width) => sum + width + GAP.length, -GAP.length);
   const inTable = new Set(total <= paper.terminal.columns ? short : []);
   return [
@@ -64,11 +65,6 @@ function resourceLines(resources: readonly ResourceReport[], paper: Paper): read
       ...detailLines(resource, paper),
     ]),
   ];
-}
-
-function padded(cells: readonly string[], widths: readonly number[]): string {
-  return cells.map((cell, column) => cell + " ".repeat(Math.max((widths[column] ?? 0) - lengthOf(cell), 0)))
-    .join(GAP).trimEnd();
 }
 
 function tableRow(resource: ResourceReport, widths: readonly number[], { paint }: Paper): string {
@@ -98,7 +94,8 @@ function detailLines(
   return [
     ...said.map((text) => paint(STATES[state].tone, wrapped(visible(text), room))),
     ...remarks.map((text) => wrapped(visible(text), room)),
-    ...holders.map((holder) => holderLine(holder, { paint, terminal })),
+    ...holders.filter(({ forward }) => forward === undefined).map((holder) => holderLine(holder, { paint, terminal })),
+    ...forwardLines(holders.flatMap((holder) => entryOf(holder, { paint, terminal })), { paint, terminal }),
   ];
 }
 
@@ -110,8 +107,15 @@ const LIVES = {
   unknown: { word: "may live", tone: "cyan" },
 } as const satisfies Record<HolderReport["life"], { readonly word: string; readonly tone: Tone } | undefined>;
 
-function holderLine(holder: HolderReport, { paint, terminal }: Paper): string {
-  const room = { columns: terminal.columns, indent: INDENT };
+function entryOf(holder: HolderReport, paper: Paper): readonly ForwardEntry[] {
+  const { forward } = holder;
+  if (forward === undefined) return [];
+  const line = holderLine({ ...holder, wants: sourceText(forward) }, paper, DETAIL_INDENT);
+  return [{ forward, line }];
+}
+
+function holderLine(holder: HolderReport, { paint, terminal }: Paper, indent = INDENT): string {
+  const room = { columns: terminal.columns, indent };
   const since = holder.since.replace("T", " ").replace(/\.\d+Z$/, "Z");
   const life = LIVES[holder.life];
   const word = life === undefined ? "" : `, ${life.word}`;

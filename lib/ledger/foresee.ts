@@ -11,6 +11,8 @@ import type { Standing } from "./survey.ts";
 export interface Foreseen extends Converged {
   /** What stands now, for people, where that can be told. */
   readonly actual?: string;
+  /** What would be written, where something would. */
+  readonly write?: { readonly from: unknown; readonly to: unknown };
 }
 
 /** Tells what converging a resource would come to if these held it, and every write succeeded. */
@@ -48,5 +50,6 @@ function foreseeValue(
   const from = resource.describe(actual);
   if (sameValue(goal.value, actual)) return { key, end: "unchanged", actual: from };
   const change = { from, to: resource.describe(goal.value) };
-  return { key, end: isLast ? "restored" : "changed", change, actual: from };
+  const write = { from: actual, to: goal.value };
+  return { key, end: isLast ? "restored" : "changed", change, actual: from, write };
 }

@@ -38,15 +38,19 @@ export interface GuestAddress {
   readonly on: string | null;
 }
 
-/** Ports of the host that lead to a guest. */
-export interface ForwardDemand {
-  readonly kind: "forward";
+/** Ports of the host, as a forward takes them. */
+export interface HostEnd {
   readonly hostPorts: PortRange;
-  /** The guest's port for the first of the host's; the others follow. */
-  readonly guestPort: number;
   readonly protocol: PortProtocol;
   /** The host's addresses that are meant; none: all. */
   readonly hostAddresses: readonly string[];
+}
+
+/** Ports of the host that lead to a guest. */
+export interface ForwardDemand extends HostEnd {
+  readonly kind: "forward";
+  /** The guest's port for the first of the host's; the others follow. */
+  readonly guestPort: number;
   /** The networks of clients that may come in; none: all. */
   readonly from: readonly string[];
   /** The guest's address, as the rule gives it. */

@@ -4,10 +4,11 @@
  * @module
  */
 import * as v from "valibot";
-import type { GuestAddress, NftDemand, PortRange } from "../plan/nft_demand.ts";
-import { findGuest, surroundings } from "./guest_address.ts";
+import type { ForwardDemand, GuestAddress, NftDemand, PortRange } from "../plan/nft_demand.ts";
+import { findGuest, surroundings, type Whereabouts } from "./guest_address.ts";
+import { contestedText, listenersOnce } from "./listeners.ts";
 import { forwardConflict } from "./nft_conflict.ts";
-import { changeFilter, type Filter, FilterError, readFilter } from "./nft_host.ts";
+import { changeFilter, type Filter, FilterError, filterScript, readFilter } from "./nft_host.ts";
 import { portText, wantedTable } from "./nft_rules.ts";
 import { describeDemand, describeFilter, describeGuest } from "./nft_text.ts";
 import { type Change, type Reading, type Resolution, resource, type WriteEnd } from "./resource.ts";
@@ -52,6 +53,12 @@ const demandSchema: v.GenericSchema<unknown, NftDemand> = v.variant("kind", [
   v.object({ ...common, kind: v.literal("open"), networks: v.array(v.string()), ports: v.array(portsSchema) }),
 ]);
 
+/** The forward that a demand of the ledger is; `undefined` for another, and for what is none. */
+export function forwardIn(data: unknown): ForwardDemand | undefined {
+  const result = v.safeParse(demandSchema, data);
+  return result.success && result.output.kind === "forward" ? result.output : undefined;
+}
+
 const filterSchema: v.GenericSchema<unknown, Filter> = v.object({
   table: v.nullable(v.object({
     counters: v.array(v.string()),
@@ -81,6 +88,7 @@ export const nft = resource<NftDemand, Filter>({
   // The table is ours alone: what stood there before was left by somebody who lost the ledger.
   rebase: () => NOTHING,
   write,
+  script: (from, to, sys) => filterScript({ from, to }, sys),
   describe: describeFilter,
   tell: describeDemand,
 });
@@ -91,28 +99,18 @@ const RESOLVED = { kind: "resolved", key: KEY, value: NOTHING } as const;
 async function resolve(demand: NftDemand, sys: Sys): Promise<Resolution<NftDemand>> {
   if (demand.kind === "open") return { ...RESOLVED, demand };
   const where = await findGuest(demand, surroundings(sys));
-  switch (where.kind) {
-    case "refused":
-      return where;
-    case "found":
-      return {
-        ...RESOLVED,
-        demand: { ...demand, guest: where.guest },
-        note: `the guest lives at ${describeGuest(where.guest)}${await forwardingNote(where.guest, sys)}`,
-      };
-    case "waiting": {
-      const networks = where.networks.map((name) => JSON.stringify(name)).join(" or ");
-      return {
-        ...RESOLVED,
-        demand: { ...demand, guest: null },
-        note: `the guest has no address yet: port ${
-          portText(demand.hostPorts)
-        } waits for a lease of network ${networks}`,
-      };
-    }
-    default:
-      return where satisfies never;
-  }
+  if (where.kind === "refused") return where;
+  const guest = where.kind === "found" ? where.guest : null;
+  const lives = guest === null
+    ? `the guest has no address yet: port ${portText(demand.hostPorts)} waits for a lease of network ${namesOf(where)}`
+    : `the guest lives at ${describeGuest(guest)}${await forwardingNote(guest, sys)}`;
+  const contested = contestedText(demand, await listenersOnce(sys));
+  const note = contested === undefined ? lives : `${lives}; ${contested}`;
+  return { ...RESOLVED, demand: { ...demand, guest }, note };
+}
+
+function namesOf(where: Whereabouts): string {
+  return where.kind === "waiting" ? where.networks.map((name) => JSON.stringify(name)).join(" or ") : "";
 }
 
 /** libvirt lets the kernel pass packets on for networks with a way out. */

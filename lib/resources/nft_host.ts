@@ -4,6 +4,7 @@
  */
 import type { Sys } from "../sys/sys.ts";
 import { type Tool, TOOLS } from "../sys/tools.ts";
+import type { IpFamily } from "../plan/ip_address.ts";
 import {
   type Gate,
   gateOfIptables,
@@ -75,6 +76,33 @@ async function readGates(sys: Sys): Promise<Gates> {
   return { iptables, libvirt };
 }
 
+/** Whose packets each gate sees, and what it is called. */
+const GATES = [
+  { family: "ipv4", name: "FORWARD of iptables" },
+  { family: "ipv6", name: "FORWARD of ip6tables" },
+  { family: "ipv4", name: "the chain forward of table ip libvirt_network" },
+  { family: "ipv6", name: "the chain forward of table ip6 libvirt_network" },
+] as const satisfies readonly { readonly family: IpFamily; readonly name: string }[];
+
+/** The packet filter as it is listed, with all that it counted. */
+export interface FilterView {
+  /** What nft lists of our table; `undefined` where there is none. */
+  readonly listing: readonly Json[] | undefined;
+  /** The gates that may reject what our table lets through. */
+  readonly closed: readonly (typeof GATES)[number][];
+}
+
+/**
+ * Looks at everything at once, for a person.
+ * @throws {FilterError} when it cannot be read
+ */
+export async function viewFilter(sys: Sys): Promise<FilterView> {
+  const [listing, gates] = await Promise.all([list(["table", ...TABLE.split(" ")], sys), readGates(sys)]);
+  const marks = listing === undefined ? [] : marksOf(tableOfListing(listing));
+  const all = [...gates.iptables, ...gates.libvirt];
+  return { listing, closed: GATES.filter((_, index) => !isOpen(all[index] ?? NO_GATE, marks)) };
+}
+
 /** The absolute path, as libvirt calls it: another one may write where nobody looks. */
 async function readIptables(tool: "iptables" | "ip6tables", sys: Sys): Promise<Gate> {
   if (sys.lstat(TOOLS[tool]) === undefined) return NO_GATE;
@@ -90,8 +118,11 @@ async function readLibvirtChain(family: "ip" | "ip6", sys: Sys): Promise<Gate> {
   return listing === undefined ? NO_GATE : gateOfLibvirtChain(listing);
 }
 
-/** What nft lists; `undefined` where there is no such thing. */
-async function list(what: readonly string[], sys: Sys): Promise<readonly Json[] | undefined> {
+/**
+ * What nft lists; `undefined` where there is no such thing.
+ * @throws {FilterError} when it cannot be listed
+ */
+export async function list(what: readonly string[], sys: Sys): Promise<readonly Json[] | undefined> {
   const end = await runTool(["nft", "-j", "list", ...what], { timeoutMs: LOOK_MS }, sys);
   if (end.kind === "failed" && end.reason.includes("No such file or directory")) return undefined;
   if (end.kind !== "done") throw errorOf(end);
@@ -119,23 +150,44 @@ interface Command {
 }
 
 /**
- * Makes of one what the other is. Gates are opened before anything is marked, and closed when nothing is any more: no packet
- * comes in that would be rejected half-way.
+ * Makes of one what the other is.
  * @throws {FilterError} when it cannot be changed
  */
 export async function changeFilter(change: FilterChange, sys: Sys): Promise<void> {
-  const { from, to } = change;
-  const script = changeScript(from.table, to.table);
-  const table: readonly Command[] = script === "" ? [] : [{ argv: ["nft", "-f", "-"], stdin: script }];
-  const gates = await gateCommands(change, sys);
-  for (const { argv, stdin } of to.table === null ? [...table, ...gates] : [...gates, ...table]) {
+  for (const { argv, stdin } of await commandsOf(change, sys)) {
     const timeoutMs = change.deadlineMs - sys.elapsedMs();
     const end = await runTool(argv, { timeoutMs, ...(stdin === undefined ? {} : { stdin }) }, sys);
     if (end.kind !== "done") throw errorOf(end);
   }
 }
 
-async function gateCommands({ from, to }: FilterChange, sys: Sys): Promise<readonly Command[]> {
+/**
+ * What {@linkcode changeFilter} would run, a line each, with what the program reads beneath it. Nothing is changed.
+ * @throws {FilterError} when the gates cannot be read
+ */
+export async function filterScript(change: Pick<FilterChange, "from" | "to">, sys: Sys): Promise<readonly string[]> {
+  return (await commandsOf(change, sys)).flatMap(({ argv: [tool, ...words], stdin }) => [
+    [TOOLS[tool], ...words].join(" "),
+    ...(stdin === undefined ? [] : stdin.trimEnd().split("\n").map((line) => `  ${line}`)),
+  ]);
+}
+
+/**
+ * Gates are opened before anything is marked, and closed when nothing is any more: no packet comes in that would be rejected
+ * half-way.
+ */
+async function commandsOf(
+  change: Pick<FilterChange, "from" | "to">,
+  sys: Sys,
+): Promise<readonly Command[]> {
+  const { from, to } = change;
+  const script = changeScript(from.table, to.table);
+  const table: readonly Command[] = script === "" ? [] : [{ argv: ["nft", "-f", "-"], stdin: script }];
+  const gates = await gateCommands(change, sys);
+  return to.table === null ? [...table, ...gates] : [...gates, ...table];
+}
+
+async function gateCommands({ from, to }: Pick<FilterChange, "from" | "to">, sys: Sys): Promise<readonly Command[]> {
   const marks = marksOf(to.table);
   if (from.gates === to.gates && JSON.stringify(marksOf(from.table)) === JSON.stringify(marks)) return [];
   const { iptables, libvirt } = await readGates(sys);

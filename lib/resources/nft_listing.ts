@@ -91,8 +91,15 @@ function foreignText(term: unknown): string {
 function matchText(match: unknown): string | undefined {
   if (!isObject(match) || (match["op"] !== "==" && match["op"] !== "in")) return undefined;
   const left = fieldText(match["left"]);
-  const right = valuesText(match["right"]);
+  const right = left === "meta l4proto" ? protocolText(match["right"]) : valuesText(match["right"]);
   return left === undefined || right === undefined ? undefined : `${left} ${right}`;
+}
+
+/** A host without `/etc/protocols` has no names for them. */
+const PROTOCOLS = new Map<unknown, string>([[6, "tcp"], [17, "udp"]]);
+
+function protocolText(right: unknown): string | undefined {
+  return PROTOCOLS.get(right) ?? valuesText(right);
 }
 
 function fieldText(field: unknown): string | undefined {

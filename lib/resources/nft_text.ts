@@ -14,9 +14,14 @@ const SOURCES = {
 } as const satisfies Record<GuestAddress["source"], string>;
 
 /** Where a guest lives. */
-export function describeGuest({ address, source, on }: GuestAddress): string {
+export function describeGuest(guest: GuestAddress): string {
+  return `${guest.address}, ${describeSource(guest)}`;
+}
+
+/** Who says where a guest lives. */
+export function describeSource({ source, on }: Pick<GuestAddress, "source" | "on">): string {
   const where = source === "reservation" || source === "lease" ? ` ${JSON.stringify(on)}` : "";
-  return `${address}, ${SOURCES[source]}${where}`;
+  return `${SOURCES[source]}${where}`;
 }
 
 /** What somebody wants. */

@@ -135,6 +135,8 @@ export interface ResourceSpec<Demand, Value> {
   isFree?(actual: Value, noted: Noted<Value>): boolean;
   /** Makes the change. */
   write(change: Change<Value>, sys: Sys): Promise<WriteEnd<Value>>;
+  /** The very words with which the host would be told of a change, a line each, for people. Nothing is touched. */
+  script?(from: Value, to: Value, sys: Sys): Promise<readonly string[]>;
   /** A value, for people. */
   describe(value: Value): string;
   /** What a demand is about, for people, where a value does not show it. */
@@ -158,7 +160,7 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     written: data.written === undefined ? undefined : value(data.written),
     pending: data.pending === undefined ? undefined : value(data.pending),
   });
-  const { clear, rebase, isFree, keeps, renew, waits, tell } = spec;
+  const { clear, rebase, isFree, keeps, renew, waits, script, tell } = spec;
   return {
     name: spec.name,
     demand: spec.demand,
@@ -172,6 +174,7 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     ...(clear === undefined
       ? {}
       : { clear: (data, deadlineMs, sys) => clear.call(spec, demand(data), deadlineMs, sys) }),
+    ...(script === undefined ? {} : { script: (from, to, sys) => script.call(spec, value(from), value(to), sys) }),
     ...(tell === undefined ? {} : { tell: (data) => tell.call(spec, demand(data)) }),
     ...(waits === undefined ? {} : { waits: (data) => waits.call(spec, demand(data)) }),
     ...(renew === undefined ? {} : { renew: (data, sys) => renew.call(spec, data.map(demand), sys) }),

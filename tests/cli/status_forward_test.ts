@@ -1,8 +1,9 @@
-/** What `status` tells of forwards: where each leads, who says so, and which wait. */
+/** What `status` tells of forwards: where each leads, who says so, what went through, and which wait or are in vain. */
+import { amountText } from "../../lib/cli/forward_text.ts";
 import { admin, snapshot } from "../support/admin.ts";
-import { assertEquals } from "../support/assert.ts";
-import { fakeFilter } from "../support/fake_filter.ts";
-import { ledgerHost, UUID } from "../support/ledger_host.ts";
+import { assert, assertEquals } from "../support/assert.ts";
+import { type FakeFilter, fakeFilter } from "../support/fake_filter.ts";
+import { type LedgerHost, ledgerHost, UUID } from "../support/ledger_host.ts";
 
 const NETWORK = `<networkstatus><network><name>default</name><forward mode='nat'/><bridge name='virbr0'/>
 <ip address='192.168.122.1' netmask='255.255.255.0'><dhcp><range start='192.168.122.2' end='192.168.122.254'/></dhcp></ip>
@@ -14,32 +15,137 @@ forward = [{ host_port = 8080, guest_port = 80 }, { host_port = "6000-6003", to 
 const GUEST = {
   xml: `<devices><interface type='network'><mac address='${MAC}'/><source network='default'/></interface></devices>\n`,
 };
+const LEASE = JSON.stringify([{ "ip-address": "192.168.122.28", "mac-address": MAC, "expiry-time": 1_900_000_000 }]);
 
-Deno.test("status tells where a port leads, and that one waits for an address until there is one", async () => {
+interface Scene {
+  readonly host: LedgerHost;
+  readonly filter: FakeFilter;
+}
+
+/** A guest that runs, on a network that has given it an address, or not yet. */
+async function running(leases: string, rules = RULES): Promise<Scene> {
   const filter = fakeFilter();
-  const files = { "/run/libvirt/network/default.xml": NETWORK, [LEASES]: "", "/run/libvirt/qemu/x": "" };
-  const host = ledgerHost(RULES, { programs: filter.programs, files });
+  const files = { "/run/libvirt/network/default.xml": NETWORK, [LEASES]: leases, "/run/libvirt/qemu/x": "" };
+  const host = ledgerHost(rules, { programs: filter.programs, files });
   await host.call("qemu", "prepare", GUEST);
   host.write("/run/libvirt/qemu/web-1.xml", `<domstatus><domain><uuid>${UUID}</uuid></domain></domstatus>`);
   await host.call("qemu", "started", GUEST);
+  return { host, filter };
+}
+
+/** The forwards of the report, without what stands before and behind them. */
+function forwardsOf(lines: readonly string[]): readonly string[] {
+  const start = lines.findIndex((line) => /^ {2}(HOST|\*)/.test(line));
+  return lines.slice(start, lines.findIndex((line) => line.startsWith("1 resource")));
+}
+
+const RANGE = [
+  "  *:6000-6003/tcp+udp  192.168.122.9:6000-6003  active         0      0    0",
+  '    guest "web-1" (qemu), rule "web": as its rule says, since 2026-01-02 03:04:05Z',
+];
+
+Deno.test("status tells where a port leads, and that one waits for an address until there is one", async () => {
+  const { host, filter } = await running("");
   const before = snapshot(host);
   const waiting = await admin(host, ["status"]);
-  const wants = (lines: readonly string[]): readonly string[] =>
-    lines.join("\n").replace(/\n {9,}(?!guest)/g, " ").split("\n").flatMap((line) =>
-      /rule "web": (.*), since /.exec(line)?.slice(1) ?? []
-    ).toSorted();
-  assertEquals(wants(waiting.lines), [
-    "port 8080 (tcp) to the guest at 80, which has no address yet",
-    "ports 6000-6003 (tcp and udp) to 192.168.122.9, as its rule says",
+  assertEquals(forwardsOf(waiting.lines), [
+    "  HOST                 GUEST                    FORWARD  PACKETS  BYTES  NEW",
+    ...RANGE,
+    "  *:8080/tcp           ?:80                     pending        -      -    -",
+    '    guest "web-1" (qemu), rule "web": no address yet: waits for a lease of network "default", since',
+    "      2026-01-02 03:04:05Z",
   ]);
   assertEquals([waiting.code, snapshot(host)], [0, before]);
-  host.write(
-    LEASES,
-    JSON.stringify([{ "ip-address": "192.168.122.28", "mac-address": MAC, "expiry-time": 1_900_000_000 }]),
-  );
+  host.write(LEASES, LEASE);
   const found = await admin(host, ["status"]);
-  assertEquals(wants(found.lines)[0], 'port 8080 (tcp) to 192.168.122.28, leased to it by network "default" at 80');
+  assertEquals([found.code, ...forwardsOf(found.lines).slice(3, 5)], [
+    1,
+    "  *:8080/tcp           192.168.122.28:80        drift          -      -    -",
+    "    not all of it is in the table inet virt_hooks",
+  ]);
   assertEquals((await admin(host, ["reconcile"])).code, 0);
   assertEquals((await admin(host, ["status"])).code, 0);
   assertEquals(filter.rules().some((rule) => rule.includes("192.168.122.28:80")), true);
 });
+
+Deno.test("status tells what went through a forward, in 80 columns", async () => {
+  const { host, filter } = await running(LEASE);
+  filter.counted["f_tcp_8080"] = { packets: 1_234_567, bytes: 123_456_789 };
+  filter.counted["tcp dport 8080"] = { packets: 12, bytes: 720 };
+  const { lines } = await admin(host, ["status"], { terminal: { columns: 80 } });
+  assertEquals(forwardsOf(lines), [
+    "  HOST                 GUEST                    FORWARD  PACKETS  BYTES  NEW",
+    RANGE[0] ?? "",
+    ...['    guest "web-1" (qemu), rule "web": as its rule says, since 2026-01-02', "      03:04:05Z"],
+    "  *:8080/tcp           192.168.122.28:80        active      1.2M   123M   12",
+    '    guest "web-1" (qemu), rule "web": leased to it by network "default", since',
+    "      2026-01-02 03:04:05Z",
+  ]);
+  assert(lines.every((line) => line.length <= 80));
+});
+
+Deno.test("status tells of a forward in words where a table is too wide", async () => {
+  const { host } = await running(LEASE);
+  const { lines } = await admin(host, ["status"], { terminal: { columns: 60 } });
+  assertEquals(forwardsOf(lines).slice(4, 6), [
+    "  *:8080/tcp → 192.168.122.28:80: active, 0 packets, 0",
+    "    bytes, 0 connections",
+  ]);
+});
+
+const UNDONE = [
+  {
+    name: "is outranked by another's rule in front of ours",
+    undo: ({ filter }: Scene) => filter.forward.iptables.unshift("-j LIBVIRT_FWI"),
+    state: "outranked",
+    because: "outranked by FORWARD of iptables, which may reject it first",
+  },
+  {
+    name: "is not outranked by what sees another family alone",
+    undo: ({ filter }: Scene) => filter.forward.ip6tables.unshift("-j LIBVIRT_FWI"),
+    state: "active",
+    because: null,
+  },
+  {
+    name: "is gone with the table",
+    undo: ({ filter }: Scene) => filter.flush(),
+    state: "drift",
+    because: "not all of it is in the table inet virt_hooks",
+  },
+] as const;
+
+for (const { name, undo, state, because } of UNDONE) {
+  Deno.test(`status --json tells that a forward ${name}`, async () => {
+    const scene = await running(LEASE);
+    undo(scene);
+    const { code, lines } = await admin(scene.host, ["status", "--json"]);
+    const [{ holders }] = JSON.parse(lines.join("")).resources;
+    const counts = state === "drift" ? null : 0;
+    assertEquals([code, holders[0].forward], [1, {
+      ...{ addresses: [], ports: "8080", protocol: "tcp", from: [] },
+      guest: { address: "192.168.122.28", ports: "80", source: "lease", network: "default" },
+      ...{ state, because, packets: counts, bytes: counts, connections: counts },
+    }]);
+  });
+}
+
+Deno.test("status says so where the packet filter cannot be read", async () => {
+  const { host, filter } = await running(LEASE);
+  filter.breakNft("Operation not permitted");
+  const { code, lines } = await admin(host, ["status", "--json"]);
+  const [{ holders }] = JSON.parse(lines.join("")).resources;
+  assertEquals([code, holders[0].forward.state, /not permitted/.test(holders[0].forward.because)], [
+    1,
+    "unknown",
+    true,
+  ]);
+});
+
+for (
+  const [amount, text] of [
+    ...[[null, "-"], [0, "0"], [9_999, "9999"], [10_000, "10k"], [12_345, "12.3k"]] as const,
+    ...[[99_999, "99.9k"], [456_789, "456k"], [999_999, "999k"], [1_000_000, "1M"], [5e15, "5P"]] as const,
+  ]
+) {
+  Deno.test(`${amount} is told as ${text}`, () => assertEquals(amountText(amount), text));
+}

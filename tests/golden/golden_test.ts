@@ -3,6 +3,7 @@
  * `UPDATE_GOLDEN=1` rewrites the texts they are expected to print.
  */
 import { drivers } from "../../lib/libvirt/drivers.ts";
+import { TOOLS } from "../../lib/sys/tools.ts";
 import { assertEquals } from "../support/assert.ts";
 import { privateRootRefusal } from "../support/private_root.ts";
 import { checkStory } from "./check_story.ts";
@@ -24,8 +25,8 @@ Deno.test("golden: the compiled programs are there", requireBinaries);
 
 for (const story of STORIES) {
   Deno.test({
-    name: `golden: ${story.name}: ${story.about}${story.needs === "root" ? " (needs root)" : ""}`,
-    ignore: !MUST_RUN && (REFUSAL !== undefined || (story.needs === "root" && Deno.uid() !== 0)),
+    name: `golden: ${story.name}: ${story.about}${story.needs === undefined ? "" : ` (needs ${story.needs})`}`,
+    ignore: !MUST_RUN && (REFUSAL !== undefined || !hasWhatItNeeds(story)),
     fn: async () => {
       requireBinaries();
       checkStory(story, await playStory(story, BINARIES), Deno.env.get("UPDATE_GOLDEN") === "1");
@@ -41,8 +42,30 @@ Deno.test("golden: every operation of every driver has a story", () => {
   assertEquals(all.filter((operation) => !told.has(operation)), []);
 });
 
+function hasWhatItNeeds({ needs }: Story): boolean {
+  switch (needs) {
+    case undefined:
+      return true;
+    case "root":
+      return Deno.uid() === 0;
+    case "nft":
+      return [TOOLS.nft, TOOLS.iptables, TOOLS.ip6tables].every(isThere);
+    default:
+      return needs satisfies never;
+  }
+}
+
 function operationOf(call: Story["calls"][number]): string {
   return call.args.length === 4 ? `${call.program} ${call.args[1]}` : "";
+}
+
+function isThere(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
 }
 
 function requireBinaries(): void {

@@ -44,7 +44,7 @@ const CallSchema = v.strictObject({
 
 const StorySchema = v.strictObject({
   about: Text,
-  needs: v.optional(v.literal("root")),
+  needs: v.optional(v.picklist(["root", "nft"])),
   files: v.optional(v.array(FileSchema), []),
   before: v.optional(v.array(Text), []),
   calls: v.pipe(v.array(CallSchema), v.minLength(1)),

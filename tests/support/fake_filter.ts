@@ -14,6 +14,14 @@ export interface FakeFilter {
   rules(): readonly string[];
   /** The rules of FORWARD, of iptables and ip6tables. */
   readonly forward: { readonly iptables: string[]; readonly ip6tables: string[] };
+  /** What went through, by the counter's name, or by a part of the rule that has one of its own. */
+  readonly counted: Record<string, { readonly packets: number; readonly bytes: number }>;
+  /** Chains of others, with their rules, as nft lists them in JSON. */
+  readonly others: { readonly chains: unknown[]; readonly rules: unknown[] };
+  /** Somebody flushes everything of nft. */
+  flush(): void;
+  /** From now on nft fails with this. */
+  breakNft(stderr: string): void;
   /** How often each program wrote. */
   readonly writes: { count: number };
 }
@@ -27,19 +35,29 @@ interface FakeTable {
 export function fakeFilter(): FakeFilter {
   const forward = { iptables: ["-j LIBVIRT_FWI"], ip6tables: ["-j LIBVIRT_FWI"] };
   const writes = { count: 0 };
+  const counted: FakeFilter["counted"] = {};
   let table: FakeTable | undefined;
+  const others: FakeFilter["others"] = { chains: [], rules: [] };
+  let trouble: string | undefined;
   function nft(command: Command): ReturnType<MemoryProgram> {
+    if (trouble !== undefined) return { end: { kind: "exited", code: 1 }, stderr: `Error: ${trouble}\n` };
+    if (command.argv.includes("--version")) return { stdout: "nftables v1.0.6 (Lester Gooch #5)\n" };
+    if (command.argv.includes("chains")) return { stdout: JSON.stringify({ nftables: others.chains }) };
+    if (command.argv.includes("chain") && !command.argv.includes("libvirt_network")) {
+      return { stdout: JSON.stringify({ nftables: others.rules }) };
+    }
     if (command.argv.includes("list")) {
       const isOurs = command.argv.includes("virt_hooks");
       return isOurs && table !== undefined
-        ? { stdout: listing(table) }
+        ? { stdout: listing(table, counted) }
         : { end: { kind: "exited", code: 1 }, stderr: "Error: No such file or directory\n" };
     }
     writes.count++;
     for (const line of new TextDecoder().decode(command.stdin).trimEnd().split("\n")) table = apply(line, table);
     return {};
   }
-  const iptables = (rules: string[]): MemoryProgram => ({ argv: [, , verb, , ...rest] }) => {
+  const iptables = (rules: string[]): MemoryProgram => ({ argv: [, first, verb, , ...rest] }) => {
+    if (first === "--version") return { stdout: "iptables v1.8.9 (nf_tables)\n" };
     if (verb === "-S") {
       return { stdout: ["-P FORWARD ACCEPT", ...rules.map((rule) => `-A FORWARD ${rule}`)].join("\n") };
     }
@@ -50,6 +68,14 @@ export function fakeFilter(): FakeFilter {
   };
   return {
     forward,
+    counted,
+    others,
+    flush: () => {
+      table = undefined;
+    },
+    breakNft: (stderr) => {
+      trouble = stderr;
+    },
     writes,
     rules: () => [...table?.chains ?? []].flatMap(([name, { rules }]) => rules.map((rule) => `${name} ${rule}`)),
     programs: {
@@ -89,20 +115,31 @@ function apply(line: string, table: FakeTable | undefined): FakeTable | undefine
   }
 }
 
-function listing({ counters, chains }: FakeTable): string {
+function listing({ counters, chains }: FakeTable, counted: FakeFilter["counted"]): string {
   const objects = [
-    ...[...counters].map((name) => ({ counter: { name } })),
+    ...[...counters].map((name) => ({ counter: { name, ...counted[name] ?? NOTHING_COUNTED } })),
     ...[...chains].map(([name, { hook }]) => ({ chain: { name, ...hookOf(hook) } })),
     ...[...chains].flatMap(([chain, { rules }]) =>
-      rules.map((rule) => ({ rule: { chain, expr: [comparison(rule)] } }))
+      rules.map((rule) => ({ rule: { chain, expr: termsOf(rule, counted) } }))
     ),
   ];
   return JSON.stringify({ nftables: objects });
 }
 
+const NOTHING_COUNTED = { packets: 0, bytes: 0 } as const;
+
 function hookOf(text: string): Readonly<Record<string, unknown>> {
   const [, type, hook, prio, policy] = /^\{ type (\w+) hook (\w+) priority (\S+) ; policy (\w+) ; \}$/.exec(text) ?? [];
   return hook === undefined ? {} : { type, hook, prio: Number(prio), policy };
+}
+
+/** A rule that has a counter of its own is listed in three parts, any other in one. */
+function termsOf(rule: string, counted: FakeFilter["counted"]): readonly unknown[] {
+  const [head = "", tail] = rule.split(" counter dnat ");
+  if (tail === undefined) return [comparison(rule)];
+  const [part] = Object.keys(counted).filter((name) => rule.includes(name));
+  const counter = counted[part ?? ""] ?? NOTHING_COUNTED;
+  return [comparison(head.replace(/^meta nfproto \S+ /, "")), { counter }, comparison(`dnat ${tail}`)];
 }
 
 function comparison(rule: string): unknown {

@@ -3,7 +3,7 @@
  * @module
  */
 import { assertEquals, assertStringIncludes } from "../../support/assert.ts";
-import { parseListing, tableOfListing } from "../../../lib/resources/nft_listing.ts";
+import { parseListing, ruleText, tableOfListing } from "../../../lib/resources/nft_listing.ts";
 import { wantedTable } from "../../../lib/resources/nft_rules.ts";
 import { changeScript, type Table } from "../../../lib/resources/nft_table.ts";
 import { forward, guestAt, heldBy, SAMPLES } from "./demands.ts";
@@ -74,4 +74,12 @@ filterTest("a counter goes on counting through other guests' coming and going", 
   const counters = await namespace.must([NFT, "list", "counters", "table", "inet", "virt_hooks"]);
   assertStringIncludes(counters, "packets 3 bytes 9");
   assertEquals((await listed(namespace)).counters, ["f_tcp_80"]);
+});
+
+Deno.test("a rule is the same on a host that has no names for protocols", () => {
+  for (const [number, name] of [[6, "tcp"], [17, "udp"]] as const) {
+    const match = (right: unknown): unknown => ({ match: { op: "==", left: { meta: { key: "l4proto" } }, right } });
+    assertEquals(ruleText({ expr: [match(number)] }), `meta l4proto ${name}`);
+    assertEquals(ruleText({ expr: [match(name)] }), `meta l4proto ${name}`);
+  }
 });

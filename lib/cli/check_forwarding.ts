@@ -1,0 +1,141 @@
+/**
+ * Whether ports of this host can be forwarded, and what would stand in the way.
+ * @module
+ */
+import { DEFAULT_MARK } from "../plan/nft_demand.ts";
+import { type BaseChain, type Firewalls, lookAtFirewalls } from "../resources/firewalls.ts";
+import { contestedText, readListeners } from "../resources/listeners.ts";
+import { FilterError } from "../resources/nft_host.ts";
+import type { Rule, RuleSet } from "../rules/rule.ts";
+import type { Sys } from "../sys/sys.ts";
+import { TOOLS } from "../sys/tools.ts";
+import type { Finding } from "./finding.ts";
+
+/** What can end connections that outlive their forward; a person runs it. */
+const CONNTRACK = "/usr/sbin/conntrack";
+const OLDEST_NFT = [0, 9, 8] as const;
+
+/** Looks at this host, if a rule forwards or opens something. Nothing is changed. */
+export async function forwardingFindings({ rules, settings }: RuleSet, sys: Sys): Promise<readonly Finding[]> {
+  const kinds = new Set(rules.flatMap(({ actions }) => actions.map(({ kind }) => kind)));
+  if (!kinds.has("forward") && !kinds.has("open")) return [];
+  if (sys.lstat(TOOLS.nft) === undefined) {
+    return [{ level: "fail", text: `there is no ${TOOLS.nft}: nothing can be forwarded`, advice: "install nftables" }];
+  }
+  return [
+    ...await filterFindings(settings.forwardMark ?? DEFAULT_MARK, sys),
+    ...await kernelFindings(sys),
+    ...(kinds.has("forward") ? [conntrackFinding(sys)] : []),
+    ...await portFindings(rules, sys),
+  ];
+}
+
+async function filterFindings(mark: number, sys: Sys): Promise<readonly Finding[]> {
+  if (sys.uid() !== 0) {
+    return [{ level: "warn", text: "the packet filter is root's to see", advice: "sudo virt-hooks check --host" }];
+  }
+  try {
+    const found = await lookAtFirewalls(mark, sys);
+    return [
+      versionFinding(found),
+      namesFinding(found),
+      ...found.dropping.map((chain) => droppingFinding(chain, mark)),
+      ...found.earlier.map(earlierFinding),
+      ...found.legacy.map(legacyFinding),
+    ];
+  } catch (error) {
+    if (!(error instanceof FilterError)) throw error;
+    return [{ level: "fail", text: `the packet filter cannot be read: ${error.message}` }];
+  }
+}
+
+function versionFinding({ version }: Firewalls): Finding {
+  const text = `${TOOLS.nft} is there: ${version}`;
+  const [, ...parts] = /v(\d+)\.(\d+)\.(\d+)/.exec(version) ?? [];
+  const older = OLDEST_NFT.map((oldest, index) => Number(parts[index]) - oldest).find((difference) => difference !== 0);
+  if (older === undefined || older > 0) return { level: "ok", text };
+  return { level: "warn", text, advice: `it is known to work from ${OLDEST_NFT.join(".")} on` };
+}
+
+function namesFinding({ names }: Firewalls): Finding {
+  if (names.length === 0) return { level: "ok", text: "nobody known filters what is passed on to guests yet" };
+  return {
+    level: "ok",
+    text: `what is passed on to guests is filtered by ${names.join(", ")}: forwards are let through there`,
+  };
+}
+
+function droppingFinding({ table, name }: BaseChain, mark: number): Finding {
+  const bit = `0x${mark.toString(16)}`;
+  return {
+    level: "warn",
+    text: `the chain ${name} of table ${table} drops what it does not accept, forwards too`,
+    advice: `let them through: nft insert rule ${table} ${name} meta mark '&' ${bit} == ${bit} accept`,
+  };
+}
+
+function earlierFinding({ table, name, priority }: BaseChain): Finding {
+  return {
+    level: "warn",
+    text:
+      `the chain ${name} of table ${table} is asked before a forward (priority ${priority}), and may send elsewhere`,
+    advice: `see: nft list chain ${table} ${name}`,
+  };
+}
+
+function legacyFinding(tool: Firewalls["legacy"][number]): Finding {
+  return {
+    level: "warn",
+    text: `the kernel also has a filter of ${tool}-legacy: forwards are not let through there`,
+    advice: `see: ${tool}-legacy -S FORWARD`,
+  };
+}
+
+const KEYS = {
+  ipv4: "net/ipv4/ip_forward",
+  ipv6: "net/ipv6/conf/all/forwarding",
+  bridged: "net/bridge/bridge-nf-call-iptables",
+} as const;
+
+async function kernelFindings({ kernel }: Sys): Promise<readonly Finding[]> {
+  const path = (key: keyof typeof KEYS): string => `/proc/sys/${KEYS[key]}`;
+  const texts = await kernel.read([path("ipv4"), path("ipv6"), path("bridged")]);
+  const is = (key: keyof typeof KEYS, value: string): boolean => texts.get(path(key))?.trim() === value;
+  return [
+    is("ipv4", "1") ? { level: "ok", text: "the kernel passes IPv4 on (net.ipv4.ip_forward = 1)" } : {
+      level: "warn",
+      text: "the kernel passes no IPv4 on (net.ipv4.ip_forward is 0): no forward reaches a guest",
+      advice: "libvirt sets it to 1 for a network with a way out; for others: a rule with sysctl",
+    },
+    {
+      level: "ok",
+      text: `the kernel passes ${is("ipv6", "1") ? "IPv6" : "no IPv6"} on (net.ipv6.conf.all.forwarding)`,
+    },
+    ...(is("bridged", "1")
+      ? [
+        {
+          level: "warn",
+          text: "bridged packets go through iptables (net.bridge.bridge-nf-call-iptables = 1)",
+          advice: "a guest that calls its own forwarded port by the host's address waits in vain; others reach it",
+        } as const,
+      ]
+      : []),
+  ];
+}
+
+function conntrackFinding(sys: Sys): Finding {
+  if (sys.lstat(CONNTRACK) !== undefined) return { level: "ok", text: `${CONNTRACK} is there` };
+  const text = `there is no ${CONNTRACK}: connections that outlive their forward cannot be ended by hand`;
+  return { level: "warn", text, advice: "install conntrack, if that matters" };
+}
+
+/** Who listens now; at a guest's start it is looked at again. */
+async function portFindings(rules: readonly Rule[], sys: Sys): Promise<readonly Finding[]> {
+  const listeners = await readListeners(sys);
+  return rules.flatMap(({ name, actions }) =>
+    actions.flatMap(({ takes }): readonly Finding[] => {
+      const text = takes === undefined ? undefined : contestedText(takes, listeners);
+      return text === undefined ? [] : [{ level: "warn", text: `rule "${name}": ${text}` }];
+    })
+  );
+}

@@ -1,0 +1,77 @@
+/**
+ * A forward as `status` reports it.
+ * @module
+ */
+import type { ForwardDemand, GuestAddress, PortProtocol } from "../plan/nft_demand.ts";
+import type { ResourceName } from "../plan/demand.ts";
+import { forwardIn } from "../resources/nft.ts";
+import { portText } from "../resources/nft_rules.ts";
+import { type ForwardStanding, type ForwardWatch, watchForwards } from "../resources/nft_traffic.ts";
+import type { Held } from "../resources/resource.ts";
+import type { Sys } from "../sys/sys.ts";
+
+/** One forward. */
+export interface ForwardReport {
+  /** The host's addresses that are meant; none: all. */
+  readonly addresses: readonly string[];
+  /** `8080` or `8000-8010` */
+  readonly ports: string;
+  readonly protocol: PortProtocol;
+  /** The networks of clients that may come in; none: all. */
+  readonly from: readonly string[];
+  readonly guest: {
+    /** `null` while there is none. */
+    readonly address: string | null;
+    readonly ports: string;
+    /** Who says so. */
+    readonly source: GuestAddress["source"] | null;
+    /** The name of the libvirt network. */
+    readonly network: string | null;
+  };
+  readonly state: ForwardStanding["state"];
+  /** Why it is not `active`. */
+  readonly because: string | null;
+  /** What went through, both ways; `null` where nothing counts. */
+  readonly packets: number | null;
+  readonly bytes: number | null;
+  /** How many connections began. */
+  readonly connections: number | null;
+}
+
+/** Makes the report of a demand on a resource of some kind, where it is a forward. */
+export type ForwardReporter = (kind: string, held: Held<unknown>) => ForwardReport | undefined;
+
+const KIND = "nft" satisfies ResourceName;
+
+/** Looks at the packet filter, unless nobody asks for it. */
+export async function forwardReporter(kinds: readonly string[], sys: Sys): Promise<ForwardReporter> {
+  if (!kinds.includes(KIND)) return () => undefined;
+  const watch = await watchForwards(sys);
+  return (kind, { who, demand: data }) => {
+    const demand = kind === KIND ? forwardIn(data) : undefined;
+    return demand === undefined ? undefined : reportOf(who, demand, watch);
+  };
+}
+
+function reportOf(who: string, demand: ForwardDemand, watch: ForwardWatch): ForwardReport {
+  const { hostAddresses, hostPorts, guestPort, protocol, from, guest } = demand;
+  const { state, because, traffic } = watch({ who, demand });
+  const last = guestPort + hostPorts.last - hostPorts.first;
+  return {
+    addresses: hostAddresses,
+    ports: portText(hostPorts),
+    protocol,
+    from,
+    guest: {
+      address: guest?.address ?? null,
+      ports: portText({ first: guestPort, last }),
+      source: guest?.source ?? null,
+      network: guest?.on ?? null,
+    },
+    state,
+    because,
+    packets: traffic?.packets ?? null,
+    bytes: traffic?.bytes ?? null,
+    connections: traffic?.connections ?? null,
+  };
+}

@@ -1,0 +1,50 @@
+/** What the real nft says that forwards counted. */
+import { wantedTable } from "../../../lib/resources/nft_rules.ts";
+import { changeScript } from "../../../lib/resources/nft_table.ts";
+import { watchForwards } from "../../../lib/resources/nft_traffic.ts";
+import type { ForwardDemand } from "../../../lib/plan/nft_demand.ts";
+import type { Held } from "../../../lib/resources/resource.ts";
+import { assertEquals } from "../../support/assert.ts";
+import { forward, SAMPLES } from "./demands.ts";
+import { filterTest } from "./namespace.ts";
+
+function forwardsOf(name: string): readonly Held<ForwardDemand>[] {
+  return (SAMPLES[name] ?? []).flatMap(({ who, demand }) => demand.kind === "forward" ? [{ who, demand }] : []);
+}
+
+filterTest("what each forward counted is read back from the real nft", async ({ sys, must }) => {
+  for (const sample of ["plain", "odd"]) {
+    const held = forwardsOf(sample);
+    const script = changeScript(null, wantedTable(held))
+      .replace(/^add counter .*$/gm, "$& { packets 5 bytes 7 ; }")
+      .replaceAll(" counter dnat ", " counter packets 3 bytes 9 dnat ");
+    await must(["/usr/sbin/nft", "-f", "-"], script);
+    const watch = await watchForwards(sys);
+    const told = held.filter(({ demand }) => demand.guest !== null && wantedTable([{ who: "", demand }]) !== null)
+      .map((one) => ({ watched: watch(one), perRule: one.demand.protocol === "both" ? 2 : 1 }));
+    assertEquals(
+      told.map(({ watched }) => watched),
+      told.map(({ perRule }) => ({
+        state: "active" as const,
+        because: null,
+        traffic: { packets: 5, bytes: 7, connections: 3 * perRule },
+      })),
+    );
+    assertEquals(told.length > 5, true);
+    assertEquals(watch({ who: "nobody", demand: forward(9999) }).state, "drift");
+    await must(["/usr/sbin/nft", "delete", "table", "inet", "virt_hooks"]);
+  }
+});
+
+filterTest("a forward that the real iptables rejects is outranked", async ({ sys, must }) => {
+  const [held] = forwardsOf("plain");
+  if (held === undefined) throw new Error("There is no sample");
+  await must(["/usr/sbin/nft", "-f", "-"], changeScript(null, wantedTable([held])));
+  assertEquals((await watchForwards(sys))(held).state, "active");
+  await must(["/usr/sbin/iptables", "-w", "-P", "FORWARD", "DROP"]);
+  assertEquals((await watchForwards(sys))(held), {
+    state: "outranked",
+    because: "outranked by FORWARD of iptables, which may reject it first",
+    traffic: { packets: 0, bytes: 0, connections: 0 },
+  });
+});
