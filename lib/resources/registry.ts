@@ -33,6 +33,9 @@ const GUESTS = ["qemu", "lxc", "libxl"] as const satisfies readonly DriverName[]
  * whoever is called. At a restart of the daemon libvirt rewrites its own rules after `daemon start` and before `reconnect`.
  */
 const ENSURED_AT: Partial<Record<ResourceName, readonly Moment[]>> = {
+  // A guest's went with the bridge of its network.
+  address: ["network started"],
+  route: ["network started"],
   nft: [
     ...["network started", "network updated", "network stopped", "daemon reload"] as const,
     ...GUESTS.flatMap((driver) => [`${driver} started`, `${driver} reconnect`] as const),

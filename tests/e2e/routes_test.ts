@@ -73,6 +73,10 @@ sceneOnSystems("routes and addresses stand while a network is active", async ({ 
   await step("a guest's own route comes and goes with it", async () => {
     await node.mustVirsh(["start", "vm1"]);
     assert(/^203\.0\.113\.77 dev virbr0/m.test(await routesOf(node, "-4", "route")), "No route to the guest");
+    await node.mustVirsh(["net-destroy", "default"]);
+    assertEquals(/203\.0\.113\.77/.test(await routesOf(node, "-4", "route")), false);
+    await node.mustVirsh(["net-start", "default"]);
+    assert(/^203\.0\.113\.77 dev virbr0/m.test(await routesOf(node, "-4", "route")), "It is not back with the network");
     await node.mustVirsh(["destroy", "vm1"]);
     assertEquals(/203\.0\.113\.77/.test(await routesOf(node, "-4", "route")), false);
   });
