@@ -11,6 +11,7 @@ import { forwardSchema } from "./forward.ts";
 import { openSchema } from "./open.ts";
 import { hugepagesSchema } from "./hugepages.ts";
 import { modulesSchema } from "./modules.ts";
+import { pciSchema } from "./pci.ts";
 import { processSchema } from "./process.ts";
 import { routesSchema } from "./routes.ts";
 import { runSchema } from "./run.ts";
@@ -33,4 +34,5 @@ export const actionSchemas = {
   dns: dnsSchema,
   cpus: cpusSchema,
   services: servicesSchema,
+  pci: pciSchema,
 } as const;
