@@ -70,7 +70,15 @@ async function toolsFinding({ kind }: Action, sys: Sys): Promise<readonly Findin
   if (missing.length > 0) return missing.map((path) => ({ level: "fail", text: `${kind}: there is no ${path}` }));
   const there = [...tools].map((tool) => TOOLS[tool]).join(" and ");
   const text = `${kind}: what it comes to depends on the guest${there === "" ? "" : `; ${there} is there`}`;
-  return [{ level: "ok", text, advice: "try: virsh dumpxml GUEST | virt-hooks explain qemu GUEST prepare" }];
+  const advice = "try: virsh dumpxml GUEST | virt-hooks explain qemu GUEST prepare";
+  const useful = resources.flatMap((resource) => resource?.useful ?? [])
+    .filter(({ tool }) => sys.lstat(TOOLS[tool]) === undefined)
+    .map(({ tool, without }): Finding => ({
+      level: "warn",
+      text: `${kind}: there is no ${TOOLS[tool]}: ${without}`,
+      advice: "install it, or leave it so",
+    }));
+  return [{ level: "ok", text, advice }, ...useful];
 }
 
 async function planFindings(

@@ -7,6 +7,7 @@ import * as v from "valibot";
 import type { GuestAddress, NftDemand, PortRange } from "../plan/nft_demand.ts";
 import { findGuest, surroundings } from "./guest_address.ts";
 import { forwardConflict } from "./nft_conflict.ts";
+import { endConnections } from "./nft_connections.ts";
 import { changeFilter, type Filter, FilterError, readFilter } from "./nft_host.ts";
 import { portText, wantedTable } from "./nft_rules.ts";
 import { describeDemand, describeFilter, describeGuest } from "./nft_text.ts";
@@ -68,6 +69,7 @@ export const nft = resource<NftDemand, Filter>({
   value: filterSchema,
   restores: "difference",
   tools: ["nft"],
+  useful: [{ tool: "conntrack", without: "connections live on when the port that they came by is gone" }],
   resolve,
   renew,
   waits: (demand) => demand.kind === "forward" && demand.guest === null,
@@ -155,7 +157,9 @@ async function read(_key: string, sys: Sys): Promise<Reading<Filter>> {
 async function write(change: Change<Filter>, sys: Sys): Promise<WriteEnd<Filter>> {
   try {
     await changeFilter(change, sys);
-    return { kind: "stands", value: change.to };
+    const { from, to, deadlineMs } = change;
+    const note = await endConnections({ from: from.table, to: to.table }, deadlineMs, sys);
+    return { kind: "stands", value: to, ...(note === undefined ? {} : { note }) };
   } catch (error) {
     if (!(error instanceof FilterError)) throw error;
     return { kind: error.isStuck ? "stuck" : "failed", reason: error.message };

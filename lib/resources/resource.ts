@@ -90,6 +90,13 @@ export type WriteEnd<Value> =
   /** The kernel does not come back from it. */
   | { readonly kind: "stuck"; readonly reason: string };
 
+/** A program that a kind can do without. */
+export interface UsefulTool {
+  readonly tool: Tool;
+  /** What is so without it. */
+  readonly without: string;
+}
+
 /** A kind of resource. `Value` is plain data, in normal form: two values are the same when their JSON is. */
 export interface ResourceSpec<Demand, Value> {
   readonly name: ResourceName;
@@ -108,6 +115,8 @@ export interface ResourceSpec<Demand, Value> {
   keeps?(before: Demand, now: Demand): boolean;
   /** The programs it needs on the host. A demand is refused where one is missing. */
   readonly tools: readonly Tool[];
+  /** Programs that it can do without, each with what is so then. */
+  readonly useful?: readonly UsefulTool[];
   /** Finds the resource of a demand, puts the demand in normal form, and checks all that can be checked before. */
   resolve(demand: Demand, sys: Sys, whose: Whose): Promise<Resolution<Demand>>;
   /**
@@ -165,6 +174,7 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     value: spec.value,
     restores: spec.restores,
     tools: spec.tools,
+    ...(spec.useful === undefined ? {} : { useful: spec.useful }),
     ...(spec.unlocked === undefined ? {} : { unlocked: spec.unlocked }),
     ...(spec.anew === undefined ? {} : { anew: spec.anew }),
     ...(keeps === undefined ? {} : { keeps: (before, now) => keeps.call(spec, demand(before), demand(now)) }),

@@ -111,3 +111,16 @@ Deno.test("check takes either files or --host", async () => {
   assertEquals(code, 2);
   assertStringIncludes(stderr, "Cannot check files and --host at once");
 });
+
+Deno.test("check --host tells of a program that a forward can do without", async () => {
+  const rules = '[[rule]]\nname = "web"\nwhen = { domain = "*" }\nforward = { host_port = 80 }\n';
+  const host = ledgerHost(rules, { files: { "/run/libvirt/qemu/x": "" } });
+  const told = async (): Promise<readonly string[]> =>
+    (await admin(host, ["check", "--host"])).lines.filter((line) => line.includes("conntrack"));
+  assertEquals(await told(), []);
+  host.nodes.delete("/usr/sbin/conntrack");
+  const without = "connections live on when the port that they came by is gone";
+  assertEquals(await told(), [
+    `warn  rule "web": forward: there is no /usr/sbin/conntrack: ${without}; install it, or leave it so`,
+  ]);
+});

@@ -125,6 +125,7 @@ if (import.meta.main) {
   } else if (what === "stream") {
     const [kind = "", hostname = "", port] = rest;
     await stream(kind, hostname, Number(port));
+    Deno.exit(0);
   } else {
     const [kind = "", hostname = "", port] = rest;
     await Deno.stdout.write(bytes((await ask(kind, hostname, Number(port))).trimEnd()));
