@@ -117,7 +117,7 @@ async function measureCase(each: Case, rounds: number, root: PrivateRoot): Promi
     contenders: contendersOf(each),
     environment: ENVIRONMENT,
     stdinPath: "/bench/guest.xml",
-    warmUpRounds: WARM_UP_ROUNDS,
+    warmUpRounds: each.atOnce === undefined ? WARM_UP_ROUNDS : 1,
     rounds: Math.ceil(rounds / (each.atOnce ?? 1) * (each.atOnce === undefined ? 1 : AT_ONCE_SHARE)),
     memoryRounds: each.atOnce === undefined ? MEMORY_ROUNDS : 0,
     atOnce: each.atOnce ?? 1,
