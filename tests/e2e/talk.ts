@@ -8,6 +8,7 @@
  * @module
  */
 const ANSWER_MS = 1_500;
+const BIND_AGAIN_MS = 50;
 
 /** What of a socket for datagrams is used here; the types of Deno's unstable part are not there by default. */
 interface Datagrams {
@@ -24,8 +25,20 @@ function bytes(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);
 }
 
+/** An address of IPv6 can be bound once the kernel knows that nobody else has it. */
+async function bound<Socket>(bind: () => Socket): Promise<Socket> {
+  while (true) {
+    try {
+      return bind();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrNotAvailable)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, BIND_AGAIN_MS));
+    }
+  }
+}
+
 async function serveTcp(name: string, hostname: string, port: number): Promise<void> {
-  for await (const connection of Deno.listen({ hostname, port })) {
+  for await (const connection of await bound(() => Deno.listen({ hostname, port }))) {
     void serveConnection(connection, bytes(`${name} sees ${say(connection.remoteAddr)} at ${port}\n`));
   }
 }
@@ -42,7 +55,7 @@ async function serveConnection(connection: Deno.Conn, greeting: Uint8Array): Pro
 }
 
 async function serveUdp(name: string, hostname: string, port: number): Promise<void> {
-  const socket: Datagrams = Deno.listenDatagram({ transport: "udp", hostname, port });
+  const socket: Datagrams = await bound(() => Deno.listenDatagram({ transport: "udp", hostname, port }));
   while (true) {
     const [, from] = await socket.receive();
     await socket.send(bytes(`${name} sees ${say(from)} at ${port}\n`), from);
