@@ -1,6 +1,6 @@
 /**
- * A guest's forwards beside firewalld, with real packets: nothing has to be done about it, whatever zone the wire is in; what its
- * reload takes away is there again when somebody is next called.
+ * A guest's forwards beside firewalld and beside a policy that drops, with real packets: nothing has to be done about them, whatever
+ * zone the wire is in; what a reload takes away is there again when somebody is next called.
  * @module
  */
 import { assertEquals } from "../support/assert.ts";
@@ -101,7 +101,7 @@ sceneOnSystems("forwards beside firewalld", async ({ startNode, step }, system) 
           const rules = await Promise.all(["iptables", "ip6tables"].map((tool) => node.sh([tool, "-S", "FORWARD"])));
           return rules.every((text) => text.includes("LIBVIRT_FWI"));
         });
-        assertEquals(await wire.ask("client", "tcp", OUTSIDE.host, 8080), "refused");
+        await until("the reject", async () => await wire.ask("client", "tcp", OUTSIDE.host, 8080) === "refused");
       }
       const status = await node.run([COMMAND, "status"]);
       assertEquals([status.code, status.stdout.includes("drift")], isIptables ? [1, true] : [0, false]);
@@ -119,6 +119,16 @@ sceneOnSystems("forwards beside firewalld", async ({ startNode, step }, system) 
     await until("firewalld's end", async () => (await node.run(["firewall-cmd", "--state"])).code !== 0);
     await fromOutside();
     await restart(node);
+    await fromOutside();
+  });
+  await step("beside a policy that drops, as Docker and ufw set it", async () => {
+    for (const tool of ["iptables", "ip6tables"]) await node.sh([`/usr/sbin/${tool}`, "-P", "FORWARD", "DROP"]);
+    await node.reload();
+    const first =
+      /^-P FORWARD DROP\n-A FORWARD -m mark --mark 0x10000000\/0x10000000 -m comment --comment virt-hooks -j ACCEPT/;
+    for (const tool of ["iptables", "ip6tables"]) {
+      await until(tool, async () => first.test(await node.sh([`/usr/sbin/${tool}`, "-S", "FORWARD"])));
+    }
     await fromOutside();
   });
   await step("with the guest they go", async () => {
