@@ -24,6 +24,7 @@ const ACTIONS_OF = {
   cpus: ["cpus"],
   governor: ["cpus"],
   nft: ["forward", "open"],
+  hairpin: ["forward"],
   address: ["addresses"],
   route: ["routes"],
   dns: ["dns"],
