@@ -9,10 +9,17 @@ import { networkAddresses } from "../libvirt/network_addresses.ts";
 import { networkBridge } from "../libvirt/network.ts";
 import type { XmlElement } from "../xml/tree.ts";
 
+const NAME = /^(?!\.{1,2}$)[\w.][\w.-]{0,14}$/;
+
+/** Whether a text can be a device's name: no path, and nothing that a tool takes for an option. */
+export function isDeviceName(text: string): boolean {
+  return NAME.test(text);
+}
+
 /** A device's name, as a schema: what the kernel takes, and no tool takes for an option. */
 export function deviceSchema(): v.GenericSchema<unknown, string> {
   const expected = "a network device's name, such as virbr0";
-  return v.pipe(v.string(expected), v.regex(/^(?!\.{1,2}$)[\w.][\w.-]{0,14}$/, expected));
+  return v.pipe(v.string(expected), v.regex(NAME, expected));
 }
 
 /** The `<network>` of a network's call. */

@@ -5,11 +5,12 @@
 import * as v from "valibot";
 import type { HookCall } from "../libvirt/call.ts";
 import { parseMac } from "../libvirt/identifiers.ts";
-import { domainInterfaces } from "../libvirt/interfaces.ts";
+import { type DomainInterface, domainInterfaces } from "../libvirt/interfaces.ts";
 import type { OnError } from "../plan/intent.ts";
 import { DEFAULT_MARK, type GuestInterface, type PortProtocol, type PortRange } from "../plan/nft_demand.ts";
 import type { Action, RuleContext } from "./action.ts";
-import { holdAction, onErrorEntry, type Parts } from "./hold.ts";
+import { isDeviceName } from "./device.ts";
+import { holdAction, onErrorEntry, type Part, type Parts } from "./hold.ts";
 import { ipAddressSchema, ipPrefixSchema } from "./ip_value.ts";
 import { describePorts, portsSchema, protocolSchema } from "./port_value.ts";
 import { oneOrMany, tableSchema } from "./table_schema.ts";
@@ -23,6 +24,7 @@ interface ForwardConfig {
   readonly to: string | undefined;
   readonly network: string | undefined;
   readonly mac: string | undefined;
+  readonly hairpin: boolean;
   readonly onError: OnError | undefined;
 }
 
@@ -42,6 +44,7 @@ export function forwardSchema(): v.GenericSchema<unknown, Action> {
       to: v.optional(ipAddressSchema()),
       network: v.optional(v.pipe(v.string("a network's name"), v.nonEmpty("a network's name"))),
       mac: v.optional(macSchema()),
+      hairpin: v.optional(v.boolean("true or false"), false),
       on_error: onErrorEntry(),
     }, "a forward: a table with host_port"),
     v.transform((
@@ -55,6 +58,7 @@ export function forwardSchema(): v.GenericSchema<unknown, Action> {
       to: to?.text,
       network: rest.network,
       mac: rest.mac,
+      hairpin: rest.hairpin,
       onError: on_error,
     })),
     v.rawCheck(({ dataset, addIssue }) => {
@@ -122,17 +126,33 @@ function parts(config: ForwardConfig, rule: RuleContext, call: HookCall): Parts 
     guest: null,
     mark: rule.forwardMark ?? DEFAULT_MARK,
   };
-  return [{ resource: "nft", demand, text: describe(config) }];
+  return [{ resource: "nft", demand, text: describe(config) }, ...hairpinParts(config, call)];
 }
 
-function interfacesOf({ network, mac }: ForwardConfig, call: HookCall): readonly GuestInterface[] {
+/** libvirt names the host's end of an interface once the guest runs. */
+function hairpinParts(config: ForwardConfig, call: HookCall): readonly Part[] {
+  if (!config.hairpin || !call.facts.lifetimes.includes("running")) return [];
+  return selectedInterfaces(config, call).flatMap(({ target }): readonly Part[] => {
+    if (target === undefined || !isDeviceName(target)) return [];
+    return [{
+      resource: "hairpin",
+      demand: { dev: target },
+      text: `hairpin of ${target}, so that the guest reaches itself`,
+    }];
+  });
+}
+
+function interfacesOf(config: ForwardConfig, call: HookCall): readonly GuestInterface[] {
+  return selectedInterfaces(config, call).map(({ mac = null, network = null, addresses }) => ({
+    mac,
+    network,
+    addresses: addresses.map(({ address }) => address),
+  }));
+}
+
+function selectedInterfaces({ network, mac }: ForwardConfig, call: HookCall): readonly DomainInterface[] {
   return domainInterfaces(call.xml().root)
-    .filter((one) => (network === undefined || one.network === network) && (mac === undefined || one.mac === mac))
-    .map((one) => ({
-      mac: one.mac ?? null,
-      network: one.network ?? null,
-      addresses: one.addresses.map(({ address }) => address),
-    }));
+    .filter((one) => (network === undefined || one.network === network) && (mac === undefined || one.mac === mac));
 }
 
 function selection({ network, mac }: ForwardConfig): string {

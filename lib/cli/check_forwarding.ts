@@ -12,7 +12,6 @@ import { TOOLS } from "../sys/tools.ts";
 import type { Finding } from "./finding.ts";
 
 /** What can end connections that outlive their forward; a person runs it. */
-const CONNTRACK = "/usr/sbin/conntrack";
 const OLDEST_NFT = [0, 9, 8] as const;
 
 /** Looks at this host, if a rule forwards or opens something. Nothing is changed. */
@@ -124,8 +123,8 @@ async function kernelFindings({ kernel }: Sys): Promise<readonly Finding[]> {
 }
 
 function conntrackFinding(sys: Sys): Finding {
-  if (sys.lstat(CONNTRACK) !== undefined) return { level: "ok", text: `${CONNTRACK} is there` };
-  const text = `there is no ${CONNTRACK}: connections that outlive their forward cannot be ended by hand`;
+  if (sys.lstat(TOOLS.conntrack) !== undefined) return { level: "ok", text: `${TOOLS.conntrack} is there` };
+  const text = `there is no ${TOOLS.conntrack}: connections live on when the port that they came by is gone`;
   return { level: "warn", text, advice: "install conntrack, if that matters" };
 }
 

@@ -24,6 +24,7 @@ const ACTIONS_OF = {
   cpus: ["cpus"],
   governor: ["cpus"],
   nft: ["forward", "open"],
+  hairpin: ["forward"],
   address: ["addresses"],
   route: ["routes"],
   dns: ["dns"],
@@ -70,8 +71,10 @@ async function toolsFinding({ kind }: Action, rule: Rule, sys: Sys): Promise<rea
   if (missing.length > 0) return missing.map((path) => ({ level: "fail", text: `${kind}: there is no ${path}` }));
   const there = [...tools].map((tool) => TOOLS[tool]).join(" and ");
   const text = `${kind}: what it comes to depends on the ${rule.while}${there === "" ? "" : `; ${there} is there`}`;
-  if (rule.while !== "guest") return [{ level: "ok", text }];
-  return [{ level: "ok", text, advice: "try: virsh dumpxml GUEST | virt-hooks explain qemu GUEST prepare" }];
+  const advice = rule.while === "guest"
+    ? "try: virsh dumpxml GUEST | virt-hooks explain qemu GUEST prepare"
+    : undefined;
+  return [{ level: "ok", text, advice }];
 }
 
 async function planFindings(

@@ -98,6 +98,12 @@ export interface RouteDemand {
   readonly table: string;
 }
 
+/** A port of a bridge that sends back where it came from. */
+export interface HairpinDemand {
+  /** The host's end of a guest's interface: `vnet0`. */
+  readonly dev: string;
+}
+
 /** An address of the host on one of its devices. */
 export interface AddressDemand {
   readonly dev: string;
@@ -138,6 +144,7 @@ export interface Demands {
   readonly console: ConsoleDemand;
   readonly pci: PciDemand;
   readonly nft: NftDemand;
+  readonly hairpin: HairpinDemand;
   readonly address: AddressDemand;
   readonly route: RouteDemand;
   readonly dns: DnsDemand;
@@ -162,11 +169,12 @@ export const RESOURCE_ORDER = {
   hugepages: 6,
   pci: 7,
   nft: 8,
-  address: 9,
-  route: 10,
-  dns: 11,
-  process: 12,
-  command: 13,
+  hairpin: 9,
+  address: 10,
+  route: 11,
+  dns: 12,
+  process: 13,
+  command: 14,
 } as const satisfies Record<ResourceName, number>;
 
 /** A demand with the kind of resource it is for. */

@@ -8,6 +8,7 @@ import type { ForwardDemand, GuestAddress, NftDemand, PortRange } from "../plan/
 import { findGuest, surroundings, type Whereabouts } from "./guest_address.ts";
 import { contestedText, listenersOnce } from "./listeners.ts";
 import { forwardConflict } from "./nft_conflict.ts";
+import { endConnections } from "./nft_connections.ts";
 import { changeFilter, type Filter, FilterError, filterScript, readFilter } from "./nft_host.ts";
 import { portText, wantedTable } from "./nft_rules.ts";
 import { describeDemand, describeFilter, describeGuest } from "./nft_text.ts";
@@ -153,7 +154,9 @@ async function read(_key: string, sys: Sys): Promise<Reading<Filter>> {
 async function write(change: Change<Filter>, sys: Sys): Promise<WriteEnd<Filter>> {
   try {
     await changeFilter(change, sys);
-    return { kind: "stands", value: change.to };
+    const { from, to, deadlineMs } = change;
+    const note = await endConnections({ from: from.table, to: to.table }, deadlineMs, sys);
+    return { kind: "stands", value: to, ...(note === undefined ? {} : { note }) };
   } catch (error) {
     if (!(error instanceof FilterError)) throw error;
     return { kind: error.isStuck ? "stuck" : "failed", reason: error.message };

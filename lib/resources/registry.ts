@@ -10,6 +10,7 @@ const LOADERS: Partial<Record<ResourceName, () => Promise<Resource>>> = {
   command: async () => (await import("./command.ts")).command,
   process: async () => (await import("./process.ts")).process,
   nft: async () => (await import("./nft.ts")).nft,
+  hairpin: async () => (await import("./hairpin.ts")).hairpin,
   address: async () => (await import("./address.ts")).address,
   route: async () => (await import("./route.ts")).route,
   dns: async () => (await import("./dns.ts")).dns,

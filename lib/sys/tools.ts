@@ -5,6 +5,7 @@
 
 /** The programs. */
 export const TOOLS = {
+  conntrack: "/usr/sbin/conntrack",
   dd: "/usr/bin/dd",
   find: "/usr/bin/find",
   head: "/usr/bin/head",

@@ -66,6 +66,15 @@ Deno.test("forward: the demand has the interfaces that are meant, and the mark o
   ]]);
 });
 
+Deno.test("forward: with hairpin the host's ends of the interfaces that are meant, once there are any", async () => {
+  const devices = async (dev: string): Promise<readonly unknown[]> => {
+    const document = GUEST.replace("</interface>", `<target dev='${dev}'/></interface>`);
+    const plan = await planOf(rule("forward = { host_port = 80, hairpin = true }"), "qemu", document);
+    return plan.flatMap((hold) => hold.kind === "hold" && hold.resource === "hairpin" ? [hold.demand.dev] : []);
+  };
+  assertEquals([await devices("vnet0"), await devices("../vnet0"), await devices("..")], [["vnet0"], [], []]);
+});
+
 Deno.test("forward: several in one rule are told apart", async () => {
   const plan = await planOf(rule("forward = [{ host_port = 80 }, { host_port = 81 }]"));
   assertEquals(plan.map((intent) => intent.kind === "hold" ? intent.action : ""), ["forward.1", "forward.2"]);

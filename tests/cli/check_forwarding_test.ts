@@ -132,7 +132,7 @@ const CASES = [
   {
     name: "no conntrack",
     gone: ["/usr/sbin/conntrack"],
-    told: "warn  there is no /usr/sbin/conntrack: connections that outlive their forward cannot be ended by hand; " +
+    told: "warn  there is no /usr/sbin/conntrack: connections live on when the port that they came by is gone; " +
       "install conntrack, if that matters",
   },
   {

@@ -6,6 +6,7 @@
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { DEFAULT_NETWORK, define } from "./guests.ts";
 import type { Node } from "./node.ts";
+import { filterOf, gatesOf } from "./packet_filter.ts";
 import { reachableDomain } from "./reachable.ts";
 import { HOOKS, sceneOnSystems } from "./scene.ts";
 import { until } from "./until.ts";
@@ -30,31 +31,6 @@ forward = [
 `;
 
 const GUEST = { mac: "52:54:00:00:00:01", addresses: ["192.168.122.11/24", "fd00:122::11/64"] };
-
-/** All that the host's packet filter is, but for what it counts. */
-async function filterOf(node: Node): Promise<readonly string[]> {
-  const told = await Promise.all([
-    node.sh(["nft", "-s", "list", "ruleset"]),
-    ...["iptables-save", "ip6tables-save"].map((tool) => node.sh([`/usr/sbin/${tool}`])),
-  ]);
-  return told.map((text) =>
-    text.replace(/^#.*$/gm, "").replace(/\[\d+:\d+\]/g, "").replace(/packets \d+ bytes \d+/g, "")
-  );
-}
-
-/** Where our rule stands among the first of every chain that could reject. */
-async function gatesOf(node: Node): Promise<readonly string[]> {
-  const gates: string[] = [];
-  for (const tool of ["iptables", "ip6tables"]) {
-    const rules = (await node.sh([`/usr/sbin/${tool}`, "-S", "FORWARD"])).split("\n");
-    if (rules.some((rule) => rule.includes("LIBVIRT_FWI"))) gates.push(rules[1] ?? "");
-  }
-  for (const family of ["ip", "ip6"]) {
-    const { code, stdout } = await node.run(["nft", "-s", "list", "chain", family, "libvirt_network", "forward"]);
-    if (code === 0) gates.push(stdout.split("\n")[3] ?? "");
-  }
-  return gates;
-}
 
 async function reload(node: Node): Promise<void> {
   const before = (await node.history()).length;

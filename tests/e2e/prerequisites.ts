@@ -12,6 +12,8 @@ const PROGRAMS = [
   { program: "qemu-system-x86_64", package: "qemu-system-x86" },
   { program: "dnsmasq", package: "dnsmasq-base" },
   { program: "iptables", package: "iptables" },
+  { program: "nft", package: "nftables" },
+  { program: "conntrack", package: "conntrack" },
   { program: "ip", package: "iproute2" },
   { program: "unshare", package: "util-linux" },
   { program: "nsenter", package: "util-linux" },

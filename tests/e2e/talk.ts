@@ -4,9 +4,11 @@
  *
  *   talk.ts serve NAME HOST PORT...          TCP and UDP, until it is killed
  *   talk.ts ask tcp|udp HOST PORT            prints the answer, `refused` or `silence`
+ *   talk.ts stream tcp|udp HOST PORT         for each line that it reads, the same, on one connection; `ended` when it is
  * @module
  */
 const ANSWER_MS = 1_500;
+const BIND_AGAIN_MS = 50;
 
 /** What of a socket for datagrams is used here; the types of Deno's unstable part are not there by default. */
 interface Datagrams {
@@ -23,15 +25,37 @@ function bytes(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);
 }
 
-async function serveTcp(name: string, hostname: string, port: number): Promise<void> {
-  for await (const connection of Deno.listen({ hostname, port })) {
-    await connection.write(bytes(`${name} sees ${say(connection.remoteAddr)} at ${port}\n`)).catch(() => 0);
-    connection.close();
+/** An address of IPv6 can be bound once the kernel knows that nobody else has it. */
+async function bound<Socket>(bind: () => Socket): Promise<Socket> {
+  while (true) {
+    try {
+      return bind();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrNotAvailable)) throw error;
+      await new Promise((resolve) => setTimeout(resolve, BIND_AGAIN_MS));
+    }
   }
 }
 
+async function serveTcp(name: string, hostname: string, port: number): Promise<void> {
+  for await (const connection of await bound(() => Deno.listen({ hostname, port }))) {
+    void serveConnection(connection, bytes(`${name} sees ${say(connection.remoteAddr)} at ${port}\n`));
+  }
+}
+
+/** One greeting at once, and one for whatever is sent. */
+async function serveConnection(connection: Deno.Conn, greeting: Uint8Array): Promise<void> {
+  try {
+    const buffer = new Uint8Array(200);
+    do await connection.write(greeting); while (await connection.read(buffer) !== null);
+  } catch {
+    // Who asked has gone.
+  }
+  connection.close();
+}
+
 async function serveUdp(name: string, hostname: string, port: number): Promise<void> {
-  const socket: Datagrams = Deno.listenDatagram({ transport: "udp", hostname, port });
+  const socket: Datagrams = await bound(() => Deno.listenDatagram({ transport: "udp", hostname, port }));
   while (true) {
     const [, from] = await socket.receive();
     await socket.send(bytes(`${name} sees ${say(from)} at ${port}\n`), from);
@@ -55,9 +79,53 @@ async function askUdp(hostname: string, port: number): Promise<string> {
 }
 
 async function ask(kind: string, hostname: string, port: number): Promise<string> {
-  const silence = new Promise<string>((resolve) => setTimeout(() => resolve("silence"), ANSWER_MS));
   const answer = kind === "tcp" ? askTcp(hostname, port) : askUdp(hostname, port);
-  return await Promise.race([answer.catch(() => "refused"), silence]);
+  return await inTime(answer.catch(() => "refused"));
+}
+
+async function inTime(answer: Promise<string>): Promise<string> {
+  const silence = new Promise<string>((resolve) => setTimeout(() => resolve("silence"), ANSWER_MS));
+  return await Promise.race([answer, silence]);
+}
+
+async function streamTcp(hostname: string, port: number): Promise<Ask> {
+  const connection = await Deno.connect({ hostname, port });
+  const buffer = new Uint8Array(200);
+  let isFirst = true;
+  return async () => {
+    if (!isFirst) await connection.write(bytes("?"));
+    isFirst = false;
+    const length = await connection.read(buffer);
+    return length === null ? "ended" : new TextDecoder().decode(buffer.subarray(0, length));
+  };
+}
+
+function streamUdp(hostname: string, port: number): Ask {
+  const own = hostname.includes(":") ? "::" : "0.0.0.0";
+  const socket: Datagrams = Deno.listenDatagram({ transport: "udp", hostname: own, port: 0 });
+  // One that was waited for in vain gets the next answer.
+  let receiving: Promise<string> | undefined;
+  const receive = async (): Promise<string> => {
+    const [answer] = await socket.receive();
+    receiving = undefined;
+    return new TextDecoder().decode(answer);
+  };
+  return async () => {
+    await socket.send(bytes("?"), { transport: "udp", hostname, port });
+    return await (receiving ??= receive());
+  };
+}
+
+/** Asks once more. */
+type Ask = () => Promise<string>;
+
+async function stream(kind: string, hostname: string, port: number): Promise<void> {
+  const once = kind === "tcp" ? await streamTcp(hostname, port) : streamUdp(hostname, port);
+  const buffer = new Uint8Array(1);
+  while (await Deno.stdin.read(buffer) !== null) {
+    const answer = await inTime(once().catch(() => "ended"));
+    await Deno.stdout.write(bytes(`${answer.trimEnd()}\n`));
+  }
 }
 
 if (import.meta.main) {
@@ -67,6 +135,10 @@ if (import.meta.main) {
     await Promise.all(
       ports.map(Number).flatMap((port) => [serveTcp(name, hostname, port), serveUdp(name, hostname, port)]),
     );
+  } else if (what === "stream") {
+    const [kind = "", hostname = "", port] = rest;
+    await stream(kind, hostname, Number(port));
+    Deno.exit(0);
   } else {
     const [kind = "", hostname = "", port] = rest;
     await Deno.stdout.write(bytes((await ask(kind, hostname, Number(port))).trimEnd()));

@@ -16,12 +16,23 @@ export const OUTSIDE = {
   client6: "2001:db8:1::2",
 } as const;
 
-/** A client, and servers that end with it. */
+/** Where in a node's world somebody is: a number is a process, in whose network they are. */
+export type Where = "client" | "host" | number;
+
+/** A connection that stays. */
+interface Stream {
+  /** Asks once more on the same connection; `ended` when there is none any more, `silence` when nobody answers. */
+  again(): Promise<string>;
+}
+
+/** A client, and servers and connections that end with it. */
 export interface Wire extends AsyncDisposable {
   /** What a server answers to somebody in a process's network. */
-  ask(from: "client" | "host" | number, kind: "tcp" | "udp", host: string, port: number): Promise<string>;
+  ask(from: Where, kind: "tcp" | "udp", host: string, port: number): Promise<string>;
+  /** The same, on one connection; the first answer has come when this returns. */
+  stream(from: Where, kind: "tcp" | "udp", host: string, port: number): Promise<Stream>;
   /** Starts a server in a process's network; it answers at once when this returns. */
-  serve(where: "client" | "host" | number, name: string, host: string, ports: readonly number[]): Promise<void>;
+  serve(where: Where, name: string, host: string, ports: readonly number[]): Promise<void>;
 }
 
 async function inNetwork(pid: string | number, argv: readonly string[]): Promise<string> {
@@ -40,6 +51,29 @@ async function ip(pid: string | number, ...lines: readonly string[]): Promise<vo
 
 function talk(...args: readonly string[]): readonly string[] {
   return [Deno.execPath(), "run", "-A", "--no-config", "--unstable-net", "--quiet", TALK, ...args];
+}
+
+function startStream(
+  pid: string | number,
+  argv: readonly string[],
+): { readonly end: () => Promise<void>; readonly stream: Stream } {
+  const program = new Deno.Command("nsenter", {
+    args: [`--net=/proc/${pid}/ns/net`, "--", ...argv],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  const asks = program.stdin.getWriter();
+  const answers = program.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const again = async (): Promise<string> => {
+    await asks.write(new TextEncoder().encode("?"));
+    return (await answers.read()).value?.trimEnd() ?? "ended";
+  };
+  const end = async (): Promise<void> => {
+    await asks.close();
+    await answers.cancel();
+    await program.status;
+  };
+  return { end, stream: { again } };
 }
 
 /** Wires a client to a node. */
@@ -64,29 +98,34 @@ export async function wireClient(node: Node): Promise<Wire> {
     `route add default via ${host}`,
     `-6 route add default via ${host6}`,
   );
-  const servers: Deno.ChildProcess[] = [];
-  const pidOf = (where: "client" | "host" | number): string | number =>
+  const ends: (() => Promise<unknown>)[] = [];
+  const pidOf = (where: Where): string | number =>
     where === "client" ? holder.pid : where === "host" ? node.pid : where;
   const ask: Wire["ask"] = (from, kind, to, port) => inNetwork(pidOf(from), talk("ask", kind, to, String(port)));
   return {
     ask,
+    stream: async (from, kind, to, port) => {
+      const { end, stream } = startStream(pidOf(from), talk("stream", kind, to, String(port)));
+      ends.push(end);
+      await stream.again();
+      return stream;
+    },
     serve: async (where, name, at, ports) => {
-      servers.push(
-        new Deno.Command("nsenter", {
-          args: [`--net=/proc/${pidOf(where)}/ns/net`, "--", ...talk("serve", name, at, ...ports.map(String))],
-          stdin: "null",
-          stdout: "null",
-        }).spawn(),
-      );
+      const server = new Deno.Command("nsenter", {
+        args: [`--net=/proc/${pidOf(where)}/ns/net`, "--", ...talk("serve", name, at, ...ports.map(String))],
+        stdin: "null",
+        stdout: "null",
+      }).spawn();
+      ends.push(() => {
+        server.kill("SIGKILL");
+        return server.status;
+      });
       const [port = 0] = ports;
       const self = at === "0.0.0.0" ? "127.0.0.1" : at === "::" ? "::1" : at;
       await until(`the server ${name}`, async () => (await ask(where, "tcp", self, port)).startsWith(name));
     },
     [Symbol.asyncDispose]: async () => {
-      for (const server of servers) {
-        server.kill("SIGKILL");
-        await server.status;
-      }
+      for (const end of ends) await end();
       await holder.stdin.close();
       await holder.status;
     },

@@ -206,6 +206,19 @@ export const KILL_ROWS: readonly KillRow[] = [
     },
   },
   {
+    name: "a forward by which the guest reaches itself",
+    kinds: ["nft", "hairpin"],
+    rules: rule('forward = { host_port = 80, to = "10.0.0.2", hairpin = true }'),
+    ...RUNNING,
+    about: { xml: "<devices><interface type='bridge'><target dev='vnet0'/></interface></devices>\n" },
+    scene: () => together(filterScene(), filesScene({ "/sys/class/net/vnet0/brport/hairpin_mode": "0\n" })),
+    original: [{ guests: [], forward: { iptables: ["-j LIBVIRT_FWI"], ip6tables: ["-j LIBVIRT_FWI"] } }, ["0"]],
+    held: [{
+      guests: ["80"],
+      forward: { iptables: [OUR_ACCEPT, "-j LIBVIRT_FWI"], ip6tables: [OUR_ACCEPT, "-j LIBVIRT_FWI"] },
+    }, ["1"]],
+  },
+  {
     name: "dns",
     kinds: ["dns"],
     rules: '[[rule]]\nname = "names"\nwhen = {}\nwhile = "network"\ndns = { domain = "lab.internal" }\n',

@@ -79,6 +79,8 @@ export function fakeFilter(): FakeFilter {
     writes,
     rules: () => [...table?.chains ?? []].flatMap(([name, { rules }]) => rules.map((rule) => `${name} ${rule}`)),
     programs: {
+      // No connection stands.
+      [TOOLS.conntrack]: () => ({}),
       [TOOLS.nft]: nft,
       [TOOLS.iptables]: iptables(forward.iptables),
       [TOOLS.ip6tables]: iptables(forward.ip6tables),
