@@ -4,12 +4,13 @@
  */
 import type { Check } from "./check.ts";
 import { cpuChecks } from "./cpus.ts";
+import { FIREWALL_CHECKS } from "./firewall.ts";
 import { type Machine, startMachine } from "./machine.ts";
 import { missingForSystemd } from "./prerequisites.ts";
 import { PROCESS_CHECKS } from "./processes.ts";
 import { SERVICE_CHECKS, SHUTDOWN_CHECK } from "./services.ts";
 
-const NAME = "services, processes and CPUs under a real systemd";
+const NAME = "services, processes, CPUs and firewalls under a real systemd";
 const missing = missingForSystemd();
 const why = `missing prerequisites: ${missing.join("; ")}`;
 
@@ -18,6 +19,7 @@ async function play(t: Deno.TestContext, machine: Machine): Promise<void> {
     ...SERVICE_CHECKS,
     ...PROCESS_CHECKS,
     ...await cpuChecks(machine),
+    ...FIREWALL_CHECKS,
     SHUTDOWN_CHECK,
   ];
   for (const check of checks) await t.step(check.name, () => check.play(machine));
