@@ -48,13 +48,13 @@ export interface Machine {
   end(): Promise<void>;
 }
 
-/** Starts a machine and waits until its systemd has booted. */
-export async function startMachine(): Promise<Machine> {
+/** Starts a machine, with `more` laid over its `/usr`, and waits until its systemd has booted. */
+export async function startMachine(more = ""): Promise<Machine> {
   const scratch = await Deno.makeTempDir({ prefix: "virt-hooks-systemd." });
   const shared = `${scratch}/shared`;
   await Deno.mkdir(shared);
   const child = new Deno.Command("sh", {
-    args: [MACHINE_SH, scratch, ARCHIVE],
+    args: [MACHINE_SH, scratch, ARCHIVE, more],
     stdin: "piped",
     stdout: "null",
     stderr: "null",
