@@ -9,9 +9,12 @@ export LC_ALL
 unset CDPATH
 
 ALL_DRIVERS='daemon qemu lxc libxl network'
-ALL_OPTIONS='--drivers --prefix --hooks-dir --uninstall --status --dry-run --help'
+ALL_OPTIONS='--drivers --prefix --hooks-dir --no-firewall-unit --firewall-unit --uninstall --status --dry-run --help'
 DROP_IN=50-virt-hooks
 RULES_FILE=/etc/virt-hooks/rules.toml
+UNITS_DIR=/etc/systemd/system
+UNIT=virt-hooks-firewall.service
+FIREWALLS='firewalld.service nftables.service'
 RECORD_DIR=/var/lib/virt-hooks/install
 RECORD_FILE=$RECORD_DIR/record
 LEDGER_DIR=/run/virt-hooks/ledger
@@ -22,7 +25,8 @@ NEWLINE='
 
 usage() {
   cat <<'EOF'
-Usage: install.sh [--drivers LIST] [--prefix DIR] [--hooks-dir DIR] [--dry-run]
+Usage: install.sh [--drivers LIST] [--prefix DIR] [--hooks-dir DIR]
+                  [--no-firewall-unit] [--dry-run]
        install.sh --uninstall [--drivers LIST] [--dry-run]
        install.sh --status
 
@@ -30,6 +34,10 @@ Usage: install.sh [--drivers LIST] [--prefix DIR] [--hooks-dir DIR] [--dry-run]
                    (default: those whose libvirt driver is on this host)
   --prefix DIR     where sbin/virt-hooks goes (default: /usr/local)
   --hooks-dir DIR  where libvirt looks for hooks (default: /etc/libvirt/hooks)
+  --no-firewall-unit
+                   without the systemd unit that brings forwarded ports back when
+                   firewalld or nftables was restarted (remembered;
+                   --firewall-unit asks for it again)
   --uninstall      remove what was installed, and nothing else
   --status         tell what is installed and whether it is intact (exit 1 if not)
   --dry-run        print every step, change nothing
@@ -70,7 +78,7 @@ try() {
 # --- options --------------------------------------------------------------------------------------
 
 parse_options() {
-  MODE=install DRY_RUN=no DRIVERS_ASKED='' PREFIX_ASKED='' HOOKS_DIR_ASKED=''
+  MODE=install DRY_RUN=no DRIVERS_ASKED='' PREFIX_ASKED='' HOOKS_DIR_ASKED='' UNIT_ASKED=''
   while [ $# -gt 0 ]; do
     case $1 in
     --drivers=* | --prefix=* | --hooks-dir=*)
@@ -86,6 +94,14 @@ parse_options() {
       --hooks-dir) HOOKS_DIR_ASKED=$(absolute --hooks-dir "$2") || exit 2 ;;
       esac
       shift 2
+      ;;
+    --no-firewall-unit)
+      UNIT_ASKED=no
+      shift
+      ;;
+    --firewall-unit)
+      UNIT_ASKED=yes
+      shift
       ;;
     --uninstall | --status)
       if [ "$MODE" != install ]; then die_usage "Cannot do $1: --$MODE was asked for too"; fi
@@ -157,8 +173,9 @@ require_root() {
 }
 
 # --- the record: how we know what is ours ---------------------------------------------------------
-# Lines: "version V", "prefix DIR", "hooks-dir DIR", "drivers auto|chosen", "directory PATH", "file SHA256 ROLE PATH"
-# (ROLE is hook:DRIVER, admin, installer or rules), "waiting DRIVER PID START NAME" (a daemon that was there before it).
+# Lines: "version V", "prefix DIR", "hooks-dir DIR", "drivers auto|chosen", "firewall-unit yes|no", "directory PATH",
+# "file SHA256 ROLE PATH" (ROLE is hook:DRIVER, admin, installer, rules, unit or wants; of a link the sum is that of
+# where it leads), "waiting DRIVER PID START NAME" (a daemon that was there before it).
 # A path ends its line, so it may hold spaces. Paths are those of the host, without DESTDIR.
 
 read_record() {
@@ -195,6 +212,7 @@ split_file_line() {
 }
 
 sum_of() { sha256sum <"$1" | cut -c 1-64; }
+sum_of_link() { readlink "$1" | sha256sum | cut -c 1-64; }
 exists() { [ -e "$1" ] || [ -L "$1" ]; }
 
 # look_at PATH: sets STATE to absent, ours (recorded, and its bytes are those we put there), changed (recorded, other
@@ -206,8 +224,13 @@ look_at() {
   while IFS= read -r line; do
     if ! split_file_line "$line" || [ "$F_PATH" != "$1" ]; then continue; fi
     if [ "$STATE" = other ]; then STATE=changed; fi
-    if [ -L "$DESTDIR$1" ] || [ ! -f "$DESTDIR$1" ]; then continue; fi
-    if [ -z "$SUM_THERE" ]; then SUM_THERE=$(sum_of "$DESTDIR$1"); fi
+    if [ -n "$SUM_THERE" ]; then
+      :
+    elif [ -L "$DESTDIR$1" ]; then
+      SUM_THERE=$(sum_of_link "$DESTDIR$1")
+    elif [ -f "$DESTDIR$1" ]; then
+      SUM_THERE=$(sum_of "$DESTDIR$1")
+    fi
     if [ "$SUM_THERE" = "$F_SUM" ]; then STATE=ours; fi
   done <<EOF
 $RECORD
@@ -501,12 +524,18 @@ plan_directory() {
 plan_file() {
   wanted=$(listed_sum "$1")
   FILE_LINES="${FILE_LINES}file $wanted $2 $3$NEWLINE"
-  if [ "$STATE" = ours ] && [ "$SUM_THERE" = "$wanted" ] && has_right_mode "$DESTDIR$3"; then return 0; fi
+  if [ "$STATE" = ours ] && [ "$SUM_THERE" = "$wanted" ] && has_right_mode "$2" "$DESTDIR$3"; then return 0; fi
   plan put "$1" "$3"
 }
 
+# has_right_mode ROLE PATH
 has_right_mode() {
-  if [ "$(id -u)" = 0 ]; then [ "$(stat -c '%a %u:%g' "$1")" = '755 0:0' ]; else [ "$(stat -c %a "$1")" = 755 ]; fi
+  case $1 in
+  wants) return 0 ;;
+  unit) mode=644 ;;
+  *) mode=755 ;;
+  esac
+  if [ "$(id -u)" = 0 ]; then [ "$(stat -c '%a %u:%g' "$2")" = "$mode 0:0" ]; else [ "$(stat -c %a "$2")" = "$mode" ]; fi
 }
 
 plan_program() {
@@ -565,6 +594,90 @@ plan_rules() {
   fi
 }
 
+# What systemd runs after it restarted or reloaded a firewall, and the links by which it does so.
+plan_unit() {
+  unit=$UNITS_DIR/$UNIT
+  UNIT_CHOICE=$UNIT_ASKED
+  if [ -z "$UNIT_CHOICE" ]; then UNIT_CHOICE=$(recorded_value firewall-unit); fi
+  if [ -z "$UNIT_CHOICE" ]; then UNIT_CHOICE=yes; fi
+  if [ "$UNIT_CHOICE" = no ]; then
+    plan_without_unit
+    return 0
+  fi
+  if [ ! -d "$DESTDIR$UNITS_DIR" ]; then return 0; fi
+  look_at "$unit"
+  if [ "$STATE" = other ]; then
+    warn "$unit is another owner's: it stays, and no unit of ours reacts to a firewall"
+    return 0
+  fi
+  plan_written unit "$unit"
+  for firewall in $FIREWALLS; do
+    plan_directory 0755 "$UNITS_DIR/$firewall.wants"
+    look_at "$UNITS_DIR/$firewall.wants/$UNIT"
+    plan_written wants "$UNITS_DIR/$firewall.wants/$UNIT"
+  done
+}
+
+# plan_written ROLE PATH, after look_at PATH: a file whose text stands here. Changed, it stays as it is.
+plan_written() {
+  case $STATE in changed | other)
+    warn "$2 is not as we put it there: it is kept"
+    FILE_LINES="$FILE_LINES$(say "$RECORD" | grep -F " $1 $2" || :)$NEWLINE"
+    return 0
+    ;;
+  esac
+  wanted=$(text_of "$1" | sha256sum | cut -c 1-64)
+  FILE_LINES="${FILE_LINES}file $wanted $1 $2$NEWLINE"
+  if [ "$STATE" = ours ] && [ "$SUM_THERE" = "$wanted" ] && has_right_mode "$1" "$DESTDIR$2"; then return 0; fi
+  plan write "$1" "$2"
+}
+
+plan_without_unit() {
+  for path in $(say "$RECORD" | sed -n 's/^file [^ ]* unit //p;s/^file [^ ]* wants //p'); do
+    case "$NEWLINE$PLAN" in *" unit $path$NEWLINE"*) continue ;; esac
+    look_at "$path"
+    case $STATE in
+    ours) plan drop unit "$path" ;;
+    changed) warn "$path was changed since we put it there: it is yours now and stays" ;;
+    esac
+  done
+}
+
+# In a unit a path with spaces stands in quotes, and % begins a specifier.
+unit_text() {
+  reconcile="\"$(say "$PREFIX/sbin/virt-hooks" | sed 's/["\\]/\\&/g;s/%/%%/g')\" reconcile"
+  cat <<EOF
+# Made by install.sh of virt-hooks. Once edited it is yours: neither an update nor --uninstall touches it.
+[Unit]
+Description=Makes the host again as guests need it when a firewall was restarted or reloaded
+PartOf=$FIREWALLS
+ReloadPropagatedFrom=$FIREWALLS
+After=$FIREWALLS
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+TimeoutStartSec=120
+# systemd holds firewalld for up, or reloaded, before its rules stand. Once they do it answers.
+ExecStartPre=-/usr/bin/firewall-cmd --state
+ExecStart=$reconcile
+ExecReload=-/usr/bin/firewall-cmd --state
+ExecReload=$reconcile
+
+[Install]
+WantedBy=$FIREWALLS
+EOF
+}
+
+# text_of ROLE: what is written there; of a link, where it leads.
+text_of() {
+  case $1 in
+  rules) rules_text ;;
+  unit) unit_text ;;
+  wants) say "$UNITS_DIR/$UNIT" ;;
+  esac
+}
+
 plan_install() {
   PLAN='' DIRECTORIES='' FILE_LINES='' UNSEEN=''
   plan_directory 0755 "$RECORD_DIR"
@@ -577,6 +690,7 @@ plan_install() {
   plan_program install.sh installer "$PREFIX/lib/virt-hooks/install.sh"
   plan_program virt-hooks admin "$PREFIX/sbin/virt-hooks"
   for driver in $DRIVERS; do plan_hook "$driver"; done
+  plan_unit
   find_daemons
   compose_record
 }
@@ -605,6 +719,7 @@ compose_record() {
     say "prefix $PREFIX"
     say "hooks-dir $HOOKS_DIR"
     say "drivers $CHOICE"
+    say "firewall-unit $UNIT_CHOICE"
     say "$RECORD" | sed -n 's/^directory //p' | not_in "$DIRECTORIES" | sed 's/^/directory /'
     printf '%s' "$DIRECTORIES" | sed 's/^/directory /'
     printf '%s' "$FILE_LINES" | sed '/^$/d'
@@ -658,7 +773,7 @@ print_plan() {
     if split_step "$line"; then
       case $VERB in
       mkdir) say "would make    $DESTDIR$PATH_OF (mode $ARGUMENT)" ;;
-      write) say "would write   $DESTDIR$PATH_OF (no rule is active)" ;;
+      write) say "would write   $DESTDIR$PATH_OF$(remark_on "$ARGUMENT")" ;;
       put)
         case $ARGUMENT in
         install.sh) say "would put     $DESTDIR$PATH_OF" ;;
@@ -733,7 +848,7 @@ remove_stale() {
   try "remove what a killed install.sh left" rm -rf "$1"
 }
 
-stage_of() { case $1 in hook* | rules | record) say "$STAGE" ;; *) say "$PREFIX_STAGE" ;; esac; }
+stage_of() { case $1 in hook* | rules | unit | wants | record) say "$STAGE" ;; *) say "$PREFIX_STAGE" ;; esac; }
 
 # Copies, verifies the copy, starts it: what is renamed into place later is what was tried.
 stage_files() {
@@ -760,7 +875,7 @@ execute_plan() {
     if split_step "$line"; then
       case $VERB in
       mkdir) make_directory ;;
-      write) write_rules ;;
+      write) write_file ;;
       put) put_file ;;
       drop) drop_file ;;
       esac
@@ -780,13 +895,28 @@ make_directory() {
   if [ "$PATH_OF" = "$RECORD_DIR" ]; then write_record "$RECORD_AHEAD"; fi
 }
 
-write_rules() {
-  undo_with remove - "$DESTDIR$RULES_FILE"
-  rules_text >"$STAGE/rules.toml"
-  try "write $DESTDIR$RULES_FILE" mv "$STAGE/rules.toml" "$DESTDIR$RULES_FILE"
-  relabel "$RULES_FILE"
-  say "wrote   $DESTDIR$RULES_FILE (no rule is active)"
+write_file() {
+  path=$DESTDIR$PATH_OF
+  staged=$STAGE/$(basename "$PATH_OF")
+  if exists "$path"; then
+    COUNT=$((COUNT + 1))
+    undo_with restore "$ARGUMENT:$COUNT" "$path"
+    try "keep $path" cp -p "$path" "$STAGE/before-$COUNT"
+  else
+    undo_with remove - "$path"
+  fi
+  if [ "$ARGUMENT" = wants ]; then
+    try "make a link in $STAGE" ln -s "$(text_of wants)" "$staged"
+  else
+    text_of "$ARGUMENT" >"$staged"
+    if [ "$(id -u)" = 0 ]; then try "give $staged to root" chown 0:0 "$staged"; fi
+  fi
+  try "write $path" mv -f "$staged" "$path"
+  relabel "$PATH_OF"
+  say "wrote   $path$(remark_on "$ARGUMENT")"
 }
+
+remark_on() { if [ "$1" = rules ]; then say ' (no rule is active)'; fi; }
 
 # A new file comes by a hard link and not by mv: that never overwrites what another has put there meanwhile, and never
 # falls back to copying (a bind mount is a border for rename too). What we replace is linked into the stage first.
@@ -883,7 +1013,7 @@ take_back() {
   rename) mv -f "$PATH_OF.before" "$PATH_OF" ;;
   restore)
     before=$(stage_of "${ARGUMENT%:*}")/before-${ARGUMENT##*:}
-    if [ -e "$before" ]; then mv -f "$before" "$PATH_OF"; fi
+    if exists "$before"; then mv -f "$before" "$PATH_OF"; fi
     ;;
   esac
 }
@@ -919,6 +1049,7 @@ install_now() {
   if [ "$DRY_RUN" = yes ]; then
     print_plan
     advise_reload "After the installation run:"
+    advise_units "After the installation run:"
     return 0
   fi
   RECORD_AHEAD=$RECORD_NEXT$NEWLINE$(say "$RECORD" | sed -n '/^file /p')
@@ -931,6 +1062,7 @@ install_now() {
   COMMITTED=yes
   say "Installed: virt-hooks $VERSION for$DRIVERS"
   advise_reload "Run this now:"
+  advise_units "Run this now:"
   say "Rules: $DESTDIR$RULES_FILE; check them with: $PREFIX/sbin/virt-hooks check"
   say "Later: sh $PREFIX/lib/virt-hooks/install.sh --status (or --uninstall)"
 }
@@ -951,6 +1083,19 @@ advise_reload() {
     say "(a reload leaves guests and networks running)"
   elif [ -n "$UNSEEN" ] && [ -z "$DESTDIR" ]; then
     say "No libvirt daemon that runs these hooks is up: it finds them when it starts"
+  fi
+}
+
+# advise_units WHEN, where the plan changes the unit. Reloads reach a unit only while it is active.
+advise_units() {
+  case $PLAN in
+  *"write unit $UNITS_DIR/"*) commands="systemctl daemon-reload && systemctl start $UNIT" ;;
+  *"drop unit $UNITS_DIR/"*) commands="systemctl stop $UNIT; systemctl daemon-reload" ;;
+  *) return 0 ;;
+  esac
+  if [ -z "$DESTDIR" ]; then
+    say "systemd reads changed units only when it is told to. $1"
+    say "  $commands"
   fi
 }
 
@@ -986,6 +1131,7 @@ uninstall_now() {
   close_stages
   remove_directories
   if [ -z "$RECORD_NEXT" ]; then rm -rf "$DESTDIR${LEDGER_DIR%/*}"; fi
+  advise_units "Run this now:"
   say "Uninstalled. libvirt needs no reload: it looks for each file at every call"
 }
 
@@ -1003,7 +1149,7 @@ show_status() {
     if ! split_file_line "$line" || [ "$F_ROLE" = rules ]; then continue; fi
     case $F_ROLE in hook:*) continue ;; esac
     path=$F_PATH
-    state_words "$path"
+    state_words "$F_ROLE" "$path"
     say "$DESTDIR$path: $WORDS"
   done <<EOF
 $RECORD
@@ -1012,12 +1158,13 @@ EOF
   return "$intact"
 }
 
+# state_words ROLE PATH
 state_words() {
-  look_at "$1"
+  look_at "$2"
   case $STATE in
   ours)
     WORDS=intact
-    if ! has_right_mode "$DESTDIR$1"; then WORDS='its bytes are intact, its mode or owner is not'; fi
+    if ! has_right_mode "$1" "$DESTDIR$2"; then WORDS='its bytes are intact, its mode or owner is not'; fi
     ;;
   absent) WORDS=missing ;;
   *) WORDS='changed since it was installed' ;;
@@ -1031,7 +1178,7 @@ show_driver() {
   if [ -z "$places" ]; then say "  not installed"; fi
   while IFS= read -r path; do
     if [ -n "$path" ]; then
-      state_words "$path"
+      state_words hook "$path"
       case $path in */"$DROP_IN") place='drop-in' ;; *) place='main' ;; esac
       say "  $place $DESTDIR$path: $(recorded_value version), $WORDS"
     fi

@@ -36,10 +36,12 @@ export async function checkHolds(holds: readonly Hold[], holding: Inquiry): Prom
   }
   // All at once: the host is asked by programs, and each takes its time to start.
   const answers = await Promise.all(holds.map((hold, order) => ask(hold, { order, plan: holds, holding })));
+  const fitting = await whereAllFit(answers.filter((answer) => answer?.kind === "ready"), holding);
   for (const [order, hold] of holds.entries()) {
     const asked = answers[order];
     if (asked === undefined) continue;
-    const answer = await refuseConflict(asked, { checked, holding });
+    const fits = asked.kind === "ready" && fitting.has(asked.folder);
+    const answer = fits ? asked : await refuseConflict(asked, { others: checked.map((one) => one.ready), holding });
     if (answer.kind === "ready") {
       checked.push({ hold, ready: answer });
       continue;
@@ -72,16 +74,28 @@ async function ask(
   }
 }
 
+/** The resources of which all that is wished can be had: what fits together needs no look at each. */
+async function whereAllFit(readies: readonly Ready[], holding: Inquiry): Promise<ReadonlySet<string>> {
+  const fitting = new Set<string>();
+  for (const [folder, group] of Map.groupBy(readies, (ready) => ready.folder)) {
+    const last = group.at(-1);
+    if (last === undefined || group.length === 1) continue;
+    const answer = await refuseConflict(last, { others: group.slice(0, -1), holding });
+    if (answer.kind === "ready") fitting.add(folder);
+  }
+  return fitting;
+}
+
 async function refuseConflict(
   ready: Ready | Refused,
-  { checked, holding }: { readonly checked: readonly Checked[]; readonly holding: Inquiry },
+  { others, holding }: { readonly others: readonly Ready[]; readonly holding: Inquiry },
 ): Promise<Ready | Refused> {
   if (ready.kind === "refused") return ready;
   const { sys, ledger, holder, call } = holding;
   const over = overAt(call);
   try {
     const reason = await conflictOf(ready, {
-      ...{ reader: { ...ledger, sys }, others: checked.map((one) => one.ready) },
+      ...{ reader: { ...ledger, sys }, others },
       isOver: (record) => holderId(record.holder) === holderId(holder) && over.includes(record.lifetime),
     });
     return reason === undefined ? ready : { kind: "refused", reason };

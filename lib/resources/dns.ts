@@ -17,9 +17,10 @@ import {
 import { runTool, type ToolEnd } from "./run_tool.ts";
 
 const TIMEOUT_MS = 5_000;
-/** There while systemd-resolved runs. */
+/** There once systemd-resolved has run; it stays when that is stopped. */
 const RESOLVED_DIRECTORY = "/run/systemd/resolve";
 const PREFIX = "dns/";
+const WITHOUT = "without it, point your resolver at the network's own address";
 
 /** What a device has set. */
 const settingsSchema = v.object({ servers: v.array(v.string()), domains: v.array(v.string()) });
@@ -61,13 +62,11 @@ function united(values: readonly string[]): string[] {
 
 async function resolve(demand: DnsDemand, sys: Sys): Promise<Resolution<DnsDemand>> {
   if (sys.lstat(RESOLVED_DIRECTORY) === undefined) {
-    const hint = "without it, point your resolver at the network's own address";
-    return { kind: "refused", reason: "systemd-resolved does not run on this host", hint };
+    return { kind: "refused", reason: "systemd-resolved does not run on this host", hint: WITHOUT };
   }
   const reading = await read(demand.dev, sys);
-  return reading.kind === "value"
-    ? { kind: "resolved", key: `${PREFIX}${demand.dev}`, demand }
-    : { kind: "refused", reason: reading.reason };
+  if (reading.kind === "value") return { kind: "resolved", key: `${PREFIX}${demand.dev}`, demand };
+  return { kind: "refused", reason: reading.reason, hint: reading.kind === "unreadable" ? WITHOUT : undefined };
 }
 
 async function read(dev: string, sys: Sys): Promise<Reading<Settings>> {
@@ -85,7 +84,7 @@ async function ask(what: "dns" | "domain", dev: string, sys: Sys): Promise<ToolE
 function unread(dev: string, { reason }: Exclude<ToolEnd, { readonly kind: "done" }>): Reading<Settings> {
   return /No such device|Failed to resolve interface/.test(reason)
     ? { kind: "gone", reason: `there is no device ${dev}` }
-    : { kind: "unreadable", reason };
+    : { kind: "unreadable", reason: `systemd-resolved does not answer: ${reason}` };
 }
 
 /** `Link 3 (virbr0): ONE TWO`; nothing behind the colon where nothing is set. */

@@ -5,14 +5,14 @@
  */
 import * as v from "valibot";
 import type { ForwardDemand, GuestAddress, NftDemand, PortRange } from "../plan/nft_demand.ts";
-import { findGuest, surroundings, type Whereabouts } from "./guest_address.ts";
+import { findGuest, type Surroundings, surroundings, type Whereabouts } from "./guest_address.ts";
 import { contestedText, listenersOnce } from "./listeners.ts";
 import { forwardConflict } from "./nft_conflict.ts";
 import { endConnections } from "./nft_connections.ts";
 import { changeFilter, type Filter, FilterError, filterScript, readFilter } from "./nft_host.ts";
 import { portText, wantedTable } from "./nft_rules.ts";
 import { describeDemand, describeFilter, describeGuest } from "./nft_text.ts";
-import { type Change, type Reading, type Resolution, resource, type WriteEnd } from "./resource.ts";
+import { type Change, type Reading, type Resolution, resource, type Whose, type WriteEnd } from "./resource.ts";
 import type { Sys } from "../sys/sys.ts";
 
 const KEY = "nft";
@@ -97,17 +97,27 @@ export const nft = resource<NftDemand, Filter>({
 /** Whether demands fit does not hang on what stands. */
 const RESOLVED = { kind: "resolved", key: KEY, value: NOTHING } as const;
 
-async function resolve(demand: NftDemand, sys: Sys): Promise<Resolution<NftDemand>> {
+/** The forwards of a plan are asked about at once: each network is read once for all of them. */
+const AROUND_PLANS = new WeakMap<Whose["plan"], Surroundings>();
+
+async function resolve(demand: NftDemand, sys: Sys, { plan }: Pick<Whose, "plan">): Promise<Resolution<NftDemand>> {
   if (demand.kind === "open") return { ...RESOLVED, demand };
-  const where = await findGuest(demand, surroundings(sys));
+  const around = AROUND_PLANS.get(plan) ?? surroundings(sys);
+  AROUND_PLANS.set(plan, around);
+  const where = await findGuest(demand, around);
   if (where.kind === "refused") return where;
   const guest = where.kind === "found" ? where.guest : null;
   const lives = guest === null
-    ? `the guest has no address yet: port ${portText(demand.hostPorts)} waits for a lease of network ${namesOf(where)}`
+    ? `the guest has no address yet: ${waiting(demand.hostPorts)} for a lease of network ${namesOf(where)}`
     : `the guest lives at ${describeGuest(guest)}${await forwardingNote(guest, sys)}`;
   const contested = contestedText(demand, await listenersOnce(sys));
   const note = contested === undefined ? lives : `${lives}; ${contested}`;
   return { ...RESOLVED, demand: { ...demand, guest }, note };
+}
+
+function waiting(ports: PortRange): string {
+  const text = portText(ports);
+  return ports.first === ports.last ? `port ${text} waits` : `ports ${text} wait`;
 }
 
 function namesOf(where: Whereabouts): string {

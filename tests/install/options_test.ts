@@ -7,7 +7,8 @@ const MISUSES = [
   { args: ["--hook-dir", "/x"], words: "the nearest is --hooks-dir" },
   {
     args: ["--frobnicate"],
-    words: "the options are --drivers --prefix --hooks-dir --uninstall --status --dry-run --help",
+    words:
+      "the options are --drivers --prefix --hooks-dir --no-firewall-unit --firewall-unit --uninstall --status --dry-run --help",
   },
   { args: ["qemu"], words: 'Cannot understand "qemu"' },
   { args: [""], words: 'Cannot understand ""' },

@@ -1,9 +1,9 @@
 #!/bin/sh
 # A host of a test's own that systemd runs: booted by systemd-nspawn over this machine's /usr, everything else in memory.
 #
-#   machine.sh SCRATCH HOOKS   start it; it lives until it powers off or standard input ends, then all in it is gone
+#   machine.sh SCRATCH ARCHIVE [MORE]   start it; it lives until it powers off or standard input ends, then all in it is gone
 #
-# SCRATCH/shared is /shared inside, and HOOKS is /hooks. SCRATCH/pid names its process 1 once that runs.
+# SCRATCH/shared is /shared inside, and ARCHIVE is /archive. MORE is laid over /usr. SCRATCH/pid names its process 1 once that runs.
 set -eu
 
 floor_scratch() {
@@ -14,7 +14,8 @@ floor_scratch() {
 
 floor_machine() {
   scratch=$1
-  hooks=$2
+  archive=$2
+  more=${3-}
   exec 3<&0 # a shell gives its background children /dev/null as standard input
   mount --make-rprivate /
   mount -t tmpfs -o mode=0755 run /run
@@ -22,7 +23,7 @@ floor_machine() {
   mount -t cgroup2 cgroup2 /sys/fs/cgroup
   group=/sys/fs/cgroup/virt-hooks-systemd-$$
   mkdir "$group"
-  sh "$0" --floor-boot "$group" "$scratch" "$hooks" &
+  sh "$0" --floor-boot "$group" "$scratch" "$archive" "$more" &
   machine=$!
   # systemd-nspawn takes no other signal where those are ignored, and leaves its machine running.
   (cat <&3 >/dev/null && echo 1 >"$group/cgroup.kill") &
@@ -47,8 +48,8 @@ floor_machine() {
 floor_boot() {
   echo 0 >"$1/cgroup.procs"
   exec systemd-nspawn --quiet --register=no --keep-unit --volatile=yes --private-network --machine=virt-hooks-test \
-    --directory=/ --bind="$2/shared:/shared" --bind-ro="$3:/hooks" --boot systemd.firstboot=off systemd.unit=basic.target \
-    </dev/null >"$2/console" 2>&1
+    --directory=/ --bind="$2/shared:/shared" --bind-ro="$3:/archive" ${4:+"--overlay-ro=/usr:$4:/usr"} \
+    --boot systemd.firstboot=off systemd.unit=basic.target </dev/null >"$2/console" 2>&1
 }
 
 case $1 in

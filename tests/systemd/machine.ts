@@ -8,7 +8,10 @@ import { until } from "../e2e/until.ts";
 import { HOOKS } from "../e2e/scene.ts";
 
 const MACHINE_SH = new URL("./machine.sh", import.meta.url).pathname;
+/** What an unpacked archive holds. */
+const ARCHIVE = HOOKS.replace(/\/hooks$/, "");
 const GUEST_XML = new URL("../captures/qemu-prepare.xml", import.meta.url);
+const NETWORK_XML = new URL("../captures/network-started.xml", import.meta.url);
 const COMMAND_MS = 30_000;
 
 /** A guest in name only: what libvirt would tell of it. */
@@ -32,7 +35,9 @@ export interface Machine {
   write(path: string, text: string): Promise<void>;
   /** Calls the compiled qemu hook as libvirt does. */
   hook(operation: string, guest?: Guest): Promise<Ended>;
-  /** The command that does so, as a shell's words. */
+  /** Calls the compiled network hook as libvirt does for the network `lab`, 192.168.77.1 on its bridge `virbr7`. */
+  networkHook(operation: "started" | "stopped"): Promise<Ended>;
+  /** The command that does so for the qemu hook, as a shell's words. */
   hookCommand(operation: string, guest?: Guest): string;
   /** The last line of the history. */
   lastHistory(): Promise<string>;
@@ -43,13 +48,13 @@ export interface Machine {
   end(): Promise<void>;
 }
 
-/** Starts a machine and waits until its systemd has booted. */
-export async function startMachine(): Promise<Machine> {
+/** Starts a machine, with `more` laid over its `/usr`, and waits until its systemd has booted. */
+export async function startMachine(more = ""): Promise<Machine> {
   const scratch = await Deno.makeTempDir({ prefix: "virt-hooks-systemd." });
   const shared = `${scratch}/shared`;
   await Deno.mkdir(shared);
   const child = new Deno.Command("sh", {
-    args: [MACHINE_SH, scratch, HOOKS],
+    args: [MACHINE_SH, scratch, ARCHIVE, more],
     stdin: "piped",
     stdout: "null",
     stderr: "null",
@@ -89,7 +94,7 @@ function makeMachine(
   };
   const hookCommand: Machine["hookCommand"] = (operation, guest = GUEST) => {
     const subOperation = operation === "release" ? "end" : "begin";
-    return `/hooks/qemu ${guest.name} ${operation} ${subOperation} - </shared/${guest.name}.xml`;
+    return `/archive/hooks/qemu ${guest.name} ${operation} ${subOperation} - </shared/${guest.name}.xml`;
   };
   return {
     shared,
@@ -105,6 +110,13 @@ function makeMachine(
       const own = xml.replaceAll(GUEST.uuid, guest.uuid).replace(`<name>${GUEST.name}<`, `<name>${guest.name}<`);
       await Deno.writeTextFile(`${shared}/${guest.name}.xml`, own);
       return await run(`${hookCommand(operation, guest)}; exit $?`);
+    },
+    networkHook: async (operation) => {
+      const xml = await Deno.readTextFile(NETWORK_XML);
+      const own = xml.replace("<name>default<", "<name>lab<").replace("'virbr0'", "'virbr7'");
+      await Deno.writeTextFile(`${shared}/lab.xml`, own.replaceAll("192.168.122.", "192.168.77."));
+      const subOperation = operation === "stopped" ? "end" : "begin";
+      return await run(`/archive/hooks/network lab ${operation} ${subOperation} - </shared/lab.xml; exit $?`);
     },
     lastHistory: () => must("tail -n 1 /var/log/virt-hooks/history.jsonl"),
     ledgerFiles: () => must("find /run/virt-hooks/ledger/resources -name '*.json'"),

@@ -1,0 +1,91 @@
+/**
+ * Checks of the unit that install.sh writes: what a real restart of nftables.service empties is there again.
+ * @module
+ */
+import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import type { Check } from "./check.ts";
+import type { Machine } from "./machine.ts";
+import { until } from "../e2e/until.ts";
+
+const UNIT = "virt-hooks-firewall.service";
+const PREFIX = "/opt/virt hooks";
+const OURS = "nft list table inet virt_hooks";
+
+async function installs(machine: Machine): Promise<void> {
+  await machine.must("mkdir -p /etc/systemd/system");
+  const told = await machine.must(`sh /archive/install.sh --drivers network --prefix '${PREFIX}'`);
+  const [, command] = /^systemd reads changed units only when it is told to\. Run this now:\n {2}(.+)$/m.exec(told) ??
+    [];
+  assert(command !== undefined, told);
+  await machine.must(command);
+  assertEquals(await machine.must(`systemctl is-active ${UNIT} && systemctl is-enabled ${UNIT}`), "active\nenabled\n");
+  assertEquals(await machine.must(`systemd-analyze verify ${UNIT} 2>&1 | grep -F ${UNIT}; :`), "");
+}
+
+/** `/etc` is empty at first, and Debian's names for these lead through it. */
+async function nameIptables(machine: Machine): Promise<void> {
+  await machine.must("mkdir -p /etc/alternatives");
+  for (const name of ["iptables", "ip6tables"]) {
+    await machine.must(`[ ! -x /usr/sbin/${name}-nft ] || ln -s /usr/sbin/${name}-nft /etc/alternatives/${name}`);
+  }
+}
+
+/** A network that is open to outsiders, and a firewall of the host's own. */
+async function opens(machine: Machine): Promise<void> {
+  await nameIptables(machine);
+  await machine.write("/etc/nftables.conf", "flush ruleset\ntable inet own { chain input { counter; }; }\n");
+  await machine.must("systemctl start nftables.service");
+  await machine.write(
+    "/etc/virt-hooks/rules.toml",
+    '[[rule]]\nname = "lab"\nwhen = { network = "lab" }\nwhile = "network"\nopen = { ports = 22 }\n',
+  );
+  const started = await machine.networkHook("started");
+  assertEquals([started.code, started.stderr], [0, ""]);
+  assertStringIncludes(await machine.must(OURS), "192.168.77.0/24");
+}
+
+/** That the firewall was emptied cannot be seen behind it, so a table of nobody's tells. */
+async function emptied(machine: Machine, command: string): Promise<string> {
+  await machine.must("nft add table inet stranger");
+  await machine.must(command);
+  assert((await machine.run("nft list table inet stranger")).code !== 0, "the firewall was not emptied");
+  return await until("our table to be there", async () => (await machine.run(OURS)).stdout || undefined);
+}
+
+async function comesBack(machine: Machine): Promise<void> {
+  const before = await machine.must(OURS);
+  assertEquals(await emptied(machine, "systemctl restart nftables.service"), before);
+  assertEquals(await emptied(machine, "systemctl reload nftables.service"), before);
+  await machine.must("systemctl stop nftables.service");
+  assert((await machine.run(OURS)).code !== 0);
+  assertEquals(await emptied(machine, "systemctl start nftables.service"), before);
+}
+
+async function uninstalls(machine: Machine): Promise<void> {
+  assertEquals((await machine.networkHook("stopped")).stderr, "");
+  const told = await machine.must(`sh '${PREFIX}/lib/virt-hooks/install.sh' --uninstall`);
+  const [, command = ""] = /^ {2}(systemctl .+)$/m.exec(told) ?? [];
+  await machine.must(command);
+  assertEquals((await machine.must(`systemctl show -p LoadState --value ${UNIT}`)).trim(), "not-found");
+}
+
+/** What makes the others worth something: without the unit nobody looks. */
+async function staysAway(machine: Machine): Promise<void> {
+  assertEquals((await machine.networkHook("started")).code, 0);
+  await machine.must(`${OURS} && systemctl restart nftables.service`);
+  assert((await machine.run(OURS)).code !== 0);
+  assertEquals((await machine.networkHook("stopped")).code, 0);
+  assertEquals(await machine.ledgerFiles(), "");
+}
+
+/** The checks. */
+export const FIREWALL_CHECKS: readonly Check[] = [
+  { name: "install.sh enables a unit for firewalls, by files alone", play: installs },
+  { name: "a network is opened beside the host's own firewall", play: opens },
+  {
+    name: "after nftables.service is restarted, reloaded, or stopped and started, our table is as before",
+    play: comesBack,
+  },
+  { name: "install.sh takes the unit away again", play: uninstalls },
+  { name: "without it our table stays away", play: staysAway },
+];
