@@ -28,8 +28,9 @@ export interface Flow {
   readonly at: { readonly guest: string } | { readonly asked: string };
 }
 
-/** The time that all of it may take. */
+/** The time that all of it may take, and its share of what is left: others have to be given back, too. */
 const WORK_MS = 5_000;
+const SHARE = 0.5;
 
 const RULE =
   /^meta nfproto (ipv[46]) .*?\b(tcp|udp) dport (\d+)(?:-(\d+))? counter dnat ip6? to (?:\[([^\]]+)\]|([\d.]+|[\da-f:]+(?= )))/;
@@ -63,22 +64,26 @@ export async function endConnections(
   const gone = without(before, after);
   const come = without(after, before).filter(({ protocol }) => protocol === "udp");
   if (gone.length + come.length === 0 || sys.lstat(TOOLS.conntrack) === undefined) return undefined;
-  const untilMs = Math.min(deadlineMs, sys.elapsedMs() + WORK_MS);
+  const untilMs = sys.elapsedMs() + Math.min(WORK_MS, (deadlineMs - sys.elapsedMs()) * SHARE);
   const conntrack = async (...args: readonly string[]): Promise<string> => {
-    const end = await runTool(["conntrack", ...args], { timeoutMs: untilMs - sys.elapsedMs() }, sys);
+    const timeoutMs = untilMs - sys.elapsedMs();
+    if (timeoutMs <= 0) {
+      throw new ConnectionsError("Cannot end the connections that stand: there are too many for the time left");
+    }
+    const end = await runTool(["conntrack", ...args], { timeoutMs }, sys);
     // It exits with 1 where there is nothing to delete.
     if (end.kind === "done" || (end.kind === "failed" && end.code === 1)) return end.stdout;
-    throw new ConnectionsError(end.reason);
+    throw new ConnectionsError(`Cannot end the connections that stand: ${end.reason}`);
   };
   try {
     for (const args of lists(gone, come)) {
       const flows = (await conntrack(...args)).split("\n").flatMap(parseFlow);
-      for (const flow of wrongFlows(flows, { gone, come, after })) await conntrack(...deletion(flow));
+      for (const deletion of deletions(flows, wrongFlows(flows, { gone, come, after }))) await conntrack(...deletion);
     }
     return undefined;
   } catch (error) {
     if (!(error instanceof ConnectionsError)) throw error;
-    return `connections that stand may live on: ${error.message}`;
+    return error.message;
   }
 }
 
@@ -102,6 +107,14 @@ function lists(gone: readonly Way[], come: readonly Way[]): readonly (readonly s
 
 function selection({ family, protocol }: Pick<Way, "family" | "protocol">): readonly string[] {
   return ["-f", family, "-p", protocol];
+}
+
+/** One for each port; or one for all, where all that leads to a guest has to go. */
+function deletions(flows: readonly Flow[], wrong: readonly Flow[]): readonly (readonly string[])[] {
+  const [first] = wrong;
+  const isAll = wrong.length > 1 && distinct(flows).length === wrong.length;
+  if (first === undefined || !isAll || !("guest" in first.at)) return wrong.map(deletion);
+  return [["-D", ...selection(first), "--dst-nat", first.at.guest]];
 }
 
 function deletion(flow: Flow): readonly string[] {
@@ -142,7 +155,11 @@ export function wrongFlows(
     const leads = (way: Way): boolean => isOn(way, flow) && way.guest === at.guest;
     return gone.some(leads) && !after.some(leads);
   });
-  return [...new Map(wrong.map((flow) => [JSON.stringify(flow), flow])).values()];
+  return distinct(wrong);
+}
+
+function distinct(flows: readonly Flow[]): readonly Flow[] {
+  return [...new Map(flows.map((flow) => [JSON.stringify(flow), flow])).values()];
 }
 
 function isOn({ family, protocol, ports }: Way, flow: Flow): boolean {

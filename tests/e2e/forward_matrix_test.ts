@@ -3,7 +3,7 @@
  * protocols and families.
  * @module
  */
-import { assertEquals } from "../support/assert.ts";
+import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { DEFAULT_NETWORK, define } from "./guests.ts";
 import { reachableDomain } from "./reachable.ts";
 import { HOOKS, sceneOnSystems } from "./scene.ts";
@@ -42,6 +42,14 @@ forward = { host_port = 8082, guest_port = 80, host_address = "${host}" }
 `;
 
 const GUESTS = ["web-1", "web-2"] as const;
+
+/** A guest that wants some of the ports of another. */
+const LATE = `
+[[rule]]
+name = "some of the same"
+when = { domain = "web-3" }
+forward = { host_port = "6002-6010", protocol = "udp" }
+`;
 
 /** Who asks, how and where; and what comes of it. */
 interface Row {
@@ -147,4 +155,14 @@ sceneOnSystems("every way to a forwarded port", async ({ startNode, step }, syst
       );
     });
   }
+  await step("a guest that wants some of the ports of another is refused, and both are named", async () => {
+    await node.writeRules(RULES + LATE);
+    const late = { mac: "52:54:00:00:00:03", addresses: ["192.168.122.13/24"], word: "none" };
+    await define(node, "lxc", await reachableDomain(node, "web-3", late));
+    const { code, stderr } = await node.virsh(["start", "web-3"], LXC);
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, 'guest "web-1" (rule "web") wants tcp and udp port 6000-6003');
+    assertStringIncludes(stderr, 'guest "web-3" (rule "some of the same") wants udp port 6002-6010');
+    assertEquals(await wire.ask("client", "udp", host, 6003), `web-1 sees ${client} at 5003`);
+  });
 });

@@ -77,7 +77,11 @@ type Answer = ReturnType<MemoryProgram>;
 async function play(
   from: typeof WEB,
   to: typeof WEB,
-  { there = true, answer = () => ({}) }: { readonly there?: boolean; readonly answer?: (line: string) => Answer } = {},
+  { there = true, answer = () => ({}), deadlineMs = 10_000 }: {
+    readonly there?: boolean;
+    readonly answer?: (line: string) => Answer;
+    readonly deadlineMs?: number;
+  } = {},
 ): Promise<Played> {
   const asked: string[] = [];
   const conntrack: MemoryProgram = ({ argv }) => {
@@ -87,7 +91,7 @@ async function play(
   };
   const files = there ? { [TOOLS.conntrack]: "" } : {};
   const sys = memorySys({ files, programs: { [TOOLS.conntrack]: conntrack } });
-  return { note: await endConnections({ from, to }, 10_000, sys), asked };
+  return { note: await endConnections({ from, to }, deadlineMs, sys), asked };
 }
 
 Deno.test("what a guest's port was used by ends when it goes", async () => {
@@ -96,6 +100,18 @@ Deno.test("what a guest's port was used by ends when it goes", async () => {
     "-L -f ipv4 -p tcp --dst-nat 192.168.122.11",
     "-D -f ipv4 -p tcp --orig-port-dst 8080 --dst-nat 192.168.122.11",
     "-L -f ipv4 -p udp --dst-nat 192.168.122.11",
+  ]);
+});
+
+Deno.test("where all that leads to a guest goes, it goes at once; what another leads there stays", async () => {
+  const many = [8080, 8081, 8082].map((port) => LED.replace("dport=8080", `dport=${port}`)).join("\n");
+  const range = wantedTable(heldBy("web", forward([8080, 8082])));
+  const answer = (line: string): Answer => ({ stdout: line.startsWith("-L") ? `${many}\n` : "" });
+  assertEquals((await play(range, null, { answer })).asked.slice(1), ["-D -f ipv4 -p tcp --dst-nat 192.168.122.11"]);
+  const two = wantedTable(heldBy("web", forward([8080, 8081])));
+  assertEquals((await play(two, null, { answer })).asked.slice(1), [
+    "-D -f ipv4 -p tcp --orig-port-dst 8080 --dst-nat 192.168.122.11",
+    "-D -f ipv4 -p tcp --orig-port-dst 8081 --dst-nat 192.168.122.11",
   ]);
 });
 
@@ -108,10 +124,19 @@ Deno.test("nothing is asked where no way changes, or the program is missing", as
   assertEquals(await play(WEB, null, { there: false }), { note: undefined, asked: [] });
 });
 
+Deno.test("with little time left it is said that there was too little", async () => {
+  const answer = (line: string): Answer => ({ stdout: line.startsWith("-L") ? `${LED}\n` : "" });
+  const { note, asked } = await play(WEB, null, { answer, deadlineMs: 0 });
+  assertEquals([note, asked], ["Cannot end the connections that stand: there are too many for the time left", []]);
+});
+
 Deno.test("nothing to delete is no failure; what fails is said, and ends nothing", async () => {
   const none = (line: string): Answer =>
     line.startsWith("-L") ? { stdout: `${LED}\n` } : { end: { kind: "exited", code: 1 }, stderr: "0 flow entries" };
   assertEquals((await play(WEB, null, { answer: none })).note, undefined);
   const broken = (): Answer => ({ end: { kind: "exited", code: 2 }, stderr: "no such kernel" });
-  assertEquals((await play(WEB, null, { answer: broken })).note, "connections that stand may live on: no such kernel");
+  assertEquals(
+    (await play(WEB, null, { answer: broken })).note,
+    "Cannot end the connections that stand: no such kernel",
+  );
 });
