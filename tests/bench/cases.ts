@@ -8,11 +8,11 @@ import type { Placed } from "../support/private_root.ts";
 /** One case. */
 export interface Case {
   readonly name: string;
-  /** What the hook may cost, as a ratio to the empty program. */
+  /** What the hook may cost, as a ratio to what it is compared with. */
   readonly goal: number | undefined;
   /** What every contender but the empty programs ends with. */
   readonly exitCode: number;
-  readonly operation: "prepare" | "migrate";
+  readonly operation: "prepare" | "migrate" | "started";
   /** How many disks the guest has beside those of `guest.xml`: some 400 bytes each. */
   readonly moreDisks: number;
   /** `/etc/virt-hooks/rules.toml`; without it, no rules. */
@@ -20,9 +20,16 @@ export interface Case {
   readonly bash: string;
   readonly python: string;
   /** Set where what is measured is undone behind each call, by this operation. */
-  readonly undo?: "release";
+  readonly undo?: "release" | "stopped";
   /** How many guests are begun at once; one unless said. */
   readonly atOnce?: number;
+  /** What ratios and the goal are about, where it is not the empty program: then Python is left out. */
+  readonly comparedWith?: "bash";
+  /** Of the rounds of other cases, one in so many; each unless said. */
+  readonly roundShare?: number;
+  /** Lines of POSIX sh that make the host before the case is measured, and clear away behind it. */
+  readonly setUp?: string;
+  readonly takeDown?: string;
   /** More files that must be there. */
   readonly files?: Readonly<Record<string, string>>;
 }

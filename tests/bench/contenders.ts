@@ -21,6 +21,8 @@ const SCRIPTS = [
   { name: "Python", interpreter: "/usr/bin/python3", path: "/bench/hook.py" },
 ] as const;
 
+const EMPTY_NAME = "empty program";
+
 /** Compiled programs, by their paths. */
 export interface Programs {
   readonly hook: string;
@@ -73,14 +75,22 @@ export async function readAfresh({ hook, empty, emptyCopy, exiting }: Programs):
   return all;
 }
 
-/** The empty program first, then the others. */
-export function contendersOf({ exitCode, operation, undo }: Case): readonly Contender[] {
+/** What the others are compared with comes first. */
+export function contendersOf({ comparedWith, ...each }: Case): readonly Contender[] {
+  const all = allContenders(each);
+  const first = all.filter(({ name }) => name === comparedWith);
+  return comparedWith === undefined
+    ? all
+    : [...first, ...all.filter(({ name }) => name === HOOK_NAME || name === EMPTY_NAME)];
+}
+
+function allContenders({ exitCode, operation, undo }: Case): readonly Contender[] {
   const call = ["web-1", operation, "begin", "-"];
   const undone = (path: string): Pick<Contender, "undo"> =>
     undo === undefined ? {} : { undo: [path, "web-1", undo, "end", "-"] };
   const scripts = SCRIPTS.filter(({ interpreter }) => exists(interpreter));
   return [
-    { name: "empty program", argv: ["/bench/empty", ...call], exitCode: 0 },
+    { name: EMPTY_NAME, argv: ["/bench/empty", ...call], exitCode: 0 },
     { name: COPY_NAME, argv: ["/bench/empty-copy", ...call], exitCode: 0 },
     { name: "Deno.exit(0) alone", argv: ["/bench/exiting", ...call], exitCode: 0 },
     { name: HOOK_NAME, argv: ["/etc/libvirt/hooks/qemu", ...call], exitCode, ...undone("/etc/libvirt/hooks/qemu") },
