@@ -52,17 +52,28 @@ const STAGES = {
     counts: true,
   },
   e2e: { name: "end to end (real libvirtd)", args: ["test", "-A", ...LOCKED, "--no-check", "tests/e2e"], counts: true },
-  systemd: { name: "systemd (nspawn)", args: ["test", "-A", ...LOCKED, "--no-check", "tests/systemd"], counts: true },
+  systemd: {
+    name: "systemd (nspawn, and a guest)",
+    args: ["test", "-A", ...LOCKED, "--no-check", "tests/systemd"],
+    counts: true,
+  },
+  tcg: {
+    name: "passthrough (a guest with an IOMMU)",
+    args: ["test", "-A", ...LOCKED, "--no-check", "tests/tcg"],
+    counts: true,
+  },
 } as const satisfies Record<string, Stage>;
 
-const { format, lint, check, unit, build, buildTests, golden, crowd, examples, install, e2e, systemd } = STAGES;
+const { format, lint, check, unit, build, buildTests, golden, crowd, examples, install, e2e, systemd, tcg } = STAGES;
 
 /** What each word on the command line runs. */
 const RUNS: Readonly<Record<string, readonly Stage[]>> = {
-  all: [format, lint, check, unit, build, buildTests, golden, crowd, examples, install, e2e, systemd],
+  all: [format, lint, check, unit, build, buildTests, golden, crowd, examples, install, e2e, systemd, tcg],
   ok: [format, lint, check, unit],
   unit: [unit],
-  e2e: [build, e2e, systemd],
+  e2e: [build, e2e, systemd, tcg],
+  systemd: [build, systemd],
+  tcg: [build, tcg],
   crowd: [build, crowd],
 };
 

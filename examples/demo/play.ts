@@ -17,6 +17,9 @@ export const LIBVIRT_ENVIRONMENT = {
 
 const HISTORY_PATH = "/var/log/virt-hooks/history.jsonl";
 
+/** What something of the host was, and is. */
+const MOVED = v.optional(v.object({ from: v.string(), to: v.string() }));
+
 const ENTRY = v.object({
   outcome: v.string(),
   rules: v.array(v.object({ name: v.string(), because: v.array(v.string()) })),
@@ -28,7 +31,9 @@ const ENTRY = v.object({
     problem: v.optional(v.string()),
     stdout: v.optional(v.string(), ""),
     changes: v.optional(v.array(v.object({ line: v.number(), from: v.string(), to: v.string() })), []),
+    change: MOVED,
   })),
+  holds: v.optional(v.array(v.object({ resource: v.string(), end: v.string(), change: MOVED })), []),
 });
 
 /** What the history says of a call. */

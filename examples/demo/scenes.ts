@@ -3,12 +3,12 @@
  * @module
  */
 import type { Placed } from "../../tests/support/private_root.ts";
-import { exampleText, stagedExample, stagedRules } from "./stage.ts";
+import { exampleText, stagedExample, stagedRules, stagedStatus } from "./stage.ts";
 import { type Act, daemon, guest, network } from "./step.ts";
 
 /** The whole play. */
 export function acts(): readonly Act[] {
-  return [beginning(), life(), migration(), maintenance(), hanging(), broken()];
+  return [beginning(), life(), holding(), migration(), maintenance(), hanging(), broken()];
 }
 
 function beginning(): Act {
@@ -46,6 +46,42 @@ function life(): Act {
       network("port-deleted", { asked: "web-1 is unplugged", then: "The port is gone.", document: port }),
       guest("release", { asked: "All of web-1 is released, and why", then: "It is shut off.", extra: "crashed" }),
       network("stopped", { asked: "Nobody needs lab any more", then: "The network is inactive." }),
+    ],
+  };
+}
+
+const HOLD_RULES = `[[rule]]
+name = "databases"
+when = { domain = "db-*" }
+sysctl = { "vm.swappiness" = 10 }
+`;
+
+function holding(): Act {
+  const file = stagedRules("databases.toml", HOLD_RULES);
+  // A stand-in: the private root has none of this machine's kernel's files.
+  const swappiness: Placed = { kind: "file", path: "/proc/sys/vm/swappiness", mode: "0644", content: "60\n" };
+  return {
+    title: "What guests hold",
+    about:
+      "This rule says what shall be while a guest lives: vm.swappiness is 10. Nothing says how to undo it. It is " +
+      "counted over guests, and put back when the last one is gone.",
+    steps: [
+      {
+        kind: "change",
+        asked: "The administrator writes the rule",
+        place: [file, swappiness, ...["db-1", "db-2"].map(stagedStatus)],
+      },
+      guest("prepare", { asked: "Somebody starts db-1", then: "The start goes on.", object: "db-1" }),
+      guest("prepare", { asked: "Somebody starts db-2", then: "The start goes on.", object: "db-2" }),
+      { kind: "command", asked: "What is held, by whom, and what was there before?", args: ["status"], exitCode: 0 },
+      guest("release", { asked: "db-1 is shut down", then: "It is shut off.", object: "db-1", extra: "shutdown" }),
+      {
+        kind: "change",
+        asked: "Meanwhile the administrator removes the rule: what was acquired is undone all the same",
+        remove: [file.path],
+      },
+      guest("release", { asked: "db-2 is shut down", then: "It is shut off.", object: "db-2", extra: "shutdown" }),
+      { kind: "command", asked: "And now?", args: ["status"], exitCode: 0 },
     ],
   };
 }

@@ -73,21 +73,27 @@ export function showLeft(count: number, screen: Screen): void {
   labelled("left", text, screen);
 }
 
-function showEntry({ outcome, rules, actions }: Entry, screen: Screen): void {
+function showEntry({ outcome, rules, actions, holds }: Entry, screen: Screen): void {
+  for (const { resource, end, change } of holds) labelled("hold", `${resource}: ${end}${moved(change)}`, screen);
   if (rules.length === 0 && outcome !== "bad-rules") labelled("rule", screen.paint("dim", "none matches"), screen);
   for (const { name, because } of rules) {
     labelled("rule", `"${visible(name)}": ${because.map(visible).join(", ")}`, screen);
   }
-  for (const { action, plan, end, durationMs, problem, stdout, changes } of actions) {
-    labelled(action, plan.replace(/^\w+ +/, "").replace(PLAN_NOTES, ""), screen);
+  for (const { action, plan, end, durationMs, problem, stdout, changes, change } of actions) {
+    const label = plan.startsWith("hold ") ? "hold" : action;
+    labelled(label, plan.replace(/^\w+ +/, "").replace(PLAN_NOTES, ""), screen);
     for (const { line, from, to } of changes) {
       labelled("", `line ${line} of the document: ${visible(from)} became ${visible(to)}`, screen);
     }
     if (changes.length > 0) continue;
     const said = stdout.trim() === "" ? "" : `, said: ${visible(stdout.trim())}`;
-    if (end === "done") labelled("", `done in ${milliseconds(durationMs)}${said}`, screen);
+    if (end === "done") labelled("", `done in ${milliseconds(durationMs)}${said}${moved(change)}`, screen);
     else if (end !== "refused") labelled("", `${end}: ${problem ?? ""}`, screen);
   }
+}
+
+function moved(change: Entry["actions"][number]["change"]): string {
+  return change === undefined ? "" : `, from ${visible(change.from)} to ${visible(change.to)}`;
 }
 
 function showVerdict(

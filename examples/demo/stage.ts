@@ -12,8 +12,8 @@ export type Document = "guest.xml" | "guest_running.xml" | "network.xml" | "netw
 export const COMMAND_PATH = "/opt/virt-hooks/virt-hooks";
 
 /** Where the rules name programs, and where they are in the private root: its /usr is this machine's, untouched. */
-export const REAL_PROGRAMS = "/usr/local/sbin/";
-export const DEMO_PROGRAMS = "/opt/demo/";
+const REAL_PROGRAMS = /\/usr\/(?:local\/)?s?bin\//g;
+const DEMO_PROGRAMS = "/opt/demo/";
 
 const HERE = decodeURIComponent(new URL("./", import.meta.url).pathname);
 const EXAMPLES = decodeURIComponent(new URL("../", import.meta.url).pathname);
@@ -68,5 +68,17 @@ export function stagedFiles(): readonly Placed[] {
 /** A document about `object`, which the files call web-1. */
 export function documentText(document: Document, object: string): string {
   const text = Deno.readTextFileSync(HERE + document);
-  return document.startsWith("guest") ? text.replaceAll("web-1", object) : text;
+  return document.startsWith("guest") ? text.replaceAll("web-1", object).replace(/<uuid>\w{8}/, uuidOf(object)) : text;
+}
+
+/** The file in which libvirt keeps that a guest runs. */
+export function stagedStatus(object: string): Placed {
+  const content = documentText("guest_running.xml", object);
+  return { kind: "file", path: `/run/libvirt/qemu/${object}.xml`, mode: "0600", content };
+}
+
+/** Guests are told apart by their UUIDs. */
+function uuidOf(object: string): string {
+  const sum = [...object].reduce((total, character) => total * 31 + (character.codePointAt(0) ?? 0), 7);
+  return `<uuid>${(sum % 0x100000000).toString(16).padStart(8, "0")}`;
 }

@@ -13,6 +13,7 @@ const COMMANDS = [
   ["virt-hooks check", "are there mistakes in them?"],
   ["virt-hooks explain qemu GUEST prepare", "what would happen, and why"],
   ["virt-hooks history --follow", "what happens"],
+  ["virt-hooks status", "what guests hold of the host"],
   ["./install.sh --uninstall", "and all is as it was"],
 ] as const;
 

@@ -5,7 +5,7 @@
 import * as v from "valibot";
 import type { HookCall } from "../libvirt/call.ts";
 import { pinnedHostCpus } from "../libvirt/vcpus.ts";
-import { formatCpuSet, parseCpuSet } from "../plan/cpu_set.ts";
+import { nameCpus, parseCpuSet } from "../plan/cpu_set.ts";
 import type { OnError } from "../plan/intent.ts";
 import type { Action } from "./action.ts";
 import { holdAction, onErrorEntry, type Part, type Parts } from "./hold.ts";
@@ -64,7 +64,7 @@ function parts({ isolate, governor }: CpusConfig, call: HookCall): Parts {
   const isolated: readonly Part[] = isolate === undefined ? [] : [{
     resource: "cpus",
     demand: { cpus: set },
-    text: `CPUs ${formatCpuSet(set)} kept free of the host's own programs`,
+    text: `${nameCpus(set)} kept free of the host's own programs`,
   }];
   if (governor === undefined) return isolated;
   return [

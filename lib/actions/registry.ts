@@ -11,6 +11,7 @@ import { forwardSchema } from "./forward.ts";
 import { openSchema } from "./open.ts";
 import { hugepagesSchema } from "./hugepages.ts";
 import { modulesSchema } from "./modules.ts";
+import { pciSchema } from "./pci.ts";
 import { processSchema } from "./process.ts";
 import { routesSchema } from "./routes.ts";
 import { runSchema } from "./run.ts";
@@ -23,14 +24,15 @@ export const actionSchemas = {
   edit: editSchema,
   run: runSchema,
   process: processSchema,
-  hugepages: hugepagesSchema,
+  services: servicesSchema,
   modules: modulesSchema,
   sysctl: sysctlSchema,
+  cpus: cpusSchema,
+  hugepages: hugepagesSchema,
+  pci: pciSchema,
   forward: forwardSchema,
   open: openSchema,
   routes: routesSchema,
   addresses: addressesSchema,
   dns: dnsSchema,
-  cpus: cpusSchema,
-  services: servicesSchema,
 } as const;

@@ -68,9 +68,12 @@ export async function checkHolds(holds: readonly Hold[], holding: Inquiry): Prom
     holding.ledger.notes.push("libvirt announces a port whose guest is gone: nothing is held for it");
     return { checked, failed };
   }
+  // All at once: the host is asked by programs, and each takes its time to start.
+  const answers = await Promise.all(holds.map((hold, order) => ask(hold, { order, plan: holds, holding })));
   for (const [order, hold] of holds.entries()) {
-    if (!isDue(hold, holding.call)) continue;
-    const answer = await checkHold(hold, order, { checked, holding });
+    const asked = answers[order];
+    if (asked === undefined) continue;
+    const answer = await refuseConflict(asked, { checked, holding });
     if (answer.kind === "ready") {
       checked.push({ hold, ready: answer });
       continue;
@@ -88,18 +91,29 @@ function isDue({ lifetime }: Hold, { facts: { lifetimes } }: HookCall): boolean 
   return lifetimes.includes(lifetime) || lifetimes.includes("domain");
 }
 
-async function checkHold(
+/** Asks about one hold of a plan; nothing is asked about one that is not due. */
+async function ask(
   hold: Hold,
-  order: number,
+  { order, plan, holding }: { readonly order: number; readonly plan: readonly Hold[]; readonly holding: Inquiry },
+): Promise<Ready | Refused | undefined> {
+  const { sys, ledger: { daemon }, holder, call } = holding;
+  const { resource, demand, rule, action, lifetime } = hold;
+  if (!isDue(hold, call)) return undefined;
+  try {
+    return await readyWish({ resource, demand, rule, action, lifetime, order, holder, daemon }, plan, sys);
+  } catch (error) {
+    return { kind: "refused", reason: reasonOf(error) };
+  }
+}
+
+async function refuseConflict(
+  ready: Ready | Refused,
   { checked, holding }: { readonly checked: readonly Checked[]; readonly holding: Inquiry },
 ): Promise<Ready | Refused> {
+  if (ready.kind === "refused") return ready;
   const { sys, ledger, holder, call } = holding;
-  const { resource, demand, rule, action, lifetime } = hold;
   const over = overAt(call);
   try {
-    const wish = { resource, demand, rule, action, lifetime, order, holder, daemon: ledger.daemon };
-    const ready = await readyWish(wish, sys);
-    if (ready.kind === "refused") return ready;
     const reason = await conflictOf(ready, {
       ...{ reader: { ...ledger, sys }, others: checked.map((one) => one.ready) },
       isOver: (record) => holderId(record.holder) === holderId(holder) && over.includes(record.lifetime),
@@ -130,16 +144,16 @@ export async function acquireHolds(checked: readonly Checked[], holding: Holding
     const former = replaced.filter(({ folder }) => group.some((one) => one.folder === folder));
     for (const filed of former) removeDemand(filed, sys);
     const done = await acquireGroup(group, work, holding);
-    for (const [index, { result, step }] of done.entries()) {
-      steps.push(step);
-      if (!isWell(result.converged) && former.length > 0) await converge(result.ready.folder, giveBack);
-      if (isWell(result.converged)) {
-        held.push(result);
-      } else if (isFatal(step) || isOrphaned(holding)) {
-        await takeAllBack([...held, ...done.slice(index).map((one) => one.result)], holding, giveBack);
+    for (const [index, one] of done.entries()) {
+      steps.push(one.step);
+      if (!isWell(one.converged) && former.length > 0) await converge(one.ready.folder, giveBack);
+      if (isWell(one.converged)) {
+        held.push(one);
+      } else if (isFatal(one.step) || isOrphaned(holding)) {
+        await takeAllBack([...held, ...done.slice(index)], holding, giveBack);
         return { steps, gaveUp };
       } else {
-        await takeBackEach([result], holding, giveBack);
+        await takeBackEach([one], holding, giveBack);
       }
     }
   }
@@ -148,8 +162,7 @@ export async function acquireHolds(checked: readonly Checked[], holding: Holding
 }
 
 /** What came of one hold. */
-interface Done {
-  readonly result: Acquired;
+interface Done extends Acquired {
   readonly step: Step;
 }
 
@@ -163,9 +176,8 @@ async function acquireGroup(group: readonly Checked[], work: Work, holding: Hold
   ledger.notes.push(...readies.flatMap(({ note }) => note === undefined ? [] : [note]));
   return results.flatMap((result, index): Done[] => {
     const hold = group[index]?.hold;
-    return hold === undefined
-      ? []
-      : [{ result, step: stepOf(hold, convergedPart(hold, result.converged), durationMs) }];
+    if (hold === undefined) return [];
+    return [{ ...result, step: stepOf(hold, convergedPart(hold, result.converged), durationMs) }];
   });
 }
 

@@ -7,6 +7,7 @@ import { converge, type Converged, isWell, type Work } from "../ledger/converge.
 import type { FiledDemand } from "../ledger/demand_file.ts";
 import { hasLedger, WAITER_LOCK } from "../ledger/layout.ts";
 import { openLedger } from "../ledger/ledger.ts";
+import { reasonOf } from "../ledger/ledger_error.ts";
 import { allDemands } from "../ledger/reconcile.ts";
 import type { Driver } from "../libvirt/driver.ts";
 import { findOperation } from "../libvirt/invocation.ts";
@@ -20,18 +21,24 @@ const WAIT_MS = 10 * 60_000;
 const [FIRST_LOOK_MS, LONGEST_LOOK_MS] = [250, 2_000];
 const CONVERGE_MS = 20_000;
 
-/** Waits; returns the exit code, which nobody looks at. */
+/** Waits; returns the exit code, which nobody looks at. Never throws: the history tells. */
 export async function waitForGuests(driver: Driver, sys: Sys): Promise<number> {
   if (sys.uid() !== 0) return 0;
   const served = new Set<string>();
-  while (hasLedger(sys)) {
-    const lock = sys.lock(WAITER_LOCK);
-    // Who holds it waits for all, also for those that come behind its last look: it takes another one when it has let go.
-    if (lock === undefined) return 0;
-    using _lock = lock;
-    if (!await waitForAll(driver, served, sys)) return 0;
+  try {
+    while (hasLedger(sys) && await waitInTurn(driver, served, sys));
+  } catch (error) {
+    trace(driver, [{ key: "the ledger", end: "failed", problem: reasonOf(error) }], { sys, notes: [] });
   }
   return 0;
+}
+
+/** Who holds the lock waits for all, also for those that come behind its last look: it takes another one when it has let go. */
+async function waitInTurn(driver: Driver, served: Set<string>, sys: Sys): Promise<boolean> {
+  const lock = sys.lock(WAITER_LOCK);
+  if (lock === undefined) return false;
+  using _lock = lock;
+  return await waitForAll(driver, served, sys);
 }
 
 /** Waits until all are served; tells whether there was anybody to wait for. */
@@ -84,7 +91,7 @@ async function readyDemands(waiting: readonly FiledDemand[], { sys }: Work): Pro
   return ready;
 }
 
-function trace(driver: Driver, results: readonly Converged[], { sys, notes }: Work): void {
+function trace(driver: Driver, results: readonly Converged[], { sys, notes }: Pick<Work, "sys" | "notes">): void {
   const problem = results.find((one) => !isWell(one))?.problem;
   // It does what a guest's reconnect does.
   const facts = findOperation(driver, "reconnect");

@@ -28,6 +28,7 @@ const ACTIONS_OF = {
   route: ["routes"],
   dns: ["dns"],
   hugepages: ["hugepages"],
+  console: ["pci"],
   pci: ["pci"],
   process: ["process"],
   command: ["run"],
@@ -88,7 +89,8 @@ async function planFindings(
 async function holdFinding(hold: Hold, sys: Sys): Promise<Finding> {
   const { resource, demand, rule, action, lifetime, text } = hold;
   const daemon = { pid: 0, startTime: "", name: "" };
-  const ready = await readyWish({ resource, demand, rule, action, lifetime, order: 0, holder: NOBODY, daemon }, sys);
+  const wish = { resource, demand, rule, action, lifetime, order: 0, holder: NOBODY, daemon };
+  const ready = await readyWish(wish, [hold], sys);
   if (ready.kind === "refused") return { level: "fail", text: `${text}: ${ready.reason}`, advice: ready.hint };
   return { level: ready.note === undefined ? "ok" : "warn", text: `${text}: can be held`, advice: ready.note };
 }

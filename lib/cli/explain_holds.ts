@@ -14,6 +14,7 @@ import { demandsOf } from "../ledger/holds.ts";
 import { hasLedger } from "../ledger/layout.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { type Lookout, standingOf, type Surveyed, surveyResource, surveyResources } from "../ledger/survey.ts";
+import { LedgerError } from "../ledger/ledger_error.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import type { Hold, Intent } from "../plan/intent.ts";
 import { visible } from "../plan/render.ts";
@@ -55,7 +56,7 @@ export async function explainHolds(
   try {
     return await explainAsRoot(holds, call, { desk, life });
   } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
+    if (!(error instanceof CommandError || error instanceof LedgerError)) throw error;
     return { ...NO_NOTES, behind: [desk.paint("red", `nothing can be held: ${visible(error.message)}`)] };
   }
 }
@@ -123,12 +124,18 @@ async function explainAcquire(holds: readonly Hold[], scene: Scene): Promise<Hol
     beneath.set(intent, [desk.paint("red", `would fail: ${problem}${advice}`)]);
   }
   for (const one of checked) beneath.set(one.hold, await checkedLines(one, { own, left, scene }));
-  for (const hold of holds) if (!beneath.has(hold)) beneath.set(hold, ["not looked at, as the call fails before"]);
+  for (const hold of holds) if (!beneath.has(hold)) beneath.set(hold, [unchecked(hold, call)]);
   const unsure = call.document.length === 0 && known === undefined && resources.length > 0
     ? ["without the document on stdin it is taken for one that holds nothing yet"]
     : [];
   const back = givenBack(over, resources, desk).map((line) => `first gives back what it still holds: ${line}`);
   return { beneath, behind: [...back, ...unsure] };
+}
+
+/** Why the hook does not look at a hold. */
+function unchecked({ lifetime }: Hold, { facts: { lifetimes } }: HookCall): string {
+  const isDue = lifetimes.includes(lifetime) || lifetimes.includes("domain");
+  return isDue ? "not looked at, as the call fails before" : "held since prepare: nothing is done about it here";
 }
 
 /** A guest or network that nobody has heard of, where the call does not say which. */

@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import { visible } from "../plan/render.ts";
+import { shortKey } from "./holder_text.ts";
 
 /** A line beneath an entry. */
 export interface Detail {
@@ -25,7 +26,7 @@ const holdSchema = v.object({
 export function historyDetails(fields: ReadonlyMap<string, unknown>): readonly Detail[] {
   return [
     ...items(fields.get("actions"), actionSchema).map(({ resource, change }) => ({
-      text: `${visible(resource)}: ${arrow(change)}`,
+      text: `${shortKey(resource)}: ${arrow(change)}`,
       isBad: false,
     })),
     ...items(fields.get("holds"), holdSchema).map(holdDetail),
@@ -45,7 +46,7 @@ function holdDetail({ resource, end, change, problem }: v.InferOutput<typeof hol
   const moved = change === undefined ? [] : [arrow(change)];
   const ended = end === "changed" ? [] : [visible(end)];
   const said = problem === undefined ? [] : [visible(problem)];
-  return { text: `${visible(resource)}: ${[...moved, ...ended, ...said].join(", ")}`, isBad: problem !== undefined };
+  return { text: `${shortKey(resource)}: ${[...moved, ...ended, ...said].join(", ")}`, isBad: problem !== undefined };
 }
 
 function arrow({ from, to }: v.InferOutput<typeof changeSchema>): string {

@@ -30,6 +30,14 @@ export function verdictText(verdict: Verdict): string {
   }
 }
 
+/** The end of a key that is one holder's alone. */
+const HOLDER_END = /\/(?:[a-z]+\/domain|network|port)\/[0-9a-f-]{36}$/;
+
+/** A resource's key without whose it is, for where that is said anyway. */
+export function shortKey(key: string): string {
+  return visible(key.replace(HOLDER_END, ""));
+}
+
 /** The command that releases a holder by hand. */
 export function releaseCommand(holder: Holder): string {
   return `virt-hooks release --holder ${quote(holderId(holder))}`;
@@ -40,7 +48,7 @@ export function convergedText(
   { key, end, change, problem, hint, actual }: Foreseen,
   { paint }: Pick<Desk, "paint">,
 ): string {
-  const name = visible(key);
+  const name = problem === undefined ? shortKey(key) : visible(key);
   const moved = change === undefined ? "" : `${visible(change.from)} → ${visible(change.to)}`;
   switch (end) {
     case "changed":

@@ -20,7 +20,7 @@ import { issueLine } from "../rules/mistake.ts";
 import type { RuleSet } from "../rules/rule.ts";
 import type { Desk } from "./command.ts";
 import { explainHolds } from "./explain_holds.ts";
-import { convergedText } from "./holder_text.ts";
+import { convergedText, shortKey } from "./holder_text.ts";
 import { patienceEnd, told } from "./ledger_access.ts";
 
 /** Brings every guest that runs to what today's rules want for it; returns the exit code. */
@@ -98,7 +98,7 @@ async function acquireAll(holds: readonly Hold[], call: HookCall, desk: Desk): P
 
 function stepText({ intent, end, problem, resource, change }: Step, desk: Desk): string {
   if (end !== "done") return failure(problem ?? end, desk);
-  const name = visible(resource ?? intent.kind);
+  const name = shortKey(resource ?? intent.kind);
   return change === undefined
     ? `${name}: is as the rules want it`
     : `${name}: ${visible(change.from)} → ${visible(change.to)}`;

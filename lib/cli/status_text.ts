@@ -7,6 +7,7 @@ import { visible } from "../plan/render.ts";
 import type { Tone } from "./colour.ts";
 import type { Desk } from "./command.ts";
 import { counted } from "./counted.ts";
+import { shortKey } from "./holder_text.ts";
 import type { HolderReport, ResourceReport, ResourceState, StatusReport } from "./status_report.ts";
 import { lengthOf, wrapped } from "./wrap.ts";
 
@@ -21,7 +22,10 @@ const STATES = {
   stuck: { word: "STUCK", tone: "red" },
 } as const satisfies Record<ResourceState, { readonly word: string; readonly tone: Tone }>;
 
-const HEADER = ["STATE", "RESOURCE", "NOW", "WANTED", "BEFORE"] as const;
+/** The first is as wide as the longest state, so that resources begin beneath each other, in the table or not. */
+const HEADER = ["STATE  ", "RESOURCE", "NOW", "WANTED", "BEFORE"] as const;
+/** What is wider than this stands beneath its resource, not in the table. */
+const WIDEST: readonly number[] = [7, 48, 12, 12, 12];
 const GAP = "  ";
 /** Under the name of the resource. */
 const INDENT = 9;
@@ -38,21 +42,25 @@ function hookLines({ disabled }: StatusReport, { paint }: Paper): readonly strin
 /** The cells of a resource's row; what nobody can tell is a dash. */
 type Cells = readonly [state: string, key: string, actual: string, wanted: string, original: string];
 
-function cellsOf({ key, state, actual, wanted, original }: ResourceReport): Cells {
+function cellsOf({ key, state, actual, wanted, original, holders }: ResourceReport): Cells {
   const cell = (value: string | null): string => value === null ? "-" : visible(value);
-  return [STATES[state].word, visible(key), cell(actual), cell(wanted), cell(original)];
+  // Beneath stands who holds it, unless nobody does.
+  const name = holders.length === 0 ? visible(key) : shortKey(key);
+  return [STATES[state].word, name, cell(actual), cell(wanted), cell(original)];
 }
 
 function resourceLines(resources: readonly ResourceReport[], paper: Paper): readonly string[] {
-  if (resources.length === 0) return [];
-  const rows = [HEADER, ...resources.map(cellsOf)];
+  const short = resources.filter((resource) =>
+    cellsOf(resource).every((cell, at) => lengthOf(cell) <= (WIDEST[at] ?? 0))
+  );
+  const rows = [HEADER, ...short.map(cellsOf)];
   const widths = HEADER.map((_, column) => Math.max(...rows.map((row) => lengthOf(row[column] ?? ""))));
   const total = widths.reduce((sum, width) => sum + width + GAP.length, -GAP.length);
-  const fits = total <= paper.terminal.columns;
+  const inTable = new Set(total <= paper.terminal.columns ? short : []);
   return [
-    ...(fits ? [paper.paint("dim", padded(HEADER, widths))] : []),
+    ...(inTable.size > 0 ? [paper.paint("dim", padded(HEADER, widths))] : []),
     ...resources.flatMap((resource) => [
-      ...(fits ? [tableRow(resource, widths, paper)] : stacked(resource, paper)),
+      ...(inTable.has(resource) ? [tableRow(resource, widths, paper)] : stacked(resource, paper)),
       ...detailLines(resource, paper),
     ]),
   ];
@@ -73,8 +81,8 @@ function tableRow(resource: ResourceReport, widths: readonly number[], { paint }
 function stacked(resource: ResourceReport, { paint, terminal }: Paper): readonly string[] {
   const [word, key, actual, wanted, original] = cellsOf(resource);
   const said = wanted === actual
-    ? [`is ${actual}, as wanted; was ${original} before`]
-    : [`is ${actual}`, `wanted ${wanted}`, `was ${original} before`];
+    ? [`now: ${actual}, as wanted; before: ${original}`]
+    : [`now: ${actual}`, `wanted: ${wanted}`, `before: ${original}`];
   return [
     `${paint(STATES[resource.state].tone, word.padEnd(INDENT - GAP.length))}${GAP}${paint("bold", key)}`,
     ...said.map((text) => wrapped(text, { columns: terminal.columns, indent: INDENT })),

@@ -11,6 +11,7 @@ import type { Sys } from "../sys/sys.ts";
 import { demandNames, type FiledDemand, fileDemand, nameOf, readDemands } from "./demand_file.ts";
 import { forget } from "./forget.ts";
 import { begun, goalOf, leftProblem, rebased } from "./goal.ts";
+import { awaitChild } from "./child.ts";
 import { heldNow } from "./held.ts";
 import { resourceFolder } from "./layout.ts";
 import { reasonOf } from "./ledger_error.ts";
@@ -97,6 +98,7 @@ export async function onePass(
     const held = { lock, isFiled: false };
     let pass: { readonly converged: Converged; readonly seen: readonly string[] };
     try {
+      await awaitChild(folder, work.sys);
       pass = await convergeLocked(folder, { ...work, held, newcomers });
     } finally {
       held.lock[Symbol.dispose]();

@@ -22,7 +22,8 @@ export interface Reader {
   readonly looksOnly?: boolean;
 }
 
-const FILE_BYTES_MAX = 1024 * 1024;
+/** Root's own files. The largest is the packet filter's state, which has every rule of ours three times. */
+const FILE_BYTES_MAX = 32 * 1024 * 1024;
 /** Ends the name of a file that is being written, behind the process that does. */
 export const HALF_WRITTEN = ".tmp";
 

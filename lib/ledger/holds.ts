@@ -40,6 +40,8 @@ export async function acquire(readies: readonly Ready[], work: Work): Promise<re
 async function acquireAtOnce(readies: readonly Ready[], work: Work): Promise<readonly Acquired[]> {
   const newcomers = readies.map(newcomerOf);
   try {
+    const refused = await clearWays(readies, work);
+    if (refused !== undefined) return readies.map((ready) => unfiled(ready, refused));
     for (const { folder } of readies) makeResourceFolder(folder, work.sys);
     const befores = newcomers.map((newcomer) => standing(newcomer, work));
     const former = await endFormers(readies, befores, work);
@@ -57,6 +59,15 @@ async function acquireAtOnce(readies: readonly Ready[], work: Work): Promise<rea
 
 function unfiled(ready: Ready, converged: Converged): Acquired {
   return { ready, converged, filed: undefined, before: undefined };
+}
+
+/** Without the lock: it may wait for others. */
+async function clearWays(readies: readonly Ready[], { deadlineMs, sys }: Work): Promise<Converged | undefined> {
+  for (const { resource, record: { key, demand } } of readies) {
+    const refused = await resource.clear?.(demand, deadlineMs, sys);
+    if (refused !== undefined) return { key, end: "failed", problem: refused.reason, hint: refused.hint };
+  }
+  return undefined;
 }
 
 /** Ends what each life begins anew; tells what could not be ended. */
@@ -101,15 +112,16 @@ async function fileAll(
 
 /**
  * Gives back what an earlier life left of a resource that each life begins anew, or says why it cannot. A port is told of again
- * when the daemon starts: what it holds goes on, unless a hook was killed at it.
+ * when the daemon starts: what it holds goes on, unless a hook was killed at it or its rule was edited.
  */
 async function endFormer(
-  { folder }: Ready,
+  { folder, resource, record }: Ready,
   before: FiledDemand | undefined,
   work: Work,
 ): Promise<Converged | undefined> {
   const state = readState(folder, work);
-  const goesOn = before !== undefined && state?.pending === undefined && state?.problem === undefined;
+  const isWhole = state?.pending === undefined && state?.problem === undefined;
+  const goesOn = before !== undefined && isWhole && resource.keeps?.(before.record.demand, record.demand) !== false;
   if (state === undefined || goesOn) return undefined;
   if (before !== undefined) removeDemand(before, work.sys);
   const converged = await converge(folder, work);

@@ -46,6 +46,8 @@ export interface ResourceFolder {
   readonly state: string;
   /** Never removed: whoever waits for it waits for this very file. */
   readonly lock: string;
+  /** The program that makes a change right now. */
+  readonly child: string;
   /** A lock, too: held while a user's program runs for the resource, and `lock` is not. */
   readonly busy: string;
 }
@@ -59,5 +61,6 @@ export function resourceFolder(name: string): ResourceFolder {
     state: `${folder}/state.json`,
     lock: `${folder}/lock`,
     busy: `${folder}/busy`,
+    child: `${folder}/child.json`,
   };
 }

@@ -5,6 +5,7 @@
  */
 import { type Noted, type Resource, sameValue } from "../resources/resource.ts";
 import type { Converged, LockedWork, Situation, Work } from "./converge.ts";
+import { forgetChild, notingChildren } from "./child.ts";
 import { forget } from "./forget.ts";
 import { resourceFolder } from "./layout.ts";
 import { LedgerError } from "./ledger_error.ts";
@@ -75,7 +76,8 @@ async function write(folder: string, situation: Situation, change: Change, work:
         pending = now;
         writeState(folder, { key, resource: kind.name, ...noted, pending, problem: undefined }, sys);
       },
-    }, sys));
+    }, kind.unlocked ? sys : notingChildren(folder, sys)));
+  if (!kind.unlocked) forgetChild(folder, sys);
   if (end.kind === "stands") {
     return { value: end.value, pending, ...(end.note === undefined ? {} : { problem: end.note }) };
   }

@@ -13,6 +13,7 @@ import { rebased } from "./goal.ts";
 import { filedNow } from "./held.ts";
 import type { Holder } from "./holder.ts";
 import { resourceNames } from "./ledger.ts";
+import { reasonOf } from "./ledger_error.ts";
 import { readState, type State } from "./state_file.ts";
 
 /** What surveying works with. */
@@ -43,8 +44,13 @@ export interface Surveyed {
 export async function surveyResources(lookout: Lookout): Promise<readonly Surveyed[]> {
   const found: Surveyed[] = [];
   for (const folder of resourceNames(lookout.sys)) {
-    const surveyed = await surveyResource(folder, lookout);
-    if (surveyed !== undefined) found.push(surveyed);
+    try {
+      const surveyed = await surveyResource(folder, lookout);
+      if (surveyed !== undefined) found.push(surveyed);
+    } catch (error) {
+      // What cannot be read of one resource says nothing of the others.
+      lookout.notes.push(reasonOf(error));
+    }
   }
   return found.sort((a, b) => a.key < b.key ? -1 : 1);
 }

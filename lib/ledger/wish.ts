@@ -2,6 +2,7 @@
  * What a call wants held, before and after the host was asked. Nothing here changes the host.
  * @module
  */
+import type { AnyDemand } from "../plan/demand.ts";
 import { loadResource } from "../resources/registry.ts";
 import type { Reading, Refused, Resource } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
@@ -31,15 +32,15 @@ export interface Ready {
   readonly value: unknown;
 }
 
-/** Asks the host about a wish. */
-export async function readyWish(wish: Wish, sys: Sys): Promise<Ready | Refused> {
+/** Asks the host about a wish, which comes with the rest of a plan. */
+export async function readyWish(wish: Wish, plan: readonly AnyDemand[], sys: Sys): Promise<Ready | Refused> {
   const resource = await loadResource(wish.resource);
   if (resource === undefined) {
     return { kind: "refused", reason: `this version knows no resource of the kind ${wish.resource}` };
   }
   const missing = resource.tools.map((tool) => TOOLS[tool]).find((path) => sys.lstat(path) === undefined);
   if (missing !== undefined) return { kind: "refused", reason: `there is no ${missing} on this host` };
-  const whose = { holder: holderId(wish.holder), rule: wish.rule, action: wish.action };
+  const whose = { holder: holderId(wish.holder), rule: wish.rule, action: wish.action, plan };
   const resolution = await resource.resolve(wish.demand, sys, whose);
   if (resolution.kind === "refused") return resolution;
   const { key, demand, note, value } = resolution;

@@ -24,6 +24,14 @@ export function pciAddress(address: XmlElement | undefined): string | undefined 
   return `${hex(domain, 4)}:${hex(bus, 2)}:${hex(slot, 2)}.${fn}`;
 }
 
+/** An address as people write it, as the kernel writes it: `01:00.0` is `0000:01:00.0`. `undefined` for what is none. */
+export function parsePciAddress(text: string): string | undefined {
+  const parts = /^(?:([0-9a-f]{4,8}):)?([0-9a-f]{2}):([01][0-9a-f])\.([0-7])$/.exec(text.toLowerCase());
+  if (parts === null) return undefined;
+  const [, domain = "0", bus = "", slot = "", fn = ""] = parts;
+  return `${hex(Number.parseInt(domain, 16), 4)}:${bus}:${slot}.${fn}`;
+}
+
 function hex(value: number, digits: number): string {
   return value.toString(16).padStart(digits, "0");
 }

@@ -14,3 +14,9 @@ export function formatCpuSet(cpus: Iterable<number>): string {
   }
   return ranges.map(({ first, last }) => first === last ? String(first) : `${first}-${last}`).join(",");
 }
+
+/** A set for people: `CPU 3`, `CPUs 0-3,8`. */
+export function nameCpus(cpus: Iterable<number>): string {
+  const text = formatCpuSet(cpus);
+  return /^\d+$/.test(text) ? `CPU ${text}` : `CPUs ${text}`;
+}

@@ -62,10 +62,24 @@ export interface PciDemand {
   /** `0000:01:00.0` */
   readonly address: string;
   readonly driver: string;
-  /** What is done about programs that use the device. */
+  /** What is done about those who use the device. */
   readonly holders: "fail" | "wait" | "stop";
+  /** So long they have to go. */
+  readonly timeoutMs: number;
   /** libvirt itself takes the device from the host and gives it back. */
   readonly managed: boolean;
+  /** The UUID of the guest: a device goes to one at a time. */
+  readonly guest: string;
+  /** All devices of the action: nobody uses any of them before the first is touched. */
+  readonly together: readonly string[];
+}
+
+/** Text consoles that show on PCI devices, and the firmware's framebuffers there: switched off. */
+export interface ConsoleDemand {
+  readonly devices: readonly string[];
+  /** Once the host was asked: which framebuffers show on them, and whether terminals do. */
+  readonly framebuffers: readonly string[];
+  readonly terminals: boolean;
 }
 
 /** A route in one of the host's tables. */
@@ -121,6 +135,7 @@ export interface Demands {
   readonly cpus: CpusDemand;
   readonly governor: GovernorDemand;
   readonly hugepages: HugepagesDemand;
+  readonly console: ConsoleDemand;
   readonly pci: PciDemand;
   readonly nft: NftDemand;
   readonly address: AddressDemand;
@@ -135,22 +150,23 @@ export type ResourceName = keyof Demands;
 
 /**
  * The order in which kinds are acquired; they are released in reverse. What others need comes first: a service that is
- * stopped lets a module go, a module is there before the device it drives.
+ * stopped and a console that is off let a module go, a module is there before the device it drives.
  */
 export const RESOURCE_ORDER = {
   service: 0,
-  module: 1,
-  sysctl: 2,
-  cpus: 3,
-  governor: 4,
-  hugepages: 5,
-  pci: 6,
-  nft: 7,
-  address: 8,
-  route: 9,
-  dns: 10,
-  process: 11,
-  command: 12,
+  console: 1,
+  module: 2,
+  sysctl: 3,
+  cpus: 4,
+  governor: 5,
+  hugepages: 6,
+  pci: 7,
+  nft: 8,
+  address: 9,
+  route: 10,
+  dns: 11,
+  process: 12,
+  command: 13,
 } as const satisfies Record<ResourceName, number>;
 
 /** A demand with the kind of resource it is for. */

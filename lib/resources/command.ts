@@ -15,6 +15,7 @@ import {
   type Reading,
   type Resolution,
   resource,
+  sameValue,
   type Whose,
   type WriteEnd,
 } from "./resource.ts";
@@ -48,6 +49,7 @@ export const command = resource<CommandDemand, CommandValue>({
   unlocked: true,
   anew: true,
   tools: [],
+  keeps: (before, now) => sameValue([before.argv, before.undo], [now.argv, now.undo]),
   resolve: (demand, sys, whose) => Promise.resolve(resolve(demand, sys, whose)),
   read: (_key, _sys, noted) => Promise.resolve(read(noted)),
   wanted: (_original, [first], actual) => {

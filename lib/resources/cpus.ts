@@ -4,7 +4,7 @@
  * @module
  */
 import * as v from "valibot";
-import { formatCpuSet } from "../plan/cpu_set.ts";
+import { nameCpus } from "../plan/cpu_set.ts";
 import type { CpusDemand } from "../plan/demand.ts";
 import type { Sys } from "../sys/sys.ts";
 import { listCgroups, writeCgroups } from "./cpus_cgroup.ts";
@@ -51,7 +51,7 @@ async function resolve(demand: CpusDemand, sys: Sys): Promise<Resolution<CpusDem
   const online = membersOf(host.online);
   const missing = demand.cpus.filter((cpu) => !online.includes(cpu));
   if (missing.length > 0) {
-    return { kind: "refused", reason: `CPUs ${formatCpuSet(missing)} are not online: this host has ${host.online}` };
+    return { kind: "refused", reason: `not online: ${nameCpus(missing)}; this host has ${host.online}` };
   }
   const resolved = { kind: "resolved", key: KEY, demand } as const;
   const note = configuredNote(host);

@@ -5,6 +5,7 @@
  */
 import type { Sys } from "../sys/sys.ts";
 import { type HostCpus, normalCpus, type Share } from "./host_cpus.ts";
+import { possibleCpus } from "./possible_cpus.ts";
 import type { Change, Refused, WriteEnd } from "./resource.ts";
 
 const ROOT = "/sys/fs/cgroup";
@@ -41,17 +42,35 @@ function fileOf(name: string): string {
   return `${ROOT}/${name}/${FILE}`;
 }
 
-/** Writes what differs. */
+/** Writes what differs; one group that cannot be written does not keep the others from it. */
 export async function writeCgroups(
   { from, to }: Change<HostCpus>,
   sys: Pick<Sys, "kernel">,
 ): Promise<WriteEnd<HostCpus>> {
-  for (const [name, { cpus }] of Object.entries(to.shares)) {
-    if (from.shares[name]?.cpus === cpus) continue;
-    // An empty text alone would be no write at all.
-    const end = await sys.kernel.write(fileOf(name), `${cpus}\n`, WRITE_TIMEOUT_MS);
-    if (end.kind === "stuck") return { kind: "stuck", reason: `the write to ${fileOf(name)} hangs in the kernel` };
-    if (end.kind === "refused") return { kind: "failed", reason: `${fileOf(name)}: ${end.reason}` };
+  const all = await possibleCpus(to.online, sys);
+  const problems: WriteEnd<HostCpus>[] = [];
+  const shares: [string, Share][] = [];
+  for (const [name, share] of Object.entries(to.shares)) {
+    const end = from.shares[name]?.cpus === share.cpus ? share : await writeGroup(name, share, { all, sys });
+    if ("kind" in end) problems.push(end);
+    else shares.push([name, end]);
   }
-  return { kind: "written" };
+  return problems[0] ?? { kind: "stands", value: { ...to, shares: Object.fromEntries(shares) } };
+}
+
+/** What stands in a group after writing to it, or why it could not be done. */
+async function writeGroup(
+  name: string,
+  share: Share,
+  { all, sys }: { readonly all: string; readonly sys: Pick<Sys, "kernel"> },
+): Promise<Share | WriteEnd<HostCpus>> {
+  const path = fileOf(name);
+  // An empty text alone would be no write at all.
+  const end = await sys.kernel.write(path, `${share.cpus}\n`, WRITE_TIMEOUT_MS);
+  if (end.kind === "written") return share;
+  // "Nothing" is refused once there are programs in the group.
+  if (end.kind === "refused" && share.cpus === "") return await writeGroup(name, { ...share, cpus: all }, { all, sys });
+  return end.kind === "stuck"
+    ? { kind: "stuck", reason: `the write to ${path} hangs in the kernel` }
+    : { kind: "failed", reason: `${path}: ${end.reason}` };
 }

@@ -7,6 +7,7 @@
 import { TOOLS } from "../sys/tools.ts";
 import type { Sys } from "../sys/sys.ts";
 import { type HostCpus, normalCpus, type Share } from "./host_cpus.ts";
+import { possibleCpus } from "./possible_cpus.ts";
 import type { Change, Refused, WriteEnd } from "./resource.ts";
 import { runTool, type ToolEnd } from "./run_tool.ts";
 import { showUnits } from "./systemd.ts";
@@ -59,7 +60,8 @@ export async function writeShares(change: Change<HostCpus>, sys: Sys): Promise<W
     const now = from.shares[unit];
     return now?.cpus !== share.cpus || now.dropIn !== share.dropIn;
   });
-  const between = Object.fromEntries(different.map(([unit, share]) => [unit, spoken(share, to.online)] as const));
+  const all = await possibleCpus(to.online, sys);
+  const between = Object.fromEntries(different.map(([unit, share]) => [unit, spoken(share, all)] as const));
   change.note({ ...to, shares: { ...to.shares, ...between } });
   for (const [unit, { cpus }] of Object.entries(between)) {
     const end = await run(["systemctl", "set-property", "--runtime", "--", unit, `AllowedCPUs=${cpus}`], change, sys);
@@ -71,11 +73,11 @@ export async function writeShares(change: Change<HostCpus>, sys: Sys): Promise<W
 }
 
 /**
- * A share as a setting. Where nothing shall be said in the end, first all CPUs are: systemd does not take its CPUs from a
- * running group when a setting goes.
+ * A share as a setting. Where nothing shall be said in the end, first all CPUs are: the kernel takes no empty list for a group
+ * with programs in it. So while guests use the controller, a group keeps the CPUs that it had when the setting goes.
  */
-function spoken({ cpus, dropIn }: Share, online: string): Share {
-  const said = dropIn ?? (cpus === "" ? online : cpus);
+function spoken({ cpus, dropIn }: Share, all: string): Share {
+  const said = dropIn ?? (cpus === "" ? all : cpus);
   return { cpus: said, dropIn: said };
 }
 

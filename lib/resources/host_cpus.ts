@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import type { CpusDemand } from "../plan/demand.ts";
-import { formatCpuSet, parseCpuSet } from "../plan/cpu_set.ts";
+import { formatCpuSet, nameCpus, parseCpuSet } from "../plan/cpu_set.ts";
 import type { Held, Noted, Wanted } from "./resource.ts";
 
 /** What one group of the host's programs may use. */
@@ -62,8 +62,8 @@ function shareOf(left: readonly number[], { by }: HostCpus): Share {
 }
 
 function noneLeft(name: string, allowed: readonly number[], held: readonly Held<CpusDemand>[]): string {
-  const who = held.map((one) => `${one.who} isolates CPUs ${formatCpuSet(one.demand.cpus)}`).join(", ");
-  return `${who}: no CPU would be left to the host's own programs (${name} has ${formatCpuSet(allowed)})`;
+  const who = held.map((one) => `${one.who} isolates ${nameCpus(one.demand.cpus)}`).join(", ");
+  return `${who}: no CPU would be left to the host's own programs (${name} has ${nameCpus(allowed)})`;
 }
 
 /**
@@ -91,9 +91,15 @@ function isOurs(name: string, share: Share, { original, written, pending }: Note
 
 /** For people. */
 export function describeCpus({ shares }: HostCpus): string {
-  const texts = Object.entries(shares).map(([name, { cpus }]) => [name, cpus === "" ? "all CPUs" : cpus] as const);
+  const texts = Object.entries(shares).map(([name, { cpus }]) =>
+    [name, cpus === "" ? "all CPUs" : named(cpus)] as const
+  );
   const all = new Set(texts.map(([, text]) => text));
   const [only] = all;
-  if (all.size === 1 && only !== undefined) return `the host's programs on ${only.replace(/^\d/, "CPUs $&")}`;
+  if (all.size === 1 && only !== undefined) return `the host's programs on ${only}`;
   return texts.map(([name, text]) => `${name} on ${text}`).join(", ");
+}
+
+function named(cpus: string): string {
+  return nameCpus(membersOf(cpus));
 }

@@ -91,7 +91,12 @@ async function resolve(demand: HugepagesDemand, { kernel }: Sys): Promise<Resolu
   const room = roomIn(Object.keys(pools), parts, { sizeKib, memory });
   const placement = placePages(parts, sizeKib, room);
   if (placement.kind === "short") return partTooLarge(placement.part, sizeKib, memory);
-  return { kind: "resolved", key: `${PREFIX}${sizeKib}kB`, demand: { sizeKib, parts: placedParts(placement.pages) } };
+  return {
+    kind: "resolved",
+    key: `${PREFIX}${sizeKib}kB`,
+    demand: { sizeKib, parts: placedParts(placement.pages) },
+    value: pagesOf(pools),
+  };
 }
 
 /** The pages that each node has room for. A node that somebody names keeps what stays for the host. */

@@ -16,6 +16,7 @@ import {
   type Reading,
   type Resolution,
   resource,
+  sameValue,
   type Whose,
   type WriteEnd,
 } from "./resource.ts";
@@ -51,6 +52,7 @@ export const process = resource<ProcessDemand, ProcessValue>({
   restores: "difference",
   anew: true,
   tools: [],
+  keeps: (before, now) => sameValue(before.argv, now.argv),
   resolve: (demand, sys, whose) => Promise.resolve(resolve(demand, sys, whose)),
   read: (_key, sys, noted) => read(noted, sys),
   wanted: (_original, [first], actual) => {

@@ -17,6 +17,8 @@ const LOADERS: Partial<Record<ResourceName, () => Promise<Resource>>> = {
   module: async () => (await import("./module.ts")).module,
   cpus: async () => (await import("./cpus.ts")).cpus,
   governor: async () => (await import("./governor.ts")).governor,
+  console: async () => (await import("./console.ts")).console,
+  pci: async () => (await import("./pci.ts")).pci,
   service: async () => (await import("./service.ts")).service,
   sysctl: async () => (await import("./sysctl.ts")).sysctl,
 };

@@ -4,7 +4,7 @@
  * @module
  */
 import * as v from "valibot";
-import type { ResourceName } from "../plan/demand.ts";
+import type { AnyDemand, ResourceName } from "../plan/demand.ts";
 import type { Sys } from "../sys/sys.ts";
 import type { Tool } from "../sys/tools.ts";
 
@@ -15,13 +15,15 @@ export interface Held<Demand> {
   readonly demand: Demand;
 }
 
-/** Whose demand it is, for resources that belong to one holder alone. */
+/** Whose demand it is, for resources that belong to one holder alone, and what it comes with. */
 export interface Whose {
   /** What tells holders apart: `qemu/domain/UUID`. */
   readonly holder: string;
   readonly rule: string;
   /** The action in its rule: `run`, `process.2`. */
   readonly action: string;
+  /** All that its call acquires, for what only stands together. */
+  readonly plan: readonly AnyDemand[];
 }
 
 /** A demand with the key of its resource, once the host was asked; or why it cannot be fulfilled. Nothing is touched yet. */
@@ -102,6 +104,8 @@ export interface ResourceSpec<Demand, Value> {
   readonly unlocked?: true;
   /** Each life of its holder begins it anew: what an earlier life left, also unfinished, is given back first. */
   readonly anew?: true;
+  /** Of such a resource: whether a life that goes on keeps what it has when its demand becomes another. Pure. */
+  keeps?(before: Demand, now: Demand): boolean;
   /** The programs it needs on the host. A demand is refused where one is missing. */
   readonly tools: readonly Tool[];
   /** Finds the resource of a demand, puts the demand in normal form, and checks all that can be checked before. */
@@ -113,6 +117,11 @@ export interface ResourceSpec<Demand, Value> {
   renew?(demands: readonly Demand[], sys: Sys): Promise<readonly Demand[]>;
   /** Whether a demand waits for something that no hook is told of, so that somebody must look again. Pure. */
   waits?(demand: Demand): boolean;
+  /**
+   * Clears the way for a demand, once, when it is acquired: waits for others to go, or makes them. Nothing of it is kept,
+   * and nothing can put it back.
+   */
+  clear?(demand: Demand, deadlineMs: number, sys: Sys): Promise<Refused | undefined>;
   /** What the host says now. */
   read(key: string, sys: Sys, noted: Noted<Value> | undefined): Promise<Reading<Value>>;
   /**
@@ -149,7 +158,7 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     written: data.written === undefined ? undefined : value(data.written),
     pending: data.pending === undefined ? undefined : value(data.pending),
   });
-  const { rebase, isFree, renew, waits, tell } = spec;
+  const { clear, rebase, isFree, keeps, renew, waits, tell } = spec;
   return {
     name: spec.name,
     demand: spec.demand,
@@ -158,7 +167,11 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     tools: spec.tools,
     ...(spec.unlocked === undefined ? {} : { unlocked: spec.unlocked }),
     ...(spec.anew === undefined ? {} : { anew: spec.anew }),
+    ...(keeps === undefined ? {} : { keeps: (before, now) => keeps.call(spec, demand(before), demand(now)) }),
     resolve: (data, sys, whose) => spec.resolve(demand(data), sys, whose),
+    ...(clear === undefined
+      ? {}
+      : { clear: (data, deadlineMs, sys) => clear.call(spec, demand(data), deadlineMs, sys) }),
     ...(tell === undefined ? {} : { tell: (data) => tell.call(spec, demand(data)) }),
     ...(waits === undefined ? {} : { waits: (data) => waits.call(spec, demand(data)) }),
     ...(renew === undefined ? {} : { renew: (data, sys) => renew.call(spec, data.map(demand), sys) }),

@@ -11,7 +11,7 @@ const GRACE_MS = 90;
 const INTERRUPTS = ["SIGTERM", "SIGINT", "SIGHUP"] as const satisfies readonly Deno.Signal[];
 
 /**
- * Runs a program in a session of its own. Its output goes through pipes of ours, so a grandchild that lives on keeps
+ * Runs a program, in a session of its own unless it starts no other. Its output goes through pipes of ours, so a grandchild that lives on keeps
  * no descriptor of our caller's; such a grandchild is not waited for.
  */
 export async function runCommand(command: Command): Promise<CommandResult> {
@@ -28,7 +28,7 @@ export async function runCommand(command: Command): Promise<CommandResult> {
   const [stdout, stderr] = [collect(child.stdout, command), collect(child.stderr, command)];
   let end = await Promise.race([child.status.then(commandEnd), cut.happens]);
   if (end.kind === "timed-out" || end.kind === "interrupted") {
-    const ended = await killGroup(child);
+    const ended = await kill(child, command);
     if (end.kind === "timed-out") end = { kind: "timed-out", stuck: !ended };
   }
   await within(GRACE_MS, Promise.all([stdout.done, stderr.done]));
@@ -45,7 +45,7 @@ function spawn(command: Command): Deno.ChildProcess | string {
       cwd: "/",
       env: { ...command.environment },
       clearEnv: true,
-      detached: true,
+      detached: command.alone !== true,
       stdin: command.stdin === undefined ? "null" : "piped",
       stdout: "piped",
       stderr: "piped",
@@ -78,10 +78,10 @@ function cutter(timeoutMs: number): Disposable & { readonly happens: Promise<Com
   };
 }
 
-/** Kills the program's whole group; tells whether the program itself ended. */
-async function killGroup(child: Deno.ChildProcess): Promise<boolean> {
+/** Kills the program, with its whole group where it has one; tells whether the program itself ended. */
+async function kill(child: Deno.ChildProcess, { alone }: Command): Promise<boolean> {
   try {
-    Deno.kill(-child.pid, "SIGKILL");
+    Deno.kill(alone ? child.pid : -child.pid, "SIGKILL");
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }

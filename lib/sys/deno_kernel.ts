@@ -22,14 +22,20 @@ export function denoKernel(readTimeoutMs = READ_TIMEOUT_MS): Kernel {
 
 async function runTool(
   argv: readonly [string, ...string[]],
-  options: { readonly stdin?: string; readonly timeoutMs?: number } = {},
+  options: {
+    readonly stdin?: string;
+    readonly timeoutMs?: number;
+    readonly onStart?: (pid: number) => void;
+  } = {},
 ): Promise<CommandResult> {
   return await runCommand({
     argv,
     environment: TOOL_ENVIRONMENT,
     stdin: options.stdin === undefined ? undefined : new TextEncoder().encode(options.stdin),
     timeoutMs: options.timeoutMs ?? READ_TIMEOUT_MS,
+    ...(options.onStart === undefined ? {} : { onStart: options.onStart }),
     outputBytesMax: OUTPUT_BYTES_MAX,
+    alone: true,
   });
 }
 
@@ -76,10 +82,15 @@ export function splitFiles(output: string, paths: readonly string[]): ReadonlyMa
 }
 
 /** One `write` of all the bytes, as the kernel wants it, into a file that must be there. */
-async function write(path: string, text: string, timeoutMs: number): Promise<KernelWrite> {
+async function write(
+  path: string,
+  text: string,
+  timeoutMs: number,
+  onStart?: (pid: number) => void,
+): Promise<KernelWrite> {
   const { end, stderr } = await runTool(
     [TOOLS.dd, `of=${path}`, "bs=64K", "iflag=fullblock", "conv=nocreat,notrunc", "status=none"],
-    { stdin: text, timeoutMs },
+    { stdin: text, timeoutMs, ...(onStart === undefined ? {} : { onStart }) },
   );
   switch (end.kind) {
     case "exited":
@@ -106,7 +117,8 @@ function ddReason(stderr: string): string {
 
 async function list(folder: string): Promise<ReadonlyMap<string, string | undefined> | undefined> {
   const { end, stdout } = await runTool(
-    [TOOLS.find, folder, "-maxdepth", "1", "-mindepth", "1", "-printf", "%f\\0%l\\0"],
+    // -H: a device's folder is a link where people look for it.
+    [TOOLS.find, "-H", folder, "-maxdepth", "1", "-mindepth", "1", "-printf", "%f\\0%l\\0"],
   );
   if (end.kind !== "exited") throw new Error(`Cannot list ${folder}: ${cutShort(TOOLS.find, end)}`);
   if (stdout === "" && end.code !== 0) return undefined;

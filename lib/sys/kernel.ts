@@ -19,7 +19,7 @@ export interface Kernel {
    */
   read(paths: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** Writes a file that is there, in one piece. An empty text only opens it: may it be written? */
-  write(path: string, text: string, timeoutMs: number): Promise<KernelWrite>;
+  write(path: string, text: string, timeoutMs: number, onStart?: (pid: number) => void): Promise<KernelWrite>;
   /**
    * What a folder holds: each name, with where it leads if it is a link. `undefined` when there is no such folder.
    * @throws {Error} when the listing was cut short

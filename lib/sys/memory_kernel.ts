@@ -2,11 +2,14 @@
  * The kernel's files of a host in memory: they take what is written, unless a test says how one reacts.
  * @module
  */
-import type { Kernel, KernelWrite } from "./kernel.ts";
+import type { Kernel, KernelWrite, Opener } from "./kernel.ts";
 import type { MemoryNode } from "./memory_sys.ts";
 
 /** The kernel holds even root to the modes of its own files. */
 const [OWNER_READS, OWNER_WRITES] = [0o400, 0o200];
+
+/** The program that writes: one that has ended when anybody looks. */
+const WRITER_PID = 6000;
 
 /** The host's files by path, for a reaction to change. */
 export type Nodes = Map<string, MemoryNode>;
@@ -20,8 +23,8 @@ export type Reaction = (text: string, nodes: Nodes) => string | Exclude<KernelWr
 /** Reactions by path. */
 export type Reactions = Readonly<Record<string, Reaction>>;
 
-/** Makes the kernel's files of a host in memory out of its files. */
-export function memoryKernel(nodes: Nodes, reactions: Reactions): Kernel {
+/** Makes the kernel's files of a host in memory out of its files; `held` is what programs have open, as a test moves it. */
+export function memoryKernel(nodes: Nodes, reactions: Reactions, held: readonly Opener[]): Kernel {
   return {
     read: (paths) =>
       Promise.resolve(
@@ -30,9 +33,16 @@ export function memoryKernel(nodes: Nodes, reactions: Reactions): Kernel {
           return node?.kind === "file" && (node.mode & OWNER_READS) !== 0 ? [[path, node.text]] : [];
         })),
       ),
-    write: (path, text) => Promise.resolve(write(path, text, { nodes, reactions })),
+    // deno-lint-ignore require-await
+    write: async (path, text, _timeoutMs, onStart) => {
+      onStart?.(WRITER_PID);
+      return write(path, text, { nodes, reactions });
+    },
     list: (folder) => Promise.resolve(list(folder, nodes)),
-    openers: () => Promise.resolve([]),
+    openers: (paths) =>
+      Promise.resolve(
+        held.filter((one) => paths.some((path) => path.endsWith("/") ? one.path.startsWith(path) : one.path === path)),
+      ),
   };
 }
 

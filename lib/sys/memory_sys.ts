@@ -3,6 +3,7 @@
  * react like a kernel; tests against the real one do that.
  * @module
  */
+import type { Opener } from "./kernel.ts";
 import { memoryKernel, type Reactions } from "./memory_kernel.ts";
 import { memoryProcesses } from "./memory_processes.ts";
 import type { Command, CommandEnd, CommandResult, FileFacts, Input, Launch, Sys } from "./sys.ts";
@@ -33,6 +34,8 @@ export interface MemoryHost {
   readonly failing?: Readonly<Record<string, string>>;
   /** How the kernel's files react to writes, by path. */
   readonly reactions?: Reactions;
+  /** What programs have open; a test may move it. */
+  readonly openers?: readonly Opener[];
   /** Lock files that another process holds. */
   readonly locked?: ReadonlySet<string>;
   /** Lock files that are held on a host that goes on living; whoever takes and lets go one changes it. */
@@ -80,7 +83,7 @@ export function memorySys(host: MemoryHost = {}): MemorySys {
     clock,
     parent,
     ...memoryProcesses(nodes, host.dying ?? {}),
-    kernel: memoryKernel(nodes, host.reactions ?? {}),
+    kernel: memoryKernel(nodes, host.reactions ?? {}, host.openers ?? []),
     program: () => "/etc/libvirt/hooks/qemu",
     ppid: () => parent.pid,
     lock: (path) => memoryLock(path, held),

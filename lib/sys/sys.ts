@@ -16,7 +16,7 @@ export interface FileFacts {
   readonly sizeBytes: number;
 }
 
-/** A program to run in a session of its own, with an environment of its own and nothing inherited. */
+/** A program to run with an environment of its own and nothing inherited. */
 export interface Command {
   /** Absolute path, then its arguments. */
   readonly argv: readonly [string, ...string[]];
@@ -27,8 +27,10 @@ export interface Command {
   readonly timeoutMs: number;
   /** How much of each output stream is kept; the rest is read and thrown away. */
   readonly outputBytesMax: number;
-  /** Told of the process at once; it leads a session and a process group of its own. */
+  /** Told of the process at once. It leads a session and a process group of its own, unless it is `alone`. */
   readonly onStart?: (pid: number) => void;
+  /** It starts no other program, so it needs no session: making one takes longer than all the rest of a start. */
+  readonly alone?: true;
 }
 
 /** How a program ended. */

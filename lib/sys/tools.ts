@@ -8,6 +8,7 @@ export const TOOLS = {
   dd: "/usr/bin/dd",
   find: "/usr/bin/find",
   head: "/usr/bin/head",
+  kill: "/usr/bin/kill",
   ip: "/usr/sbin/ip",
   ip6tables: "/usr/sbin/ip6tables",
   iptables: "/usr/sbin/iptables",

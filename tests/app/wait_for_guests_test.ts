@@ -126,3 +126,15 @@ Deno.test("where nobody can be left behind, the history says what helps", async 
   const { history: line, code } = await host.call("qemu", "started", GUEST);
   assertEquals([code, JSON.stringify(line["notes"]).includes("virt-hooks reconcile")], [0, true]);
 });
+
+Deno.test("what goes wrong while waiting stands in the history", async () => {
+  const story = await startedGuest();
+  const [launch] = story.launches;
+  const sys = story.host.sys(launch?.argv.slice(1));
+  const readDirectory = (): never => {
+    throw new Error("Input/output error (os error 5)");
+  };
+  assertEquals(await runHook(drivers.qemu, { ...sys, readDirectory }), 0);
+  const last = history(story).at(-1);
+  assertEquals([last?.["operation"], last?.["outcome"]], ["waited", "failed"]);
+});

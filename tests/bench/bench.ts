@@ -120,11 +120,11 @@ async function measureCase(each: Case, rounds: number, root: PrivateRoot): Promi
     contenders: contendersOf(each),
     environment: ENVIRONMENT,
     stdinPath: "/bench/guest.xml",
-    warmUpRounds: WARM_UP_ROUNDS,
+    warmUpRounds: each.atOnce === undefined && each.roundShare === undefined ? WARM_UP_ROUNDS : 1,
     rounds: Math.ceil(
       rounds / (each.roundShare ?? 1) / (each.atOnce ?? 1) * (each.atOnce === undefined ? 1 : AT_ONCE_SHARE),
     ),
-    memoryRounds: each.atOnce === undefined ? MEMORY_ROUNDS : 0,
+    memoryRounds: each.atOnce !== undefined ? 0 : each.roundShare === undefined ? MEMORY_ROUNDS : 1,
     atOnce: each.atOnce ?? 1,
   };
   await root.place([

@@ -48,10 +48,10 @@ Deno.test("status shows each resource with its holders", async () => {
   const { code, lines } = await admin(host, ["status"]);
   assertEquals([code, ...lines], [
     0,
-    "STATE  RESOURCE               NOW  WANTED  BEFORE",
-    "ok     sysctl/vm/dirty_ratio  5    5       20",
+    "STATE    RESOURCE               NOW  WANTED  BEFORE",
+    "ok       sysctl/vm/dirty_ratio  5    5       20",
     `         guest "web-1" (qemu), rule "calm", since ${SINCE}`,
-    "ok     sysctl/vm/swappiness   1    1       60",
+    "ok       sysctl/vm/swappiness   1    1       60",
     `         guest "web-1" (qemu), rule "calm", since ${SINCE}`,
     "2 resources, 1 holder: all is well",
   ]);
@@ -65,7 +65,7 @@ Deno.test("status shows what somebody else changed", async () => {
   const { code, lines } = await admin(host, ["status"]);
   assertEquals([code, lines[1], lines[2], lines.at(-2)], [
     1,
-    "drift  sysctl/vm/dirty_ratio  33   5       20",
+    "drift    sysctl/vm/dirty_ratio  33   5       20",
     "         it is 33, not 5: somebody else changed it",
     "2 resources, 1 holder: 1 drift",
   ]);
@@ -76,7 +76,7 @@ const PROBLEMS = [
   {
     name: "the last try failed",
     change: { problem: "Device or resource busy" },
-    row: "STUCK    sysctl/vm/dirty_ratio  5    5       20",
+    row: "STUCK      sysctl/vm/dirty_ratio  5    5       20",
     said: "the last try failed: Device or resource busy",
   },
   {
@@ -88,7 +88,7 @@ const PROBLEMS = [
   {
     name: "another version wrote it",
     change: { resource: "moon" },
-    row: 'STUCK    sysctl/vm/dirty_ratio  -    -       "20"',
+    row: 'STUCK  sysctl/vm/dirty_ratio  -    -       "20"',
     said: "this version knows no resource of the kind moon",
   },
 ];
@@ -110,8 +110,8 @@ Deno.test("status tells of what nobody holds and could not be put back", async (
   await host.call("qemu", "release");
   const { code, lines } = await admin(host, ["status"]);
   assertEquals([code, lines], [1, [
-    "STATE  RESOURCE               NOW  WANTED  BEFORE",
-    "STUCK  sysctl/vm/dirty_ratio  5    20      20",
+    "STATE    RESOURCE               NOW  WANTED  BEFORE",
+    "STUCK    sysctl/vm/dirty_ratio  5    20      20",
     "         the last try failed: Busy",
     "1 resource, 0 holders: 1 STUCK",
     '"virt-hooks reconcile" releases what is gone and tries again; --dry-run only tells',
@@ -142,7 +142,7 @@ Deno.test("status says of a guest that ran and is gone why that is known", async
   await running(host);
   host.nodes.delete("/run/libvirt/qemu/web-1.xml");
   const { code, lines } = await admin(host, ["status"]);
-  assertEquals([code, lines[1]], [1, "stale  sysctl/vm/dirty_ratio  5    5       20"]);
+  assertEquals([code, lines[1]], [1, "stale    sysctl/vm/dirty_ratio  5    5       20"]);
   assertEquals(
     lines.includes('guest "web-1" (qemu) GONE: it ran, and libvirt has no status of it in /run/libvirt/qemu any more'),
     true,
@@ -275,12 +275,21 @@ Deno.test("status is coloured on a terminal, and puts values beneath each other 
   const plain = lines.map((line) => line.replace(/\x1b\[\d*m/g, ""));
   assertEquals(plain.slice(0, 7), [
     "drift    sysctl/vm/dirty_ratio",
-    "         is 33",
-    "         wanted 5",
-    "         was 20 before",
+    "         now: 33",
+    "         wanted: 5",
+    "         before: 20",
     "         it is 33, not 5: somebody else",
     "           changed it",
     '         guest "web-1" (qemu), rule',
   ]);
   assertEquals(plain.every((line) => line.length <= 40 || line.includes("virt-hooks")), true);
+});
+
+Deno.test("status shows the others when another version wrote a file", async () => {
+  const host = makeHost();
+  await running(host);
+  changeState(host, "dirty_ratio", { format: 2 });
+  const { code, lines } = await admin(host, ["status"], { terminal: { columns: 400 } });
+  assertEquals([code, lines[1]], [1, "ok       sysctl/vm/swappiness  1    1       60"]);
+  assertStringIncludes(lines[3] ?? "", "another version of virt-hooks wrote it");
 });

@@ -57,8 +57,12 @@ async function playScene(t: Deno.TestContext, play: (scene: Scene) => Promise<vo
 }
 
 /** Registers a scene for each system: as many tests. */
-export function sceneOnSystems(name: string, play: (scene: Scene, system: System) => Promise<void>): void {
-  for (const system of SYSTEMS) {
+export function sceneOnSystems(
+  name: string,
+  play: (scene: Scene, system: System) => Promise<void>,
+  options: { readonly systems?: readonly System[] } = {},
+): void {
+  for (const system of options.systems ?? SYSTEMS) {
     const problem = system.isDebian13 ? debian13Problem() : undefined;
     register(
       `${name} (${system.name})`,

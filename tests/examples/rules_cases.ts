@@ -148,10 +148,10 @@ export const CASES: readonly Case[] = [
   {
     file: "while-it-runs.toml",
     rule: "keep awake",
-    matches: [{ call: ["qemu", "web-1", "started"] }],
+    matches: [{ call: ["qemu", "desk-1", "started"] }],
     plan:
       'hold  process /usr/bin/systemd-inhibit --what=sleep --who=virt-hooks "--why=a guest runs" /usr/bin/sleep infinity, while the guest runs; a failure is noted',
-    spares: [{ call: ["qemu", "web-1", "reconnect"] }, { call: ["lxc", "web-1", "started"] }],
+    spares: [{ call: ["qemu", "web-1", "started"] }, { call: ["qemu", "desk-1", "reconnect"] }],
   },
   {
     file: "while-it-runs.toml",

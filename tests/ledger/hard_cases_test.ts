@@ -274,3 +274,44 @@ Deno.test("what another guest's killed release left undone is put back by the ne
   await host.call("qemu", "prepare", OTHER);
   assertEquals(now(host), ["60", "20"]);
 });
+
+Deno.test("what a killed hook's program still writes comes before what the next hook does", async () => {
+  for (const operation of ["release", "prepare"] as const) {
+    const host = hostWith({ "vm.swappiness": 1 });
+    /** The program is slow: it writes when its hook is dead, and the next one looks. */
+    const slow: { write?: (() => void) | undefined } = {};
+    await host.call("qemu", "prepare", {}, (sys) => {
+      const doomed = doom(sys, { at: `kernel.write ${SWAPPINESS}`, moment: "before" });
+      return {
+        ...doomed.sys,
+        kernel: {
+          ...doomed.sys.kernel,
+          write: async (path, text, timeoutMs, onStart) => {
+            // To write nothing is only to look whether it can be written.
+            if (text === "") return await sys.kernel.write(path, text, timeoutMs);
+            onStart?.(7777);
+            host.write("/proc/7777/stat", procStat(7777, "dd", 888));
+            slow.write = () => {
+              host.write(SWAPPINESS, text);
+              host.nodes.delete("/proc/7777/stat");
+              slow.write = undefined;
+            };
+            return await doomed.sys.kernel.write(path, text, timeoutMs, onStart);
+          },
+        },
+      };
+    });
+    assert(slow.write !== undefined, "the hook was killed when it wrote");
+    const about = operation === "release" ? {} : OTHER;
+    await host.call("qemu", operation, about, (sys) => ({
+      ...sys,
+      sleep: (durationMs) => {
+        slow.write?.();
+        return sys.sleep(durationMs);
+      },
+    }));
+    slow.write?.();
+    for (const guest of [{}, OTHER]) await host.call("qemu", "release", guest);
+    assertEquals([now(host), host.ledgerFiles()], [["60", "20"], []], operation);
+  }
+});

@@ -6,6 +6,8 @@
 import type { ResourceName } from "../../lib/plan/demand.ts";
 import type { About } from "../support/ledger_host.ts";
 import {
+  CARD,
+  cardScene,
   filesScene,
   filterScene,
   governorScene,
@@ -15,6 +17,7 @@ import {
   programsScene,
   type Scene,
   systemdScene,
+  together,
   unitsScene,
 } from "./kill_scenes.ts";
 
@@ -155,6 +158,24 @@ export const KILL_ROWS: readonly KillRow[] = [
     held: ["performance"],
   },
   {
+    name: "a guest that holds four things",
+    kinds: ["module", "service", "sysctl", "hugepages"],
+    rules: rule(
+      'modules = { load = ["vfio_pci"] }\nservices = { stop = ["gdm"] }\nsysctl = { "vm.swappiness" = 1 }\n' +
+        "hugepages = { pages = 64 }",
+    ),
+    ...GUEST,
+    scene: () =>
+      together(
+        moduleScene("vfio_pci"),
+        systemdScene(({ units }) => units.get("gdm.service")?.active),
+        filesScene({ [SWAPPINESS]: "60\n" }),
+        hugepageScene(),
+      ),
+    original: [false, "active", ["60"], [10, 0]],
+    held: [true, "inactive", ["1"], [42, 32]],
+  },
+  {
     name: "address",
     kinds: ["address"],
     rules: rule('addresses = { address = "192.0.2.1/24", dev = "br0" }'),
@@ -211,5 +232,14 @@ export const KILL_ROWS: readonly KillRow[] = [
       servers: ["192.168.7.1"],
       domains: ["~lab.internal"],
     }]],
+  },
+  {
+    name: "pci",
+    kinds: ["pci", "console"],
+    rules: rule(`pci = { devices = ${JSON.stringify(CARD)}, holders = "stop" }`),
+    ...{ driver: "qemu", acquire: "prepare", release: "release" },
+    scene: cardScene,
+    original: [["nvidia (null)", "snd_hda_intel (null)"], [true, true]],
+    held: [["vfio-pci vfio-pci", "vfio-pci vfio-pci"], [undefined, false]],
   },
 ];

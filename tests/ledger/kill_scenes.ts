@@ -2,6 +2,8 @@
  * Hosts in memory for each kind of resource, with what of them is held.
  * @module
  */
+import { consoleFiles, consoleState, FRAMEBUFFER_REACTIONS } from "../support/console_tree.ts";
+import { deviceState, pciTree } from "../support/pci_tree.ts";
 import type { MemoryHost, MemoryProgram } from "../../lib/sys/memory_sys.ts";
 import { ELF_START } from "../support/elf.ts";
 import { TOOLS } from "../../lib/sys/tools.ts";
@@ -88,6 +90,21 @@ export function hugepageScene(): Scene {
   };
 }
 
+/** The functions of a card. */
+export const CARD = ["0000:01:00.0", "0000:01:00.1"] as const;
+
+/** A card of two functions, which the firmware shows on. */
+export function cardScene(): Scene {
+  const tree = pciTree({
+    [CARD[0]]: { driver: "nvidia", kind: "030000", bootVga: true },
+    [CARD[1]]: { driver: "snd_hda_intel", kind: "040300" },
+  }, { files: consoleFiles(true) });
+  return {
+    host: { ...tree, reactions: { ...tree.reactions, ...FRAMEBUFFER_REACTIONS } },
+    look: (host) => [CARD.map((address) => deviceState(address, host)), consoleState(host.nodes, true)],
+  };
+}
+
 /** A kernel that loads one module. */
 export function moduleScene(name: string): Scene {
   const folder = `/sys/module/${name}`;
@@ -137,4 +154,21 @@ export function governorScene(): Scene {
     [`${POLICY}/scaling_available_governors`]: "performance powersave\n",
   } as const;
   return { host: { files }, look };
+}
+
+/** Scenes on one host. */
+export function together(...scenes: readonly Scene[]): Scene {
+  return {
+    host: {
+      files: Object.assign({}, ...scenes.map(({ host }) => host.files)),
+      programs: Object.assign({}, ...scenes.map(({ host }) => host.programs)),
+      reactions: Object.assign({}, ...scenes.map(({ host }) => host.reactions)),
+    },
+    wire: (nodes) => {
+      for (const scene of scenes) scene.wire?.(nodes);
+    },
+    look: (host) => scenes.map((scene) => scene.look(host)),
+    partOf: (path, text, host) =>
+      scenes.map((scene) => scene.partOf?.(path, text, host)).find((part) => part !== undefined),
+  };
 }

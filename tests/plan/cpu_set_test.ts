@@ -1,4 +1,4 @@
-import { formatCpuSet, parseCpuSet } from "../../lib/plan/cpu_set.ts";
+import { formatCpuSet, nameCpus, parseCpuSet } from "../../lib/plan/cpu_set.ts";
 import { assertEquals } from "../support/assert.ts";
 
 const SETS = [
@@ -13,3 +13,7 @@ for (const { cpus, text } of SETS) {
     assertEquals(parseCpuSet(text) ?? [], [...new Set(cpus)].sort((a, b) => a - b));
   });
 }
+
+Deno.test("nameCpus() tells one CPU from several", () => {
+  assertEquals([nameCpus([3]), nameCpus([0, 1, 4])], ["CPU 3", "CPUs 0-1,4"]);
+});

@@ -41,7 +41,7 @@ Deno.test("isolated CPUs are taken from the host's slices, and given back", asyn
   assertEquals([released.code, released.stderr, allowed(systemd)], [0, "", ["", "", ""]]);
   const units = ["system.slice", "user.slice", "init.scope"];
   assertEquals(systemd.deeds, [
-    ...units.map((unit) => `${unit} 0-7`),
+    ...units.map((unit) => `${unit} 0-15`),
     ...units.map((unit) => `remove /run/systemd/system.control/${unit}.d`),
     "daemon-reload",
   ]);
@@ -71,7 +71,7 @@ Deno.test("a guest that would leave the host no CPU is refused, and all who isol
   assertStringIncludes(
     refused.stderr,
     'guest "web-1" (rule "for web-1") isolates CPUs 0-5, guest "db-1" (rule "for db-1") isolates CPUs 6-7: ' +
-      "no CPU would be left to the host's own programs (system.slice has 0-7)",
+      "no CPU would be left to the host's own programs (system.slice has CPUs 0-7)",
   );
 });
 
@@ -147,7 +147,7 @@ const REFUSED = [
   {
     name: "a CPU that is offline",
     files: { "/sys/devices/system/cpu/online": "0-3\n" },
-    told: "CPUs 4-5 are not online: this host has 0-3",
+    told: "not online: CPUs 4-5; this host has 0-3",
   },
   {
     name: "cpuset in cgroup version 1",
@@ -182,6 +182,20 @@ Deno.test("without systemd the groups of cgroup version 2 are set themselves; th
   assertEquals([prepared.stderr, cpus()], ["", ["0-1,6-7\n", "0-1\n", "\n"]]);
   await host.call("qemu", "release");
   assertEquals([cpus(), host.ledgerFiles()], [["\n", "0-3\n", "\n"], []]);
+});
+
+Deno.test("a group with programs in it takes no empty list: it gets all CPUs that there can be", async () => {
+  const system = `${CGROUP}/system/cpuset.cpus`;
+  const host = ledgerHost(isolating({ "*": "2-5" }), {
+    files: { ...CGROUP_FILES, "/sys/devices/system/cpu/possible": "0-15\n" },
+    reactions: {
+      [system]: (text) => text.trim() === "" ? { kind: "refused", reason: "No space left on device" } : text,
+    },
+  });
+  await host.call("qemu", "prepare");
+  const released = await host.call("qemu", "release");
+  assertEquals([released.stderr, host.text(system), host.ledgerFiles()], ["", "0-15\n", []]);
+  assertEquals(host.text(`${CGROUP}/users/cpuset.cpus`), "0-3\n");
 });
 
 Deno.test("groups that come are narrowed, those that go are forgotten", async () => {

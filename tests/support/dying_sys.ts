@@ -12,6 +12,13 @@ export function dyingSys(sys: MemorySys, isDead: () => boolean): Sys {
   }
   return {
     ...sys,
+    kernel: {
+      ...sys.kernel,
+      write: (path, text, timeoutMs) => {
+        needLife();
+        return sys.kernel.write(path, text, timeoutMs);
+      },
+    },
     run: (command) => {
       needLife();
       return sys.run(command);

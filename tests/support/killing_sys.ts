@@ -68,9 +68,9 @@ function doomed(sys: MemorySys, { act, look }: Fate, partOf: Death["partOf"]): S
       read: (paths) => promised(() => look(() => sys.kernel.read(paths))),
       list: (folder) => promised(() => look(() => sys.kernel.list(folder))),
       openers: (paths) => promised(() => look(() => sys.kernel.openers(paths))),
-      write: (path, text, timeoutMs) =>
+      write: (path, text, timeoutMs, onStart) =>
         promised(() =>
-          act(`kernel.write ${path}`, () => sys.kernel.write(path, text, timeoutMs), () => {
+          act(`kernel.write ${path}`, () => sys.kernel.write(path, text, timeoutMs, onStart), () => {
             const part = partOf?.(path, text);
             // In memory a write is done when it is asked for.
             if (part !== undefined) void sys.kernel.write(path, part, timeoutMs);

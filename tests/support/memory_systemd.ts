@@ -37,6 +37,7 @@ export interface MemorySystemd {
 export const SYSTEMD_FILES = {
   "/run/systemd/system": { kind: "directory", mode: 0o755 },
   "/sys/devices/system/cpu/online": "0-7\n",
+  "/sys/devices/system/cpu/possible": "0-15\n",
   "/sys/fs/cgroup/cgroup.controllers": "cpuset cpu io memory\n",
 } as const;
 

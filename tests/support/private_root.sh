@@ -44,7 +44,10 @@ inside() {
   umount -l /old
   rmdir /old
   seal
-  serve "$folder/calls"
+  cd /private
+  # In a child: process 1 takes in orphans, and no hook that it is the parent of has a daemon.
+  (serve "$folder/calls")
+  exit $?
 }
 
 make_folders() {
@@ -106,7 +109,6 @@ seal() {
 
 serve() {
   set +e
-  cd /private || exit 1
   trap 'exit 129' HUP INT TERM
   echo "ready $1"
   while IFS= read -r name; do call "/private/calls/$name" /private/result; done

@@ -45,6 +45,14 @@ Deno.test("runCommand() runs a program in a session of its own", async () => {
   assertEquals(session?.trim(), pid);
 });
 
+Deno.test("runCommand() pays for no session where a program is alone, and ends that one, too", async () => {
+  const own = await sh("ps -o sid= -p $$", { alone: true });
+  const ours = await sh(`ps -o sid= -p ${Deno.pid}`);
+  assertEquals(own.stdout, ours.stdout);
+  const { end } = await sh("exec sleep 10", { alone: true, timeoutMs: 50 });
+  assertEquals(end, { kind: "timed-out", stuck: false });
+});
+
 Deno.test("runCommand() does not mind a program that does not read its stdin", async () => {
   const { end } = await sh("exit 0", { stdin: new Uint8Array(4_000_000) });
   assertEquals(end, { kind: "exited", code: 0 });

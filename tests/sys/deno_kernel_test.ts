@@ -16,3 +16,17 @@ Deno.test("denoKernel() does not take a reading that was cut short for files tha
   await assertRejects(() => denoKernel(50).read([fifo, HOSTNAME]), Error, "did not end in time");
   await Deno.remove(folder, { recursive: true });
 });
+
+Deno.test("denoKernel() lists a folder with where its links lead, also through a link", async () => {
+  const root = await Deno.makeTempDir();
+  try {
+    await Deno.mkdir(`${root}/devices/nic/net`, { recursive: true });
+    await Deno.symlink("../../drivers/e1000", `${root}/devices/nic/driver`);
+    await Deno.symlink("devices/nic", `${root}/nic`);
+    const listed = await denoKernel().list(`${root}/nic`);
+    assertEquals([...listed ?? []].sort(), [["driver", "../../drivers/e1000"], ["net", undefined]]);
+    assertEquals(await denoKernel().list(`${root}/none`), undefined);
+  } finally {
+    await Deno.remove(root, { recursive: true });
+  }
+});

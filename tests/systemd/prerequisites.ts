@@ -1,25 +1,49 @@
 /**
- * What the machine must have to boot a systemd of a test's own, and which of it is missing.
+ * What the machine must have to run a systemd of a test's own, and which of it is missing.
  * @module
  */
 
-/** Programs by the Debian package that brings them. */
-const PROGRAMS = [
-  { program: "/usr/bin/systemd-nspawn", package: "systemd-container" },
-  { program: "/usr/lib/systemd/systemd", package: "systemd" },
-  { program: "/usr/bin/systemctl", package: "systemd" },
-  { program: "/usr/bin/nsenter", package: "util-linux" },
-] as const;
+/** A program with the Debian package that brings it. */
+interface Program {
+  readonly path: string;
+  readonly package: string;
+}
 
-/** Everything that is missing, each with what to do; empty when the tests can run. */
-export function missingForSystemd(): readonly string[] {
-  if (Deno.build.os !== "linux" || Deno.build.arch !== "x86_64") return ["not Linux on x86_64"];
+const SYSTEMD: readonly Program[] = [
+  { path: "/usr/lib/systemd/systemd", package: "systemd" },
+  { path: "/usr/bin/systemctl", package: "systemd" },
+];
+const MACHINE: readonly Program[] = [
+  ...SYSTEMD,
+  { path: "/usr/bin/systemd-nspawn", package: "systemd-container" },
+  { path: "/usr/bin/nsenter", package: "util-linux" },
+];
+const GUEST: readonly Program[] = [
+  ...SYSTEMD,
+  { path: "/usr/bin/qemu-system-x86_64", package: "qemu-system-x86" },
+  { path: "/bin/busybox", package: "busybox-static" },
+  { path: "/usr/bin/apt-get", package: "apt" },
+];
+
+/** What is missing to boot a systemd in a container; each with what to do. */
+export function missingForMachine(): readonly string[] {
   if (Deno.uid() !== 0) return ["not root"];
-  const missing = PROGRAMS.filter(({ program }) => !exists(program))
-    .map(({ program, package: brought }) => `no ${program} (Debian package ${brought})`);
+  const missing = missingOf(MACHINE);
   if (missing.length > 0) return missing;
-  if (!Deno.lstatSync("/bin").isSymlink) return ["/bin is no link to /usr/bin, so /usr alone cannot be booted"];
   return navigator.hardwareConcurrency < 2 ? ["only one CPU: none can be isolated"] : [];
+}
+
+/** What is missing to boot a systemd in a guest of our own. */
+export function missingForGuest(): readonly string[] {
+  return missingOf(GUEST);
+}
+
+function missingOf(programs: readonly Program[]): readonly string[] {
+  if (Deno.build.os !== "linux" || Deno.build.arch !== "x86_64") return ["not Linux on x86_64"];
+  const missing = programs.filter(({ path }) => !exists(path))
+    .map(({ path, package: brought }) => `no ${path} (Debian package ${brought})`);
+  if (missing.length > 0) return missing;
+  return Deno.lstatSync("/bin").isSymlink ? [] : ["/bin is no link to /usr/bin, so /usr alone cannot be booted"];
 }
 
 function exists(path: string): boolean {

@@ -50,7 +50,8 @@ export const network = {
       verb: "acquire",
       onFailure: "aborts",
       source: "networkNotifyPort, networkAllocatePort",
-      note: "again for every known port when the daemon starts, where a failure is ignored",
+      note:
+        "again for every known port when the daemon starts, also of guests lost while they started; a failure is ignored then",
     },
     "port-deleted": {
       ...port,
