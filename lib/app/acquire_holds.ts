@@ -1,25 +1,23 @@
 /**
- * Holds of a plan: first all are checked, before anything is touched; then acquired in order; after a failure that decides
- * the call, all are given back, the last one first.
+ * Holds of a plan that were checked: acquired in order; after a failure that decides the call, all are given back, the last
+ * one first.
  * @module
  */
 import { converge, type Converged, isWell, type Work } from "../ledger/converge.ts";
 import { type FiledDemand, removeDemand } from "../ledger/demand_file.ts";
-import { isLeftBehind } from "../ledger/evidence.ts";
-import { type Holder, holderId } from "../ledger/holder.ts";
+import type { Holder } from "../ledger/holder.ts";
 import { lockHolder, noteNotRunning, noteRunning } from "../ledger/holder_file.ts";
 import { acquire, type Acquired, demandsOf, inOneGo, releaseAll, restoreAbandoned, takeBack } from "../ledger/holds.ts";
 import { type Ledger, openLedger } from "../ledger/ledger.ts";
 import { reasonOf } from "../ledger/ledger_error.ts";
-import { conflictOf, type Ready, readyWish } from "../ledger/wish.ts";
+import type { Ready } from "../ledger/wish.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import type { Hold } from "../plan/intent.ts";
-import { renderIntent, visible } from "../plan/render.ts";
-import type { Refused } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
+import { type Checked, stepOf, type StepPart } from "./check_holds.ts";
 import { holderOf } from "./holder_of.ts";
 import { SERVED } from "./keep_holds.ts";
-import { goesOn, type Inquiry, leftovers, overAt } from "./leftovers.ts";
+import { goesOn, leftovers } from "./leftovers.ts";
 import { isFatal, type Step } from "./step.ts";
 
 /** Of a call's time, what is kept for giving back. */
@@ -46,82 +44,6 @@ export async function openHolding(call: HookCall, deadlineMs: number, sys: Sys):
   const lock = await lockHolder(holder, deadlineMs * (1 - GIVE_BACK_SHARE), sys);
   if (lock === undefined) return `another hook call for ${call.object} did not end in time`;
   return { holder, ledger, call, sys, deadlineMs, [Symbol.dispose]: () => lock[Symbol.dispose]() };
-}
-
-/** A hold and what the host says to it. */
-export interface Checked {
-  readonly hold: Hold;
-  readonly ready: Ready;
-}
-
-/** What came of checking: all that can be acquired, and a step for each that cannot. */
-export interface Checks {
-  readonly checked: readonly Checked[];
-  readonly failed: readonly Step[];
-}
-
-/** Asks the host about every hold. Nothing is touched. */
-export async function checkHolds(holds: readonly Hold[], holding: Inquiry): Promise<Checks> {
-  const checked: Checked[] = [];
-  const failed: Step[] = [];
-  if (isLeftBehind(holding.holder, holding.sys)) {
-    holding.ledger.notes.push("libvirt announces a port whose guest is gone: nothing is held for it");
-    return { checked, failed };
-  }
-  // All at once: the host is asked by programs, and each takes its time to start.
-  const answers = await Promise.all(holds.map((hold, order) => ask(hold, { order, plan: holds, holding })));
-  for (const [order, hold] of holds.entries()) {
-    const asked = answers[order];
-    if (asked === undefined) continue;
-    const answer = await refuseConflict(asked, { checked, holding });
-    if (answer.kind === "ready") {
-      checked.push({ hold, ready: answer });
-      continue;
-    }
-    failed.push(
-      stepOf(hold, { end: "failed", problem: `cannot hold ${hold.text}: ${answer.reason}`, hint: answer.hint }, 0),
-    );
-    if (hold.onError === "fail") break;
-  }
-  return { checked, failed };
-}
-
-/** What `started` will need is checked at prepare, since failing there would kill the guest; what prepare did, is done. */
-function isDue({ lifetime }: Hold, { facts: { lifetimes } }: HookCall): boolean {
-  return lifetimes.includes(lifetime) || lifetimes.includes("domain");
-}
-
-/** Asks about one hold of a plan; nothing is asked about one that is not due. */
-async function ask(
-  hold: Hold,
-  { order, plan, holding }: { readonly order: number; readonly plan: readonly Hold[]; readonly holding: Inquiry },
-): Promise<Ready | Refused | undefined> {
-  const { sys, ledger: { daemon }, holder, call } = holding;
-  const { resource, demand, rule, action, lifetime } = hold;
-  if (!isDue(hold, call)) return undefined;
-  try {
-    return await readyWish({ resource, demand, rule, action, lifetime, order, holder, daemon }, plan, sys);
-  } catch (error) {
-    return { kind: "refused", reason: reasonOf(error) };
-  }
-}
-
-async function refuseConflict(
-  ready: Ready | Refused,
-  { checked, holding }: { readonly checked: readonly Checked[]; readonly holding: Inquiry },
-): Promise<Ready | Refused> {
-  if (ready.kind === "refused") return ready;
-  const { sys, ledger, holder, call } = holding;
-  const over = overAt(call);
-  try {
-    const reason = await conflictOf(ready, {
-      ...{ reader: { ...ledger, sys }, others: checked.map((one) => one.ready) },
-      isOver: (record) => holderId(record.holder) === holderId(holder) && over.includes(record.lifetime),
-    });
-    return reason === undefined ? ready : { kind: "refused", reason };
-  } catch (error) {
-    return { kind: "refused", reason: reasonOf(error) };
-  }
 }
 
 /** What came of acquiring. */
@@ -273,8 +195,6 @@ export function problemsOf(results: readonly Converged[]): readonly string[] {
   return results.flatMap(({ key, problem }) => problem === undefined ? [] : [`${key}: ${problem}`]);
 }
 
-type StepPart = Pick<Step, "end" | "problem" | "hint" | "resource" | "change">;
-
 function convergedPart(hold: Hold, converged: Converged): StepPart {
   const { key, end, change, problem, hint } = converged;
   const base = { resource: key, ...(change === undefined ? {} : { change }) };
@@ -284,16 +204,5 @@ function convergedPart(hold: Hold, converged: Converged): StepPart {
     end: end === "late" ? "late" : "failed",
     problem: `cannot hold ${hold.text}: ${problem ?? end}`,
     hint,
-  };
-}
-
-function stepOf(hold: Hold, part: StepPart, durationMs: number): Step {
-  const { problem, ...rest } = part;
-  return {
-    ...rest,
-    intent: hold,
-    plan: renderIntent(hold),
-    problem: problem === undefined ? undefined : visible(problem),
-    durationMs,
   };
 }

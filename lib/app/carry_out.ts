@@ -11,7 +11,8 @@ import type { RuleMatch } from "../rules/match.ts";
 import type { RuleSet } from "../rules/rule.ts";
 import type { Sys } from "../sys/sys.ts";
 import { hasLedger } from "../ledger/layout.ts";
-import type { Acquisition, Checked, Holding } from "./acquire_holds.ts";
+import type { Acquisition, Holding } from "./acquire_holds.ts";
+import type { Checked } from "./check_holds.ts";
 import { executeDeeds, type Execution } from "./execute.ts";
 import { ownOf } from "./leftovers.ts";
 import type { Outcome } from "./outcome.ts";
@@ -49,7 +50,8 @@ interface Parts {
 /** A call that begins a life. */
 async function carryOutHolding({ deeds, holds, deadlineMs }: Parts, errand: Errand): Promise<Outcome> {
   const { call, sys } = errand;
-  const { openHolding, checkHolds, acquireHolds } = await import("./acquire_holds.ts");
+  const { openHolding, acquireHolds } = await import("./acquire_holds.ts");
+  const { checkHolds } = await import("./check_holds.ts");
   const refusals = deeds.filter(({ kind }) => kind === "deny");
   const options = { call, deadlineMs };
   if (refusals.length > 0) return await finish(await executeDeeds(refusals, options, sys), [], errand);

@@ -7,7 +7,8 @@ import { demandsOf } from "../ledger/holds.ts";
 import { resourceFolder } from "../ledger/layout.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import type { Lifetime } from "../plan/demand.ts";
-import type { Checked, Holding } from "./acquire_holds.ts";
+import type { Holding } from "./acquire_holds.ts";
+import type { Checked } from "./check_holds.ts";
 
 /** What asking about holds takes. */
 export type Inquiry = Pick<Holding, "holder" | "ledger" | "call" | "sys" | "isAlive">;

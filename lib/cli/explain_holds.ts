@@ -3,7 +3,7 @@
  * is taken.
  * @module
  */
-import { type Checked, checkHolds } from "../app/acquire_holds.ts";
+import { type Checked, checkHolds } from "../app/check_holds.ts";
 import { holderOf } from "../app/holder_of.ts";
 import { demandPath, type Inquiry, leftovers, ownOf } from "../app/leftovers.ts";
 import type { FiledDemand } from "../ledger/demand_file.ts";

@@ -3,7 +3,8 @@
  * wants any more is given back, as a hook does at a guest's start.
  * @module
  */
-import { acquireHolds, checkHolds, openHolding } from "../app/acquire_holds.ts";
+import { acquireHolds, openHolding } from "../app/acquire_holds.ts";
+import { checkHolds } from "../app/check_holds.ts";
 import { fileExists } from "../app/file_exists.ts";
 import { readLiveGuests } from "../app/live_guests.ts";
 import { loadRules } from "../app/load_rules.ts";

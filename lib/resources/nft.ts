@@ -5,12 +5,12 @@
  */
 import * as v from "valibot";
 import type { GuestAddress, NftDemand, PortRange } from "../plan/nft_demand.ts";
-import { findGuest, surroundings } from "./guest_address.ts";
+import { findGuest, type Surroundings, surroundings } from "./guest_address.ts";
 import { forwardConflict } from "./nft_conflict.ts";
 import { changeFilter, type Filter, FilterError, readFilter } from "./nft_host.ts";
 import { portText, wantedTable } from "./nft_rules.ts";
 import { describeDemand, describeFilter, describeGuest } from "./nft_text.ts";
-import { type Change, type Reading, type Resolution, resource, type WriteEnd } from "./resource.ts";
+import { type Change, type Reading, type Resolution, resource, type Whose, type WriteEnd } from "./resource.ts";
 import type { Sys } from "../sys/sys.ts";
 
 const KEY = "nft";
@@ -88,9 +88,14 @@ export const nft = resource<NftDemand, Filter>({
 /** Whether demands fit does not hang on what stands. */
 const RESOLVED = { kind: "resolved", key: KEY, value: NOTHING } as const;
 
-async function resolve(demand: NftDemand, sys: Sys): Promise<Resolution<NftDemand>> {
+/** The forwards of a plan are asked about at once: each network is read once for all of them. */
+const AROUND_PLANS = new WeakMap<Whose["plan"], Surroundings>();
+
+async function resolve(demand: NftDemand, sys: Sys, { plan }: Pick<Whose, "plan">): Promise<Resolution<NftDemand>> {
   if (demand.kind === "open") return { ...RESOLVED, demand };
-  const where = await findGuest(demand, surroundings(sys));
+  const around = AROUND_PLANS.get(plan) ?? surroundings(sys);
+  AROUND_PLANS.set(plan, around);
+  const where = await findGuest(demand, around);
   switch (where.kind) {
     case "refused":
       return where;

@@ -15,8 +15,9 @@ export function forwardConflict(held: readonly Held<NftDemand>[]): string | unde
   const forwards = held.flatMap(({ who, demand }): HeldForward[] => demand.kind === "forward" ? [{ who, demand }] : [])
     .toSorted((a, b) => a.demand.hostPorts.first - b.demand.hostPorts.first);
   for (const [index, one] of forwards.entries()) {
-    for (const other of forwards.slice(index + 1)) {
-      if (other.demand.hostPorts.first > one.demand.hostPorts.last) break;
+    for (let next = index + 1; next < forwards.length; next++) {
+      const other = forwards[next];
+      if (other === undefined || other.demand.hostPorts.first > one.demand.hostPorts.last) break;
       if (collides(one.demand, other.demand)) return `${wish(one)}, ${wish(other)}`;
     }
   }

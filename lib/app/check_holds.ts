@@ -1,0 +1,119 @@
+/**
+ * Holds of a plan: all are checked before anything is touched.
+ * @module
+ */
+import { isLeftBehind } from "../ledger/evidence.ts";
+import { holderId } from "../ledger/holder.ts";
+import { reasonOf } from "../ledger/ledger_error.ts";
+import { conflictOf, type Ready, readyWish } from "../ledger/wish.ts";
+import type { HookCall } from "../libvirt/call.ts";
+import type { Hold } from "../plan/intent.ts";
+import { renderIntent, visible } from "../plan/render.ts";
+import type { Refused } from "../resources/resource.ts";
+import { type Inquiry, overAt } from "./leftovers.ts";
+import type { Step } from "./step.ts";
+
+/** A hold and what the host says to it. */
+export interface Checked {
+  readonly hold: Hold;
+  readonly ready: Ready;
+}
+
+/** What came of checking: all that can be acquired, and a step for each that cannot. */
+export interface Checks {
+  readonly checked: readonly Checked[];
+  readonly failed: readonly Step[];
+}
+
+/** Asks the host about every hold. Nothing is touched. */
+export async function checkHolds(holds: readonly Hold[], holding: Inquiry): Promise<Checks> {
+  const checked: Checked[] = [];
+  const failed: Step[] = [];
+  if (isLeftBehind(holding.holder, holding.sys)) {
+    holding.ledger.notes.push("libvirt announces a port whose guest is gone: nothing is held for it");
+    return { checked, failed };
+  }
+  // All at once: the host is asked by programs, and each takes its time to start.
+  const answers = await Promise.all(holds.map((hold, order) => ask(hold, { order, plan: holds, holding })));
+  const fitting = await whereAllFit(answers.filter((answer) => answer?.kind === "ready"), holding);
+  for (const [order, hold] of holds.entries()) {
+    const asked = answers[order];
+    if (asked === undefined) continue;
+    const fits = asked.kind === "ready" && fitting.has(asked.folder);
+    const answer = fits ? asked : await refuseConflict(asked, { others: checked.map((one) => one.ready), holding });
+    if (answer.kind === "ready") {
+      checked.push({ hold, ready: answer });
+      continue;
+    }
+    failed.push(
+      stepOf(hold, { end: "failed", problem: `cannot hold ${hold.text}: ${answer.reason}`, hint: answer.hint }, 0),
+    );
+    if (hold.onError === "fail") break;
+  }
+  return { checked, failed };
+}
+
+/** What `started` will need is checked at prepare, since failing there would kill the guest; what prepare did, is done. */
+function isDue({ lifetime }: Hold, { facts: { lifetimes } }: HookCall): boolean {
+  return lifetimes.includes(lifetime) || lifetimes.includes("domain");
+}
+
+/** Asks about one hold of a plan; nothing is asked about one that is not due. */
+async function ask(
+  hold: Hold,
+  { order, plan, holding }: { readonly order: number; readonly plan: readonly Hold[]; readonly holding: Inquiry },
+): Promise<Ready | Refused | undefined> {
+  const { sys, ledger: { daemon }, holder, call } = holding;
+  const { resource, demand, rule, action, lifetime } = hold;
+  if (!isDue(hold, call)) return undefined;
+  try {
+    return await readyWish({ resource, demand, rule, action, lifetime, order, holder, daemon }, plan, sys);
+  } catch (error) {
+    return { kind: "refused", reason: reasonOf(error) };
+  }
+}
+
+/** The resources of which all that is wished can be had: what fits together needs no look at each. */
+async function whereAllFit(readies: readonly Ready[], holding: Inquiry): Promise<ReadonlySet<string>> {
+  const fitting = new Set<string>();
+  for (const [folder, group] of Map.groupBy(readies, (ready) => ready.folder)) {
+    const last = group.at(-1);
+    if (last === undefined || group.length === 1) continue;
+    const answer = await refuseConflict(last, { others: group.slice(0, -1), holding });
+    if (answer.kind === "ready") fitting.add(folder);
+  }
+  return fitting;
+}
+
+async function refuseConflict(
+  ready: Ready | Refused,
+  { others, holding }: { readonly others: readonly Ready[]; readonly holding: Inquiry },
+): Promise<Ready | Refused> {
+  if (ready.kind === "refused") return ready;
+  const { sys, ledger, holder, call } = holding;
+  const over = overAt(call);
+  try {
+    const reason = await conflictOf(ready, {
+      ...{ reader: { ...ledger, sys }, others },
+      isOver: (record) => holderId(record.holder) === holderId(holder) && over.includes(record.lifetime),
+    });
+    return reason === undefined ? ready : { kind: "refused", reason };
+  } catch (error) {
+    return { kind: "refused", reason: reasonOf(error) };
+  }
+}
+
+/** What came of a hold, without what is known of it before. */
+export type StepPart = Pick<Step, "end" | "problem" | "hint" | "resource" | "change">;
+
+/** The step that a hold was. */
+export function stepOf(hold: Hold, part: StepPart, durationMs: number): Step {
+  const { problem, ...rest } = part;
+  return {
+    ...rest,
+    intent: hold,
+    plan: renderIntent(hold),
+    problem: problem === undefined ? undefined : visible(problem),
+    durationMs,
+  };
+}
