@@ -92,8 +92,12 @@ function matchText(match: unknown): string | undefined {
   if (!isObject(match) || (match["op"] !== "==" && match["op"] !== "in")) return undefined;
   const left = fieldText(match["left"]);
   const right = valuesText(match["right"]);
-  return left === undefined || right === undefined ? undefined : `${left} ${right}`;
+  if (left === undefined || right === undefined) return undefined;
+  return left === "meta l4proto" ? `${left} ${PROTOCOLS[right] ?? right}` : `${left} ${right}`;
 }
+
+/** nft tells numbers where there is no /etc/protocols. */
+const PROTOCOLS: Readonly<Record<string, string>> = { "6": "tcp", "17": "udp" };
 
 function fieldText(field: unknown): string | undefined {
   if (!isObject(field)) return undefined;
