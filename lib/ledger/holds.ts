@@ -33,8 +33,16 @@ export async function acquire(readies: readonly Ready[], work: Work): Promise<re
     return together;
   }
   const each: Acquired[] = [];
-  for (const ready of readies) each.push(...await acquireAtOnce([ready], work));
+  for (const ready of readies) {
+    const isLate = work.sys.elapsedMs() >= work.deadlineMs;
+    each.push(...isLate ? [unfiled(ready, tooLate(ready, together))] : await acquireAtOnce([ready], work));
+  }
   return each;
+}
+
+/** What kept all from being had at once is what a person should know. */
+function tooLate({ record: { key } }: Ready, [together]: readonly Acquired[]): Converged {
+  return { key, end: "late", problem: together?.converged.problem ?? "no time was left" };
 }
 
 async function acquireAtOnce(readies: readonly Ready[], work: Work): Promise<readonly Acquired[]> {

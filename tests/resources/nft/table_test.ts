@@ -38,6 +38,15 @@ for (const [name, held] of Object.entries(SAMPLES)) {
   });
 }
 
+filterTest("where there is no /etc/protocols nft tells numbers, which are the same table", async (namespace) => {
+  const table = wantedTable(heldBy("a", forward(80, { protocol: "both" })));
+  await load(changeScript(null, table), namespace);
+  const text = await namespace.must([NFT, "-j", "list", "table", "inet", "virt_hooks"]);
+  const numbers = text.replaceAll('"right": "tcp"', '"right": 6').replaceAll('"right": "udp"', '"right": 17');
+  assertEquals(numbers === text, false);
+  assertEquals(tableOfListing(parseListing(numbers) ?? []), table);
+});
+
 Deno.test("what is only added deletes and flushes nothing", () => {
   const one = heldBy("a", forward(80));
   const two = [...one, ...heldBy("b", forward(81, { guest: guestAt("192.168.122.12") }))];
