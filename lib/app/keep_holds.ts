@@ -26,25 +26,33 @@ export interface Kept {
 /** Of its time, a call waits so much for another one about the same guest. */
 const WAIT_SHARE = 0.5;
 
+/** How demands are kept. */
+export interface KeepOptions {
+  /** The end of the call's time, in milliseconds since the program started. */
+  readonly deadlineMs: number;
+  /** Keys of resources that the call has brought to what they shall be already. */
+  readonly done: readonly string[];
+}
+
 /** Releases or ensures what the call's guest or network holds; at the daemon's start, also looks who is dead. */
-export async function keepHolds(call: HookCall, deadlineMs: number, sys: Sys): Promise<Kept> {
+export async function keepHolds(call: HookCall, { deadlineMs, done }: KeepOptions, sys: Sys): Promise<Kept> {
   const ledger = await openLedger(sys, { make: false });
   if (ledger === undefined) return { results: [], notes: [] };
   const work: Work = { sys, notes: ledger.notes, deadlineMs, mayWait: !call.facts.mustNotWait };
   const results = call.driver === "daemon" ? await keepAll(call, ledger, work) : await keepOwn(call, ledger, work);
-  return { results: [...results, ...await ensureOthers(call, results, work)], notes: ledger.notes };
+  const known = new Set([...done, ...results.map(({ key }) => key)]);
+  return { results: [...results, ...await ensureOthers(call, known, work)], notes: ledger.notes };
 }
 
 /** What the operation may have undone, whoever holds it. */
 async function ensureOthers(
   call: HookCall,
-  done: readonly Converged[],
+  done: ReadonlySet<string>,
   work: Work,
 ): Promise<readonly Converged[]> {
   const kinds = kindsEnsuredAt(call.driver, call.operation);
   if (kinds.length === 0) return [];
-  const keys = new Set(done.map(({ key }) => key));
-  const demands = allDemands(work).filter(({ record }) => kinds.includes(record.resource) && !keys.has(record.key));
+  const demands = allDemands(work).filter(({ record }) => kinds.includes(record.resource) && !done.has(record.key));
   return await ensureAll(demands, work);
 }
 

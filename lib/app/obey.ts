@@ -33,11 +33,21 @@ export interface Asked {
 
 /** Does what a call means for what is held, and what this host's rules want at it. */
 export async function obeyRules(asked: Asked, sys: Sys): Promise<Outcome> {
-  const kept = await keep(asked, sys);
+  const begins = asked.facts.verb === "acquire";
+  const before = begins ? undefined : await keep(asked, [], sys);
   const outcome = await obeyOwn(asked, sys);
+  // What a beginning life has just brought to what it shall be needs no second look.
+  const done = outcome.steps.flatMap(({ end, resource }) => end === "done" && resource !== undefined ? [resource] : []);
+  const kept = begins ? await keep(asked, done, sys) : before;
   if (kept === undefined) return outcome;
   const bad = kept.results.find(({ problem }) => problem !== undefined);
-  const merged = { ...outcome, kept: { ...kept, notes: [...kept.notes, ...outcome.kept?.notes ?? []] } };
+  const merged = {
+    ...outcome,
+    kept: {
+      results: [...outcome.kept?.results ?? [], ...kept.results],
+      notes: [...outcome.kept?.notes ?? [], ...kept.notes],
+    },
+  };
   if (bad === undefined || outcome.problem !== undefined) return merged;
   return { ...merged, kind: "failed", weight: "noted", problem: visible(`${bad.key}: ${bad.problem}`), hint: STATUS };
 }
@@ -45,7 +55,7 @@ export async function obeyRules(asked: Asked, sys: Sys): Promise<Outcome> {
 const STATUS = '"virt-hooks status" shows what is held, "virt-hooks reconcile" tries again';
 
 /** Ends or ensures what is held; that it cannot be done is no reason to do nothing else. */
-async function keep(asked: Asked, sys: Sys): Promise<Kept | undefined> {
+async function keep(asked: Asked, done: readonly string[], sys: Sys): Promise<Kept | undefined> {
   const { verb, lifetimes, budgetMs } = asked.facts;
   const { driver, operation } = asked.invocation;
   const isKept = verb === "release" || verb === "ensure" || kindsEnsuredAt(driver.name, operation).length > 0;
@@ -54,7 +64,7 @@ async function keep(asked: Asked, sys: Sys): Promise<Kept | undefined> {
   const call = callOf(asked, isPort ? await loadParser() : noParser, sys);
   const { keepHolds } = await import("./keep_holds.ts");
   try {
-    return await keepHolds(call, budgetMs, sys);
+    return await keepHolds(call, { deadlineMs: budgetMs, done }, sys);
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
     return { results: [{ key: "the ledger", end: "failed", problem }], notes: [] };
