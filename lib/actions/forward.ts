@@ -4,12 +4,11 @@
  */
 import * as v from "valibot";
 import type { HookCall } from "../libvirt/call.ts";
-import { parseMac } from "../libvirt/identifiers.ts";
-import { type DomainInterface, domainInterfaces } from "../libvirt/interfaces.ts";
 import type { OnError } from "../plan/intent.ts";
-import { DEFAULT_MARK, type GuestInterface, type PortProtocol, type PortRange } from "../plan/nft_demand.ts";
+import { DEFAULT_MARK, type PortProtocol, type PortRange } from "../plan/nft_demand.ts";
 import type { Action, RuleContext } from "./action.ts";
 import { isDeviceName } from "./device.ts";
+import { guestEnd, guestEndEntries, selectedInterfaces, selectionText } from "./guest_end.ts";
 import { holdAction, onErrorEntry, type Part, type Parts } from "./hold.ts";
 import { ipAddressSchema, ipPrefixSchema } from "./ip_value.ts";
 import { describePorts, portsSchema, protocolSchema } from "./port_value.ts";
@@ -41,9 +40,7 @@ export function forwardSchema(): v.GenericSchema<unknown, Action> {
       protocol: v.optional(protocolSchema(), "tcp"),
       host_address: v.optional(oneOrMany(ipAddressSchema)),
       from: v.optional(oneOrMany(ipPrefixSchema)),
-      to: v.optional(ipAddressSchema()),
-      network: v.optional(v.pipe(v.string("a network's name"), v.nonEmpty("a network's name"))),
-      mac: v.optional(macSchema()),
+      ...guestEndEntries(),
       hairpin: v.optional(v.boolean("true or false"), false),
       on_error: onErrorEntry(),
     }, "a forward: a table with host_port"),
@@ -66,19 +63,6 @@ export function forwardSchema(): v.GenericSchema<unknown, Action> {
       if (message !== undefined) addIssue({ message });
     }),
     v.transform(forward),
-  );
-}
-
-function macSchema(): v.GenericSchema<unknown, string> {
-  const expected = 'a MAC address such as "52:54:00:12:34:56"';
-  return v.pipe(
-    v.string(expected),
-    v.rawTransform(({ dataset, addIssue, NEVER }) => {
-      const mac = parseMac(dataset.value);
-      if (mac !== undefined) return mac;
-      addIssue({ message: expected });
-      return NEVER;
-    }),
   );
 }
 
@@ -109,21 +93,12 @@ function forward(config: ForwardConfig): Action {
 }
 
 function parts(config: ForwardConfig, rule: RuleContext, call: HookCall): Parts {
-  const { hostPorts, guestPorts, protocol, hostAddresses, from, to = null } = config;
-  const interfaces = interfacesOf(config, call);
-  if (interfaces.length === 0 && to === null) return { problem: `the guest has no interface${selection(config)}` };
+  const { hostPorts, guestPorts, protocol, hostAddresses, from } = config;
+  const end = guestEnd(config, call);
+  if ("problem" in end) return end;
   const demand = {
-    ...{
-      kind: "forward",
-      hostPorts,
-      guestPort: guestPorts.first,
-      protocol,
-      hostAddresses,
-      from,
-      to,
-      interfaces,
-    } as const,
-    guest: null,
+    ...{ kind: "forward", hostPorts, guestPort: guestPorts.first, protocol, hostAddresses, from } as const,
+    ...end,
     mark: rule.forwardMark ?? DEFAULT_MARK,
   };
   return [{ resource: "nft", demand, text: describe(config) }, ...hairpinParts(config, call)];
@@ -142,27 +117,6 @@ function hairpinParts(config: ForwardConfig, call: HookCall): readonly Part[] {
   });
 }
 
-function interfacesOf(config: ForwardConfig, call: HookCall): readonly GuestInterface[] {
-  return selectedInterfaces(config, call).map(({ mac = null, network = null, addresses }) => ({
-    mac,
-    network,
-    addresses: addresses.map(({ address }) => address),
-  }));
-}
-
-function selectedInterfaces({ network, mac }: ForwardConfig, call: HookCall): readonly DomainInterface[] {
-  return domainInterfaces(call.xml().root)
-    .filter((one) => (network === undefined || one.network === network) && (mac === undefined || one.mac === mac));
-}
-
-function selection({ network, mac }: ForwardConfig): string {
-  const which = [
-    ...(network === undefined ? [] : [` on network ${JSON.stringify(network)}`]),
-    ...(mac === undefined ? [] : [` with the MAC address ${mac}`]),
-  ];
-  return which.join("");
-}
-
 function describe(config: ForwardConfig): string {
   const { hostPorts, guestPorts, protocol, hostAddresses, from, to = "the guest" } = config;
   const isSame = hostPorts.first === guestPorts.first;
@@ -170,7 +124,7 @@ function describe(config: ForwardConfig): string {
   const ports = guestPorts.first === end ? `${end}` : `${guestPorts.first}-${end}`;
   return [
     `${describePorts(hostPorts, protocol)} of ${hostAddresses.length === 0 ? "the host" : hostAddresses.join(", ")}`,
-    ` to ${to}${isSame ? "" : ` at ${ports}`}${selection(config)}`,
+    ` to ${to}${isSame ? "" : ` at ${ports}`}${selectionText(config)}`,
     ...(from.length === 0 ? [] : [`, for ${from.join(", ")}`]),
   ].join("");
 }

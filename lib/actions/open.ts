@@ -1,5 +1,6 @@
 /**
- * `open = { from = "10.0.0.0/8", ports = [22, 443] }`: a network whose guests can be reached from outside while it is active.
+ * `open = { from = "10.0.0.0/8", ports = [22, 443] }`: a network whose guests can be reached from outside while it is active, or
+ * one guest while it runs.
  * @module
  */
 import * as v from "valibot";
@@ -9,9 +10,10 @@ import type { OnError } from "../plan/intent.ts";
 import { parseIpAddress } from "../plan/ip_address.ts";
 import { networkOf as networkAround, networkTexts } from "../plan/ip_interval.ts";
 import { DEFAULT_MARK, type OpenDemand, type PortProtocol, type PortRange } from "../plan/nft_demand.ts";
-import type { Action, RuleContext } from "./action.ts";
+import type { Action, Misfit, RuleContext } from "./action.ts";
 import { networkOf } from "./device.ts";
-import { holdAction, onErrorEntry, type Parts } from "./hold.ts";
+import { guestEnd, guestEndEntries, selectionText } from "./guest_end.ts";
+import { holdAction, onErrorEntry, type Part, type Parts } from "./hold.ts";
 import { ipPrefixSchema } from "./ip_value.ts";
 import { describePorts, portsSchema, protocolSchema } from "./port_value.ts";
 import { oneOrMany, tableSchema } from "./table_schema.ts";
@@ -20,42 +22,79 @@ interface OpenConfig {
   readonly from: readonly string[];
   readonly ports: readonly PortRange[];
   readonly protocol: PortProtocol;
+  /** Where a guest lives; not for a network. */
+  readonly to: string | undefined;
+  readonly network: string | undefined;
+  readonly mac: string | undefined;
   readonly onError: OnError | undefined;
 }
 
+const EVERYTHING = { from: [], ports: [], protocol: "tcp", to: undefined, network: undefined, mac: undefined } as const;
+
 /** The configuration of `open`, as a schema. */
 export function openSchema(): v.GenericSchema<unknown, Action> {
-  return v.pipe(
+  const everything = v.pipe(
+    v.literal(true, "true, or a table with from and ports"),
+    v.transform(() => open({ ...EVERYTHING, onError: undefined })),
+  );
+  const some = v.pipe(
     tableSchema({
       from: v.optional(oneOrMany(ipPrefixSchema)),
       ports: v.optional(oneOrMany(portsSchema)),
       protocol: v.optional(protocolSchema(), "tcp"),
+      ...guestEndEntries(),
       on_error: onErrorEntry(),
-    }, "a table with from and ports, or an empty one for everything"),
-    v.transform(({ from = [], ports = [], protocol, on_error }) =>
-      open({ from: from.map(({ text }) => text), ports, protocol, onError: on_error })
+    }, "true, or a table with from and ports"),
+    v.transform(({ from = [], ports = [], protocol, to, network, mac, on_error }) =>
+      open({ from: from.map(({ text }) => text), ports, protocol, to: to?.text, network, mac, onError: on_error })
     ),
   );
+  return v.lazy((input) => typeof input === "object" ? some : everything);
 }
 
 function open(config: OpenConfig): Action {
   return holdAction({
     kind: "open",
     lasts: "running",
-    whiles: ["network"],
+    whiles: ["guest", "network"],
     looksAtDocument: true,
     onError: config.onError,
-    parts: (rule, call) => parts(config, rule, call),
+    misfits: (rule) => rule.while === "guest" ? [] : guestKeyMisfits(config),
+    parts: (rule, call) => rule.while === "guest" ? guestParts(config, rule, call) : networkParts(config, rule, call),
   });
 }
 
-function parts({ from, ports, protocol }: OpenConfig, rule: RuleContext, call: HookCall): Parts {
+/** A network is opened as a whole. */
+function guestKeyMisfits(config: OpenConfig): readonly Misfit[] {
+  return (["to", "network", "mac"] as const).filter((key) => config[key] !== undefined).map((key) => ({
+    path: [key],
+    found: `the key "${key}"`,
+    expected: "no such key: it says which interface of a guest is meant",
+  }));
+}
+
+function networkParts(config: OpenConfig, rule: RuleContext, call: HookCall): Parts {
   const networks = networksOf(call);
   if (networks.length === 0) return { problem: "the network has no addresses that libvirt knows of" };
-  const what = ports.length === 0 ? "" : `, ${ports.map((range) => describePorts(range, protocol)).join(", ")}`;
+  return [openPart(config, { networks, at: null, name: networks.join(", ") }, rule)];
+}
+
+function guestParts(config: OpenConfig, rule: RuleContext, call: HookCall): Parts {
+  const at = guestEnd(config, call);
+  if ("problem" in at) return at;
+  const name = `${config.to ?? "the guest"}${selectionText(config)}`;
+  return [openPart(config, { networks: [], at, name }, rule)];
+}
+
+function openPart(
+  { from, ports, protocol }: OpenConfig,
+  { name, ...what }: Pick<OpenDemand, "networks" | "at"> & { readonly name: string },
+  rule: RuleContext,
+): Part {
+  const which = ports.length === 0 ? "" : `, ${ports.map((range) => describePorts(range, protocol)).join(", ")}`;
   const whom = from.length === 0 ? "everybody" : from.join(", ");
-  const demand: OpenDemand = { kind: "open", networks, from, protocol, ports, mark: rule.forwardMark ?? DEFAULT_MARK };
-  return [{ resource: "nft", demand, text: `${networks.join(", ")} opened to ${whom}${what}` }];
+  const demand: OpenDemand = { kind: "open", ...what, from, protocol, ports, mark: rule.forwardMark ?? DEFAULT_MARK };
+  return { resource: "nft", demand, text: `${name} opened to ${whom}${which}` };
 }
 
 function networksOf(call: HookCall): readonly string[] {

@@ -46,27 +46,34 @@ export interface HostEnd {
   readonly hostAddresses: readonly string[];
 }
 
-/** Ports of the host that lead to a guest. */
-export interface ForwardDemand extends HostEnd {
-  readonly kind: "forward";
-  /** The guest's port for the first of the host's; the others follow. */
-  readonly guestPort: number;
-  /** The networks of clients that may come in; none: all. */
-  readonly from: readonly string[];
+/** Which guest is meant, and where it lives. */
+export interface GuestEnd {
   /** The guest's address, as the rule gives it. */
   readonly to: string | null;
   /** The guest's interfaces that may be meant. */
   readonly interfaces: readonly GuestInterface[];
   /** Where the guest lives, once somebody knows. */
   readonly guest: GuestAddress | null;
+}
+
+/** Ports of the host that lead to a guest. */
+export interface ForwardDemand extends HostEnd, GuestEnd {
+  readonly kind: "forward";
+  /** The guest's port for the first of the host's; the others follow. */
+  readonly guestPort: number;
+  /** The networks of clients that may come in; none: all. */
+  readonly from: readonly string[];
   /** The bit of a packet's mark by which other filters are told to let it through. */
   readonly mark: number;
 }
 
-/** A network whose guests can be reached from outside. */
+/** A network whose guests can be reached from outside, or one guest. */
 export interface OpenDemand {
   readonly kind: "open";
+  /** The network's; none where one guest is meant. */
   readonly networks: readonly string[];
+  /** The one guest. */
+  readonly at: GuestEnd | null;
   /** The networks of clients that may come in; none: all. */
   readonly from: readonly string[];
   readonly protocol: PortProtocol;

@@ -43,8 +43,11 @@ export function surroundings(sys: Sys): Surroundings {
   };
 }
 
-/** Finds the guest of a forward. */
-export async function findGuest(demand: ForwardDemand, around: Surroundings): Promise<Whereabouts> {
+/** What finding a guest takes: who is meant, and the families that the rule's addresses leave. */
+export type Sought = Pick<ForwardDemand, "to" | "interfaces" | "hostAddresses" | "from">;
+
+/** Finds the guest of a demand. */
+export async function findGuest(demand: Sought, around: Surroundings): Promise<Whereabouts> {
   const families = (["ipv4", "ipv6"] as const).filter((family) =>
     means(demand.hostAddresses, family) && means(demand.from, family)
   );

@@ -4,8 +4,8 @@
  * @module
  */
 import * as v from "valibot";
-import type { ForwardDemand, GuestAddress, NftDemand, PortRange } from "../plan/nft_demand.ts";
-import { findGuest, type Surroundings, surroundings, type Whereabouts } from "./guest_address.ts";
+import type { ForwardDemand, GuestAddress, GuestEnd, NftDemand, PortRange } from "../plan/nft_demand.ts";
+import { findGuest, type Sought, type Surroundings, surroundings, type Whereabouts } from "./guest_address.ts";
 import { contestedText, listenersOnce } from "./listeners.ts";
 import { forwardConflict } from "./nft_conflict.ts";
 import { endConnections } from "./nft_connections.ts";
@@ -36,22 +36,33 @@ const common = {
   mark: v.number(),
 } as const;
 
+/** Which guest is meant, and where it lives. */
+const guestEnd = {
+  to: v.nullable(v.string()),
+  interfaces: v.array(v.object({
+    mac: v.nullable(v.string()),
+    network: v.nullable(v.string()),
+    addresses: v.array(v.string()),
+  })),
+  guest: v.nullable(guestSchema),
+} as const;
+
 const demandSchema: v.GenericSchema<unknown, NftDemand> = v.variant("kind", [
   v.object({
     ...common,
+    ...guestEnd,
     kind: v.literal("forward"),
     hostPorts: portsSchema,
     guestPort: v.number(),
     hostAddresses: v.array(v.string()),
-    to: v.nullable(v.string()),
-    interfaces: v.array(v.object({
-      mac: v.nullable(v.string()),
-      network: v.nullable(v.string()),
-      addresses: v.array(v.string()),
-    })),
-    guest: v.nullable(guestSchema),
   }),
-  v.object({ ...common, kind: v.literal("open"), networks: v.array(v.string()), ports: v.array(portsSchema) }),
+  v.object({
+    ...common,
+    kind: v.literal("open"),
+    networks: v.array(v.string()),
+    at: v.nullable(v.object(guestEnd)),
+    ports: v.array(portsSchema),
+  }),
 ]);
 
 /** The forward that a demand of the ledger is; `undefined` for another, and for what is none. */
@@ -78,7 +89,7 @@ export const nft = resource<NftDemand, Filter>({
   tools: ["nft"],
   resolve,
   renew,
-  waits: (demand) => demand.kind === "forward" && demand.guest === null,
+  waits: (demand) => guestEndOf(demand)?.guest === null,
   read,
   wanted: (_original, held) => {
     const reason = forwardConflict(held);
@@ -101,23 +112,40 @@ const RESOLVED = { kind: "resolved", key: KEY, value: NOTHING } as const;
 const AROUND_PLANS = new WeakMap<Whose["plan"], Surroundings>();
 
 async function resolve(demand: NftDemand, sys: Sys, { plan }: Pick<Whose, "plan">): Promise<Resolution<NftDemand>> {
-  if (demand.kind === "open") return { ...RESOLVED, demand };
+  const sought = soughtBy(demand);
+  if (sought === undefined) return { ...RESOLVED, demand };
   const around = AROUND_PLANS.get(plan) ?? surroundings(sys);
   AROUND_PLANS.set(plan, around);
-  const where = await findGuest(demand, around);
+  const where = await findGuest(sought, around);
   if (where.kind === "refused") return where;
   const guest = where.kind === "found" ? where.guest : null;
   const lives = guest === null
-    ? `the guest has no address yet: ${waiting(demand.hostPorts)} for a lease of network ${namesOf(where)}`
+    ? `the guest has no address yet: ${waiting(demand)} for a lease of network ${namesOf(where)}`
     : `the guest lives at ${describeGuest(guest)}${await forwardingNote(guest, sys)}`;
-  const contested = contestedText(demand, await listenersOnce(sys));
+  const contested = demand.kind === "forward" ? contestedText(demand, await listenersOnce(sys)) : undefined;
   const note = contested === undefined ? lives : `${lives}; ${contested}`;
-  return { ...RESOLVED, demand: { ...demand, guest }, note };
+  return { ...RESOLVED, demand: withGuest(demand, guest), note };
 }
 
-function waiting(ports: PortRange): string {
-  const text = portText(ports);
-  return ports.first === ports.last ? `port ${text} waits` : `ports ${text} wait`;
+/** The guest that a demand is about; one about a whole network is about none. */
+function guestEndOf(demand: NftDemand): GuestEnd | undefined {
+  return demand.kind === "forward" ? demand : demand.at ?? undefined;
+}
+
+function soughtBy(demand: NftDemand): Sought | undefined {
+  if (demand.kind === "forward") return demand;
+  return demand.at === null ? undefined : { ...demand.at, from: demand.from, hostAddresses: [] };
+}
+
+function withGuest(demand: NftDemand, guest: GuestAddress | null): NftDemand {
+  if (demand.kind === "forward") return { ...demand, guest };
+  return demand.at === null ? demand : { ...demand, at: { ...demand.at, guest } };
+}
+
+function waiting(demand: NftDemand): string {
+  if (demand.kind === "open") return "it waits";
+  const { hostPorts: { first, last } } = demand;
+  return first === last ? `port ${first} waits` : `ports ${portText({ first, last })} wait`;
 }
 
 function namesOf(where: Whereabouts): string {
@@ -140,13 +168,14 @@ async function renew(demands: readonly NftDemand[], sys: Sys): Promise<readonly 
   const around = surroundings(sys);
   const renewed: NftDemand[] = [];
   for (const demand of demands) {
-    const isByLease = demand.kind === "forward" && (demand.guest === null || demand.guest.source === "lease");
-    if (!isByLease) {
+    const [end, sought] = [guestEndOf(demand), soughtBy(demand)];
+    const isByLease = end !== undefined && (end.guest === null || end.guest.source === "lease");
+    if (!isByLease || sought === undefined) {
       renewed.push(demand);
       continue;
     }
-    const where = await findGuest(demand, around);
-    renewed.push({ ...demand, guest: where.kind === "found" ? where.guest : null });
+    const where = await findGuest(sought, around);
+    renewed.push(withGuest(demand, where.kind === "found" ? where.guest : null));
   }
   return renewed;
 }

@@ -79,7 +79,9 @@ function masqueradeRules({ address, network, isolated }: GuestAddress, word: str
   ];
 }
 
-function openRules({ networks, from, protocol, ports, mark }: OpenDemand, who: string): readonly Rule[] {
+function openRules(demand: OpenDemand, who: string): readonly Rule[] {
+  const { from, protocol, ports, mark } = demand;
+  const networks = openTo(demand);
   return mergeIntervals(networks.flatMap(intervalOf)).flatMap((network) =>
     networkTexts(network).flatMap((text): readonly Rule[] => {
       const word = WORD[network.family];
@@ -91,6 +93,12 @@ function openRules({ networks, from, protocol, ports, mark }: OpenDemand, who: s
       return protocolsOf(protocol).map((one) => ({ chain: "forward", text: `${match} ${one} dport ${set} ${end}` }));
     })
   );
+}
+
+/** What is open: a network's addresses, or a guest's once it is known. */
+export function openTo({ networks, at }: OpenDemand): readonly string[] {
+  if (at === null) return networks;
+  return at.guest === null ? [] : [at.guest.address];
 }
 
 function protocolsOf(protocol: PortProtocol): readonly ("tcp" | "udp")[] {

@@ -2,7 +2,7 @@
  * Demands and states of the packet filter, for people.
  * @module
  */
-import type { GuestAddress, NftDemand, PortProtocol, PortRange } from "../plan/nft_demand.ts";
+import type { GuestAddress, GuestEnd, NftDemand, PortProtocol, PortRange } from "../plan/nft_demand.ts";
 import type { Filter } from "./nft_host.ts";
 import { portText } from "./nft_rules.ts";
 
@@ -28,12 +28,17 @@ export function describeSource({ source, on }: Pick<GuestAddress, "source" | "on
 export function describeDemand(demand: NftDemand): string {
   if (demand.kind === "open") {
     const whom = demand.from.length === 0 ? "everybody" : demand.from.join(", ");
-    return `${demand.networks.join(", ")} open to ${whom}`;
+    const what = demand.at === null ? demand.networks.join(", ") : whereText(demand.at);
+    return `${what} open to ${whom}`;
   }
   const { hostPorts, guestPort, protocol, guest } = demand;
   const port = guestPort === hostPorts.first ? "" : ` at ${guestPort}`;
   const target = guest === null ? `the guest${port}, which has no address yet` : `${describeGuest(guest)}${port}`;
   return `${describePorts(hostPorts, protocol)} to ${target}`;
+}
+
+function whereText({ guest }: GuestEnd): string {
+  return guest === null ? "the guest, which has no address yet," : describeGuest(guest);
 }
 
 function describePorts(ports: PortRange, protocol: PortProtocol): string {

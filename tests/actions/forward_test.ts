@@ -93,8 +93,16 @@ Deno.test("open: a network's own addresses", async () => {
     "hold  192.168.7.0/24, fd00:7::/64 opened to 10.0.0.0/8, port 22 (tcp), ports 80-90 (tcp), while the network is active; " +
     "a failure is noted",
   ]);
-  assertEquals((await planOf(rule("open = {}", 'while = "network"\n'), "network", NETWORK)).map(renderIntent), [
-    "hold  192.168.7.0/24, fd00:7::/64 opened to everybody, while the network is active; a failure is noted",
+  for (const all of ["open = {}", "open = true"]) {
+    assertEquals((await planOf(rule(all, 'while = "network"\n'), "network", NETWORK)).map(renderIntent), [
+      "hold  192.168.7.0/24, fd00:7::/64 opened to everybody, while the network is active; a failure is noted",
+    ]);
+  }
+});
+
+Deno.test("open: one guest", async () => {
+  assertEquals((await planOf(rule('open = { ports = 22, network = "default" }'))).map(renderIntent), [
+    'hold  the guest on network "default" opened to everybody, port 22 (tcp), while the guest runs; a failure is noted',
   ]);
 });
 
@@ -120,7 +128,11 @@ const MISTAKES: Readonly<Record<string, string>> = {
     "forward: found a table, expected 1000 ports at most where guest_port is another than host_port",
   'while = "network"\nforward = { host_port = 80 }':
     'forward: found forward while a network lives, expected a rule with while = "guest"',
-  "open = {}": 'open: found open while a guest lives, expected a rule with while = "network"',
+  "open = false": "open: found false, expected true, or a table with from and ports",
+  'while = "port"\nopen = true':
+    'open: found open while a port lives, expected a rule with while = "guest" or "network"',
+  'while = "network"\nopen = { to = "192.168.7.9" }':
+    'open.to: found the key "to", expected no such key: it says which interface of a guest is meant',
   "forward = { host_port = 80 }\n[settings]\nforward_mark = 3":
     "settings.forward_mark: found 3, expected one bit of a packet's mark, such as 0x10000000",
 };

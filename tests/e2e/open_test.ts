@@ -20,6 +20,13 @@ while = "network"
 open = { from = "203.0.113.0/24", ports = [80, "5000-5001"] }
 `;
 
+const OPEN_GUEST = `
+[[rule]]
+name = "one guest"
+when = { domain = "web-1" }
+open = { ports = 80 }
+`;
+
 /** For such a network libvirt does not let the kernel pass packets on. */
 const FORWARD = `
 [[rule]]
@@ -61,6 +68,16 @@ sceneOnSystems("a network that is open to some", async ({ startNode, step }, sys
     assertEquals(await ask(80), `web-1 sees ${OUTSIDE.client} at 80`);
   });
   await step("with the network it ends", async () => {
+    await node.mustVirsh(["destroy", "web-1"], LXC);
+    await node.mustVirsh(["net-destroy", "default"]);
+    assertEquals((await node.sh(["nft", "list", "ruleset"])).includes("virt_hooks"), false);
+  });
+  await step("one guest can be opened alone, while it runs", async () => {
+    await node.writeRules(OPEN_GUEST);
+    await node.mustVirsh(["net-start", "default"]);
+    await node.mustVirsh(["start", "web-1"], LXC);
+    await wire.serve(await containerPid(word), "web-1", "::", [80, 5001]);
+    assertEquals([await ask(80), await ask(5001)], [`web-1 sees ${OUTSIDE.client} at 80`, "refused"]);
     await node.mustVirsh(["destroy", "web-1"], LXC);
     await node.mustVirsh(["net-destroy", "default"]);
     assertEquals((await node.sh(["nft", "list", "ruleset"])).includes("virt_hooks"), false);

@@ -32,7 +32,7 @@ export function forward(port: number | readonly [number, number], given: Partial
 /** A network that is opened. */
 export function open(given: Partial<OpenDemand> = {}): OpenDemand {
   const networks = ["192.168.122.0/24"];
-  return { kind: "open", networks, from: [], protocol: "tcp", ports: [], mark: 0x10000000, ...given };
+  return { kind: "open", networks, at: null, from: [], protocol: "tcp", ports: [], mark: 0x10000000, ...given };
 }
 
 /** Demands as a guest of this name holds them. */

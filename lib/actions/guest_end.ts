@@ -1,0 +1,78 @@
+/**
+ * Which guest an action on the packet filter is about, and by which of its interfaces.
+ * @module
+ */
+import * as v from "valibot";
+import type { HookCall } from "../libvirt/call.ts";
+import { parseMac } from "../libvirt/identifiers.ts";
+import { type DomainInterface, domainInterfaces } from "../libvirt/interfaces.ts";
+import type { IpAddress } from "../plan/ip_address.ts";
+import type { GuestEnd } from "../plan/nft_demand.ts";
+import { ipAddressSchema } from "./ip_value.ts";
+
+/** Which of a guest's interfaces is meant. */
+export interface InterfaceSelection {
+  readonly network: string | undefined;
+  readonly mac: string | undefined;
+}
+
+/** The keys that say where a guest lives, for a table's schema. */
+export interface GuestEndEntries {
+  readonly to: v.OptionalSchema<v.GenericSchema<unknown, IpAddress>, undefined>;
+  readonly network: v.OptionalSchema<v.GenericSchema<unknown, string>, undefined>;
+  readonly mac: v.OptionalSchema<v.GenericSchema<unknown, string>, undefined>;
+}
+
+/** Makes the entries of these keys. */
+export function guestEndEntries(): GuestEndEntries {
+  return {
+    to: v.optional(ipAddressSchema()),
+    network: v.optional(v.pipe(v.string("a network's name"), v.nonEmpty("a network's name"))),
+    mac: v.optional(macSchema()),
+  };
+}
+
+function macSchema(): v.GenericSchema<unknown, string> {
+  const expected = 'a MAC address such as "52:54:00:12:34:56"';
+  return v.pipe(
+    v.string(expected),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      const mac = parseMac(dataset.value);
+      if (mac !== undefined) return mac;
+      addIssue({ message: expected });
+      return NEVER;
+    }),
+  );
+}
+
+/** The interfaces of a call's guest that are meant. */
+export function selectedInterfaces({ network, mac }: InterfaceSelection, call: HookCall): readonly DomainInterface[] {
+  return domainInterfaces(call.xml().root).filter((one) =>
+    (network === undefined || one.network === network) && (mac === undefined || one.mac === mac)
+  );
+}
+
+/** The guest's end of what is asked for, not looked for yet; or why there can be none. */
+export function guestEnd(
+  { to = null, ...selection }: InterfaceSelection & { readonly to: string | null | undefined },
+  call: HookCall,
+): GuestEnd | { readonly problem: string } {
+  const interfaces = selectedInterfaces(selection, call).map((one) => ({
+    mac: one.mac ?? null,
+    network: one.network ?? null,
+    addresses: one.addresses.map(({ address }) => address),
+  }));
+  if (interfaces.length === 0 && to === null) {
+    return { problem: `the guest has no interface${selectionText(selection)}` };
+  }
+  return { to, interfaces, guest: null };
+}
+
+/** Which interfaces are meant, for people; nothing where all are. */
+export function selectionText({ network, mac }: InterfaceSelection): string {
+  const which = [
+    ...(network === undefined ? [] : [` on network ${JSON.stringify(network)}`]),
+    ...(mac === undefined ? [] : [` with the MAC address ${mac}`]),
+  ];
+  return which.join("");
+}
