@@ -1,10 +1,11 @@
 #!/bin/sh
-# crowd.sh COMMAND...: runs COMMAND where the folders of virt-hooks and of libvirt are its own. The kernel is the machine's.
+# crowd.sh COMMAND...: runs COMMAND where the folders of virt-hooks and of libvirt, and the network, are its own. The kernel
+# is the machine's.
 # Everything is gone when COMMAND ends.
 set -eu
 
 if [ "${1-}" != --inside ]; then
-  exec unshare --mount --propagation private sh "$0" --inside "$@"
+  exec unshare --mount --net --propagation private sh "$0" --inside "$@"
 fi
 shift
 scratch=$(mktemp -d)

@@ -4,6 +4,7 @@
  * @module
  */
 import { hashName, resourceFolder } from "../../lib/ledger/layout.ts";
+import { playForwards } from "./forwards.ts";
 import { type Called, callHook, type Guest, guestOf } from "./hook.ts";
 import { broken, readStanding, RULES, type Standing } from "./host.ts";
 import { makeRandom, type Random } from "./random.ts";
@@ -160,7 +161,12 @@ function leftIn(folder: string): readonly string[] {
   });
 }
 
-const ACTS: Readonly<Record<string, (order: Order) => Promise<Report>>> = { play, stuck, reconcile };
+const ACTS: Readonly<Record<string, (order: Order) => Promise<Report>>> = {
+  play,
+  stuck,
+  reconcile,
+  forwards: playForwards,
+};
 
 if (import.meta.main) {
   const [act = "", order = "{}"] = Deno.args;

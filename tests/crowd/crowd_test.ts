@@ -90,6 +90,16 @@ async function stuckBeside(): Promise<void> {
   });
 }
 
+async function sharedTable(): Promise<void> {
+  const [played, reconciled] = await play(["forwards", "reconcile"], ORDER);
+  tell(
+    `crowd: ${played?.calls} calls for one table, ${played?.killed} killed, all had begun after ${
+      Math.round(played?.longestMs ?? 0)
+    } ms`,
+  );
+  assertEquals([...played?.mistakes ?? ["it says nothing"], ...reconciled?.mistakes ?? []], []);
+}
+
 const why = missing();
 if (why === undefined) {
   Deno.test(
@@ -97,6 +107,7 @@ if (why === undefined) {
     crowd,
   );
   Deno.test("a hook that is stuck at a resource keeps none waiting that needs another", stuckBeside);
+  Deno.test(`${ORDER.guests} guests begin and end with forwarded ports at once, some hooks killed`, sharedTable);
 } else if (Deno.env.get("CI") === "true") {
   Deno.test("a crowd of hooks", () => {
     throw new Error(`Cannot play a crowd in CI: ${why}`);

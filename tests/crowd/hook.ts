@@ -33,7 +33,7 @@ export async function callHook(
   { hook, killAfterMs }: { readonly hook: string; readonly killAfterMs?: number | undefined },
 ): Promise<Called> {
   const startedMs = performance.now();
-  const subOperation = operation === "prepare" ? "begin" : "end";
+  const subOperation = operation === "release" ? "end" : "begin";
   const child = new Deno.Command(hook, {
     args: [guest.name, operation, subOperation, "-"],
     ...{ cwd: "/", clearEnv: true, env: { LC_ALL: "C", PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } },
