@@ -86,11 +86,13 @@ scene("a virtual machine's forward waits for its lease", async ({ startNode, ste
   const status = async (): Promise<string> => (await node.run([COMMAND, "status"])).stdout.replace(/\s+/g, " ");
 
   await step("when it has started its port waits", async () => {
-    await node.mustVirsh(["start", "vm-1"]);
-    assertStringIncludes(await status(), "which has no address yet");
+    // Paused, so that no machine is quick enough to have its lease before it is looked at.
+    await node.mustVirsh(["start", "--paused", "vm-1"]);
+    assertStringIncludes(await status(), 'no address yet: waits for a lease of network "default"');
     assertEquals(await ask(), "refused");
   });
   await step("once it has booted and got its lease, it answers", async () => {
+    await node.mustVirsh(["resume", "vm-1"]);
     try {
       await until("the machine's answer", async () => await ask() === "vm-1 answers", BOOT_MS);
     } catch (error) {
