@@ -65,7 +65,8 @@ async function acquireGroup(group: readonly Checked[], work: Work, holding: Hold
   const readies = group.map(({ ready }) => ready);
   const results = await acquireForDaemon(readies, holding, work);
   const durationMs = (sys.elapsedMs() - startedMs) / group.length;
-  ledger.notes.push(...readies.flatMap(({ note }) => note === undefined ? [] : [note]));
+  // Ten forwards to one guest have the same to say of it.
+  ledger.notes.push(...new Set(readies.flatMap(({ note }) => note === undefined ? [] : [note])));
   return results.flatMap((result, index): Done[] => {
     const hold = group[index]?.hold;
     if (hold === undefined) return [];

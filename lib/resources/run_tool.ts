@@ -3,7 +3,7 @@
  * @module
  */
 import type { CommandResult, Sys } from "../sys/sys.ts";
-import { type Tool, TOOL_ENVIRONMENT, TOOLS } from "../sys/tools.ts";
+import { STARTING_OTHERS, type Tool, TOOL_ENVIRONMENT, TOOLS } from "../sys/tools.ts";
 
 /** How it went. */
 export type ToolEnd =
@@ -35,6 +35,7 @@ export async function runTool(
     stdin: stdin === undefined ? undefined : new TextEncoder().encode(stdin),
     timeoutMs: Math.max(timeoutMs, 1),
     outputBytesMax: OUTPUT_BYTES_MAX,
+    ...(STARTING_OTHERS.includes(tool) ? {} : { alone: true }),
   });
   return toolEnd(tool, result, timeoutMs);
 }

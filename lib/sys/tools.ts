@@ -23,5 +23,8 @@ export const TOOLS = {
 /** One of the programs. */
 export type Tool = keyof typeof TOOLS;
 
+/** Those that may start others, which must end with them: `modprobe` what modprobe.d says, the others what asks a person. */
+export const STARTING_OTHERS: readonly Tool[] = ["modprobe", "resolvectl", "systemctl", "systemdRun"];
+
 /** All that such a program finds in its environment. */
 export const TOOL_ENVIRONMENT = { LC_ALL: "C", PATH: "/usr/sbin:/usr/bin:/sbin:/bin" } as const;

@@ -28,9 +28,9 @@ interface Story {
   readonly launches: MemorySys["launches"];
 }
 
-async function startedGuest(): Promise<Story> {
+async function startedGuest(leases = ""): Promise<Story> {
   const filter = fakeFilter();
-  const files = { "/run/libvirt/network/default.xml": NETWORK, [LEASES]: "" };
+  const files = { "/run/libvirt/network/default.xml": NETWORK, [LEASES]: leases };
   const host = ledgerHost(RULES, { programs: filter.programs, files });
   await host.call("qemu", "prepare", GUEST);
   const { sys } = await host.call("qemu", "started", GUEST);
@@ -65,6 +65,12 @@ function history({ host }: Story): readonly Readonly<Record<string, unknown>>[] 
 Deno.test("a hook leaves itself behind, once for all ports", async () => {
   const { launches } = await startedGuest();
   assertEquals(launches.map(({ argv }) => argv), [["/etc/libvirt/hooks/qemu", "--wait-for-guests"]]);
+});
+
+Deno.test("where the guest lives is told once for all ports, and nobody is left behind", async () => {
+  const story = await startedGuest(LEASE);
+  const notes = ['the guest lives at 192.168.122.28, leased to it by network "default"'];
+  assertEquals([ports(story), history(story).at(-1)?.["notes"], story.launches], [["80", "81"], notes, []]);
 });
 
 Deno.test("when the lease is there the ports are, and the history tells", async () => {
