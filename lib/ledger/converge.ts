@@ -6,7 +6,7 @@
  * @module
  */
 import { loadResource } from "../resources/registry.ts";
-import { type Resource, sameValue } from "../resources/resource.ts";
+import { type Reading, type Resource, sameValue } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
 import { demandNames, type FiledDemand, fileDemand, nameOf, readDemands } from "./demand_file.ts";
 import { forget } from "./forget.ts";
@@ -152,7 +152,7 @@ async function convergeKnown(folder: string, situation: Situation, work: LockedW
   const { kind, key, state, demands } = situation;
   try {
     const reading = await kind.read(key, work.sys, state);
-    if (reading.kind === "value") return await convergeFrom(reading.value, folder, situation, work);
+    if (reading.kind === "value") return await convergeFrom(reading, folder, situation, work);
     if (reading.kind === "gone" && demands.length === 0) {
       forget(folder, work.sys);
       return { key, end: "gone" };
@@ -175,7 +175,7 @@ function keepProblem(folder: string, converged: Converged, work: Work): Converge
 }
 
 async function convergeFrom(
-  actual: unknown,
+  { value: actual, seen }: Extract<Reading<unknown>, { readonly kind: "value" }>,
   folder: string,
   situation: Situation,
   work: LockedWork,
@@ -196,6 +196,6 @@ async function convergeFrom(
     else saveState(folder, situation, { ...noted, written: actual, pending: undefined }, work);
     return { key, end: "unchanged" };
   }
-  const change = { noted: begun(kind, noted, { actual, goal: goal.value }), actual, goal: goal.value, isLast };
+  const change = { noted: begun(kind, noted, { actual, goal: goal.value }), actual, seen, goal: goal.value, isLast };
   return await makeChange(folder, situation, change, work);
 }

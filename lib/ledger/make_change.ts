@@ -16,6 +16,8 @@ import { waitForLock } from "./wait_lock.ts";
 export interface Change {
   readonly noted: Noted<unknown>;
   readonly actual: unknown;
+  /** What was seen on the way to it. */
+  readonly seen: unknown;
   readonly goal: unknown;
   /** Nobody holds it any more. */
   readonly isLast: boolean;
@@ -67,11 +69,11 @@ export function saveState(folder: string, { key, kind, state }: Situation, noted
 async function write(folder: string, situation: Situation, change: Change, work: LockedWork): Promise<After> {
   const { kind, key } = situation;
   const { sys, deadlineMs } = work;
-  const { noted, actual, goal } = change;
+  const { noted, actual, seen, goal } = change;
   let pending = noted.pending;
   const end = await unlockedFor(kind, folder, work, () =>
     kind.write({
-      ...{ key, from: actual, to: goal, noted, deadlineMs },
+      ...{ key, from: actual, seen, to: goal, noted, deadlineMs },
       note: (now) => {
         pending = now;
         writeState(folder, { key, resource: kind.name, ...noted, pending, problem: undefined }, sys);

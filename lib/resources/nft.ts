@@ -9,7 +9,7 @@ import { findGuest, type Sought, type Surroundings, surroundings, type Whereabou
 import { contestedText, listenersOnce } from "./listeners.ts";
 import { forwardConflict } from "./nft_conflict.ts";
 import { endConnections } from "./nft_connections.ts";
-import { changeFilter, type Filter, FilterError, filterScript, readFilter } from "./nft_host.ts";
+import { changeFilter, type Filter, FilterError, filterScript, readFilter, readGates } from "./nft_host.ts";
 import { portText, wantedTable } from "./nft_rules.ts";
 import { describeDemand, describeFilter, describeGuest } from "./nft_text.ts";
 import { type Change, type Reading, type Resolution, resource, type Whose, type WriteEnd } from "./resource.ts";
@@ -80,6 +80,14 @@ const filterSchema: v.GenericSchema<unknown, Filter> = v.object({
   gates: v.picklist(["open", "closed", "unsettled"]),
 });
 
+const gateSchema = v.object({ rejects: v.boolean(), first: v.array(v.number()), ours: v.array(v.string()) });
+
+/** What was seen when the filter was read: programs need not look twice. */
+const gatesSchema = v.object({
+  iptables: v.array(gateSchema),
+  libvirt: v.array(gateSchema),
+});
+
 /** The kind. */
 export const nft = resource<NftDemand, Filter>({
   name: "nft",
@@ -100,7 +108,7 @@ export const nft = resource<NftDemand, Filter>({
   // The table is ours alone: what stood there before was left by somebody who lost the ledger.
   rebase: () => NOTHING,
   write,
-  script: (from, to, sys) => filterScript({ from, to }, sys),
+  script: async (from, to, sys) => filterScript({ from, to, gates: await readGates(sys) }),
   describe: describeFilter,
   tell: describeDemand,
 });
@@ -182,7 +190,8 @@ async function renew(demands: readonly NftDemand[], sys: Sys): Promise<readonly 
 
 async function read(_key: string, sys: Sys): Promise<Reading<Filter>> {
   try {
-    return { kind: "value", value: await readFilter(sys) };
+    const { filter, gates } = await readFilter(sys);
+    return { kind: "value", value: filter, seen: gates };
   } catch (error) {
     if (!(error instanceof FilterError)) throw error;
     return { kind: "unreadable", reason: error.message };
@@ -192,8 +201,9 @@ async function read(_key: string, sys: Sys): Promise<Reading<Filter>> {
 /** The kernel takes a whole transaction or none of it, so what was asked for is what stands. */
 async function write(change: Change<Filter>, sys: Sys): Promise<WriteEnd<Filter>> {
   try {
-    await changeFilter(change, sys);
-    const { from, to, deadlineMs } = change;
+    const { from, to, seen, deadlineMs } = change;
+    const gates = v.is(gatesSchema, seen) ? seen : await readGates(sys);
+    await changeFilter({ from, to, gates, deadlineMs }, sys);
     const note = await endConnections({ from: from.table, to: to.table }, deadlineMs, sys);
     return { kind: "stands", value: to, ...(note === undefined ? {} : { note }) };
   } catch (error) {

@@ -48,7 +48,8 @@ const LOOK_MS = 5_000;
 const IPTABLES = ["iptables", "ip6tables"] as const satisfies readonly Tool[];
 const FAMILIES = ["ip", "ip6"] as const;
 
-interface Gates {
+/** Every gate of the host. */
+export interface Gates {
   readonly iptables: readonly Gate[];
   readonly libvirt: readonly Gate[];
 }
@@ -57,18 +58,24 @@ interface Gates {
  * Looks at everything at once.
  * @throws {FilterError} when it cannot be read
  */
-export async function readFilter(sys: Sys): Promise<Filter> {
+export async function readFilter(sys: Sys): Promise<{ readonly filter: Filter; readonly gates: Gates }> {
   const [listing, gates] = await Promise.all([list(["table", ...TABLE.split(" ")], sys), readGates(sys)]);
-  const all = [...gates.iptables, ...gates.libvirt];
-  if (listing === undefined) {
-    return { table: null, gates: all.every((gate) => gate.ours.length === 0) ? "closed" : "unsettled" };
-  }
-  const table = tableOfListing(listing);
-  const marks = marksOf(table);
-  return { table, gates: all.every((gate) => isOpen(gate, marks)) ? "open" : "unsettled" };
+  const table = listing === undefined ? null : tableOfListing(listing);
+  return { filter: { table, gates: stateOf(gates, table) }, gates };
 }
 
-async function readGates(sys: Sys): Promise<Gates> {
+function stateOf({ iptables, libvirt }: Gates, table: Table | null): Filter["gates"] {
+  const all = [...iptables, ...libvirt];
+  if (table === null) return all.every((gate) => gate.ours.length === 0) ? "closed" : "unsettled";
+  const marks = marksOf(table);
+  return all.every((gate) => isOpen(gate, marks)) ? "open" : "unsettled";
+}
+
+/**
+ * Looks at every gate.
+ * @throws {FilterError} when one cannot be read
+ */
+export async function readGates(sys: Sys): Promise<Gates> {
   const [iptables, libvirt] = await Promise.all([
     Promise.all(IPTABLES.map((tool) => readIptables(tool, sys))),
     Promise.all(FAMILIES.map((family) => readLibvirtChain(family, sys))),
@@ -139,6 +146,8 @@ function errorOf(end: Exclude<ToolEnd, { readonly kind: "done" }>): FilterError 
 export interface FilterChange {
   readonly from: Filter;
   readonly to: Filter;
+  /** How they stand. */
+  readonly gates: Gates;
   /** Time is up then, in milliseconds since the program started. */
   readonly deadlineMs: number;
 }
@@ -154,19 +163,16 @@ interface Command {
  * @throws {FilterError} when it cannot be changed
  */
 export async function changeFilter(change: FilterChange, sys: Sys): Promise<void> {
-  for (const { argv, stdin } of await commandsOf(change, sys)) {
+  for (const { argv, stdin } of commandsOf(change)) {
     const timeoutMs = change.deadlineMs - sys.elapsedMs();
     const end = await runTool(argv, { timeoutMs, ...(stdin === undefined ? {} : { stdin }) }, sys);
     if (end.kind !== "done") throw errorOf(end);
   }
 }
 
-/**
- * What {@linkcode changeFilter} would run, a line each, with what the program reads beneath it. Nothing is changed.
- * @throws {FilterError} when the gates cannot be read
- */
-export async function filterScript(change: Pick<FilterChange, "from" | "to">, sys: Sys): Promise<readonly string[]> {
-  return (await commandsOf(change, sys)).flatMap(({ argv: [tool, ...words], stdin }) => [
+/** What {@linkcode changeFilter} would run, a line each, with what the program reads beneath it. */
+export function filterScript(change: Omit<FilterChange, "deadlineMs">): readonly string[] {
+  return commandsOf(change).flatMap(({ argv: [tool, ...words], stdin }) => [
     [TOOLS[tool], ...words].join(" "),
     ...(stdin === undefined ? [] : stdin.trimEnd().split("\n").map((line) => `  ${line}`)),
   ]);
@@ -176,21 +182,16 @@ export async function filterScript(change: Pick<FilterChange, "from" | "to">, sy
  * Gates are opened before anything is marked, and closed when nothing is any more: no packet comes in that would be rejected
  * half-way.
  */
-async function commandsOf(
-  change: Pick<FilterChange, "from" | "to">,
-  sys: Sys,
-): Promise<readonly Command[]> {
+function commandsOf(change: Omit<FilterChange, "deadlineMs">): readonly Command[] {
   const { from, to } = change;
   const script = changeScript(from.table, to.table);
   const table: readonly Command[] = script === "" ? [] : [{ argv: ["nft", "-f", "-"], stdin: script }];
-  const gates = await gateCommands(change, sys);
+  const gates = gateCommands(change);
   return to.table === null ? [...table, ...gates] : [...gates, ...table];
 }
 
-async function gateCommands({ from, to }: Pick<FilterChange, "from" | "to">, sys: Sys): Promise<readonly Command[]> {
+function gateCommands({ to, gates: { iptables, libvirt } }: Omit<FilterChange, "deadlineMs">): readonly Command[] {
   const marks = marksOf(to.table);
-  if (from.gates === to.gates && JSON.stringify(marksOf(from.table)) === JSON.stringify(marks)) return [];
-  const { iptables, libvirt } = await readGates(sys);
   return [
     ...iptables.flatMap((gate, index) => iptablesCommands(gate, IPTABLES[index] ?? "iptables", marks)),
     ...libvirtCommands(libvirt, marks),

@@ -47,7 +47,12 @@ export interface Refused {
 
 /** What the host says now. `gone`: there is no such thing any more, and nothing to put back. */
 export type Reading<Value> =
-  | { readonly kind: "value"; readonly value: Value }
+  | {
+    readonly kind: "value";
+    readonly value: Value;
+    /** What else was seen on the way, plain data for the write that may follow at once. */
+    readonly seen?: unknown;
+  }
   | { readonly kind: "gone"; readonly reason: string }
   | { readonly kind: "unreadable"; readonly reason: string };
 
@@ -73,6 +78,8 @@ export interface Change<Value> {
   readonly from: Value;
   readonly to: Value;
   readonly noted: Noted<Value>;
+  /** What was seen when `from` was read. */
+  readonly seen?: unknown;
   /** Time is up then, in milliseconds since the program started. */
   readonly deadlineMs: number;
   /** Keeps what must not be forgotten if this process is killed now: it takes the place of `pending`. */
