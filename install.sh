@@ -13,8 +13,9 @@ ALL_OPTIONS='--drivers --prefix --hooks-dir --no-firewall-unit --firewall-unit -
 DROP_IN=50-virt-hooks
 RULES_FILE=/etc/virt-hooks/rules.toml
 UNITS_DIR=/etc/systemd/system
-UNIT=virt-hooks-firewall.service
-FIREWALLS='firewalld.service nftables.service'
+UNIT_NAME=virt-hooks-firewall
+UNIT=$UNIT_NAME@.service # one instance a firewall: what starts firewalld stops nftables, and all that is a part of it
+FIREWALLS='firewalld nftables'
 RECORD_DIR=/var/lib/virt-hooks/install
 RECORD_FILE=$RECORD_DIR/record
 LEDGER_DIR=/run/virt-hooks/ledger
@@ -612,9 +613,10 @@ plan_unit() {
   fi
   plan_written unit "$unit"
   for firewall in $FIREWALLS; do
-    plan_directory 0755 "$UNITS_DIR/$firewall.wants"
-    look_at "$UNITS_DIR/$firewall.wants/$UNIT"
-    plan_written wants "$UNITS_DIR/$firewall.wants/$UNIT"
+    link=$UNITS_DIR/$firewall.service.wants/$UNIT_NAME@$firewall.service
+    plan_directory 0755 "${link%/*}"
+    look_at "$link"
+    plan_written wants "$link"
   done
 }
 
@@ -649,10 +651,10 @@ unit_text() {
   cat <<EOF
 # Made by install.sh of virt-hooks. Once edited it is yours: neither an update nor --uninstall touches it.
 [Unit]
-Description=Makes the host again as guests need it when a firewall was restarted or reloaded
-PartOf=$FIREWALLS
-ReloadPropagatedFrom=$FIREWALLS
-After=$FIREWALLS
+Description=Makes the host again as guests need it when %i was restarted or reloaded
+PartOf=%i.service
+ReloadPropagatedFrom=%i.service
+After=%i.service
 
 [Service]
 Type=oneshot
@@ -665,7 +667,7 @@ ExecReload=-/usr/bin/firewall-cmd --state
 ExecReload=$reconcile
 
 [Install]
-WantedBy=$FIREWALLS
+WantedBy=%i.service
 EOF
 }
 
@@ -1086,11 +1088,14 @@ advise_reload() {
   fi
 }
 
+# The unit's instances, as systemctl names them.
+instances() { say "$FIREWALLS" | sed "s/[^ ]*/$UNIT_NAME@&/g"; }
+
 # advise_units WHEN, where the plan changes the unit. Reloads reach a unit only while it is active.
 advise_units() {
   case $PLAN in
-  *"write unit $UNITS_DIR/"*) commands="systemctl daemon-reload && systemctl start $UNIT" ;;
-  *"drop unit $UNITS_DIR/"*) commands="systemctl stop $UNIT; systemctl daemon-reload" ;;
+  *"write unit $UNITS_DIR/"*) commands="systemctl daemon-reload && systemctl start $(instances)" ;;
+  *"drop unit $UNITS_DIR/"*) commands="systemctl stop $(instances); systemctl daemon-reload" ;;
   *) return 0 ;;
   esac
   if [ -z "$DESTDIR" ]; then

@@ -7,7 +7,7 @@ import type { Check } from "./check.ts";
 import type { Machine } from "./machine.ts";
 import { until } from "../e2e/until.ts";
 
-const UNIT = "virt-hooks-firewall.service";
+const UNIT = "virt-hooks-firewall@nftables.service";
 const PREFIX = "/opt/virt hooks";
 const OURS = "nft list table inet virt_hooks";
 

@@ -3,7 +3,7 @@
 #
 #   machine.sh SCRATCH ARCHIVE [MORE]   start it; it lives until it powers off or standard input ends, then all in it is gone
 #
-# SCRATCH/shared is /shared inside, and ARCHIVE is /archive. MORE is laid over /usr. SCRATCH/pid names its process 1 once that runs.
+# SCRATCH/shared is /shared inside, and ARCHIVE is /archive. The folders of MORE (A:B) are laid over /usr. SCRATCH/pid names its process 1 once that runs.
 set -eu
 
 floor_scratch() {

@@ -48,7 +48,7 @@ export interface Machine {
   end(): Promise<void>;
 }
 
-/** Starts a machine, with `more` laid over its `/usr`, and waits until its systemd has booted. */
+/** Starts a machine, with the folders of `more` (`A:B`) laid over its `/usr`, and waits until its systemd has booted. */
 export async function startMachine(more = ""): Promise<Machine> {
   const scratch = await Deno.makeTempDir({ prefix: "virt-hooks-systemd." });
   const shared = `${scratch}/shared`;

@@ -17,6 +17,10 @@ const MACHINE: readonly Program[] = [
   ...SYSTEMD,
   { path: "/usr/bin/systemd-nspawn", package: "systemd-container" },
   { path: "/usr/bin/nsenter", package: "util-linux" },
+  // For firewalld and for libvirt, which run in it.
+  { path: "/usr/lib/python3/dist-packages/dbus/__init__.py", package: "python3-dbus" },
+  { path: "/usr/lib/python3/dist-packages/gi/__init__.py", package: "python3-gi" },
+  { path: "/usr/sbin/libvirtd", package: "libvirt-daemon-system" },
 ];
 const GUEST: readonly Program[] = [
   ...SYSTEMD,
