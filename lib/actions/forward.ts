@@ -10,7 +10,7 @@ import type { Action, RuleContext } from "./action.ts";
 import { isDeviceName } from "./device.ts";
 import { guestEnd, guestEndEntries, selectedInterfaces, selectionText } from "./guest_end.ts";
 import { holdAction, onErrorEntry, type Part, type Parts } from "./hold.ts";
-import { ipAddressSchema, ipPrefixSchema } from "./ip_value.ts";
+import { ipPrefixSchema, reachedAddressSchema } from "./ip_value.ts";
 import { describePorts, portsSchema, protocolSchema } from "./port_value.ts";
 import { oneOrMany, tableSchema } from "./table_schema.ts";
 
@@ -38,7 +38,7 @@ export function forwardSchema(): v.GenericSchema<unknown, Action> {
       host_port: portsSchema(),
       guest_port: v.optional(portsSchema()),
       protocol: v.optional(protocolSchema(), "tcp"),
-      host_address: v.optional(oneOrMany(ipAddressSchema)),
+      host_address: v.optional(oneOrMany(reachedAddressSchema)),
       from: v.optional(oneOrMany(ipPrefixSchema)),
       ...guestEndEntries(),
       hairpin: v.optional(v.boolean("true or false"), false),

@@ -128,6 +128,14 @@ const MISTAKES: Readonly<Record<string, string>> = {
     "forward: found a table, expected 1000 ports at most where guest_port is another than host_port",
   'while = "network"\nforward = { host_port = 80 }':
     'forward: found forward while a network lives, expected a rule with while = "guest"',
+  'forward = { host_port = 80, host_address = "127.0.0.1" }':
+    'forward.host_address: found "127.0.0.1", expected an address that others reach: no loopback address, nor 0.0.0.0 or ::',
+  'forward = { host_port = 80, host_address = ["192.0.2.1", "::"] }':
+    'forward.host_address[1]: found "::", expected an address that others reach: no loopback address, nor 0.0.0.0 or ::',
+  'forward = { host_port = 80, to = "::1" }':
+    'forward.to: found "::1", expected an address that others reach: no loopback address, nor 0.0.0.0 or ::',
+  'open = { protocol = "udp" }':
+    "open: found a table, expected ports beside protocol: without them everything is open, whatever its protocol",
   "open = false": "open: found false, expected true, or a table with from and ports",
   'while = "port"\nopen = true':
     'open: found open while a port lives, expected a rule with while = "guest" or "network"',
