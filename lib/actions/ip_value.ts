@@ -5,7 +5,14 @@
  */
 import * as v from "valibot";
 import type { HookCall } from "../libvirt/call.ts";
-import { ADDRESS_BITS, holdsAddress, type IpAddress, type IpPrefix, parseIpAddress, parseIpPrefix } from "../plan/ip_address.ts";
+import {
+  ADDRESS_BITS,
+  holdsAddress,
+  type IpAddress,
+  type IpPrefix,
+  parseIpAddress,
+  parseIpPrefix,
+} from "../plan/ip_address.ts";
 import type { RuleContext } from "./action.ts";
 import { fill, hasFilling, type Template, templateSchema } from "./filling.ts";
 
