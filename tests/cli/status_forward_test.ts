@@ -71,7 +71,7 @@ Deno.test("status tells where a port leads, and that one waits for an address un
 Deno.test("status tells what went through a forward, in 80 columns", async () => {
   const { host, filter } = await running(LEASE);
   filter.counted["f_tcp_8080"] = { packets: 1_234_567, bytes: 123_456_789 };
-  filter.counted["tcp dport 8080"] = { packets: 12, bytes: 720 };
+  filter.counted["new_tcp_8080"] = { packets: 12, bytes: 720 };
   const { lines } = await admin(host, ["status"], { terminal: { columns: 80 } });
   assertEquals(forwardsOf(lines), [
     "  HOST                 GUEST                    FORWARD  PACKETS  BYTES  NEW",
