@@ -104,11 +104,14 @@ function parts(config: ForwardConfig, rule: RuleContext, call: HookCall): Parts 
   return [{ resource: "nft", demand, text: describe(config) }, ...hairpinParts(config, call)];
 }
 
+/** What an interface is that ends in a port of a bridge, once the guest runs. */
+const BRIDGED: readonly (string | undefined)[] = ["network", "bridge"];
+
 /** libvirt names the host's end of an interface once the guest runs. */
 function hairpinParts(config: ForwardConfig, call: HookCall): readonly Part[] {
   if (!config.hairpin || !call.facts.lifetimes.includes("running")) return [];
-  return selectedInterfaces(config, call).flatMap(({ target }): readonly Part[] => {
-    if (target === undefined || !isDeviceName(target)) return [];
+  return selectedInterfaces(config, call).flatMap(({ type, target }): readonly Part[] => {
+    if (!BRIDGED.includes(type) || target === undefined || !isDeviceName(target)) return [];
     return [{
       resource: "hairpin",
       demand: { dev: target },

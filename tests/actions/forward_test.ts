@@ -75,6 +75,16 @@ Deno.test("forward: with hairpin the host's ends of the interfaces that are mean
   assertEquals([await devices("vnet0"), await devices("../vnet0"), await devices("..")], [["vnet0"], [], []]);
 });
 
+Deno.test("forward: hairpin is for ports of bridges, whatever else the guest has", async () => {
+  const direct =
+    "<interface type='direct'><source dev='eth0' mode='bridge'/><target dev='macvtap0'/></interface></devices>";
+  const document = GUEST.replace("</interface>", "<target dev='vnet0'/></interface>").replace("</devices>", direct);
+  const plan = await planOf(rule("forward = { host_port = 80, hairpin = true }"), "qemu", document);
+  assertEquals(plan.flatMap((hold) => hold.kind === "hold" && hold.resource === "hairpin" ? [hold.demand.dev] : []), [
+    "vnet0",
+  ]);
+});
+
 Deno.test("forward: several in one rule are told apart", async () => {
   const plan = await planOf(rule("forward = [{ host_port = 80 }, { host_port = 81 }]"));
   assertEquals(plan.map((intent) => intent.kind === "hold" ? intent.action : ""), ["forward.1", "forward.2"]);
