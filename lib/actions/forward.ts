@@ -10,7 +10,7 @@ import type { Action, RuleContext } from "./action.ts";
 import { isDeviceName } from "./device.ts";
 import { guestEnd, guestEndEntries, selectedInterfaces, selectionText } from "./guest_end.ts";
 import { holdAction, onErrorEntry, type Part, type Parts } from "./hold.ts";
-import { ipAddressSchema, ipPrefixSchema } from "./ip_value.ts";
+import { ipPrefixSchema, reachedAddressSchema } from "./ip_value.ts";
 import { describePorts, portsSchema, protocolSchema } from "./port_value.ts";
 import { oneOrMany, tableSchema } from "./table_schema.ts";
 
@@ -38,7 +38,7 @@ export function forwardSchema(): v.GenericSchema<unknown, Action> {
       host_port: portsSchema(),
       guest_port: v.optional(portsSchema()),
       protocol: v.optional(protocolSchema(), "tcp"),
-      host_address: v.optional(oneOrMany(ipAddressSchema)),
+      host_address: v.optional(oneOrMany(reachedAddressSchema)),
       from: v.optional(oneOrMany(ipPrefixSchema)),
       ...guestEndEntries(),
       hairpin: v.optional(v.boolean("true or false"), false),
@@ -104,11 +104,14 @@ function parts(config: ForwardConfig, rule: RuleContext, call: HookCall): Parts 
   return [{ resource: "nft", demand, text: describe(config) }, ...hairpinParts(config, call)];
 }
 
+/** What an interface is that ends in a port of a bridge, once the guest runs. */
+const BRIDGED: readonly (string | undefined)[] = ["network", "bridge"];
+
 /** libvirt names the host's end of an interface once the guest runs. */
 function hairpinParts(config: ForwardConfig, call: HookCall): readonly Part[] {
   if (!config.hairpin || !call.facts.lifetimes.includes("running")) return [];
-  return selectedInterfaces(config, call).flatMap(({ target }): readonly Part[] => {
-    if (target === undefined || !isDeviceName(target)) return [];
+  return selectedInterfaces(config, call).flatMap(({ type, target }): readonly Part[] => {
+    if (!BRIDGED.includes(type) || target === undefined || !isDeviceName(target)) return [];
     return [{
       resource: "hairpin",
       demand: { dev: target },

@@ -8,7 +8,7 @@ import { parseMac } from "../libvirt/identifiers.ts";
 import { type DomainInterface, domainInterfaces } from "../libvirt/interfaces.ts";
 import type { IpAddress } from "../plan/ip_address.ts";
 import type { GuestEnd } from "../plan/nft_demand.ts";
-import { ipAddressSchema } from "./ip_value.ts";
+import { reachedAddressSchema } from "./ip_value.ts";
 
 /** Which of a guest's interfaces is meant. */
 export interface InterfaceSelection {
@@ -26,7 +26,7 @@ export interface GuestEndEntries {
 /** Makes the entries of these keys. */
 export function guestEndEntries(): GuestEndEntries {
   return {
-    to: v.optional(ipAddressSchema()),
+    to: v.optional(reachedAddressSchema()),
     network: v.optional(v.pipe(v.string("a network's name"), v.nonEmpty("a network's name"))),
     mac: v.optional(macSchema()),
   };

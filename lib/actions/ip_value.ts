@@ -5,7 +5,14 @@
  */
 import * as v from "valibot";
 import type { HookCall } from "../libvirt/call.ts";
-import { ADDRESS_BITS, type IpAddress, type IpPrefix, parseIpAddress, parseIpPrefix } from "../plan/ip_address.ts";
+import {
+  ADDRESS_BITS,
+  holdsAddress,
+  type IpAddress,
+  type IpPrefix,
+  parseIpAddress,
+  parseIpPrefix,
+} from "../plan/ip_address.ts";
 import type { RuleContext } from "./action.ts";
 import { fill, hasFilling, type Template, templateSchema } from "./filling.ts";
 
@@ -14,12 +21,30 @@ const PREFIX = 'an IP address or a network such as "192.0.2.0/24", without bits 
 
 /** An address, as a schema. */
 export function ipAddressSchema(): v.GenericSchema<unknown, IpAddress> {
+  return addressSchema(ADDRESS, () => true);
+}
+
+const REACHED = "an address that others reach: no loopback address, nor 0.0.0.0 or ::";
+const REACHED_BY_NOBODY = ["127.0.0.0/8", "::1", "0.0.0.0", "::"].map(parseIpPrefix);
+
+/** An address at which a packet from another machine can arrive, as a schema. */
+export function reachedAddressSchema(): v.GenericSchema<unknown, IpAddress> {
+  return addressSchema(
+    REACHED,
+    (address) => !REACHED_BY_NOBODY.some((prefix) => prefix !== undefined && holdsAddress(prefix, address)),
+  );
+}
+
+function addressSchema(
+  expected: string,
+  isMeant: (address: IpAddress) => boolean,
+): v.GenericSchema<unknown, IpAddress> {
   return v.pipe(
     v.string(ADDRESS),
     v.rawTransform(({ dataset, addIssue, NEVER }) => {
       const address = parseIpAddress(dataset.value);
-      if (address !== undefined) return address;
-      addIssue({ message: ADDRESS });
+      if (address !== undefined && isMeant(address)) return address;
+      addIssue({ message: address === undefined ? ADDRESS : expected });
       return NEVER;
     }),
   );

@@ -31,6 +31,9 @@ interface OpenConfig {
 
 const EVERYTHING = { from: [], ports: [], protocol: "tcp", to: undefined, network: undefined, mac: undefined } as const;
 
+/** Who says "udp" and no port would else open TCP, too. */
+const PORTS_BESIDE = "ports beside protocol: without them everything is open, whatever its protocol";
+
 /** The configuration of `open`, as a schema. */
 export function openSchema(): v.GenericSchema<unknown, Action> {
   const everything = v.pipe(
@@ -41,11 +44,12 @@ export function openSchema(): v.GenericSchema<unknown, Action> {
     tableSchema({
       from: v.optional(oneOrMany(ipPrefixSchema)),
       ports: v.optional(oneOrMany(portsSchema)),
-      protocol: v.optional(protocolSchema(), "tcp"),
+      protocol: v.optional(protocolSchema()),
       ...guestEndEntries(),
       on_error: onErrorEntry(),
     }, "true, or a table with from and ports"),
-    v.transform(({ from = [], ports = [], protocol, to, network, mac, on_error }) =>
+    v.check(({ ports, protocol }) => protocol === undefined || ports !== undefined, PORTS_BESIDE),
+    v.transform(({ from = [], ports = [], protocol = "tcp", to, network, mac, on_error }) =>
       open({ from: from.map(({ text }) => text), ports, protocol, to: to?.text, network, mac, onError: on_error })
     ),
   );

@@ -46,6 +46,9 @@ export function routesSchema(): v.GenericSchema<unknown, Action> {
   );
 }
 
+/** The names of tables that the kernel itself has: by one name, one table is one. */
+const TABLE_NAMES: ReadonlyMap<string, string> = new Map([["253", "default"], ["254", "main"], ["255", "local"]]);
+
 function routingTableSchema(): v.GenericSchema<unknown, string> {
   const name = v.pipe(v.string(TABLE), v.regex(/^[\w][\w.-]{0,63}$/, TABLE));
   const number = v.pipe(
@@ -55,7 +58,7 @@ function routingTableSchema(): v.GenericSchema<unknown, string> {
     v.maxValue(0xFFFFFFFF, TABLE),
     v.transform(String),
   );
-  return v.union([name, number], TABLE);
+  return v.pipe(v.union([name, number], TABLE), v.transform((table) => TABLE_NAMES.get(table) ?? table));
 }
 
 function routes(config: RouteConfig): Action {

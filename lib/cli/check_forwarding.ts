@@ -115,7 +115,8 @@ async function kernelFindings({ kernel }: Sys): Promise<readonly Finding[]> {
         {
           level: "warn",
           text: "bridged packets go through iptables (net.bridge.bridge-nf-call-iptables = 1)",
-          advice: "a guest that calls its own forwarded port by the host's address waits in vain; others reach it",
+          advice:
+            "a guest that calls its own forwarded port by the host's address waits in vain without hairpin = true",
         } as const,
       ]
       : []),

@@ -21,7 +21,7 @@ export const REPORT_FORMAT = 1;
 
 /**
  * How a resource stands, the worst first. `stuck`: it cannot be brought to what it shall be. `drift`: somebody else changed
- * it. `pending`: a hook is at it, or was killed at it. `stale`: one of its holders is gone, or nothing shows that it lives.
+ * it, or what is wanted of it is another by now. `pending`: a hook is at it, or was killed at it. `stale`: one of its holders is gone, or nothing shows that it lives.
  */
 export type ResourceState = "stuck" | "drift" | "pending" | "stale" | "ok";
 
@@ -187,7 +187,10 @@ function ownReasons(surveyed: Surveyed, goal: ReturnType<typeof foresee>): reado
   if (state?.written === undefined) {
     return [{ state: "pending", text: `it is not ${goal.change.to} yet: a hook is at it, or was killed at it` }];
   }
-  return [{ state: "drift", text: `it is ${goal.change.from}, not ${goal.change.to}: somebody else changed it` }];
+  const why = sameValue(state.written, standing.actual)
+    ? "what is wanted has changed since it was written"
+    : "somebody else changed it";
+  return [{ state: "drift", text: `it is ${goal.change.from}, not ${goal.change.to}: ${why}` }];
 }
 
 function holderReason({ life, because }: HolderReport): readonly Reason[] {

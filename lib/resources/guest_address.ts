@@ -110,7 +110,8 @@ function search(attached: readonly Attached[], families: readonly IpFamily[], ar
       }
     }
   }
-  const waiting = onNetworks.filter(({ net, mac }) => net.givesAddresses && mac !== null).map(({ net }) => net.name);
+  const waiting = onNetworks.filter(({ net, mac }) => mac !== null && families.some((one) => net.gives.includes(one)))
+    .map(({ net }) => net.name);
   if (waiting.length > 0) return { kind: "waiting", networks: waiting };
   return { kind: "refused", reason: "nothing on this host says at which address the guest lives", hint: TO };
 }

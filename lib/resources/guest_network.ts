@@ -5,7 +5,7 @@
 import { childElements } from "../libvirt/elements.ts";
 import { networkAddresses } from "../libvirt/network_addresses.ts";
 import { networkBridge, networkForward } from "../libvirt/network.ts";
-import { parseIpAddress } from "../plan/ip_address.ts";
+import { type IpFamily, parseIpAddress } from "../plan/ip_address.ts";
 import { type IpInterval, networkOf } from "../plan/ip_interval.ts";
 import type { Sys } from "../sys/sys.ts";
 import { isDocumentError } from "../xml/limit_error.ts";
@@ -25,8 +25,8 @@ export interface GuestNetwork {
   readonly ranges: readonly NetworkRange[];
   /** Addresses that are kept for guests, by MAC. */
   readonly reservations: readonly { readonly mac: string; readonly ip: string }[];
-  /** Whether guests can get addresses on it. */
-  readonly givesAddresses: boolean;
+  /** Of which families its server gives addresses to guests: where there is none, they choose their own, and tell nobody. */
+  readonly gives: readonly IpFamily[];
   /** Guests on it have no way out. */
   readonly isolated: boolean;
 }
@@ -56,7 +56,7 @@ export async function readNetwork(
     reservations: addresses.flatMap(({ hosts }) => hosts).flatMap(({ mac, ip }) =>
       mac === undefined || ip === undefined ? [] : [{ mac, ip }]
     ),
-    givesAddresses: addresses.some(({ ranges, hosts }) => ranges.length > 0 || hosts.length > 0),
+    gives: addresses.flatMap(({ family, ranges, hosts }) => ranges.length + hosts.length === 0 ? [] : [family]),
     isolated: mode === undefined,
   };
 }

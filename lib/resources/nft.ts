@@ -182,10 +182,18 @@ async function renew(demands: readonly NftDemand[], sys: Sys): Promise<readonly 
       renewed.push(demand);
       continue;
     }
-    const where = await findGuest(sought, around);
-    renewed.push(withGuest(demand, where.kind === "found" ? where.guest : null));
+    const from = fromSameFamily(sought.from, end.guest);
+    const where = await findGuest({ ...sought, from }, around);
+    renewed.push(where.kind === "found" ? withGuest(demand, where.guest) : { ...withGuest(demand, null), from });
   }
   return renewed;
+}
+
+/** It stays of the family for which it was found: the port may be another forward's for clients of the other. */
+function fromSameFamily(from: readonly string[], guest: GuestAddress | null): readonly string[] {
+  if (guest === null) return from;
+  const isIpv6 = guest.address.includes(":");
+  return from.length === 0 ? [isIpv6 ? "::/0" : "0.0.0.0/0"] : from.filter((text) => text.includes(":") === isIpv6);
 }
 
 async function read(_key: string, sys: Sys): Promise<Reading<Filter>> {

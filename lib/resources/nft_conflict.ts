@@ -25,11 +25,12 @@ export function forwardConflict(held: readonly Held<NftDemand>[]): string | unde
 }
 
 function wish({ who, demand }: HeldForward): string {
-  const { protocol, hostPorts, hostAddresses, from } = demand;
+  const { protocol, hostPorts, guestPort, hostAddresses, from } = demand;
+  const own = guestPort === hostPorts.first ? "" : ` for its port ${guestPort}`;
   const kind = protocol === "both" ? "tcp and udp" : protocol;
   const at = hostAddresses.length === 0 ? "" : ` of ${hostAddresses.join(", ")}`;
   const whom = from.length === 0 ? "" : ` from ${from.join(", ")}`;
-  return `${who} wants ${kind} port ${portText(hostPorts)}${at}${whom}`;
+  return `${who} wants ${kind} port ${portText(hostPorts)}${own}${at}${whom}`;
 }
 
 /** The ports are known to overlap. */

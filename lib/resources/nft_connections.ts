@@ -33,7 +33,7 @@ const WORK_MS = 5_000;
 const SHARE = 0.5;
 
 const RULE =
-  /^meta nfproto (ipv[46]) .*?\b(tcp|udp) dport (\d+)(?:-(\d+))? counter dnat ip6? to (?:\[([^\]]+)\]|([\d.]+|[\da-f:]+(?= )))/;
+  /^meta nfproto (ipv[46]) .*?\b(tcp|udp) dport (\d+)(?:-(\d+))? counter(?: name \w+)? dnat ip6? to (?:\[([^\]]+)\]|([\d.]+|[\da-f:]+(?= )))/;
 
 /** The ways of a table. */
 export function waysOf(table: Table | null): readonly Way[] {

@@ -34,7 +34,7 @@ export function wantedTable(held: readonly Held<NftDemand>[]): Table | null {
   const of = (chain: Rule["chain"]): readonly string[] =>
     rules.filter((rule) => rule.chain === chain).map(({ text }) => text);
   const counters = held.flatMap(({ demand }) =>
-    demand.kind === "forward" && demand.guest !== null ? [counterName(demand, demand.guest)] : []
+    demand.kind === "forward" && demand.guest !== null ? Object.values(counterNames(demand, demand.guest)) : []
   );
   return tableOf(counters, { to_guest: of("to_guest"), forward: of("forward"), postrouting: of("postrouting") });
 }
@@ -50,6 +50,7 @@ function forwardRules(demand: ForwardDemand, guest: GuestAddress, who: string): 
   if (![demand.from, demand.hostAddresses].every((texts) => means(texts, family))) return [];
   const word = WORD[family];
   const ports = portText(demand.hostPorts);
+  const counters = counterNames(demand, guest);
   const match = [
     `meta nfproto ${family}`,
     ...addressMatch(`${word} saddr`, demand.from, family),
@@ -57,14 +58,14 @@ function forwardRules(demand: ForwardDemand, guest: GuestAddress, who: string): 
   ].join(" ");
   const perProtocol = protocolsOf(demand.protocol).flatMap((protocol): Rule[] => [{
     chain: "to_guest",
-    text: `${match} ${protocol} dport ${ports} counter dnat ${word} to ${targetText(demand, guest, protocol)} ${
-      commentText(who)
-    }`,
+    text: `${match} ${protocol} dport ${ports} counter name ${counters.began} dnat ${word} to ${
+      targetText(demand, guest, protocol)
+    } ${commentText(who)}`,
   }, {
     chain: "forward",
     text:
       `ct status dnat ct reply ${word} saddr ${guest.address} meta l4proto ${protocol} ct original proto-dst ${ports}` +
-      ` counter name ${counterName(demand, guest)} ${markText(demand.mark)}`,
+      ` counter name ${counters.passed} ${markText(demand.mark)}`,
   }]);
   return [...perProtocol, ...masqueradeRules(guest, word)];
 }
@@ -179,11 +180,18 @@ export function commentText(text: string): string {
   return `comment "${clean.slice(0, read)}"`;
 }
 
-/** A forward's counter, by what it forwards: the same forward goes on counting where it was. */
-function counterName({ protocol, hostPorts, hostAddresses, from }: ForwardDemand, { address }: GuestAddress): string {
+/**
+ * A forward's counters, of connections that begin and of all that passes. By what it forwards, as only what has a name goes on
+ * counting where it was when rules are made anew.
+ */
+function counterNames(
+  { protocol, hostPorts, hostAddresses, from }: ForwardDemand,
+  { address }: GuestAddress,
+): { readonly began: string; readonly passed: string } {
   const family = familyOf(address);
   const narrowed = [...hostAddresses, ...from].length === 0 ? "" : `_${shortHash([...hostAddresses, "from", ...from])}`;
-  return `f_${protocol}_${portText(hostPorts).replace("-", "_")}${family === "ipv6" ? "_ipv6" : ""}${narrowed}`;
+  const what = `${protocol}_${portText(hostPorts).replace("-", "_")}${family === "ipv6" ? "_ipv6" : ""}${narrowed}`;
+  return { began: `new_${what}`, passed: `f_${what}` };
 }
 
 /** FNV-1a, 32 bits: names of forwards that differ only in whom they serve. */

@@ -5,7 +5,7 @@
 import type { ForwardDemand } from "../plan/nft_demand.ts";
 import type { Sys } from "../sys/sys.ts";
 import { FilterError, type FilterView, viewFilter } from "./nft_host.ts";
-import { isObject, type Json, ruleText, tableOfListing } from "./nft_listing.ts";
+import { isObject, type Json, tableOfListing } from "./nft_listing.ts";
 import { familyOf, wantedTable } from "./nft_rules.ts";
 import type { Table } from "./nft_table.ts";
 import type { Held } from "./resource.ts";
@@ -74,23 +74,20 @@ function holds(table: Table | null, wanted: Table): boolean {
   });
 }
 
-function trafficOf(listing: readonly Json[], wanted: Table): Traffic {
+function trafficOf(listing: readonly Json[], { counters: wanted }: Table): Traffic {
   const counters = listing.map(({ counter }) => counter).filter(isObject)
-    .filter(({ name }) => wanted.counters.includes(String(name)));
-  const own = new Set(wanted.chains.find(({ name }) => name === "to_guest")?.rules);
-  const rules = listing.map(({ rule }) => rule).filter(isObject)
-    .filter((rule) => rule["chain"] === "to_guest" && own.has(ruleText(rule)));
+    .filter(({ name }) => wanted.includes(String(name)));
+  const { began = [], passed = [] } = Object.groupBy(counters, countsOf);
   return {
-    packets: sum(counters, "packets"),
-    bytes: sum(counters, "bytes"),
-    connections: sum(rules.flatMap(countersOf), "packets"),
+    packets: sum(passed, "packets"),
+    bytes: sum(passed, "bytes"),
+    connections: sum(began, "packets"),
   };
 }
 
-/** The counter within a rule counts the first packet of each connection alone. */
-function countersOf({ expr }: Json): readonly Json[] {
-  const terms: unknown[] = Array.isArray(expr) ? expr : [];
-  return terms.filter(isObject).map(({ counter }) => counter).filter(isObject);
+/** One of a nat chain counts the first packet of each connection alone. */
+function countsOf({ name }: Json): "began" | "passed" {
+  return String(name).startsWith("new_") ? "began" : "passed";
 }
 
 function sum(objects: readonly Json[], field: "packets" | "bytes"): number {

@@ -75,6 +75,16 @@ Deno.test("forward: with hairpin the host's ends of the interfaces that are mean
   assertEquals([await devices("vnet0"), await devices("../vnet0"), await devices("..")], [["vnet0"], [], []]);
 });
 
+Deno.test("forward: hairpin is for ports of bridges, whatever else the guest has", async () => {
+  const direct =
+    "<interface type='direct'><source dev='eth0' mode='bridge'/><target dev='macvtap0'/></interface></devices>";
+  const document = GUEST.replace("</interface>", "<target dev='vnet0'/></interface>").replace("</devices>", direct);
+  const plan = await planOf(rule("forward = { host_port = 80, hairpin = true }"), "qemu", document);
+  assertEquals(plan.flatMap((hold) => hold.kind === "hold" && hold.resource === "hairpin" ? [hold.demand.dev] : []), [
+    "vnet0",
+  ]);
+});
+
 Deno.test("forward: several in one rule are told apart", async () => {
   const plan = await planOf(rule("forward = [{ host_port = 80 }, { host_port = 81 }]"));
   assertEquals(plan.map((intent) => intent.kind === "hold" ? intent.action : ""), ["forward.1", "forward.2"]);
@@ -128,6 +138,14 @@ const MISTAKES: Readonly<Record<string, string>> = {
     "forward: found a table, expected 1000 ports at most where guest_port is another than host_port",
   'while = "network"\nforward = { host_port = 80 }':
     'forward: found forward while a network lives, expected a rule with while = "guest"',
+  'forward = { host_port = 80, host_address = "127.0.0.1" }':
+    'forward.host_address: found "127.0.0.1", expected an address that others reach: no loopback address, nor 0.0.0.0 or ::',
+  'forward = { host_port = 80, host_address = ["192.0.2.1", "::"] }':
+    'forward.host_address[1]: found "::", expected an address that others reach: no loopback address, nor 0.0.0.0 or ::',
+  'forward = { host_port = 80, to = "::1" }':
+    'forward.to: found "::1", expected an address that others reach: no loopback address, nor 0.0.0.0 or ::',
+  'open = { protocol = "udp" }':
+    "open: found a table, expected ports beside protocol: without them everything is open, whatever its protocol",
   "open = false": "open: found false, expected true, or a table with from and ports",
   'while = "port"\nopen = true':
     'open: found open while a port lives, expected a rule with while = "guest" or "network"',

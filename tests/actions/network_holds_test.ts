@@ -51,6 +51,12 @@ const PLANS = [
     want:
       "hold  route to 2001:db8::/32 via 2001:db8::1 metric 5 table 100, while the network is active; a failure is noted",
   },
+  // One table, whichever way it is told: else two guests with one route would each put back what the other had set.
+  ...["254", '"254"', '"main"'].map((table) => ({
+    life: "guest" as const,
+    action: `routes = { to = "203.0.113.7", dev = "br0", table = ${table} }`,
+    want: "hold  route to 203.0.113.7/32 dev br0, while the guest runs; a failure is noted",
+  })),
   {
     life: "guest",
     action: 'routes = { to = "${xml:/domain/description}", dev = "br0", on_error = "fail" }',

@@ -90,7 +90,7 @@ const CASES = [
     files: { "/proc/sys/net/bridge/bridge-nf-call-iptables": "1\n" },
     told:
       "warn  bridged packets go through iptables (net.bridge.bridge-nf-call-iptables = 1); a guest that calls its own " +
-      "forwarded port by the host's address waits in vain; others reach it",
+      "forwarded port by the host's address waits in vain without hairpin = true",
   },
   {
     name: "Docker and ufw",

@@ -49,13 +49,15 @@ Deno.test("explain shows at started what would be loaded, once for all ports, an
       "  add table inet virt_hooks",
       "  add counter inet virt_hooks f_tcp_8080",
       "  add counter inet virt_hooks f_udp_5353",
+      "  add counter inet virt_hooks new_tcp_8080",
+      "  add counter inet virt_hooks new_udp_5353",
       "  add chain inet virt_hooks to_guest",
       "  add chain inet virt_hooks prerouting { type nat hook prerouting priority -105 ; policy accept ; }",
       "  add chain inet virt_hooks output { type nat hook output priority -105 ; policy accept ; }",
       "  add chain inet virt_hooks postrouting { type nat hook postrouting priority 95 ; policy accept ; }",
       "  add chain inet virt_hooks forward { type filter hook forward priority -5 ; policy accept ; }",
-      `  add rule inet virt_hooks to_guest meta nfproto ipv4 tcp dport 8080 counter dnat ip to 192.168.122.11:80 ${COMMENT}`,
-      `  add rule inet virt_hooks to_guest meta nfproto ipv4 udp dport 5353 counter dnat ip to 192.168.122.11 ${COMMENT}`,
+      `  add rule inet virt_hooks to_guest meta nfproto ipv4 tcp dport 8080 counter name new_tcp_8080 dnat ip to 192.168.122.11:80 ${COMMENT}`,
+      `  add rule inet virt_hooks to_guest meta nfproto ipv4 udp dport 5353 counter name new_udp_5353 dnat ip to 192.168.122.11 ${COMMENT}`,
       "  add rule inet virt_hooks prerouting fib daddr type local jump to_guest",
       "  add rule inet virt_hooks output ip daddr 127.0.0.0/8 return",
       "  add rule inet virt_hooks output ip6 daddr ::1 return",
@@ -76,7 +78,7 @@ Deno.test("what explain --all shows is what the hook loads", async () => {
   const { host, filter } = makeHost(rules(...ports));
   const cut = await plan(host, "started");
   const lines = await plan(host, "started", ["--all"]);
-  assertEquals([lines.length - cut.length, cut.at(-1)], [73, "          … and 74 lines more: --all shows them"]);
+  assertEquals([lines.length - cut.length, cut.at(-1)], [103, "          … and 104 lines more: --all shows them"]);
   await host.call("qemu", "prepare", { xml: INTERFACE });
   await host.call("qemu", "started", { xml: INTERFACE });
   const shown = lines.flatMap((line) => /^ +add rule inet virt_hooks (.*)$/.exec(line)?.slice(1) ?? []);
@@ -90,11 +92,12 @@ Deno.test("explain shows only what is missing of forwards that are there", async
   host.write("/etc/virt-hooks/rules.toml", TWO.replace(/\]\n$/, ", { host_port = 8081 }]\n"));
   const lines = await plan(host, "started");
   assertEquals(
-    lines.slice(-5).map((line) => line.trim().slice(0, 60)),
+    lines.slice(-6).map((line) => line.trim().slice(0, 60)),
     [
       LIVES.slice(0, 60),
       "/usr/sbin/nft -f -",
       "add counter inet virt_hooks f_tcp_8081",
+      "add counter inet virt_hooks new_tcp_8081",
       "add rule inet virt_hooks to_guest meta nfproto ipv4 tcp dport",
       "add rule inet virt_hooks forward ct status dnat ct reply ip s",
     ].map((line) => line.slice(0, 60)),

@@ -59,7 +59,7 @@ sceneOnSystems("forwards as the admin command tells them", async ({ startNode, s
     const explain = [COMMAND, "explain", "lxc", "web-1", "started", "--all"];
     const shown = await node.sh(fed(document, explain));
     const script = shown.split("\n").filter((line) => /^ {12}\S/.test(line)).join("\n");
-    assertStringIncludes(script, "dport 8080 counter dnat ip to 192.168.122.11:80");
+    assertStringIncludes(script, "dport 8080 counter name new_tcp_8080 dnat ip to 192.168.122.11:80");
     await node.sh(fed(script, ["nft", "-c", "-f", "-"]));
     await node.mustVirsh(["start", "web-1"], LXC);
     const [, wanted = ""] =

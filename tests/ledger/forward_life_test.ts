@@ -24,11 +24,14 @@ function guest(name: string, digit: string, mac = MAC): { name: string; uuid: st
 
 const WEB = guest("web-1", "1");
 
+function rulesOf(forwards: string): string {
+  return `[[rule]]\nname = "web"\nwhen = { domain = "*" }\nforward = ${forwards}\n`;
+}
+
 function hostWith(forwards: string): { readonly host: LedgerHost; readonly filter: FakeFilter } {
   const filter = fakeFilter();
-  const rules = `[[rule]]\nname = "web"\nwhen = { domain = "*" }\nforward = ${forwards}\n`;
   const files = { "/run/libvirt/network/default.xml": NETWORK, [LEASES]: "" };
-  return { host: ledgerHost(rules, { programs: filter.programs, files }), filter };
+  return { host: ledgerHost(rulesOf(forwards), { programs: filter.programs, files }), filter };
 }
 
 function lease(address: string): string {
@@ -74,6 +77,24 @@ Deno.test("a lease that moves takes the ports along; one that is over ends them"
   host.write(LEASES, "[]");
   await host.call("daemon", "reload");
   assertEquals(targets(filter), []);
+});
+
+Deno.test("a lease that is over takes no other guest's ports along, and none of the same guest's for the other family", async () => {
+  const { host, filter } = hostWith('[{ host_port = 8080 }, { host_port = 8080, to = "fd00:122::11" }]');
+  const six = '<ip family="ipv6" address="fd00:122::1" prefix="64"/></network></networkstatus>';
+  host.write("/run/libvirt/network/default.xml", NETWORK.replace("</network></networkstatus>", six));
+  host.write(LEASES, lease("192.168.122.28"));
+  for (const operation of ["prepare", "started"]) await host.call("qemu", operation, WEB);
+  host.write("/etc/virt-hooks/rules.toml", rulesOf('{ host_port = 9090, to = "192.168.122.9" }'));
+  const other = guest("web-2", "2", "52:54:00:00:00:02");
+  for (const operation of ["prepare", "started"]) await host.call("qemu", operation, other);
+  assertEquals(targets(filter), ["8080 192.168.122.28", "8080 fd00:122::11", "9090 192.168.122.9"]);
+  host.write(LEASES, "[]");
+  await host.call("qemu", "stopped", other);
+  assertEquals(targets(filter), ["8080 fd00:122::11"]);
+  host.write(LEASES, lease("192.168.122.29"));
+  await host.call("daemon", "reload");
+  assertEquals(targets(filter).toSorted(), ["8080 192.168.122.29", "8080 fd00:122::11"]);
 });
 
 const MOMENTS = [

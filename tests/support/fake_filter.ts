@@ -14,7 +14,7 @@ export interface FakeFilter {
   rules(): readonly string[];
   /** The rules of FORWARD, of iptables and ip6tables. */
   readonly forward: { readonly iptables: string[]; readonly ip6tables: string[] };
-  /** What went through, by the counter's name, or by a part of the rule that has one of its own. */
+  /** What went through, by the counter's name. */
   readonly counted: Record<string, { readonly packets: number; readonly bytes: number }>;
   /** Chains of others, with their rules, as nft lists them in JSON. */
   readonly others: { readonly chains: unknown[]; readonly rules: unknown[] };
@@ -122,7 +122,7 @@ function listing({ counters, chains }: FakeTable, counted: FakeFilter["counted"]
     ...[...counters].map((name) => ({ counter: { name, ...counted[name] ?? NOTHING_COUNTED } })),
     ...[...chains].map(([name, { hook }]) => ({ chain: { name, ...hookOf(hook) } })),
     ...[...chains].flatMap(([chain, { rules }]) =>
-      rules.map((rule) => ({ rule: { chain, expr: termsOf(rule, counted) } }))
+      rules.map((rule) => ({ rule: { chain, expr: [comparison(rule)] } }))
     ),
   ];
   return JSON.stringify({ nftables: objects });
@@ -135,15 +135,7 @@ function hookOf(text: string): Readonly<Record<string, unknown>> {
   return hook === undefined ? {} : { type, hook, prio: Number(prio), policy };
 }
 
-/** A rule that has a counter of its own is listed in three parts, any other in one. */
-function termsOf(rule: string, counted: FakeFilter["counted"]): readonly unknown[] {
-  const [head = "", tail] = rule.split(" counter dnat ");
-  if (tail === undefined) return [comparison(rule)];
-  const [part] = Object.keys(counted).filter((name) => rule.includes(name));
-  const counter = counted[part ?? ""] ?? NOTHING_COUNTED;
-  return [comparison(head.replace(/^meta nfproto \S+ /, "")), { counter }, comparison(`dnat ${tail}`)];
-}
-
+/** A rule is listed as one part. */
 function comparison(rule: string): unknown {
   const [protocol, field, ...rest] = rule.split(" ");
   return { match: { op: "==", left: { payload: { protocol, field } }, right: rest.join(" ") } };

@@ -64,3 +64,10 @@ Deno.test("forwardConflict() names both, and what each wants", () => {
       'guest "b" (rule "web") wants tcp port 8005 from 10.0.0.0/8',
   );
 });
+
+Deno.test("forwardConflict() tells two forwards of one guest apart", () => {
+  assertEquals(
+    forwardConflict(heldBy("a", forward(80), forward(80, { guestPort: 8080 }))),
+    'guest "a" (rule "web") wants tcp port 80, guest "a" (rule "web") wants tcp port 80 for its port 8080',
+  );
+});

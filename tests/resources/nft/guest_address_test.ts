@@ -97,6 +97,12 @@ const CASES: Readonly<Record<string, Case>> = {
     interfaces: [ON_DEFAULT, { mac: MAC, network: "lonely", addresses: ["10.9.0.5"] }],
     expected: "10.9.0.5, as its document says (isolated)",
   },
+  "IPv6 where the network's server gives none": {
+    interfaces: [ON_DEFAULT],
+    leases: [lease("192.168.122.28", MAC, SOON)],
+    demand: { hostAddresses: ["2001:db8::1"] },
+    expected: "refused: nothing on this host says at which address the guest lives",
+  },
   "the rule's address": {
     interfaces: [ON_DEFAULT],
     demand: { to: "192.168.122.50" },

@@ -52,7 +52,8 @@ Deno.test("what is only added deletes and flushes nothing", () => {
   const two = [...one, ...heldBy("b", forward(81, { guest: guestAt("192.168.122.12") }))];
   assertEquals(changeScript(wantedTable(one), wantedTable(two)).split("\n").slice(0, -1), [
     "add counter inet virt_hooks f_tcp_81",
-    'add rule inet virt_hooks to_guest meta nfproto ipv4 tcp dport 81 counter dnat ip to 192.168.122.12 comment "guest b (rule web)"',
+    "add counter inet virt_hooks new_tcp_81",
+    'add rule inet virt_hooks to_guest meta nfproto ipv4 tcp dport 81 counter name new_tcp_81 dnat ip to 192.168.122.12 comment "guest b (rule web)"',
     "add rule inet virt_hooks forward ct status dnat ct reply ip saddr 192.168.122.12 meta l4proto tcp " +
     "ct original proto-dst 81 counter name f_tcp_81 meta mark set meta mark | 0x10000000",
   ]);
@@ -62,10 +63,11 @@ Deno.test("what goes is flushed and filled anew in one transaction, never by del
   const both = heldBy("a", forward(80), forward(81));
   const script = changeScript(wantedTable(both), wantedTable(both.slice(1)));
   assertEquals(script.includes("delete table"), false);
-  assertEquals(script.split("\n").slice(0, 3), [
+  assertEquals(script.split("\n").slice(0, 4), [
     "add table inet virt_hooks",
     "flush table inet virt_hooks",
     "delete counter inet virt_hooks f_tcp_80",
+    "delete counter inet virt_hooks new_tcp_80",
   ]);
   assertEquals(changeScript(wantedTable(both), null), "delete table inet virt_hooks\n");
 });
@@ -74,15 +76,17 @@ Deno.test("demands that wait for an address need no table yet", () => {
   assertEquals(wantedTable(heldBy("a", forward(80, { guest: null }))), null);
 });
 
-filterTest("a counter goes on counting through other guests' coming and going", async (namespace) => {
+filterTest("counters go on counting through other guests' coming and going", async (namespace) => {
   const [one, two] = [heldBy("a", forward(80)), heldBy("b", forward(81))];
-  const counted = changeScript(null, wantedTable(one)).replace("f_tcp_80\n", "f_tcp_80 { packets 3 bytes 9 ; }\n");
+  const counted = changeScript(null, wantedTable(one)).replace("f_tcp_80\n", "f_tcp_80 { packets 3 bytes 9 ; }\n")
+    .replace("new_tcp_80\n", "new_tcp_80 { packets 2 bytes 4 ; }\n");
   await load(counted, namespace);
   await load(changeScript(await listed(namespace), wantedTable([...one, ...two])), namespace);
   await load(changeScript(await listed(namespace), wantedTable(one)), namespace);
   const counters = await namespace.must([NFT, "list", "counters", "table", "inet", "virt_hooks"]);
   assertStringIncludes(counters, "packets 3 bytes 9");
-  assertEquals((await listed(namespace)).counters, ["f_tcp_80"]);
+  assertStringIncludes(counters, "packets 2 bytes 4");
+  assertEquals((await listed(namespace)).counters, ["f_tcp_80", "new_tcp_80"]);
 });
 
 Deno.test("a rule is the same on a host that has no names for protocols", () => {
