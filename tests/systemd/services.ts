@@ -11,7 +11,8 @@ const UNITS = {
   "runs.service": "[Service]\nExecStart=sleep infinity\n",
   "rests.service": "[Service]\nExecStart=sleep infinity\n",
   "slow.service": "[Service]\nExecStart=sleep infinity\nExecStop=sleep 2\n",
-  "broken.service": "[Service]\nExecStart=false\n",
+  // For systemd it is never up; one of another type is, until its program has ended.
+  "broken.service": "[Service]\nType=oneshot\nExecStart=false\n",
   "listens.socket": "[Socket]\nListenStream=/run/listens\n",
   "listens.service": "[Service]\nExecStart=sleep infinity\n",
 } as const;
