@@ -5,7 +5,6 @@
 import { parseIpAddress } from "../plan/ip_address.ts";
 import { isWithin, networkTexts, parseInterval } from "../plan/ip_interval.ts";
 import type { HostEnd } from "../plan/nft_demand.ts";
-import type { Kernel } from "../sys/kernel.ts";
 import type { Sys } from "../sys/sys.ts";
 
 /** A port that a program of the host listens on. */
@@ -35,15 +34,6 @@ export async function readListeners({ kernel }: Pick<Sys, "kernel">): Promise<re
   const texts = await kernel.read(FILES.map(({ path }) => path)).catch(() => new Map<string, string>());
   return FILES.flatMap(({ path, protocol, state }) => listenersIn(texts.get(path) ?? "", protocol, state))
     .sort((a, b) => a.port - b.port);
-}
-
-const LOOKED: WeakMap<Kernel, Promise<readonly Listener[]>> = new WeakMap();
-
-/** The same, looked at but once by a process: a guest may have many forwards, and a look is a child. */
-export function listenersOnce({ kernel }: Pick<Sys, "kernel">): Promise<readonly Listener[]> {
-  const known = LOOKED.get(kernel) ?? readListeners({ kernel });
-  LOOKED.set(kernel, known);
-  return known;
 }
 
 function listenersIn(text: string, protocol: Listener["protocol"], state: string): readonly Listener[] {

@@ -6,7 +6,8 @@
 import * as v from "valibot";
 import type { ForwardDemand, GuestAddress, GuestEnd, NftDemand, PortRange } from "../plan/nft_demand.ts";
 import { findGuest, type Sought, type Surroundings, surroundings, type Whereabouts } from "./guest_address.ts";
-import { contestedText, listenersOnce } from "./listeners.ts";
+import { missingText, readHostAddresses } from "./host_addresses.ts";
+import { contestedText, type Listener, readListeners } from "./listeners.ts";
 import { forwardConflict } from "./nft_conflict.ts";
 import { endConnections } from "./nft_connections.ts";
 import { changeFilter, type Filter, FilterError, filterScript, readFilter, readGates } from "./nft_host.ts";
@@ -116,23 +117,49 @@ export const nft = resource<NftDemand, Filter>({
 /** Whether demands fit does not hang on what stands. */
 const RESOLVED = { kind: "resolved", key: KEY, value: NOTHING } as const;
 
-/** The forwards of a plan are asked about at once: each network is read once for all of them. */
-const AROUND_PLANS = new WeakMap<Whose["plan"], Surroundings>();
+/** What a plan's demands ask of the host. */
+interface Asked {
+  readonly around: Surroundings;
+  listeners(): Promise<readonly Listener[]>;
+  hostAddresses(): Promise<ReadonlySet<string> | undefined>;
+}
+
+/** A guest may have many forwards, and each look is a child: the host is asked once for all of a plan. */
+const ASKED = new WeakMap<Whose["plan"], Asked>();
+
+function askedFor(plan: Whose["plan"], sys: Sys): Asked {
+  const asked = ASKED.get(plan) ?? {
+    around: surroundings(sys),
+    listeners: once(() => readListeners(sys)),
+    hostAddresses: once(() => readHostAddresses(sys)),
+  };
+  ASKED.set(plan, asked);
+  return asked;
+}
+
+function once<Answer>(ask: () => Promise<Answer>): () => Promise<Answer> {
+  let answer: Promise<Answer> | undefined;
+  return () => answer ??= ask();
+}
 
 async function resolve(demand: NftDemand, sys: Sys, { plan }: Pick<Whose, "plan">): Promise<Resolution<NftDemand>> {
   const sought = soughtBy(demand);
   if (sought === undefined) return { ...RESOLVED, demand };
-  const around = AROUND_PLANS.get(plan) ?? surroundings(sys);
-  AROUND_PLANS.set(plan, around);
-  const where = await findGuest(sought, around);
+  const asked = askedFor(plan, sys);
+  const where = await findGuest(sought, asked.around);
   if (where.kind === "refused") return where;
   const guest = where.kind === "found" ? where.guest : null;
   const lives = guest === null
     ? `the guest has no address yet: ${waiting(demand)} for a lease of network ${namesOf(where)}`
     : `the guest lives at ${describeGuest(guest)}${await forwardingNote(guest, sys)}`;
-  const contested = demand.kind === "forward" ? contestedText(demand, await listenersOnce(sys)) : undefined;
-  const note = contested === undefined ? lives : `${lives}; ${contested}`;
-  return { ...RESOLVED, demand: withGuest(demand, guest), note };
+  const notes = [lives, ...demand.kind === "forward" ? await hostEndNotes(demand, asked) : []];
+  return { ...RESOLVED, demand: withGuest(demand, guest), note: notes.join("; ") };
+}
+
+async function hostEndNotes(demand: ForwardDemand, asked: Asked): Promise<readonly string[]> {
+  const { hostAddresses } = demand;
+  const missing = hostAddresses.length === 0 ? undefined : missingText(hostAddresses, await asked.hostAddresses());
+  return [missing, contestedText(demand, await asked.listeners())].filter((note) => note !== undefined);
 }
 
 /** The guest that a demand is about; one about a whole network is about none. */

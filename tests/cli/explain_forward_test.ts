@@ -2,6 +2,7 @@
 import { admin, type AdminOptions, snapshot } from "../support/admin.ts";
 import { assertEquals } from "../support/assert.ts";
 import { fakeFilter } from "../support/fake_filter.ts";
+import { TOOLS } from "../../lib/sys/tools.ts";
 import { type LedgerHost, ledgerHost, UUID } from "../support/ledger_host.ts";
 
 const NETWORK = `<networkstatus><network><name>default</name><forward mode='nat'/><bridge name='virbr0'/>
@@ -11,6 +12,8 @@ const INTERFACE =
   "<devices><interface type='network'><mac address='52:54:00:00:00:01'/><source network='default'/></interface></devices>\n";
 const DOCUMENT = `<domain type='kvm'>\n  <name>web-1</name>\n  <uuid>${UUID}</uuid>\n${INTERFACE}</domain>\n`;
 
+const ADDRESSES = JSON.stringify([{ addr_info: [{ local: "203.0.113.10" }] }]);
+
 function rules(...forwards: readonly string[]): string {
   return `[[rule]]\nname = "web"\nwhen = { domain = "*" }\nforward = [${forwards.join(", ")}]\n`;
 }
@@ -18,7 +21,8 @@ function rules(...forwards: readonly string[]): string {
 function makeHost(text: string): { readonly host: LedgerHost; readonly filter: ReturnType<typeof fakeFilter> } {
   const filter = fakeFilter();
   const files = { "/run/libvirt/network/default.xml": NETWORK, "/run/libvirt/qemu/x": "" };
-  return { host: ledgerHost(text, { programs: filter.programs, files }), filter };
+  const programs = { ...filter.programs, [TOOLS.ip]: () => ({ stdout: ADDRESSES }) };
+  return { host: ledgerHost(text, { programs, files }), filter };
 }
 
 async function plan(host: LedgerHost, operation: string, args: readonly string[] = []): Promise<readonly string[]> {
@@ -83,6 +87,14 @@ Deno.test("what explain --all shows is what the hook loads", async () => {
   await host.call("qemu", "started", { xml: INTERFACE });
   const shown = lines.flatMap((line) => /^ +add rule inet virt_hooks (.*)$/.exec(line)?.slice(1) ?? []);
   assertEquals(shown, filter.rules());
+});
+
+Deno.test("explain tells of an address that the host does not have", async () => {
+  const { host } = makeHost(rules('{ host_port = 8080, host_address = ["203.0.113.10", "203.0.113.77"] }'));
+  assertEquals(
+    (await plan(host, "prepare"))[2],
+    `        ${LIVES}; 203.0.113.77 is no address of this host: nothing comes in there until it is`,
+  );
 });
 
 Deno.test("explain shows only what is missing of forwards that are there", async () => {
