@@ -139,6 +139,16 @@ Deno.test("huge pages: large pages that no node has room for are refused with wh
   assertStringIncludes(refused.stderr, said);
 });
 
+Deno.test("huge pages: what an earlier life of the guest still has counts as memory for the next", async () => {
+  const { on, now, writes } = stage("pages = 1000", { nodes: [{}, { freeMib: 2300 }], availableMib: 2300 });
+  const xml = "<numatune><memory mode='strict' nodeset='1'/></numatune>";
+  assertEquals((await on.call("qemu", "prepare", { xml })).stderr, "");
+  assertEquals((await on.call("qemu", "prepare", { xml })).stderr, "");
+  assertEquals([now(), writes], [[0, 1000], ["node1 1000"]]);
+  const refused = await on.call("qemu", "prepare", { ...OTHER, xml });
+  assertStringIncludes(refused.stderr, "not enough memory: 2000 MiB are needed, 300 MiB are available");
+});
+
 for (
   const { config, xml, said } of [
     { config: 'size = "16M", pages = 1', xml: "", said: "this kernel has no huge pages of 16M, it has 2M and 1G" },
