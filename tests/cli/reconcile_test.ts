@@ -1,6 +1,7 @@
 /** What `reconcile`, `release` and `enable` do, tell and leave alone. */
 import { admin, snapshot } from "../support/admin.ts";
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { poolHost } from "../support/hugepage_host.ts";
 import { type LedgerHost, ledgerHost, UUID } from "../support/ledger_host.ts";
 
 const SWAPPINESS = "/proc/sys/vm/swappiness";
@@ -183,6 +184,50 @@ Deno.test("reconcile --rules tells which guest cannot have what the rules want",
   ]);
   assertEquals(host.text(SWAPPINESS), "1");
 });
+
+Deno.test("reconcile --rules leaves a running guest the memory that it has", async () => {
+  const pools = poolHost({ availableMib: 2300 });
+  const large = '[[rule]]\nname = "large"\nwhen = { domain = "*" }\nhugepages = { pages = 1000 }\n';
+  const host = ledgerHost(large, { ...pools.host, files: { ...FILES, ...pools.host.files } });
+  await running(host);
+  const { code, lines } = await admin(host, ["reconcile", "--rules"]);
+  assertEquals([code, lines.at(-1), pools.pages(host)], [0, "  hugepages/2048kB: is as the rules want it", [1000]]);
+});
+
+Deno.test("reconcile --rules takes nothing from a guest for which it cannot do better", async () => {
+  const host = ledgerHost(rule("calm", '"vm.swappiness" = 1, "vm.dirty_ratio" = 5'), { files: FILES });
+  await running(host);
+  await host.call("qemu", "prepare", DB);
+  host.write("/etc/virt-hooks/rules.toml", rule("calm", '"vm.swappiness" = 7'));
+  const refused = "FAILED: cannot hold sysctl vm.swappiness = 7";
+  const foretold = await admin(host, ["reconcile", "--rules", "--dry-run"]);
+  assertEquals(foretold.lines.filter((line) => line.includes("gives back")), []);
+  const { code, lines } = await admin(host, ["reconcile", "--rules"]);
+  assertEquals([code, lines.some((line) => line.includes(refused))], [4, true]);
+  await host.call("qemu", "release", DB);
+  assertEquals([host.text(SWAPPINESS), host.text(RATIO)], ["1", "5"]);
+  await host.call("qemu", "release");
+  assertEquals([host.text(SWAPPINESS), host.text(RATIO), host.ledgerFiles()], ["60", "20", []]);
+});
+
+function newRule(action: string): string {
+  return `[[rule]]\nname = "new"\nwhen = { domain = "*" }\n${action}\n`;
+}
+
+for (
+  const { what, edited } of [
+    { what: "comes first", edited: newRule('services = { stop = ["x"], on_error = "fail" }') + RULES },
+    { what: "cannot be planned", edited: newRule("hugepages = {}") },
+  ]
+) {
+  Deno.test(`reconcile --rules takes nothing from a guest where what fails ${what}`, async () => {
+    const host = makeHost();
+    await running(host);
+    host.write("/etc/virt-hooks/rules.toml", edited);
+    const { code, lines } = await admin(host, ["reconcile", "--rules"]);
+    assertEquals([code, lines.filter((line) => line.includes("gave back")), host.text(SWAPPINESS)], [4, [], "1"]);
+  });
+}
 
 const NAMES = ["web-1", ID, `domain:${UUID}`];
 
