@@ -17,7 +17,7 @@ import { resourceFolder } from "./layout.ts";
 import { reasonOf } from "./ledger_error.ts";
 import { makeChange, saveState } from "./make_change.ts";
 import { readState, type State, writeState } from "./state_file.ts";
-import { waitForLock } from "./wait_lock.ts";
+import { clearLockPlace, waitForLock } from "./wait_lock.ts";
 
 /** How converging went. `handed-over`: another process holds the lock, and looks again when it lets go. */
 export type ConvergeEnd =
@@ -93,7 +93,9 @@ export async function onePass(
   newcomers: readonly FiledDemand[] = [],
 ): Promise<Pass | "locked"> {
   try {
-    const lock = await waitForLock(resourceFolder(folder).lock, work.mayWait ? work.deadlineMs : 0, work.sys);
+    const [place, untilMs] = [resourceFolder(folder).lock, work.mayWait ? work.deadlineMs : 0];
+    await clearLockPlace(place, untilMs, work);
+    const lock = await waitForLock(place, untilMs, work.sys);
     if (lock === undefined) return "locked";
     const held = { lock, isFiled: false };
     let pass: { readonly converged: Converged; readonly seen: readonly string[] };

@@ -88,6 +88,19 @@ for (const place of Object.keys(PLACES)) {
   }
 }
 
+for (const misfit of ["a FIFO", "a link", "a folder"] as const) {
+  Deno.test(`in place of a resource's lock there is ${misfit}: it is set aside, and the resource is put back`, async () => {
+    const host = await damaged("a resource's lock", MISFITS[misfit]);
+    const { history } = await host.call("qemu", "release");
+    assertStringIncludes(
+      JSON.stringify(history["notes"]),
+      "/lock cannot be read (it is not a regular file): it is now",
+    );
+    assertEquals([host.text(SWAPPINESS), host.text(DIRTY), host.ledgerFiles()], ["60", "20", []]);
+    assertEquals((await host.call("qemu", "prepare")).code, 0);
+  });
+}
+
 for (const [misfit, node] of [...Object.entries(MISFITS), ["nothing at all", undefined] as const]) {
   Deno.test(`a ledger whose boot is told by ${misfit} is of this boot: nothing is lost, and it says so again`, async () => {
     const host = ledgerHost(RULES, { files: { [SWAPPINESS]: "60\n", [DIRTY]: "20\n" } });
