@@ -3,16 +3,16 @@
  * one first.
  * @module
  */
-import { converge, type Converged, isWell, type Work } from "../ledger/converge.ts";
+import { converge } from "../ledger/converge.ts";
+import { type Converged, isWell, type Work } from "../ledger/work.ts";
 import { type FiledDemand, removeDemand } from "../ledger/demand_file.ts";
 import { noteNotRunning, noteRunning } from "../ledger/holder_file.ts";
 import { acquire, type Acquired, demandsOf, inOneGo, releaseAll, restoreAbandoned, takeBack } from "../ledger/holds.ts";
 import { reasonOf } from "../ledger/ledger_error.ts";
 import type { Ready } from "../ledger/wish.ts";
-import type { Checked } from "./check_holds.ts";
 import { convergedPart, stepOf } from "./hold_step.ts";
 import { GIVE_BACK_SHARE, type Holding } from "./holding.ts";
-import { goesOn, leftovers } from "./leftovers.ts";
+import { type Checked, goesOn, leftovers } from "./leftovers.ts";
 import { isDaemonGone, isOrphaned, orphaned } from "./orphan.ts";
 import { isFatal, type Step } from "./step.ts";
 

@@ -14,14 +14,8 @@ import type { HookCall } from "../libvirt/call.ts";
 import type { Hold } from "../plan/intent.ts";
 import type { Refused } from "../resources/resource.ts";
 import { stepOf } from "./hold_step.ts";
-import { type Inquiry, overAt } from "./leftovers.ts";
+import { type Checked, type Inquiry, overAt } from "./leftovers.ts";
 import type { Step } from "./step.ts";
-
-/** A hold and what the host says to it. */
-export interface Checked {
-  readonly hold: Hold;
-  readonly ready: Ready;
-}
 
 /** What came of checking: all that can be acquired, and a step for each that cannot. */
 export interface Checks {

@@ -5,10 +5,17 @@
 import type { FiledDemand } from "../ledger/demand_file.ts";
 import { demandsOf } from "../ledger/holds.ts";
 import { resourceFolder } from "../ledger/layout.ts";
+import type { Ready } from "../ledger/wish.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import type { Lifetime } from "../plan/demand.ts";
-import type { Checked } from "./check_holds.ts";
+import type { Hold } from "../plan/intent.ts";
 import type { Holding } from "./holding.ts";
+
+/** A hold and what the host says to it. */
+export interface Checked {
+  readonly hold: Hold;
+  readonly ready: Ready;
+}
 
 /** What asking about holds takes. */
 export type Inquiry = Pick<Holding, "holder" | "ledger" | "call" | "sys" | "isAlive" | "keepsAll">;

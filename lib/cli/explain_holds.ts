@@ -3,9 +3,9 @@
  * is taken.
  * @module
  */
-import { type Checked, checkHolds } from "../app/check_holds.ts";
+import { checkHolds } from "../app/check_holds.ts";
 import { holderOf } from "../app/holder_of.ts";
-import { demandPath, type Inquiry, leftovers, ownOf } from "../app/leftovers.ts";
+import { type Checked, demandPath, type Inquiry, leftovers, ownOf } from "../app/leftovers.ts";
 import type { FiledDemand } from "../ledger/demand_file.ts";
 import { foresee, type Foreseen } from "../ledger/foresee.ts";
 import { heldOf } from "../ledger/goal.ts";

@@ -3,7 +3,8 @@
  * @module
  */
 import type { Lifetime } from "../plan/demand.ts";
-import { converge, type Converged, isWell, onePass, type Work } from "./converge.ts";
+import { converge, onePass } from "./converge.ts";
+import { type Converged, isWell, type Work } from "./work.ts";
 import { demandNames, type FiledDemand, holderPrefix, nameOf, readDemands, removeDemand } from "./demand_file.ts";
 import type { Reader } from "./file.ts";
 import { type Holder, holderId } from "./holder.ts";

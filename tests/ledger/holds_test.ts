@@ -2,7 +2,7 @@
  * What `acquire()` makes of several wishes for one resource that cannot all be had.
  * @module
  */
-import type { Work } from "../../lib/ledger/converge.ts";
+import type { Work } from "../../lib/ledger/work.ts";
 import { acquire, type Acquired } from "../../lib/ledger/holds.ts";
 import { type Ready, readyWish } from "../../lib/ledger/wish.ts";
 import type { Sys } from "../../lib/sys/sys.ts";
