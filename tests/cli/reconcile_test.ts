@@ -210,6 +210,44 @@ Deno.test("reconcile --rules takes nothing from a guest for which it cannot do b
   assertEquals([host.text(SWAPPINESS), host.text(RATIO), host.ledgerFiles()], ["60", "20", []]);
 });
 
+const PAGES = 'hugepages = { pages = 64, on_error = "fail" }';
+for (
+  const { what, edited, failed, written } of [
+    {
+      what: "the kernel refuses the new",
+      edited: rule("renamed", '"vm.swappiness" = 7'),
+      failed: "cannot hold sysctl vm.swappiness = 7: Invalid argument",
+      written: ["1", "7"],
+    },
+    {
+      what: "something that decides fails behind it",
+      edited: `${rule("renamed", '"vm.swappiness" = 5')}${PAGES}\n`,
+      failed: "the kernel found memory for only 10 of 64",
+      written: ["1", "5", "1"],
+    },
+  ]
+) {
+  Deno.test(`reconcile --rules: a running guest keeps what it had, without a detour, where ${what}`, async () => {
+    const writes: string[] = [];
+    const refused = { kind: "refused", reason: "Invalid argument" } as const;
+    const pools = poolHost({ nodes: [{ findable: 10 }] });
+    const host = ledgerHost(RULES, {
+      files: { ...FILES, ...pools.host.files },
+      reactions: {
+        ...pools.host.reactions,
+        [SWAPPINESS]: (text) => (writes.push(text), text === "7" ? refused : text),
+      },
+    });
+    await running(host);
+    host.write("/etc/virt-hooks/rules.toml", edited);
+    const { code, lines } = await admin(host, ["reconcile", "--rules"]);
+    assertEquals([code, lines.some((line) => line.includes(failed))], [4, true]);
+    assertEquals([host.text(SWAPPINESS), writes, pools.pages(host)], ["1", written, [0]]);
+    await host.call("qemu", "release");
+    assertEquals([host.text(SWAPPINESS), host.ledgerFiles()], ["60", []]);
+  });
+}
+
 function newRule(action: string): string {
   return `[[rule]]\nname = "new"\nwhen = { domain = "*" }\n${action}\n`;
 }
