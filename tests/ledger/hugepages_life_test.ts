@@ -130,6 +130,16 @@ Deno.test("huge pages: more than the guest's node has is refused, whatever the o
   );
 });
 
+Deno.test("huge pages: what caches of files would give back is room on the guest's node", async () => {
+  const { on, now } = stage("pages = 64", { nodes: [{}, {}] });
+  const mibs = { "MemFree": 10, "Active(file)": 100, "Inactive(file)": 200, "SReclaimable": 100, "AnonPages": 9000 };
+  const lines = Object.entries(mibs).map(([name, mib]) => `Node 1 ${name}: ${mib * 1024} kB\n`);
+  on.write("/sys/devices/system/node/node1/meminfo", lines.join(""));
+  const xml = "<numatune><memory mode='strict' nodeset='1'/></numatune>";
+  assertEquals((await on.call("qemu", "prepare", { xml })).stderr, "");
+  assertEquals(now(), [0, 64]);
+});
+
 Deno.test("huge pages: large pages that no node has room for are refused with what each has", async () => {
   const { on, writes } = stage("pages = 2", { sizeKib: 1_048_576, nodes: [{ freeMib: 1000 }, { freeMib: 2000 }] });
   const refused = await on.call("qemu", "prepare");
