@@ -3,16 +3,15 @@
  * one first.
  * @module
  */
-import { converge, type Converged, isWell, type Work } from "../ledger/converge.ts";
+import { type Converged, isWell, type Work } from "../ledger/work.ts";
 import { type FiledDemand, removeDemand } from "../ledger/demand_file.ts";
 import { noteNotRunning, noteRunning } from "../ledger/holder_file.ts";
 import { acquire, type Acquired, demandsOf, inOneGo, releaseAll, restoreAbandoned, takeBack } from "../ledger/holds.ts";
 import { reasonOf } from "../ledger/ledger_error.ts";
 import type { Ready } from "../ledger/wish.ts";
-import type { Checked } from "./check_holds.ts";
 import { convergedPart, stepOf } from "./hold_step.ts";
 import { GIVE_BACK_SHARE, type Holding } from "./holding.ts";
-import { goesOn, leftovers } from "./leftovers.ts";
+import { type Checked, goesOn, leftovers } from "./leftovers.ts";
 import { isDaemonGone, isOrphaned, orphaned } from "./orphan.ts";
 import { isFatal, type Step } from "./step.ts";
 
@@ -29,16 +28,15 @@ export async function acquireHolds(checked: readonly Checked[], holding: Holding
   const giveBack: Work = { sys, notes: ledger.notes, deadlineMs, mayWait: true };
   const work: Work = { ...giveBack, deadlineMs: deadlineMs * (1 - GIVE_BACK_SHARE) };
   const steps: Step[] = [];
-  const held: Acquired[] = [];
+  const held: Done[] = [];
   const { over, replaced } = await leftovers(checked, holding);
   const gaveUp = await begin(over, holding, giveBack);
   for (const group of inOneGo(checked.map((one) => ({ ...one, folder: one.ready.folder })))) {
     const former = replaced.filter(({ folder }) => group.some((one) => one.folder === folder));
     for (const filed of former) removeDemand(filed, sys);
-    const done = await acquireGroup(group, work, holding);
+    const done = await acquireGroup(group, former, { work, holding });
     for (const [index, one] of done.entries()) {
       steps.push(one.step);
-      if (!isWell(one.converged) && former.length > 0) await converge(one.ready.folder, giveBack);
       if (isWell(one.converged)) {
         held.push(one);
       } else if (isFatal(one.step) || isOrphaned(holding)) {
@@ -56,10 +54,16 @@ export async function acquireHolds(checked: readonly Checked[], holding: Holding
 /** What came of one hold. */
 interface Done extends Acquired {
   readonly step: Step;
+  /** What it replaced of a life that goes on. */
+  readonly former: readonly FiledDemand[];
 }
 
 /** Holds of one resource. */
-async function acquireGroup(group: readonly Checked[], work: Work, holding: Holding): Promise<readonly Done[]> {
+async function acquireGroup(
+  group: readonly Checked[],
+  former: readonly FiledDemand[],
+  { work, holding }: { readonly work: Work; readonly holding: Holding },
+): Promise<readonly Done[]> {
   const { sys, ledger } = holding;
   const startedMs = sys.elapsedMs();
   const readies = group.map(({ ready }) => ready);
@@ -70,7 +74,7 @@ async function acquireGroup(group: readonly Checked[], work: Work, holding: Hold
   return results.flatMap((result, index): Done[] => {
     const hold = group[index]?.hold;
     if (hold === undefined) return [];
-    return [{ ...result, step: stepOf(hold, convergedPart(hold, result.converged), durationMs) }];
+    return [{ ...result, former, step: stepOf(hold, convergedPart(hold, result.converged), durationMs) }];
   });
 }
 
@@ -99,7 +103,7 @@ async function begin(
  * After a failure that decides the call. Where it was to begin a life, nothing is held for it any more, whoever acquired it;
  * a port that is told of again goes on living with what it had.
  */
-async function takeAllBack(held: readonly Acquired[], holding: Holding, work: Work): Promise<void> {
+async function takeAllBack(held: readonly Done[], holding: Holding, work: Work): Promise<void> {
   const { holder, call, ledger } = holding;
   if (goesOn(holding)) return await takeBackEach(held, holding, work);
   const demands = await demandsOf({ holder, lifetimes: call.facts.lifetimes }, work);
@@ -107,11 +111,13 @@ async function takeAllBack(held: readonly Acquired[], holding: Holding, work: Wo
 }
 
 /** The last acquired first. */
-async function takeBackEach(held: readonly Acquired[], holding: Holding, work: Work): Promise<void> {
+async function takeBackEach(held: readonly Done[], holding: Holding, work: Work): Promise<void> {
   const { ledger } = holding;
   for (const acquired of held.toReversed()) {
     const kept = goesOn(holding) ? acquired : { ...acquired, before: undefined };
-    ledger.notes.push(...problemsOf([await takeBack(kept, work)].filter((result) => result !== undefined)));
+    ledger.notes.push(
+      ...problemsOf([await takeBack(kept, acquired.former, work)].filter((result) => result !== undefined)),
+    );
   }
 }
 

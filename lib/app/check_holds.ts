@@ -3,22 +3,19 @@
  * other holds of the plan.
  * @module
  */
+import type { DemandRecord } from "../ledger/demand_file.ts";
 import { isLeftBehind } from "../ledger/evidence.ts";
+import type { Reader } from "../ledger/file.ts";
 import { holderId } from "../ledger/holder.ts";
+import { demandsOf } from "../ledger/holds.ts";
 import { reasonOf } from "../ledger/ledger_error.ts";
-import { conflictOf, type Ready, readyWish } from "../ledger/wish.ts";
+import { type Company, conflictOf, type Ready, readyWish } from "../ledger/wish.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import type { Hold } from "../plan/intent.ts";
 import type { Refused } from "../resources/resource.ts";
 import { stepOf } from "./hold_step.ts";
-import { type Inquiry, overAt } from "./leftovers.ts";
+import { type Checked, type Inquiry, overAt } from "./leftovers.ts";
 import type { Step } from "./step.ts";
-
-/** A hold and what the host says to it. */
-export interface Checked {
-  readonly hold: Hold;
-  readonly ready: Ready;
-}
 
 /** What came of checking: all that can be acquired, and a step for each that cannot. */
 export interface Checks {
@@ -34,8 +31,9 @@ export async function checkHolds(holds: readonly Hold[], holding: Inquiry): Prom
     holding.ledger.notes.push("libvirt announces a port whose guest is gone: nothing is held for it");
     return { checked, failed };
   }
+  const company: Company = { plan: holds, former: await formerOf(holding) };
   // All at once: the host is asked by programs, and each takes its time to start.
-  const answers = await Promise.all(holds.map((hold, order) => ask(hold, { order, plan: holds, holding })));
+  const answers = await Promise.all(holds.map((hold, order) => ask(hold, { order, company, holding })));
   const fitting = await whereAllFit(answers.filter((answer) => answer?.kind === "ready"), holding);
   for (const [order, hold] of holds.entries()) {
     const asked = answers[order];
@@ -59,16 +57,22 @@ function isDue({ lifetime }: Hold, { facts: { lifetimes } }: HookCall): boolean 
   return lifetimes.includes(lifetime) || lifetimes.includes("domain");
 }
 
+/** What the holder has by now. What of it cannot be read is told when it is replaced. */
+async function formerOf({ holder, call, sys }: Inquiry): Promise<readonly DemandRecord[]> {
+  const reader: Reader = { sys, notes: [], looksOnly: true };
+  return (await demandsOf({ holder, lifetimes: overAt(call) }, reader)).map(({ record }) => record);
+}
+
 /** Asks about one hold of a plan; nothing is asked about one that is not due. */
 async function ask(
   hold: Hold,
-  { order, plan, holding }: { readonly order: number; readonly plan: readonly Hold[]; readonly holding: Inquiry },
+  { order, company, holding }: { readonly order: number; readonly company: Company; readonly holding: Inquiry },
 ): Promise<Ready | Refused | undefined> {
   const { sys, ledger: { daemon }, holder, call } = holding;
   const { resource, demand, rule, action, lifetime } = hold;
   if (!isDue(hold, call)) return undefined;
   try {
-    return await readyWish({ resource, demand, rule, action, lifetime, order, holder, daemon }, plan, sys);
+    return await readyWish({ resource, demand, rule, action, lifetime, order, holder, daemon }, company, sys);
   } catch (error) {
     return { kind: "refused", reason: reasonOf(error) };
   }

@@ -2,7 +2,7 @@
  * What came of one hold, as a step of its call.
  * @module
  */
-import { type Converged, isWell } from "../ledger/converge.ts";
+import { type Converged, isWell } from "../ledger/work.ts";
 import type { Hold } from "../plan/intent.ts";
 import { renderIntent, visible } from "../plan/render.ts";
 import type { Step } from "./step.ts";

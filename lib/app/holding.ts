@@ -22,6 +22,8 @@ export interface Holding extends Disposable {
   readonly deadlineMs: number;
   /** Set where the holder lives already: nothing of it is of an earlier life. */
   readonly isAlive?: true;
+  /** Set where such a one cannot have all that the rules want: it keeps what it has, also of what the rules no longer ask for. */
+  readonly keepsAll?: boolean;
 }
 
 /** Opens the ledger for the holder of a call, or says why not. */

@@ -3,7 +3,7 @@
  * for it, so broken rules do not stand in its way.
  * @module
  */
-import type { Converged, Work } from "../ledger/converge.ts";
+import type { Converged, Work } from "../ledger/work.ts";
 import type { FiledDemand } from "../ledger/demand_file.ts";
 import type { Holder } from "../ledger/holder.ts";
 import { lockHolder, noteNotRunning, noteRunning } from "../ledger/holder_file.ts";

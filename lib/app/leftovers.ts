@@ -5,13 +5,20 @@
 import type { FiledDemand } from "../ledger/demand_file.ts";
 import { demandsOf } from "../ledger/holds.ts";
 import { resourceFolder } from "../ledger/layout.ts";
+import type { Ready } from "../ledger/wish.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import type { Lifetime } from "../plan/demand.ts";
-import type { Checked } from "./check_holds.ts";
+import type { Hold } from "../plan/intent.ts";
 import type { Holding } from "./holding.ts";
 
+/** A hold and what the host says to it. */
+export interface Checked {
+  readonly hold: Hold;
+  readonly ready: Ready;
+}
+
 /** What asking about holds takes. */
-export type Inquiry = Pick<Holding, "holder" | "ledger" | "call" | "sys" | "isAlive">;
+export type Inquiry = Pick<Holding, "holder" | "ledger" | "call" | "sys" | "isAlive" | "keepsAll">;
 
 /** What of an earlier life is over where a call begins one: whose end was never told, or whose hook was killed. */
 export function overAt({ facts: { lifetimes } }: HookCall): readonly Lifetime[] {
@@ -35,7 +42,7 @@ export interface Leftovers {
 
 /** Finds what an earlier life of the holder left behind, and what changed rules do not ask for any more. */
 export async function leftovers(checked: readonly Checked[], inquiry: Inquiry): Promise<Leftovers> {
-  const { holder, call, ledger, sys, isAlive } = inquiry;
+  const { holder, call, ledger, sys, isAlive, keepsAll } = inquiry;
   const kept = checked.filter(({ ready }) => ready.resource.anew !== true || goesOn(inquiry));
   const paths = new Set(kept.map(demandPath));
   const demands = await demandsOf({ holder, lifetimes: overAt(call) }, { ...ledger, sys });
@@ -46,7 +53,7 @@ export async function leftovers(checked: readonly Checked[], inquiry: Inquiry): 
   const own = left.filter(({ record }) => record.holder.kind === holder.kind);
   return {
     replaced: own.filter(({ folder }) => folders.has(folder)),
-    over: own.filter(({ folder }) => !folders.has(folder)),
+    over: keepsAll ? [] : own.filter(({ folder }) => !folders.has(folder)),
   };
 }
 

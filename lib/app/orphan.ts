@@ -2,7 +2,7 @@
  * Hooks whose daemon is gone. Nobody tells them what becomes of the guest any more.
  * @module
  */
-import type { Converged } from "../ledger/converge.ts";
+import type { Converged } from "../ledger/work.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Ready } from "../ledger/wish.ts";
 import type { Holding } from "./holding.ts";

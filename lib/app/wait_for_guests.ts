@@ -3,7 +3,8 @@
  * nothing of libvirt's, and one such process waits for all.
  * @module
  */
-import { converge, type Converged, isWell, type Work } from "../ledger/converge.ts";
+import { converge } from "../ledger/converge.ts";
+import { type Converged, isWell, type Work } from "../ledger/work.ts";
 import type { FiledDemand } from "../ledger/demand_file.ts";
 import { hasLedger, WAITER_LOCK } from "../ledger/layout.ts";
 import { openLedger } from "../ledger/ledger.ts";

@@ -46,7 +46,9 @@ async function ledgerFindings(sys: Sys): Promise<readonly Finding[]> {
     return [{ level: "fail", text, advice: `see: ls -ld ${RUN_DIRECTORY}` }];
   }
   try {
-    return [lookFinding(await lookAtLedger(sys))];
+    const look = await lookAtLedger(sys);
+    const notes = look.kind === "open" ? look.ledger.notes : [];
+    return notes.length === 0 ? [lookFinding(look)] : notes.map((text) => ({ level: "warn", text }));
   } catch (error) {
     if (!(error instanceof LedgerError)) throw error;
     return [{ level: "fail", text: error.message, advice: `see: ls -ld ${LEDGER_DIRECTORY}` }];

@@ -94,7 +94,7 @@ async function holdFinding(hold: Hold, sys: Sys): Promise<Finding> {
   const { resource, demand, rule, action, lifetime, text } = hold;
   const daemon = { pid: 0, startTime: "", name: "" };
   const wish = { resource, demand, rule, action, lifetime, order: 0, holder: NOBODY, daemon };
-  const ready = await readyWish(wish, [hold], sys);
+  const ready = await readyWish(wish, { plan: [hold], former: [] }, sys);
   if (ready.kind === "refused") return { level: "fail", text: `${text}: ${ready.reason}`, advice: ready.hint };
   return { level: ready.note === undefined ? "ok" : "warn", text: `${text}: can be held`, advice: ready.note };
 }

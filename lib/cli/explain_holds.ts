@@ -3,9 +3,9 @@
  * is taken.
  * @module
  */
-import { type Checked, checkHolds } from "../app/check_holds.ts";
+import { checkHolds } from "../app/check_holds.ts";
 import { holderOf } from "../app/holder_of.ts";
-import { demandPath, type Inquiry, leftovers, ownOf } from "../app/leftovers.ts";
+import { type Checked, demandPath, type Inquiry, leftovers, ownOf } from "../app/leftovers.ts";
 import type { FiledDemand } from "../ledger/demand_file.ts";
 import { foresee, type Foreseen } from "../ledger/foresee.ts";
 import { heldOf } from "../ledger/goal.ts";
@@ -47,7 +47,7 @@ export function asksWhose(plan: readonly Intent[], call: HookCall, { sys }: Desk
 /** Tells what a call with this plan would do to what is held. */
 export async function explainHolds(
   plan: readonly Intent[],
-  { call, ...life }: Pick<Inquiry, "call" | "isAlive">,
+  { call, ...life }: Pick<Inquiry, "call" | "isAlive" | "keepsAll">,
   desk: Desk,
 ): Promise<HoldNotes> {
   const { verb } = call.facts;
@@ -92,7 +92,7 @@ interface Scene {
   readonly lookout: Lookout;
   readonly resources: readonly Surveyed[];
   readonly desk: Desk;
-  readonly life: Pick<Inquiry, "isAlive">;
+  readonly life: Pick<Inquiry, "isAlive" | "keepsAll">;
 }
 
 /** Who the call is about: as its document says, else everybody of that name in the ledger. */
@@ -119,7 +119,7 @@ async function explainAcquire(holds: readonly Hold[], scene: Scene): Promise<Hol
   const inquiry: Inquiry = { holder, ledger, call, sys: desk.sys, ...life };
   const { checked, failed } = await checkHolds(holds, inquiry);
   const own = ownOf(checked, call);
-  const { over, replaced } = await leftovers(own, inquiry);
+  const { over, replaced } = await leftovers(own, { ...inquiry, keepsAll: life.keepsAll || failed.length > 0 });
   const left = [...over, ...replaced];
   const beneath = new Map<Intent, readonly string[]>();
   for (const { intent, problem = "", hint } of failed) {

@@ -2,7 +2,7 @@
  * The ledger, opened for a person: what is wrong with it is told in one line.
  * @module
  */
-import type { Work } from "../ledger/converge.ts";
+import type { Work } from "../ledger/work.ts";
 import { LEDGER_DIRECTORY, RUN_DIRECTORY } from "../ledger/layout.ts";
 import { type Ledger, type Look, lookAtLedger, openLedger } from "../ledger/ledger.ts";
 import { LedgerError } from "../ledger/ledger_error.ts";

@@ -5,7 +5,7 @@
 import { lookAtConfig } from "../app/config_folder.ts";
 import { exitCodeOf } from "../app/outcome.ts";
 import { DISABLED_FILE } from "../app/paths.ts";
-import { type Converged, isWell } from "../ledger/converge.ts";
+import { type Converged, isWell } from "../ledger/work.ts";
 import { foresee } from "../ledger/foresee.ts";
 import { heldOf } from "../ledger/goal.ts";
 import { demandsOf } from "../ledger/holds.ts";

@@ -63,11 +63,19 @@ async function reconcileGuest(
   const holds = plan.filter((intent) => intent.kind === "hold");
   const faults = plan.filter((intent) => intent.kind === "fault");
   if (plan.length === 0 && !hasLedger(desk.sys)) return true;
-  const { lines, isWell } = dryRun ? await foretellGuest(holds, call, desk) : await acquireAll(holds, call, desk);
+  const wanted: Wanted = { holds, call, hasFaults: faults.length > 0 };
+  const { lines, isWell } = dryRun ? await foretellGuest(wanted, desk) : await acquireAll(wanted, desk);
   const faultLines = faults.map(({ action, message }) => failure(`${action}: ${visible(message)}`, desk));
   if (lines.length + faultLines.length > 0) desk.print(`${who}:`);
   for (const line of [...faultLines, ...lines]) desk.print(`  ${line}`);
   return isWell && faults.length === 0;
+}
+
+/** What today's rules want for a guest. `hasFaults`: of some of it nobody can tell what it comes to. */
+interface Wanted {
+  readonly holds: readonly Hold[];
+  readonly call: HookCall;
+  readonly hasFaults: boolean;
 }
 
 /** What came of one guest. */
@@ -76,19 +84,19 @@ interface Told {
   readonly isWell: boolean;
 }
 
-async function foretellGuest(holds: readonly Hold[], call: HookCall, desk: Desk): Promise<Told> {
-  const { beneath, behind } = await explainHolds(holds, { call, isAlive: true }, desk);
+async function foretellGuest({ holds, call, hasFaults }: Wanted, desk: Desk): Promise<Told> {
+  const { beneath, behind } = await explainHolds(holds, { call, isAlive: true, keepsAll: hasFaults }, desk);
   return { lines: [...holds.flatMap((hold) => beneath.get(hold) ?? []), ...behind], isWell: true };
 }
 
-async function acquireAll(holds: readonly Hold[], call: HookCall, desk: Desk): Promise<Told> {
+async function acquireAll({ holds, call, hasFaults }: Wanted, desk: Desk): Promise<Told> {
   const { sys } = desk;
   const opened = await told(() => openHolding(call, patienceEnd(sys), sys));
   if (typeof opened === "string") return { lines: [failure(visible(opened), desk)], isWell: false };
   using _opened = opened;
   const holding = { ...opened, isAlive: true } as const;
   const { checked, failed } = await checkHolds(holds, holding);
-  const acquired = await acquireHolds(checked, holding);
+  const acquired = await acquireHolds(checked, { ...holding, keepsAll: hasFaults || failed.length > 0 });
   const steps = [...failed, ...acquired.steps];
   const lines = [
     ...acquired.gaveUp.map((result) => `gave back ${convergedText(result, desk)}`),

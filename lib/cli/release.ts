@@ -3,7 +3,7 @@
  * @module
  */
 import { exitCodeOf } from "../app/outcome.ts";
-import { isWell } from "../ledger/converge.ts";
+import { isWell } from "../ledger/work.ts";
 import { type Holder, holderId } from "../ledger/holder.ts";
 import { lockHolder, noteNotRunning } from "../ledger/holder_file.ts";
 import { demandsOf, releaseAll } from "../ledger/holds.ts";

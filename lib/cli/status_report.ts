@@ -94,7 +94,7 @@ const STARTING_MS = 120_000;
 
 /** Puts the report together. Nothing is changed. */
 export async function makeStatusReport(look: Look, sys: Sys): Promise<StatusReport> {
-  const notes: string[] = [];
+  const notes = look.kind === "open" ? [...look.ledger.notes] : [];
   const resources = look.kind === "open" ? await resourceReports(lookoutOn({ ...look.ledger, notes }, sys), sys) : [];
   const names = look.kind === "open" ? damagedNames(sys) : [];
   const damaged = [

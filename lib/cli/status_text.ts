@@ -140,6 +140,9 @@ function nameOf({ kind, name, driver }: HolderReport): string {
   }
 }
 
+const UNREAD = "What such a file holds is not given back by itself. Damaged: look at it, then remove it. " +
+  "Of another version: leave it there, and have that version back";
+
 function endLines(report: StatusReport, { paint, terminal }: Paper): readonly string[] {
   const { resources, damaged, ledger } = report;
   const room = { columns: terminal.columns, indent: 0 };
@@ -148,13 +151,13 @@ function endLines(report: StatusReport, { paint, terminal }: Paper): readonly st
       ? ["The ledger is of another boot, so nothing of it stands; the next hook call sets it aside"]
       : []),
     ...damaged.map((text) => `damaged: ${visible(text)}`),
-    ...(damaged.length === 0
-      ? []
-      : ["What a damaged file held is not given back by itself: look at it, then remove it"]),
+    ...(damaged.length === 0 ? [] : [UNREAD]),
   ];
   return [
     ...notes.map((text) => paint("yellow", wrapped(text, room))),
-    ...(resources.length === 0 ? ["Nothing is held"] : [paint("bold", summary(resources))]),
+    ...(resources.length === 0
+      ? [`Nothing ${damaged.length === 0 ? "" : "else "}is held`]
+      : [paint("bold", summary(resources))]),
     ...lifeLines(resources, { paint, terminal }),
     ...adviceLines(resources).map((text) => wrapped(text, room)),
   ];

@@ -6,8 +6,7 @@
  * @module
  */
 import { loadResource } from "../resources/registry.ts";
-import { type Reading, type Resource, sameValue } from "../resources/resource.ts";
-import type { Sys } from "../sys/sys.ts";
+import { type Reading, sameValue } from "../resources/resource.ts";
 import { demandNames, type FiledDemand, fileDemand, nameOf, readDemands } from "./demand_file.ts";
 import { forget } from "./forget.ts";
 import { begun, goalOf, leftProblem, rebased } from "./goal.ts";
@@ -16,46 +15,9 @@ import { heldNow } from "./held.ts";
 import { resourceFolder } from "./layout.ts";
 import { reasonOf } from "./ledger_error.ts";
 import { makeChange, saveState } from "./make_change.ts";
-import { readState, type State, writeState } from "./state_file.ts";
-import { waitForLock } from "./wait_lock.ts";
-
-/** How converging went. `handed-over`: another process holds the lock, and looks again when it lets go. */
-export type ConvergeEnd =
-  | "unchanged"
-  | "changed"
-  | "restored"
-  | "left"
-  | "gone"
-  | "handed-over"
-  | "failed"
-  | "stuck"
-  | "late";
-
-/** What came of converging a resource. */
-export interface Converged {
-  readonly key: string;
-  readonly end: ConvergeEnd;
-  /** What stood before and after, for people, where it changed. */
-  readonly change?: { readonly from: string; readonly to: string };
-  readonly problem?: string;
-  readonly hint?: string | undefined;
-}
-
-/** What converging works with. */
-export interface Work {
-  readonly sys: Sys;
-  /** What should be known of the way. */
-  readonly notes: string[];
-  /** Time is up then, in milliseconds since the program started. */
-  readonly deadlineMs: number;
-  /** Whether to wait for a lock that another process holds. */
-  readonly mayWait: boolean;
-}
-
-/** Whether a resource is as its demands want it, or as it was before there were any. */
-export function isWell({ end }: Converged): boolean {
-  return end !== "failed" && end !== "stuck" && end !== "late";
-}
+import { readState, writeState } from "./state_file.ts";
+import { clearLockPlace, waitForLock } from "./wait_lock.ts";
+import { type Converged, isWell, type LockedWork, type Situation, type Work } from "./work.ts";
 
 /** Converges the resource of a folder, until its demands stay the same. Never throws: others wait to be converged, too. */
 export async function converge(folder: string, work: Work): Promise<Converged> {
@@ -93,7 +55,9 @@ export async function onePass(
   newcomers: readonly FiledDemand[] = [],
 ): Promise<Pass | "locked"> {
   try {
-    const lock = await waitForLock(resourceFolder(folder).lock, work.mayWait ? work.deadlineMs : 0, work.sys);
+    const [place, untilMs] = [resourceFolder(folder).lock, work.mayWait ? work.deadlineMs : 0];
+    await clearLockPlace(place, untilMs, work);
+    const lock = await waitForLock(place, untilMs, work.sys);
     if (lock === undefined) return "locked";
     const held = { lock, isFiled: false };
     let pass: { readonly converged: Converged; readonly seen: readonly string[] };
@@ -108,21 +72,6 @@ export async function onePass(
     const key = newcomers[0]?.record.key ?? folder;
     return { converged: { key, end: "failed", problem: reasonOf(error) }, lookAgain: false };
   }
-}
-
-/** Work under a lock, which is let go while a user's program runs, and taken again. */
-export interface LockedWork extends Work {
-  /** `isFiled`: the newcomers' demands were; another hook may have removed them since. */
-  readonly held: { lock: Disposable; isFiled: boolean };
-  readonly newcomers: readonly FiledDemand[];
-}
-
-/** All that is known of a resource when its lock is held. */
-export interface Situation {
-  readonly kind: Resource;
-  readonly key: string;
-  readonly state: State | undefined;
-  readonly demands: readonly FiledDemand[];
 }
 
 async function convergeLocked(

@@ -3,7 +3,7 @@
  * @module
  */
 import { type Held, ResourceDataError, sameValue } from "../resources/resource.ts";
-import type { Converged } from "./converge.ts";
+import type { Converged } from "./work.ts";
 import { type Goal, goalOf, leftProblem } from "./goal.ts";
 import type { Standing } from "./survey.ts";
 

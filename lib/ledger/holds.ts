@@ -3,7 +3,8 @@
  * @module
  */
 import type { Lifetime } from "../plan/demand.ts";
-import { converge, type Converged, isWell, onePass, type Work } from "./converge.ts";
+import { converge, onePass } from "./converge.ts";
+import { type Converged, isWell, type Work } from "./work.ts";
 import { demandNames, type FiledDemand, holderPrefix, nameOf, readDemands, removeDemand } from "./demand_file.ts";
 import type { Reader } from "./file.ts";
 import { type Holder, holderId } from "./holder.ts";
@@ -139,14 +140,25 @@ async function endFormer(
   return { key: converged.key, end: "late", problem: `${left}: another hook is at it` };
 }
 
-/** Undoes an acquiring: what it took the place of is held again. */
-export async function takeBack({ filed, before }: Acquired, work: Work): Promise<Converged | undefined> {
-  if (filed === undefined) return undefined;
-  if (before === undefined) return await release(filed, work);
-  const { folder, record } = before;
-  const pass = await onePass(folder, work, [before]);
-  if (pass !== "locked") return { ...pass.converged, key: record.key };
-  return { key: record.key, end: "late", problem: "another hook has been at it until no time was left" };
+/** Undoes an acquiring: what it took the place of is held again. `former`: what was removed for it, under other names. */
+export async function takeBack(
+  { ready, filed, before }: Acquired,
+  former: readonly FiledDemand[],
+  work: Work,
+): Promise<Converged | undefined> {
+  if (filed === undefined && former.length === 0) return undefined;
+  const again = before === undefined ? former : [before, ...former];
+  if (filed !== undefined && again.length === 0) return await release(filed, work);
+  const { folder, record: { key } } = ready;
+  try {
+    if (filed !== undefined && before === undefined) removeDemand(filed, work.sys);
+  } catch (error) {
+    return { key, end: "failed", problem: reasonOf(error) };
+  }
+  const pass = await onePass(folder, work, again);
+  if (pass === "locked") return { key, end: "late", problem: "another hook has been at it until no time was left" };
+  // Beside what has come since there may be no room for it any more.
+  return { ...isWell(pass.converged) ? pass.converged : await converge(folder, work), key };
 }
 
 /** Removes a demand and puts back what nobody else needs. Never throws: what it cannot do, it tells. */

@@ -9,7 +9,7 @@ import type { Sys } from "../sys/sys.ts";
 export const RUN_DIRECTORY = "/run/virt-hooks";
 /** The ledger: root's alone. */
 export const LEDGER_DIRECTORY = `${RUN_DIRECTORY}/ledger`;
-/** Held by who makes the ledger. */
+/** Held by who makes the ledger, or a lock of it anew. */
 export const STARTING_LOCK = `${RUN_DIRECTORY}/starting.lock`;
 /** The boot that a ledger is of. */
 export const BOOT_FILE = `${LEDGER_DIRECTORY}/boot`;

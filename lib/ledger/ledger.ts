@@ -5,7 +5,7 @@
 import { parseProcStat, procStatPath } from "../sys/proc_stat.ts";
 import type { Sys } from "../sys/sys.ts";
 import type { Daemon } from "./demand_file.ts";
-import { removeIfThere } from "./file.ts";
+import { removeIfThere, tellDamage } from "./file.ts";
 import {
   BOOT_FILE,
   DAMAGED_DIRECTORY,
@@ -17,7 +17,7 @@ import {
   RUN_DIRECTORY,
   STARTING_LOCK,
 } from "./layout.ts";
-import { LedgerError } from "./ledger_error.ts";
+import { LedgerError, reasonOf } from "./ledger_error.ts";
 import { waitForLock } from "./wait_lock.ts";
 
 /** A ledger that is open. */
@@ -32,6 +32,7 @@ export interface Ledger {
 
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 const BOOT_BYTES_MAX = 100;
+const BOOT_SHAPE = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const OTHERS_MAY = 0o077;
 
 /** How long to wait for another hook that makes the ledger: a few files. */
@@ -39,14 +40,15 @@ const STARTING_WAIT_MS = 5_000;
 
 /**
  * Opens the ledger. With `make` it is made where there is none; without, that gives `undefined`. A ledger of another boot
- * is set aside unread: nothing of what it says still stands.
+ * is set aside unread: nothing of what it says still stands. One that cannot say of which boot it is counts as of this one, since
+ * nothing below /run outlives a boot, and what guests hold would else never be given back.
  * @throws {LedgerError} when something in its place is not ours
  */
 export async function openLedger(sys: Sys, options: { readonly make: boolean }): Promise<Ledger | undefined> {
   if (!hasLedger(sys) && !options.make) return undefined;
   const { boot, daemon } = await readCircumstances(sys);
   const notes: string[] = [];
-  if (!isOfBoot(boot, sys)) await startLedger(boot, notes, sys);
+  if (bootOf(sys) !== boot) await startLedger(boot, notes, sys);
   return { daemon, notes };
 }
 
@@ -60,8 +62,9 @@ export type Look = { readonly kind: "none" | "of-another-boot" } | { readonly ki
 export async function lookAtLedger(sys: Sys): Promise<Look> {
   if (!hasLedger(sys)) return { kind: "none" };
   const { boot, daemon } = await readCircumstances(sys);
-  if (!isOfBoot(boot, sys)) return { kind: "of-another-boot" };
-  return { kind: "open", ledger: { daemon, notes: [], looksOnly: true } };
+  const told = bootOf(sys);
+  if (told !== undefined && told !== boot) return { kind: "of-another-boot" };
+  return { kind: "open", ledger: { daemon, notes: told === undefined ? [UNTOLD] : [], looksOnly: true } };
 }
 
 /** This boot, and who called us. */
@@ -73,14 +76,20 @@ async function readCircumstances(sys: Sys): Promise<{ readonly boot: string; rea
   return { boot, daemon: daemonOf(ppid, facts) };
 }
 
-/** Whether there is a ledger, and it is of this boot. */
-function isOfBoot(boot: string, sys: Sys): boolean {
-  if (!hasLedger(sys)) return false;
+const UNTOLD = `${BOOT_FILE} does not say of which boot the ledger is: it counts as of this one`;
+
+/** The boot that the ledger is of; `undefined` where there is none, or it does not say so. */
+function bootOf(sys: Sys): string | undefined {
+  if (!hasLedger(sys)) return undefined;
   needOurs(RUN_DIRECTORY, 0o022, sys);
   needOurs(LEDGER_DIRECTORY, OTHERS_MAY, sys);
-  // Made together with the ledger: without it nobody can tell whether what the ledger says still stands.
-  if (sys.lstat(BOOT_FILE)?.kind !== "file") throw new LedgerError(`Cannot use the ledger: ${BOOT_FILE} is no file`);
-  return sys.readTextFile(BOOT_FILE, BOOT_BYTES_MAX).trim() === boot;
+  if (sys.lstat(BOOT_FILE)?.kind !== "file") return undefined;
+  try {
+    const text = sys.readTextFile(BOOT_FILE, BOOT_BYTES_MAX).trim();
+    return BOOT_SHAPE.test(text) ? text : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** One hook at a time: the second one finds what the first has made, and sets none of it aside. */
@@ -90,9 +99,22 @@ async function startLedger(boot: string, notes: string[], sys: Sys): Promise<voi
   const lock = await waitForLock(STARTING_LOCK, sys.elapsedMs() + STARTING_WAIT_MS, sys);
   using _lock = lock;
   if (lock === undefined) throw new LedgerError("Cannot make the ledger: another hook has been at it all the time");
-  if (isOfBoot(boot, sys)) return;
-  if (hasLedger(sys)) notes.push(setBootAside(sys));
+  const told = bootOf(sys);
+  if (told === boot) return;
+  if (told === undefined && hasLedger(sys)) return tellBootAgain(boot, notes, sys);
+  if (told !== undefined) notes.push(setBootAside(sys));
   makeLedger(boot, sys);
+}
+
+/** What cannot be mended here keeps nobody from giving back. */
+function tellBootAgain(boot: string, notes: string[], sys: Sys): void {
+  notes.push(UNTOLD);
+  try {
+    if (sys.lstat(BOOT_FILE) !== undefined) tellDamage(BOOT_FILE, "it names no boot", { sys, notes });
+    sys.createFile(BOOT_FILE, `${boot}\n`, 0o600);
+  } catch (error) {
+    notes.push(reasonOf(error));
+  }
 }
 
 function setBootAside(sys: Sys): string {

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Noted, type Resource, sameValue } from "../resources/resource.ts";
-import type { Converged, LockedWork, Situation, Work } from "./converge.ts";
+import type { Converged, LockedWork, Situation, Work } from "./work.ts";
 import { forgetChild, notingChildren } from "./child.ts";
 import { forget } from "./forget.ts";
 import { resourceFolder } from "./layout.ts";

@@ -2,7 +2,8 @@
  * Brings the host to what the living hold: removes the demands of the dead, converges everything.
  * @module
  */
-import { converge, type Converged, type Work } from "./converge.ts";
+import { converge } from "./converge.ts";
+import type { Converged, Work } from "./work.ts";
 import type { FiledDemand } from "./demand_file.ts";
 import { byHolder, judge, type Verdict } from "./evidence.ts";
 import type { Reader } from "./file.ts";

@@ -3,6 +3,8 @@
  * @module
  */
 import type { Sys } from "../sys/sys.ts";
+import { type Reader, tellDamage } from "./file.ts";
+import { STARTING_LOCK } from "./layout.ts";
 import { LedgerError } from "./ledger_error.ts";
 
 const [FIRST_POLL_MS, LONGEST_POLL_MS] = [2, 50];
@@ -15,10 +17,7 @@ export type LockSys = Pick<Sys, "lock" | "lstat" | "sleep" | "elapsedMs">;
  * @throws {LedgerError} when what is there is no lock file
  */
 export async function waitForLock(path: string, untilMs: number, sys: LockSys): Promise<Disposable | undefined> {
-  const facts = sys.lstat(path);
-  if (facts !== undefined && facts.kind !== "file") {
-    throw new LedgerError(`Cannot lock ${path}: it is not a regular file`);
-  }
+  if (!isLockable(path, sys)) throw new LedgerError(`Cannot lock ${path}: it is not a regular file`);
   let pollMs = FIRST_POLL_MS;
   while (true) {
     const lock = sys.lock(path);
@@ -27,4 +26,20 @@ export async function waitForLock(path: string, untilMs: number, sys: LockSys): 
     await sys.sleep(pollMs);
     pollMs = Math.min(pollMs * 2, LONGEST_POLL_MS);
   }
+}
+
+function isLockable(path: string, sys: Pick<Sys, "lstat">): boolean {
+  return (sys.lstat(path)?.kind ?? "file") === "file";
+}
+
+/** Sets aside what stands in the place of a lock and is none. One process at a time: the lock that another has made by now stays. */
+export async function clearLockPlace(
+  path: string,
+  untilMs: number,
+  { sys, notes }: Reader & { readonly sys: Sys },
+): Promise<void> {
+  if (isLockable(path, sys)) return;
+  const lock = await waitForLock(STARTING_LOCK, untilMs, sys);
+  using _lock = lock;
+  if (lock !== undefined && !isLockable(path, sys)) tellDamage(path, "it is not a regular file", { sys, notes });
 }

@@ -32,15 +32,24 @@ export interface Ready {
   readonly value: unknown;
 }
 
-/** Asks the host about a wish, which comes with the rest of a plan. */
-export async function readyWish(wish: Wish, plan: readonly AnyDemand[], sys: Sys): Promise<Ready | Refused> {
+/** What a wish comes with. */
+export interface Company {
+  /** The rest of its plan. */
+  readonly plan: readonly AnyDemand[];
+  /** What its holder has by now, and this plan takes the place of. */
+  readonly former: readonly DemandRecord[];
+}
+
+/** Asks the host about a wish. */
+export async function readyWish(wish: Wish, { plan, former }: Company, sys: Sys): Promise<Ready | Refused> {
   const resource = await loadResource(wish.resource);
   if (resource === undefined) {
     return { kind: "refused", reason: `this version knows no resource of the kind ${wish.resource}` };
   }
   const missing = resource.tools.map((tool) => TOOLS[tool]).find((path) => sys.lstat(path) === undefined);
   if (missing !== undefined) return { kind: "refused", reason: `there is no ${missing} on this host` };
-  const whose = { holder: holderId(wish.holder), rule: wish.rule, action: wish.action, plan };
+  const held = former.filter((record) => record.resource === wish.resource).map(({ demand }) => demand);
+  const whose = { holder: holderId(wish.holder), rule: wish.rule, action: wish.action, plan, held };
   const resolution = await resource.resolve(wish.demand, sys, whose);
   if (resolution.kind === "refused") return resolution;
   const { key, demand, note, value } = resolution;

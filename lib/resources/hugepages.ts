@@ -27,7 +27,7 @@ import {
   readSizesKib,
 } from "./hugepage_pools.ts";
 import { writePages } from "./hugepage_write.ts";
-import { type Refused, type Resolution, resource } from "./resource.ts";
+import { type Refused, type Resolution, resource, type Whose } from "./resource.ts";
 
 /** What stays for the host itself, of its memory and of each node's: a demand that would take it is refused. */
 export const RESERVE_KIB = 256 * 1024;
@@ -76,9 +76,13 @@ function sizeOf(key: string): number {
   return Number.parseInt(key.slice(PREFIX.length), 10);
 }
 
-async function resolve(demand: HugepagesDemand, { kernel }: Sys): Promise<Resolution<HugepagesDemand>> {
+async function resolve(
+  demand: HugepagesDemand,
+  { kernel }: Sys,
+  { held }: Pick<Whose, "held">,
+): Promise<Resolution<HugepagesDemand>> {
   const nodes = await readNodes(kernel);
-  const memory = await readHostMemory(nodes, kernel);
+  const memory = withHeld(await readHostMemory(nodes, kernel), held);
   const sizeKib = demand.sizeKib === "default" ? memory.defaultSizeKib : demand.sizeKib;
   const pools = sizeKib === undefined ? undefined : await readPools(nodes, sizeKib, kernel);
   if (sizeKib === undefined || pools === undefined) return noSuchSize(sizeKib, await readSizesKib(kernel));
@@ -97,6 +101,24 @@ async function resolve(demand: HugepagesDemand, { kernel }: Sys): Promise<Resolu
     demand: { sizeKib, parts: placedParts(placement.pages) },
     value: pagesOf(pools),
   };
+}
+
+/** The memory that there is once a holder has given back what it has. */
+function withHeld(memory: HostMemory, held: readonly unknown[]): HostMemory {
+  const byNodeKib = { ...memory.byNodeKib };
+  let { availableKib } = memory;
+  for (const data of held) {
+    const result = v.safeParse(demandSchema(), data);
+    if (!result.success || result.output.sizeKib === "default") continue;
+    const { sizeKib, parts } = result.output;
+    for (const part of parts) {
+      const node = String(part.nodes[0] ?? WHOLE_HOST);
+      const kib = pagesIn(part, sizeKib) * sizeKib;
+      availableKib += kib;
+      byNodeKib[node] = (byNodeKib[node] ?? 0) + kib;
+    }
+  }
+  return { ...memory, availableKib, byNodeKib };
 }
 
 /** The pages that each node has room for. A node that somebody names keeps what stays for the host. */

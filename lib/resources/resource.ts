@@ -24,6 +24,8 @@ export interface Whose {
   readonly action: string;
   /** All that its call acquires, for what only stands together. */
   readonly plan: readonly AnyDemand[];
+  /** What the holder has of this kind, as the ledger has it: the plan takes its place. */
+  readonly held: readonly unknown[];
 }
 
 /** A demand with the key of its resource, once the host was asked; or why it cannot be fulfilled. Nothing is touched yet. */

@@ -1,6 +1,7 @@
 /** What `reconcile`, `release` and `enable` do, tell and leave alone. */
 import { admin, snapshot } from "../support/admin.ts";
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { poolHost } from "../support/hugepage_host.ts";
 import { type LedgerHost, ledgerHost, UUID } from "../support/ledger_host.ts";
 
 const SWAPPINESS = "/proc/sys/vm/swappiness";
@@ -183,6 +184,88 @@ Deno.test("reconcile --rules tells which guest cannot have what the rules want",
   ]);
   assertEquals(host.text(SWAPPINESS), "1");
 });
+
+Deno.test("reconcile --rules leaves a running guest the memory that it has", async () => {
+  const pools = poolHost({ availableMib: 2300 });
+  const large = '[[rule]]\nname = "large"\nwhen = { domain = "*" }\nhugepages = { pages = 1000 }\n';
+  const host = ledgerHost(large, { ...pools.host, files: { ...FILES, ...pools.host.files } });
+  await running(host);
+  const { code, lines } = await admin(host, ["reconcile", "--rules"]);
+  assertEquals([code, lines.at(-1), pools.pages(host)], [0, "  hugepages/2048kB: is as the rules want it", [1000]]);
+});
+
+Deno.test("reconcile --rules takes nothing from a guest for which it cannot do better", async () => {
+  const host = ledgerHost(rule("calm", '"vm.swappiness" = 1, "vm.dirty_ratio" = 5'), { files: FILES });
+  await running(host);
+  await host.call("qemu", "prepare", DB);
+  host.write("/etc/virt-hooks/rules.toml", rule("calm", '"vm.swappiness" = 7'));
+  const refused = "FAILED: cannot hold sysctl vm.swappiness = 7";
+  const foretold = await admin(host, ["reconcile", "--rules", "--dry-run"]);
+  assertEquals(foretold.lines.filter((line) => line.includes("gives back")), []);
+  const { code, lines } = await admin(host, ["reconcile", "--rules"]);
+  assertEquals([code, lines.some((line) => line.includes(refused))], [4, true]);
+  await host.call("qemu", "release", DB);
+  assertEquals([host.text(SWAPPINESS), host.text(RATIO)], ["1", "5"]);
+  await host.call("qemu", "release");
+  assertEquals([host.text(SWAPPINESS), host.text(RATIO), host.ledgerFiles()], ["60", "20", []]);
+});
+
+const PAGES = 'hugepages = { pages = 64, on_error = "fail" }';
+for (
+  const { what, edited, failed, written } of [
+    {
+      what: "the kernel refuses the new",
+      edited: rule("renamed", '"vm.swappiness" = 7'),
+      failed: "cannot hold sysctl vm.swappiness = 7: Invalid argument",
+      written: ["1", "7"],
+    },
+    {
+      what: "something that decides fails behind it",
+      edited: `${rule("renamed", '"vm.swappiness" = 5')}${PAGES}\n`,
+      failed: "the kernel found memory for only 10 of 64",
+      written: ["1", "5", "1"],
+    },
+  ]
+) {
+  Deno.test(`reconcile --rules: a running guest keeps what it had, without a detour, where ${what}`, async () => {
+    const writes: string[] = [];
+    const refused = { kind: "refused", reason: "Invalid argument" } as const;
+    const pools = poolHost({ nodes: [{ findable: 10 }] });
+    const host = ledgerHost(RULES, {
+      files: { ...FILES, ...pools.host.files },
+      reactions: {
+        ...pools.host.reactions,
+        [SWAPPINESS]: (text) => (writes.push(text), text === "7" ? refused : text),
+      },
+    });
+    await running(host);
+    host.write("/etc/virt-hooks/rules.toml", edited);
+    const { code, lines } = await admin(host, ["reconcile", "--rules"]);
+    assertEquals([code, lines.some((line) => line.includes(failed))], [4, true]);
+    assertEquals([host.text(SWAPPINESS), writes, pools.pages(host)], ["1", written, [0]]);
+    await host.call("qemu", "release");
+    assertEquals([host.text(SWAPPINESS), host.ledgerFiles()], ["60", []]);
+  });
+}
+
+function newRule(action: string): string {
+  return `[[rule]]\nname = "new"\nwhen = { domain = "*" }\n${action}\n`;
+}
+
+for (
+  const { what, edited } of [
+    { what: "comes first", edited: newRule('services = { stop = ["x"], on_error = "fail" }') + RULES },
+    { what: "cannot be planned", edited: newRule("hugepages = {}") },
+  ]
+) {
+  Deno.test(`reconcile --rules takes nothing from a guest where what fails ${what}`, async () => {
+    const host = makeHost();
+    await running(host);
+    host.write("/etc/virt-hooks/rules.toml", edited);
+    const { code, lines } = await admin(host, ["reconcile", "--rules"]);
+    assertEquals([code, lines.filter((line) => line.includes("gave back")), host.text(SWAPPINESS)], [4, [], "1"]);
+  });
+}
 
 const NAMES = ["web-1", ID, `domain:${UUID}`];
 

@@ -285,6 +285,21 @@ Deno.test("status is coloured on a terminal, and puts values beneath each other 
   assertEquals(plain.every((line) => line.length <= 40 || line.includes("virt-hooks")), true);
 });
 
+Deno.test("status does not say that nothing is held where it cannot read what is", async () => {
+  const host = ledgerHost('[[rule]]\nname = "calm"\nwhen = { domain = "*" }\nsysctl = { "vm.swappiness" = 1 }\n', {
+    files: { "/proc/sys/vm/swappiness": "60\n" },
+  });
+  await host.call("qemu", "prepare");
+  changeState(host, "swappiness", { format: 2 });
+  const { code, lines } = await admin(host, ["status"], { terminal: { columns: 400 } });
+  assertEquals([code, ...lines.slice(1)], [
+    1,
+    "What such a file holds is not given back by itself. Damaged: look at it, then remove it. " +
+    "Of another version: leave it there, and have that version back",
+    "Nothing else is held",
+  ]);
+});
+
 Deno.test("status shows the others when another version wrote a file", async () => {
   const host = makeHost();
   await running(host);

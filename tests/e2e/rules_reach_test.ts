@@ -31,6 +31,14 @@ scene("what is held, looked at and brought to edited rules", async ({ startNode,
     await node.sh([COMMAND, "reconcile", "--rules"]);
     await assertHeld(node, "ttl", "keepalive");
   });
+  await step("rules that cannot be had take nothing from a guest that runs", async () => {
+    const missing = '[[rule]]\nname = "missing"\nwhen = { domain = "vm1" }\nsysctl = { "vm.no_such_key" = 1 }\n';
+    await node.writeRules(`${holdRule("third", ["keepalive"])}\n${missing}`);
+    const { code, stdout } = await node.run([COMMAND, "reconcile", "--rules"]);
+    assertStringIncludes(stdout, "FAILED: cannot hold sysctl vm.no_such_key = 1");
+    assertEquals(code, 4);
+    await assertHeld(node, "ttl", "keepalive");
+  });
   await step("a new daemon takes the guest over with all that it holds", async () => {
     await node.stopLibvirtd();
     await node.startLibvirtd();

@@ -4,6 +4,7 @@
  * @module
  */
 import type { MemoryNode } from "../../lib/sys/memory_sys.ts";
+import { admin, snapshot } from "../support/admin.ts";
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { type LedgerHost, ledgerHost } from "../support/ledger_host.ts";
 
@@ -87,17 +88,38 @@ for (const place of Object.keys(PLACES)) {
   }
 }
 
-Deno.test("a ledger that does not say of which boot it is is not taken for one of another boot", async () => {
-  for (const node of [MISFITS["a FIFO"], MISFITS["a folder"], MISFITS["a link"]]) {
+for (const misfit of ["a FIFO", "a link", "a folder"] as const) {
+  Deno.test(`in place of a resource's lock there is ${misfit}: it is set aside, and the resource is put back`, async () => {
+    const host = await damaged("a resource's lock", MISFITS[misfit]);
+    const { history } = await host.call("qemu", "release");
+    assertStringIncludes(
+      JSON.stringify(history["notes"]),
+      "/lock cannot be read (it is not a regular file): it is now",
+    );
+    assertEquals([host.text(SWAPPINESS), host.text(DIRTY), host.ledgerFiles()], ["60", "20", []]);
+    assertEquals((await host.call("qemu", "prepare")).code, 0);
+  });
+}
+
+for (const [misfit, node] of [...Object.entries(MISFITS), ["nothing at all", undefined] as const]) {
+  Deno.test(`a ledger whose boot is told by ${misfit} is of this boot: nothing is lost, and it says so again`, async () => {
     const host = ledgerHost(RULES, { files: { [SWAPPINESS]: "60\n", [DIRTY]: "20\n" } });
     await host.call("qemu", "prepare");
-    put(host, `${LEDGER}/boot`, node);
+    const boot = `${LEDGER}/boot`;
+    if (node === undefined) host.nodes.delete(boot);
+    else put(host, boot, node);
+    const before = snapshot(host);
+    const status = await admin(host, ["status"]);
+    const checked = await admin(host, ["check", "--host"]);
+    assertEquals([status.code, snapshot(host)], [1, before]);
+    for (const { lines } of [status, checked]) assert(lines.some((line) => line.includes(boot)), lines.join("\n"));
     const released = await host.call("qemu", "release");
-    assertStringIncludes(released.stderr, `${LEDGER}/boot`);
-    const refused = await host.call("qemu", "prepare");
-    assertEquals([refused.code, host.text(SWAPPINESS)], [4, "1"]);
-  }
-});
+    assertStringIncludes(JSON.stringify(released.history["notes"]), boot);
+    assertEquals([host.text(SWAPPINESS), host.text(DIRTY), host.ledgerFiles()], ["60", "20", []]);
+    const again = await host.call("qemu", "prepare");
+    assertEquals([again.code, again.history["notes"], host.text(SWAPPINESS)], [0, undefined, "1"]);
+  });
+}
 
 Deno.test("what another version of virt-hooks wrote is left where it is, and told", async () => {
   const host = ledgerHost(RULES, { files: { [SWAPPINESS]: "60\n", [DIRTY]: "20\n" } });

@@ -234,7 +234,7 @@ Deno.test("two hooks that find no ledger make one", async () => {
 Deno.test("a ledger of another boot is set aside once, and what was begun since is kept", async () => {
   const host = hostWith({ "vm.swappiness": 1 });
   await host.call("qemu", "prepare");
-  host.write(`${LEDGER}/boot`, "another\n");
+  host.write(`${LEDGER}/boot`, "0a0a0a0a-0000-4000-8000-000000000000\n");
   host.write(SWAPPINESS, "60\n");
   const prepared = await host.call("qemu", "prepare", OTHER);
   assertEquals([prepared.code, now(host)], [0, ["1", "20"]]);

@@ -130,6 +130,16 @@ Deno.test("huge pages: more than the guest's node has is refused, whatever the o
   );
 });
 
+Deno.test("huge pages: what caches of files would give back is room on the guest's node", async () => {
+  const { on, now } = stage("pages = 64", { nodes: [{}, {}] });
+  const mibs = { "MemFree": 10, "Active(file)": 100, "Inactive(file)": 200, "SReclaimable": 100, "AnonPages": 9000 };
+  const lines = Object.entries(mibs).map(([name, mib]) => `Node 1 ${name}: ${mib * 1024} kB\n`);
+  on.write("/sys/devices/system/node/node1/meminfo", lines.join(""));
+  const xml = "<numatune><memory mode='strict' nodeset='1'/></numatune>";
+  assertEquals((await on.call("qemu", "prepare", { xml })).stderr, "");
+  assertEquals(now(), [0, 64]);
+});
+
 Deno.test("huge pages: large pages that no node has room for are refused with what each has", async () => {
   const { on, writes } = stage("pages = 2", { sizeKib: 1_048_576, nodes: [{ freeMib: 1000 }, { freeMib: 2000 }] });
   const refused = await on.call("qemu", "prepare");
@@ -137,6 +147,16 @@ Deno.test("huge pages: large pages that no node has room for are refused with wh
   const said =
     "not enough memory in pieces of 1G: 2048 MiB are needed, available are 1000 MiB on node 0, 2000 MiB on node 1";
   assertStringIncludes(refused.stderr, said);
+});
+
+Deno.test("huge pages: what an earlier life of the guest still has counts as memory for the next", async () => {
+  const { on, now, writes } = stage("pages = 1000", { nodes: [{}, { freeMib: 2300 }], availableMib: 2300 });
+  const xml = "<numatune><memory mode='strict' nodeset='1'/></numatune>";
+  assertEquals((await on.call("qemu", "prepare", { xml })).stderr, "");
+  assertEquals((await on.call("qemu", "prepare", { xml })).stderr, "");
+  assertEquals([now(), writes], [[0, 1000], ["node1 1000"]]);
+  const refused = await on.call("qemu", "prepare", { ...OTHER, xml });
+  assertStringIncludes(refused.stderr, "not enough memory: 2000 MiB are needed, 300 MiB are available");
 });
 
 for (

@@ -68,8 +68,12 @@ export function poolHost(options: PoolHost = {}): Pools {
     findable: node.findable ?? Infinity,
   }));
   const writes: string[] = [];
+  const texts = (): Record<string, string> => ({
+    ...poolTexts(whole, pools),
+    ...memoryTexts(options, pools.map(({ all }, index) => all - (nodes[index]?.pages ?? 0))),
+  });
   const show = (files: Files): void => {
-    for (const [path, text] of Object.entries(poolTexts(whole, pools))) put(files, path, text);
+    for (const [path, text] of Object.entries(texts())) put(files, path, text);
   };
   const reactions = Object.fromEntries(pools.map((pool): [string, Reaction] => [
     `${pool.folder}/nr_hugepages`,
@@ -88,7 +92,7 @@ export function poolHost(options: PoolHost = {}): Pools {
   };
   return {
     host: {
-      files: { ...memoryFiles(options, nodes), ...poolTexts(whole, pools) },
+      files: { "/proc/sys/vm/compact_memory": "", ...otherPools(options), ...texts() },
       reactions: { ...reactions, "/proc/sys/vm/compact_memory": compaction },
     },
     pages: (host) => pools.map(({ folder }) => Number(host.text(`${folder}/nr_hugepages`))),
@@ -137,17 +141,26 @@ function poolTexts(whole: string, pools: readonly Pool[]): Record<string, string
   return texts;
 }
 
-function memoryFiles(options: PoolHost, nodes: readonly PoolNode[]): Record<string, string> {
-  const { sizeKib = 2048, otherSizesKib = [], availableMib = 16_384, knowsNodes = true } = options;
-  const meminfo = `MemTotal: 33554432 kB\nMemAvailable: ${availableMib * MIB_KIB} kB\nHugepagesize: ${sizeKib} kB\n`;
-  const files: Record<string, string> = { "/proc/meminfo": meminfo, "/proc/sys/vm/compact_memory": "" };
-  for (const kib of otherSizesKib) files[`/sys/kernel/mm/hugepages/hugepages-${kib}kB/nr_hugepages`] = "0\n";
-  if (!knowsNodes) return files;
+function otherPools({ otherSizesKib = [] }: PoolHost): Record<string, string> {
+  return Object.fromEntries(
+    otherSizesKib.map((kib) => [`/sys/kernel/mm/hugepages/hugepages-${kib}kB/nr_hugepages`, "0\n"]),
+  );
+}
+
+/** What is left of the memory when each node's pool has taken so many pages of it. */
+function memoryTexts(options: PoolHost, taken: readonly number[]): Record<string, string> {
+  const { sizeKib = 2048, nodes = [{}], availableMib = 16_384, knowsNodes = true } = options;
+  const availableKib = availableMib * MIB_KIB - taken.reduce((sum, pages) => sum + pages, 0) * sizeKib;
+  const texts: Record<string, string> = {
+    "/proc/meminfo": `MemTotal: 33554432 kB\nMemAvailable: ${availableKib} kB\nHugepagesize: ${sizeKib} kB\n`,
+  };
+  if (!knowsNodes) return texts;
   for (const [index, { freeMib = availableMib }] of nodes.entries()) {
-    files[`/sys/devices/system/node/node${index}/meminfo`] = `Node ${index} MemFree: ${freeMib * MIB_KIB} kB\n` +
+    const freeKib = freeMib * MIB_KIB - (taken[index] ?? 0) * sizeKib;
+    texts[`/sys/devices/system/node/node${index}/meminfo`] = `Node ${index} MemFree: ${freeKib} kB\n` +
       `Node ${index} Active(file): 0 kB\n`;
   }
-  return files;
+  return texts;
 }
 
 function put(files: Files, path: string, text: string): void {

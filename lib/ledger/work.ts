@@ -1,0 +1,61 @@
+/**
+ * What converging works with, and what comes of it.
+ * @module
+ */
+import type { Resource } from "../resources/resource.ts";
+import type { Sys } from "../sys/sys.ts";
+import type { FiledDemand } from "./demand_file.ts";
+import type { State } from "./state_file.ts";
+
+/** How converging went. `handed-over`: another process holds the lock, and looks again when it lets go. */
+export type ConvergeEnd =
+  | "unchanged"
+  | "changed"
+  | "restored"
+  | "left"
+  | "gone"
+  | "handed-over"
+  | "failed"
+  | "stuck"
+  | "late";
+
+/** What came of converging a resource. */
+export interface Converged {
+  readonly key: string;
+  readonly end: ConvergeEnd;
+  /** What stood before and after, for people, where it changed. */
+  readonly change?: { readonly from: string; readonly to: string };
+  readonly problem?: string;
+  readonly hint?: string | undefined;
+}
+
+/** What converging works with. */
+export interface Work {
+  readonly sys: Sys;
+  /** What should be known of the way. */
+  readonly notes: string[];
+  /** Time is up then, in milliseconds since the program started. */
+  readonly deadlineMs: number;
+  /** Whether to wait for a lock that another process holds. */
+  readonly mayWait: boolean;
+}
+
+/** Whether a resource is as its demands want it, or as it was before there were any. */
+export function isWell({ end }: Converged): boolean {
+  return end !== "failed" && end !== "stuck" && end !== "late";
+}
+
+/** Work under a lock, which is let go while a user's program runs, and taken again. */
+export interface LockedWork extends Work {
+  /** `isFiled`: the newcomers' demands were; another hook may have removed them since. */
+  readonly held: { lock: Disposable; isFiled: boolean };
+  readonly newcomers: readonly FiledDemand[];
+}
+
+/** All that is known of a resource when its lock is held. */
+export interface Situation {
+  readonly kind: Resource;
+  readonly key: string;
+  readonly state: State | undefined;
+  readonly demands: readonly FiledDemand[];
+}

@@ -1,0 +1,85 @@
+/**
+ * What `acquire()` makes of several wishes for one resource that cannot all be had.
+ * @module
+ */
+import type { Work } from "../../lib/ledger/work.ts";
+import { acquire, type Acquired } from "../../lib/ledger/holds.ts";
+import { type Ready, readyWish } from "../../lib/ledger/wish.ts";
+import type { Sys } from "../../lib/sys/sys.ts";
+import { assertEquals } from "../support/assert.ts";
+import { type LedgerHost, ledgerHost, UUID } from "../support/ledger_host.ts";
+
+const SWAPPINESS = "/proc/sys/vm/swappiness";
+const RULES = '[[rule]]\nname = "calm"\nwhen = { domain = "db-*" }\nsysctl = { "vm.swappiness" = 5 }\n';
+const OTHER = { name: "db-1", uuid: "99999999-2222-4333-8444-555555555555" };
+const LOOK_MS = 1000;
+
+/** Who wants what: the name of a rule, and the value. */
+type Wishes = Readonly<Record<string, string>>;
+
+async function readiesOf(wishes: Wishes, sys: Sys): Promise<readonly Ready[]> {
+  const holder = { kind: "domain", driver: "qemu", uuid: UUID, name: "web-1" } as const;
+  const daemon = { pid: 1000, startTime: "777", name: "libvirtd" };
+  const readies: Ready[] = [];
+  for (const [rule, value] of Object.entries(wishes)) {
+    const demand = { name: "vm/swappiness", value };
+    const wish = {
+      resource: "sysctl",
+      holder,
+      rule,
+      action: "sysctl",
+      lifetime: "domain",
+      order: 0,
+      demand,
+      daemon,
+    } as const;
+    const ready = await readyWish(wish, { plan: [], former: [] }, sys);
+    if (ready.kind === "ready") readies.push(ready);
+  }
+  return readies;
+}
+
+/** Acquires on a host where each look at the resource takes a second. */
+async function acquireSlowly(
+  wishes: Wishes,
+  { host, budgetMs }: { readonly host: LedgerHost; readonly budgetMs: number },
+): Promise<readonly Acquired[]> {
+  const memory = host.sys();
+  const readies = await readiesOf(wishes, memory);
+  const read: Sys["kernel"]["read"] = (paths) => {
+    memory.clock.elapsedMs += LOOK_MS;
+    return memory.kernel.read(paths);
+  };
+  const sys: Sys = { ...memory, kernel: { ...memory.kernel, read } };
+  const work: Work = { sys, notes: [], deadlineMs: sys.elapsedMs() + budgetMs, mayWait: true };
+  return await acquire(readies, work);
+}
+
+async function hostOfOther(): Promise<LedgerHost> {
+  const host = ledgerHost(RULES, { files: { [SWAPPINESS]: "60\n" } });
+  await host.call("qemu", "prepare", OTHER);
+  return host;
+}
+
+const CONFLICT = /guest "db-1" \(rule "calm"\)/;
+
+Deno.test("acquire() tries one by one what cannot be had together", async () => {
+  const acquired = await acquireSlowly({ a: "1", b: "5", c: "1" }, { host: await hostOfOther(), budgetMs: 60_000 });
+  assertEquals(acquired.map(({ converged: { end }, filed }) => [end, filed !== undefined]), [
+    ["failed", false],
+    ["unchanged", true],
+    ["failed", false],
+  ]);
+});
+
+Deno.test("acquire() begins nothing more when time is up, and says what stood in the way", async () => {
+  const host = await hostOfOther();
+  const before = host.ledgerFiles();
+  const acquired = await acquireSlowly({ a: "1", b: "1", c: "5" }, { host, budgetMs: 1.5 * LOOK_MS });
+  assertEquals(acquired.map(({ converged: { end, problem = "" } }) => [end, CONFLICT.test(problem)]), [
+    ["failed", true],
+    ["late", true],
+    ["late", true],
+  ]);
+  assertEquals([host.ledgerFiles(), host.text(SWAPPINESS)], [before, "5"]);
+});
