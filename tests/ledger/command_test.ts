@@ -200,6 +200,13 @@ Deno.test("two programs of one rule are run in order and undone in reverse", asy
   assertEquals(ran, ["/opt/begin 1", "/opt/begin 2", "/opt/end 2", "/opt/end 1"]);
 });
 
+Deno.test("what was begun once the guest ran is undone before what was there for its start, whatever the order of rules", async () => {
+  const whileRunning = recorder(', during = "running"', "a").replace("/opt/end", "/opt/other");
+  const { host, ran } = stage(whileRunning + recorder("", "b"));
+  for (const operation of ["prepare", "started", "release"]) await host.call("qemu", operation);
+  assertEquals(ran, ["/opt/begin web-1", "/opt/begin web-1", "/opt/other web-1", "/opt/end web-1"]);
+});
+
 Deno.test("a program without an undo is run once; only its session is ended", async () => {
   const rules = '[[rule]]\nname = "r"\nwhen = { domain = "*" }\nrun = { argv = ["/opt/begin"], during = "running" }\n';
   const { host, ran, environments } = stage(rules);

@@ -130,6 +130,14 @@ function newDaemon(host: LedgerHost, pid: number): void {
   host.write(`/proc/${pid}/stat`, procStat(pid, "libvirtd", 999));
 }
 
+Deno.test("another process that has the number of a daemon that is gone is not that daemon", async () => {
+  const host = hostWith({ "vm.swappiness": 1 });
+  await host.call("qemu", "prepare");
+  host.write("/proc/1000/stat", procStat(1000, "libvirtd", 888));
+  await host.call("daemon", "start");
+  assertEquals([now(host), host.ledgerFiles()], [["60", "20"], []]);
+});
+
 Deno.test("a start whose daemon is gone takes back all and ends", async () => {
   for (const onError of ["fail", "continue"]) {
     const host = hostWith({ "vm.swappiness": 1, "vm.dirty_ratio": 5 });
