@@ -3,7 +3,7 @@
  * misses and a few huge pages; all of it is put back, by the hooks if they are any good, by the test if not.
  * @module
  */
-import { assertEquals } from "../support/assert.ts";
+import { assert, assertEquals } from "../support/assert.ts";
 import type { Order, Report } from "./crowd.ts";
 import { readStanding, writeStanding } from "./host.ts";
 
@@ -77,6 +77,10 @@ async function crowd(): Promise<void> {
         `the longest call took ${Math.round(longestMs)} ms`,
     );
     assertEquals([...played.mistakes, ...reconciled.mistakes], []);
+    assert(
+      killed > 0 && samples > 0 && refused < calls / 2,
+      "Too few were killed, looked at or let in to prove a thing",
+    );
   });
 }
 
@@ -98,6 +102,7 @@ async function sharedTable(): Promise<void> {
     } ms`,
   );
   assertEquals([...played?.mistakes ?? ["it says nothing"], ...reconciled?.mistakes ?? []], []);
+  assert((played?.killed ?? 0) > 0, "Nobody was killed, so nothing is proved");
 }
 
 const why = missing();
