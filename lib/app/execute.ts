@@ -5,7 +5,7 @@
 import type { HookCall } from "../libvirt/call.ts";
 import type { Deed, Edit, Run } from "../plan/intent.ts";
 import { quote, renderIntent, visible } from "../plan/render.ts";
-import { runProblem } from "../resources/command_end.ts";
+import { runProblem } from "../resources/program/command_end.ts";
 import type { CommandEnd, CommandResult, Sys } from "../sys/sys.ts";
 import type { XmlDocument } from "../xml/tree.ts";
 import { type ProgramSys, refuseArgv } from "../trust/refuse_program.ts";

@@ -3,9 +3,9 @@
  * @module
  */
 import { DEFAULT_MARK } from "../plan/nft_demand.ts";
-import { type BaseChain, type Firewalls, lookAtFirewalls } from "../resources/firewalls.ts";
-import { contestedText, readListeners } from "../resources/listeners.ts";
-import { FilterError } from "../resources/nft_host.ts";
+import { type BaseChain, type Firewalls, lookAtFirewalls } from "../resources/nft/firewalls.ts";
+import { contestedText, readListeners } from "../resources/nft/listeners.ts";
+import { FilterError } from "../resources/nft/filter.ts";
 import type { Rule, RuleSet } from "../rules/rule.ts";
 import type { Sys } from "../sys/sys.ts";
 import { TOOLS } from "../sys/tools.ts";

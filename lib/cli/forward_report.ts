@@ -5,8 +5,8 @@
 import type { ForwardDemand, GuestAddress, PortProtocol } from "../plan/nft_demand.ts";
 import type { ResourceName } from "../plan/demand.ts";
 import { forwardIn } from "../resources/nft.ts";
-import { portText } from "../resources/nft_rules.ts";
-import { type ForwardStanding, type ForwardWatch, watchForwards } from "../resources/nft_traffic.ts";
+import { portText } from "../resources/nft/rules.ts";
+import { type ForwardStanding, type ForwardWatch, watchForwards } from "../resources/nft/traffic.ts";
 import type { Held } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
 

@@ -3,7 +3,7 @@
  * @module
  */
 import { visible } from "../plan/render.ts";
-import { describeSource } from "../resources/nft_text.ts";
+import { describeSource } from "../resources/nft/text.ts";
 import type { Tone } from "./colour.ts";
 import type { Desk } from "./command.ts";
 import { counted } from "./counted.ts";

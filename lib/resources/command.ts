@@ -7,8 +7,8 @@ import * as v from "valibot";
 import { quote } from "../plan/render.ts";
 import type { CommandDemand } from "../plan/demand.ts";
 import type { Sys } from "../sys/sys.ts";
-import { runProblem } from "./command_end.ts";
-import { type Argv, argvSchema, refusedArgv } from "./program.ts";
+import { runProblem } from "./program/command_end.ts";
+import { type Argv, argvSchema, refusedArgv } from "./program/argv.ts";
 import {
   type Change,
   type Noted,
@@ -19,7 +19,7 @@ import {
   type Whose,
   type WriteEnd,
 } from "./resource.ts";
-import { endSession, MARK_NAME, newMark } from "./session.ts";
+import { endSession, MARK_NAME, newMark } from "./program/session.ts";
 
 /** A program that was started, with all that undoing it takes. `begun`: nobody saw it end. */
 interface Run {

@@ -6,8 +6,8 @@
 import * as v from "valibot";
 import type { ConsoleDemand } from "../plan/demand.ts";
 import type { Sys } from "../sys/sys.ts";
-import { consolesOf, consoleSwitch, isTerminal, readConsoles } from "./console_items.ts";
-import { readPciDevice } from "./pci_device.ts";
+import { consolesOf, consoleSwitch, isTerminal, readConsoles } from "./pci/console_items.ts";
+import { readPciDevice } from "./pci/device.ts";
 import { type Change, type Noted, type Reading, type Resolution, resource, type WriteEnd } from "./resource.ts";
 
 /** Whether each is switched on, by its name, in order. */

@@ -7,8 +7,8 @@ import * as v from "valibot";
 import { nameCpus } from "../plan/cpu_set.ts";
 import type { CpusDemand } from "../plan/demand.ts";
 import type { Sys } from "../sys/sys.ts";
-import { listCgroups, writeCgroups } from "./cpus_cgroup.ts";
-import { showShares, writeShares } from "./cpus_systemd.ts";
+import { listCgroups, writeCgroups } from "./cpus/cgroup.ts";
+import { showShares, writeShares } from "./cpus/slices.ts";
 import {
   describeCpus,
   type HostCpus,
@@ -17,7 +17,7 @@ import {
   normalCpus,
   rebasedCpus,
   wantedCpus,
-} from "./host_cpus.ts";
+} from "./cpus/host_cpus.ts";
 import { type Refused, type Resolution, resource } from "./resource.ts";
 import { isSystemdHost } from "./systemd.ts";
 

@@ -16,7 +16,7 @@ import {
   sumPages,
   wantedPages,
   WHOLE_HOST,
-} from "./hugepage_count.ts";
+} from "./hugepages/count.ts";
 import {
   type HostMemory,
   pagesOf,
@@ -25,8 +25,8 @@ import {
   readNodes,
   readPools,
   readSizesKib,
-} from "./hugepage_pools.ts";
-import { writePages } from "./hugepage_write.ts";
+} from "./hugepages/pools.ts";
+import { writePages } from "./hugepages/write.ts";
 import { type Refused, type Resolution, resource, type Whose } from "./resource.ts";
 
 /** What stays for the host itself, of its memory and of each node's: a demand that would take it is refused. */

@@ -5,14 +5,14 @@
  */
 import * as v from "valibot";
 import type { ForwardDemand, GuestAddress, GuestEnd, NftDemand, PortRange } from "../plan/nft_demand.ts";
-import { findGuest, type Sought, type Surroundings, surroundings, type Whereabouts } from "./guest_address.ts";
-import { missingText, readHostAddresses } from "./host_addresses.ts";
-import { contestedText, type Listener, readListeners } from "./listeners.ts";
-import { forwardConflict } from "./nft_conflict.ts";
-import { endConnections } from "./nft_connections.ts";
-import { changeFilter, type Filter, FilterError, filterScript, readFilter, readGates } from "./nft_host.ts";
-import { portText, wantedTable } from "./nft_rules.ts";
-import { describeDemand, describeFilter, describeGuest } from "./nft_text.ts";
+import { findGuest, type Sought, type Surroundings, surroundings, type Whereabouts } from "./nft/guest_address.ts";
+import { missingText, readHostAddresses } from "./nft/host_addresses.ts";
+import { contestedText, type Listener, readListeners } from "./nft/listeners.ts";
+import { forwardConflict } from "./nft/conflict.ts";
+import { endConnections } from "./nft/connections.ts";
+import { changeFilter, type Filter, FilterError, filterScript, readFilter, readGates } from "./nft/filter.ts";
+import { portText, wantedTable } from "./nft/rules.ts";
+import { describeDemand, describeFilter, describeGuest } from "./nft/text.ts";
 import { type Change, type Reading, type Resolution, resource, type Whose, type WriteEnd } from "./resource.ts";
 import type { Sys } from "../sys/sys.ts";
 

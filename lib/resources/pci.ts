@@ -7,11 +7,11 @@ import * as v from "valibot";
 import type { AnyDemand, PciDemand } from "../plan/demand.ts";
 import type { Sys } from "../sys/sys.ts";
 import { TOOLS } from "../sys/tools.ts";
-import { clearDevices, refuseUsers } from "./clear_devices.ts";
+import { clearDevices, refuseUsers } from "./pci/clear_devices.ts";
 import { agreed } from "./exclusive.ts";
-import { refuseGroup } from "./iommu_group.ts";
-import { isVfio, PCI_PATHS, readPciDevice } from "./pci_device.ts";
-import { type PciState, sameState, writePciState } from "./pci_state.ts";
+import { refuseGroup } from "./pci/iommu_group.ts";
+import { isVfio, PCI_PATHS, readPciDevice } from "./pci/device.ts";
+import { type PciState, sameState, writePciState } from "./pci/state.ts";
 import {
   type Held,
   type Noted,

@@ -8,8 +8,8 @@ import { quote } from "../plan/render.ts";
 import type { ProcessDemand } from "../plan/demand.ts";
 import type { Sys } from "../sys/sys.ts";
 import { parseProcStat, procStatPath } from "../sys/proc_stat.ts";
-import { endText } from "./command_end.ts";
-import { type Argv, argvSchema, refusedArgv } from "./program.ts";
+import { endText } from "./program/command_end.ts";
+import { type Argv, argvSchema, refusedArgv } from "./program/argv.ts";
 import {
   type Change,
   type Noted,
@@ -20,8 +20,8 @@ import {
   type Whose,
   type WriteEnd,
 } from "./resource.ts";
-import { endSession, MARK_NAME, membersOf, newMark } from "./session.ts";
-import { hasSystemd, startUnit, stopUnit, unitEnd, unitState } from "./unit.ts";
+import { endSession, MARK_NAME, membersOf, newMark } from "./program/session.ts";
+import { hasSystemd, startUnit, stopUnit, unitEnd, unitState } from "./program/unit.ts";
 
 /** A program that was started. `left`: it has ended, but what it started has not. */
 interface Program {

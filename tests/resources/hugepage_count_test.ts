@@ -5,7 +5,7 @@ import {
   placePages,
   rebasePages,
   wantedPages,
-} from "../../lib/resources/hugepage_count.ts";
+} from "../../lib/resources/hugepages/count.ts";
 import type { HugepagesPart } from "../../lib/plan/demand.ts";
 import type { Noted } from "../../lib/resources/resource.ts";
 import { assertEquals } from "../support/assert.ts";

@@ -1,7 +1,7 @@
 /** Forwards that stand beside each other, and such that cannot. */
 import { assertEquals } from "../../support/assert.ts";
 import type { ForwardDemand } from "../../../lib/plan/nft_demand.ts";
-import { forwardConflict } from "../../../lib/resources/nft_conflict.ts";
+import { forwardConflict } from "../../../lib/resources/nft/conflict.ts";
 import { forward, guestAt, heldBy, open } from "./demands.ts";
 
 const OTHER = { guest: guestAt("192.168.122.28") };

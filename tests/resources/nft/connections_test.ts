@@ -1,7 +1,7 @@
 /** Connections that a change of the table leaves on a wrong way: which they are, and that they end. */
 import { assertEquals } from "../../support/assert.ts";
-import { endConnections, parseFlow, type Way, waysOf, wrongFlows } from "../../../lib/resources/nft_connections.ts";
-import { wantedTable } from "../../../lib/resources/nft_rules.ts";
+import { endConnections, parseFlow, type Way, waysOf, wrongFlows } from "../../../lib/resources/nft/connections.ts";
+import { wantedTable } from "../../../lib/resources/nft/rules.ts";
 import { type MemoryProgram, memorySys } from "../../../lib/sys/memory_sys.ts";
 import { TOOLS } from "../../../lib/sys/tools.ts";
 import { forward, guestAt, heldBy } from "./demands.ts";

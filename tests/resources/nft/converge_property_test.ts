@@ -6,9 +6,9 @@
 import * as fc from "fast-check";
 import { assertEquals } from "../../support/assert.ts";
 import type { NftDemand } from "../../../lib/plan/nft_demand.ts";
-import { parseListing, tableOfListing } from "../../../lib/resources/nft_listing.ts";
-import { wantedTable } from "../../../lib/resources/nft_rules.ts";
-import { changeScript, TABLE, type Table } from "../../../lib/resources/nft_table.ts";
+import { parseListing, tableOfListing } from "../../../lib/resources/nft/listing.ts";
+import { wantedTable } from "../../../lib/resources/nft/rules.ts";
+import { changeScript, TABLE, type Table } from "../../../lib/resources/nft/table.ts";
 import { forward, guestAt, heldBy, open } from "./demands.ts";
 import { filterTest, type Namespace } from "./namespace.ts";
 

@@ -1,7 +1,7 @@
 /** What other firewalls are told apart by, in the real packet filter. */
-import { lookAtFirewalls } from "../../../lib/resources/firewalls.ts";
-import { changeScript } from "../../../lib/resources/nft_table.ts";
-import { wantedTable } from "../../../lib/resources/nft_rules.ts";
+import { lookAtFirewalls } from "../../../lib/resources/nft/firewalls.ts";
+import { changeScript } from "../../../lib/resources/nft/table.ts";
+import { wantedTable } from "../../../lib/resources/nft/rules.ts";
 import { assertEquals, assertStringIncludes } from "../../support/assert.ts";
 import { SAMPLES } from "./demands.ts";
 import { filterTest } from "./namespace.ts";

@@ -1,8 +1,8 @@
 /** Where a guest lives, by what a host in memory says. */
 import { assertEquals } from "../../support/assert.ts";
 import type { ForwardDemand, GuestInterface } from "../../../lib/plan/nft_demand.ts";
-import { findGuest, surroundings } from "../../../lib/resources/guest_address.ts";
-import { describeGuest } from "../../../lib/resources/nft_text.ts";
+import { findGuest, surroundings } from "../../../lib/resources/nft/guest_address.ts";
+import { describeGuest } from "../../../lib/resources/nft/text.ts";
 import { memorySys } from "../../../lib/sys/memory_sys.ts";
 import { forward } from "./demands.ts";
 

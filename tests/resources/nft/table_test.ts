@@ -3,9 +3,9 @@
  * @module
  */
 import { assertEquals, assertStringIncludes } from "../../support/assert.ts";
-import { parseListing, ruleText, tableOfListing } from "../../../lib/resources/nft_listing.ts";
-import { wantedTable } from "../../../lib/resources/nft_rules.ts";
-import { changeScript, type Table } from "../../../lib/resources/nft_table.ts";
+import { parseListing, ruleText, tableOfListing } from "../../../lib/resources/nft/listing.ts";
+import { wantedTable } from "../../../lib/resources/nft/rules.ts";
+import { changeScript, type Table } from "../../../lib/resources/nft/table.ts";
 import { forward, guestAt, heldBy, SAMPLES } from "./demands.ts";
 import { filterTest, type Namespace } from "./namespace.ts";
 

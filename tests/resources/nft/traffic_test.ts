@@ -1,7 +1,7 @@
 /** What the real nft says that forwards counted. */
-import { wantedTable } from "../../../lib/resources/nft_rules.ts";
-import { changeScript } from "../../../lib/resources/nft_table.ts";
-import { watchForwards } from "../../../lib/resources/nft_traffic.ts";
+import { wantedTable } from "../../../lib/resources/nft/rules.ts";
+import { changeScript } from "../../../lib/resources/nft/table.ts";
+import { watchForwards } from "../../../lib/resources/nft/traffic.ts";
 import type { ForwardDemand } from "../../../lib/plan/nft_demand.ts";
 import type { Held } from "../../../lib/resources/resource.ts";
 import { assertEquals } from "../../support/assert.ts";

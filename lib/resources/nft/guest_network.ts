@@ -1,0 +1,73 @@
+/**
+ * A network of libvirt's, as it is now: libvirt keeps its document in `/run` while it is active.
+ * @module
+ */
+import { childElements } from "../../libvirt/elements.ts";
+import { networkAddresses } from "../../libvirt/network_addresses.ts";
+import { networkBridge, networkForward } from "../../libvirt/network.ts";
+import { type IpFamily, parseIpAddress } from "../../plan/ip_address.ts";
+import { type IpInterval, networkOf } from "../../plan/ip_interval.ts";
+import type { Sys } from "../../sys/sys.ts";
+import { isDocumentError } from "../../xml/limit_error.ts";
+import type { XmlElement } from "../../xml/tree.ts";
+
+/** A range of addresses on a network. */
+export interface NetworkRange {
+  readonly interval: IpInterval;
+  /** The host's own address in it. */
+  readonly host: string;
+}
+
+/** What of a network tells where guests live. */
+export interface GuestNetwork {
+  readonly name: string;
+  readonly bridge: string | undefined;
+  readonly ranges: readonly NetworkRange[];
+  /** Addresses that are kept for guests, by MAC. */
+  readonly reservations: readonly { readonly mac: string; readonly ip: string }[];
+  /** Of which families its server gives addresses to guests: where there is none, they choose their own, and tell nobody. */
+  readonly gives: readonly IpFamily[];
+  /** Guests on it have no way out. */
+  readonly isolated: boolean;
+}
+
+const NETWORKS_DIRECTORY = "/run/libvirt/network";
+const DOCUMENT_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Reads an active network; `undefined` where there is none of this name. */
+export async function readNetwork(
+  name: string,
+  sys: Pick<Sys, "lstat" | "readTextFile">,
+): Promise<GuestNetwork | undefined> {
+  const path = `${NETWORKS_DIRECTORY}/${name}.xml`;
+  if (name.includes("/") || sys.lstat(path)?.kind !== "file") return undefined;
+  const network = await networkIn(sys.readTextFile(path, DOCUMENT_BYTES_MAX));
+  if (network === undefined) return undefined;
+  const addresses = networkAddresses(network);
+  const mode = networkForward(network)?.mode;
+  return {
+    name,
+    bridge: networkBridge(network)?.name,
+    ranges: addresses.flatMap(({ address, prefix }) => {
+      const parsed = parseIpAddress(address);
+      if (parsed === undefined || prefix === undefined) return [];
+      return [{ interval: networkOf(parsed, prefix), host: address }];
+    }),
+    reservations: addresses.flatMap(({ hosts }) => hosts).flatMap(({ mac, ip }) =>
+      mac === undefined || ip === undefined ? [] : [{ mac, ip }]
+    ),
+    gives: addresses.flatMap(({ family, ranges, hosts }) => ranges.length + hosts.length === 0 ? [] : [family]),
+    isolated: mode === undefined,
+  };
+}
+
+/** libvirt's own writing: what cannot be read is as good as not there. */
+async function networkIn(text: string): Promise<XmlElement | undefined> {
+  const { parseLibvirtDocument } = await import("../../libvirt/parse.ts");
+  try {
+    return childElements(parseLibvirtDocument(new TextEncoder().encode(text)).root, "network")[0];
+  } catch (error) {
+    if (!isDocumentError(error)) throw error;
+    return undefined;
+  }
+}

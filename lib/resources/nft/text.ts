@@ -1,0 +1,54 @@
+/**
+ * Demands and states of the packet filter, for people.
+ * @module
+ */
+import type { GuestAddress, GuestEnd, NftDemand, PortProtocol, PortRange } from "../../plan/nft_demand.ts";
+import type { Filter } from "./filter.ts";
+import { portText } from "./rules.ts";
+
+const SOURCES = {
+  rule: "as its rule says",
+  document: "as its document says",
+  reservation: "kept for it by network",
+  lease: "leased to it by network",
+} as const satisfies Record<GuestAddress["source"], string>;
+
+/** Where a guest lives. */
+export function describeGuest(guest: GuestAddress): string {
+  return `${guest.address}, ${describeSource(guest)}`;
+}
+
+/** Who says where a guest lives. */
+export function describeSource({ source, on }: Pick<GuestAddress, "source" | "on">): string {
+  const where = source === "reservation" || source === "lease" ? ` ${JSON.stringify(on)}` : "";
+  return `${SOURCES[source]}${where}`;
+}
+
+/** What somebody wants. */
+export function describeDemand(demand: NftDemand): string {
+  if (demand.kind === "open") {
+    const whom = demand.from.length === 0 ? "everybody" : demand.from.join(", ");
+    const what = demand.at === null ? demand.networks.join(", ") : whereText(demand.at);
+    return `${what} open to ${whom}`;
+  }
+  const { hostPorts, guestPort, protocol, guest } = demand;
+  const port = guestPort === hostPorts.first ? "" : ` at ${guestPort}`;
+  const target = guest === null ? `the guest${port}, which has no address yet` : `${describeGuest(guest)}${port}`;
+  return `${describePorts(hostPorts, protocol)} to ${target}`;
+}
+
+function whereText({ guest }: GuestEnd): string {
+  return guest === null ? "the guest, which has no address yet," : describeGuest(guest);
+}
+
+function describePorts(ports: PortRange, protocol: PortProtocol): string {
+  const word = ports.first === ports.last ? "port" : "ports";
+  return `${word} ${portText(ports)} (${protocol === "both" ? "tcp and udp" : protocol})`;
+}
+
+/** What stands. */
+export function describeFilter({ table, gates }: Filter): string {
+  if (table === null) return gates === "closed" ? "nothing" : "nothing but rules for its mark";
+  const rules = table.chains.reduce((sum, chain) => sum + chain.rules.length, 0);
+  return `${rules} rules, their mark ${gates === "open" ? "let through" : "not let through everywhere"}`;
+}

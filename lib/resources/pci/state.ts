@@ -1,0 +1,119 @@
+/**
+ * Which driver a device has, and changing it, step by step. Each write may hang in the kernel, so a child makes it.
+ * @module
+ */
+import type { Sys } from "../../sys/sys.ts";
+import { isVfio, PCI_PATHS, readPciDevice } from "./device.ts";
+import { describeUser, type DeviceUser } from "./device_users.ts";
+import type { Change, WriteEnd } from "../resource.ts";
+import { runTool } from "../run_tool.ts";
+
+/** Which driver has a device. */
+export interface PciState {
+  /** Empty: none. */
+  readonly driver: string;
+  /** `driver_override`, the only driver that may take it; empty: any. */
+  readonly override: string;
+}
+
+/** Whether two states are the same. */
+export function sameState(a: PciState, b: PciState): boolean {
+  return a.driver === b.driver && a.override === b.override;
+}
+
+const POLL_MS = 50;
+/** Of the time that is left, one wait may take this share: other devices and services shall come back too. */
+const WAIT_SHARE = 0.5;
+
+interface PciChange extends Change<PciState> {
+  readonly address: string;
+}
+
+type Problem = Extract<WriteEnd<PciState>, { readonly kind: "failed" | "stuck" }>;
+
+/** Gives a device to a driver: no other may take it any more, its driver lets go, and the new one takes it. */
+export async function writePciState(change: PciChange, sys: Sys): Promise<WriteEnd<PciState>> {
+  const moves = change.from.driver !== change.to.driver;
+  return (moves ? await waitForVfio(change, sys) : undefined) ??
+    await keep(change, sys) ??
+    (moves ? await unbind(change, sys) ?? await bind(change, sys) : undefined) ??
+    { kind: "written" };
+}
+
+async function keep(change: PciChange, sys: Sys): Promise<Problem | undefined> {
+  const { address, from, to: { override } } = change;
+  if (from.override === override) return undefined;
+  const what = override === "" ? `opening ${address} for any driver` : `keeping ${address} for ${override}`;
+  return await step({ path: PCI_PATHS.override(address), text: `${override}\n`, what }, change, sys);
+}
+
+async function unbind(change: PciChange, sys: Sys): Promise<Problem | undefined> {
+  const { address, from: { driver } } = change;
+  if (driver === "") return undefined;
+  return await step(
+    { path: PCI_PATHS.unbind(driver), text: address, what: `taking ${address} from ${driver}` },
+    change,
+    sys,
+  );
+}
+
+/** The kernel would wait for whoever has the device through VFIO, for ever. */
+async function waitForVfio({ address, from, deadlineMs }: PciChange, sys: Sys): Promise<Problem | undefined> {
+  if (!isVfio(from.driver)) return undefined;
+  const group = (await readPciDevice(address, sys))?.group;
+  if (group === undefined) return undefined;
+  const untilMs = sys.elapsedMs() + waitMs(deadlineMs, sys);
+  while (true) {
+    const [user] = await sys.kernel.openers([`/dev/vfio/${group}`]);
+    if (user === undefined) return undefined;
+    if (sys.elapsedMs() + POLL_MS > untilMs) {
+      const guest: DeviceUser = { kind: "guest", ...user };
+      return { kind: "failed", reason: `${address} is still in use: ${describeUser(guest)}` };
+    }
+    await sys.sleep(POLL_MS);
+  }
+}
+
+/** By name: probing would let the first of several drivers that know the device take it. */
+async function bind(change: PciChange, sys: Sys): Promise<Problem | undefined> {
+  const { address, to: { driver } } = change;
+  if (driver === "") return undefined;
+  const write = { path: PCI_PATHS.bind(driver), text: address, what: `giving ${address} to ${driver}` };
+  const problem = await step(write, change, sys);
+  if (problem?.kind !== "failed" || await sys.kernel.list(PCI_PATHS.driver(driver)) !== undefined) return problem;
+  const missing = await bringBack(change, sys);
+  if (missing !== undefined) return missing;
+  // A driver looks for its devices when it is loaded.
+  return (await readPciDevice(address, sys))?.driver === driver ? undefined : await step(write, change, sys);
+}
+
+/** Loads the driver that a device had before, where it was unloaded meanwhile. */
+async function bringBack({ to, noted, deadlineMs }: PciChange, sys: Sys): Promise<Problem | undefined> {
+  const reason = `the driver ${to.driver} is not loaded`;
+  if (!sameState(to, noted.original)) return { kind: "failed", reason };
+  const end = await runTool(["modprobe", "--", to.driver], { timeoutMs: waitMs(deadlineMs, sys) }, sys);
+  if (end.kind === "done") return undefined;
+  return { kind: end.kind, reason: `${reason}, and cannot be: ${end.reason}` };
+}
+
+async function step(
+  { path, text, what }: { readonly path: string; readonly text: string; readonly what: string },
+  { deadlineMs }: PciChange,
+  sys: Sys,
+): Promise<Problem | undefined> {
+  const end = await sys.kernel.write(path, text, waitMs(deadlineMs, sys));
+  switch (end.kind) {
+    case "written":
+      return undefined;
+    case "refused":
+      return { kind: "failed", reason: `${what}: ${end.reason}` };
+    case "stuck":
+      return { kind: "stuck", reason: `${what} hangs in the kernel` };
+    default:
+      return end satisfies never;
+  }
+}
+
+function waitMs(deadlineMs: number, sys: Pick<Sys, "elapsedMs">): number {
+  return Math.max((deadlineMs - sys.elapsedMs()) * WAIT_SHARE, 1);
+}
