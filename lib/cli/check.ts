@@ -120,7 +120,7 @@ function isChosenByGuests({ when }: Rule): boolean {
 function summary(ruleSet: RuleSet, given: readonly string[]): string {
   if (ruleSet.rules.length === 0) {
     return given.length > 0
-      ? "There are no rules in what was given"
+      ? "There are no rules in the files given"
       : `There are no rules in ${CONFIG_DIRECTORY}: the hooks do nothing`;
   }
   const files = new Set(ruleSet.rules.map((rule) => rule.file)).size;

@@ -33,7 +33,8 @@ const MISTAKES = [
   },
   {
     name: "every unknown key of a table",
-    text: '[setings]\n[[rule]]\nnam = "r"\nwhen = { domain = "x", domian = "y", netwrk = "z" }\nforwards = 1\n[[rules]]\n',
+    text:
+      '[setings]\n[[rule]]\nnam = "r"\nwhen = { domain = "x", domian = "y", netwrk = "z" }\nforwards = 1\n[[rules]]\n',
     told: [
       'rules.toml:1:2: setings: found the key "setings", expected one of the keys: rule, settings; did you mean "settings"?',
       `rules.toml:3:1: rule[0].nam: found the key "nam", expected one of the keys: name, when, unless, ns, while, ${ACTIONS}; did you mean "name"?`,
