@@ -169,7 +169,7 @@ require_base_system() {
 
 require_root() {
   if [ "$(id -u)" = 0 ] || [ -n "$DESTDIR" ] || [ "$DRY_RUN" = yes ]; then return 0; fi
-  die "Cannot $MODE: only root may, and you are $(id -un 2>/dev/null || id -u)" \
+  die "Cannot go on: only root may, and you are $(id -un 2>/dev/null || id -u)" \
     "run it with sudo, or with --dry-run, or set DESTDIR to install into a folder"
 }
 

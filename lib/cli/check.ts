@@ -48,7 +48,7 @@ async function run(given: Given, desk: Desk): Promise<number> {
     for (const problem of problems) desk.print(problem);
     if (problems.length > 0) return exitCodeOf("bad-rules");
     for (const note of notes(reading.ruleSet)) desk.print(desk.paint("yellow", visible(note)));
-    desk.print(summary(reading.ruleSet));
+    desk.print(summary(reading.ruleSet, given.words));
     return isHost ? await tellHost(reading.ruleSet, desk) : 0;
   }
   for (const issue of reading.issues) {
@@ -117,8 +117,12 @@ function isChosenByGuests({ when }: Rule): boolean {
   return label !== undefined && [domain, uuid, host, xml, file].every((selector) => selector === undefined);
 }
 
-function summary(ruleSet: RuleSet): string {
-  if (ruleSet.rules.length === 0) return `There are no rules in ${CONFIG_DIRECTORY}: the hooks do nothing`;
+function summary(ruleSet: RuleSet, given: readonly string[]): string {
+  if (ruleSet.rules.length === 0) {
+    return given.length > 0
+      ? "There are no rules in the files given"
+      : `There are no rules in ${CONFIG_DIRECTORY}: the hooks do nothing`;
+  }
   const files = new Set(ruleSet.rules.map((rule) => rule.file)).size;
   return `${counted(ruleSet.rules.length, "rule")} in ${counted(files, "file")}: no mistakes`;
 }

@@ -27,7 +27,9 @@ export const release: Subcommand = {
     "network:UUID, port:UUID, or a name where only one has it. With a network go its ports.",
     "It shows what would be given back and asks; --yes does not ask. No rule and no libvirt is needed.",
     "A guest that still runs loses what it needs: the hooks give it back only when it starts again.",
-    `Exit code: 0 when all is given back, 1 when you said no, ${exitCodeOf("failed")} when something failed.`,
+    `Exit code: 0 when all is given back, 1 when you said no or nobody is meant, ${
+      exitCodeOf("failed")
+    } when something failed.`,
   ],
   texts: ["holder"],
   switches: ["yes"],

@@ -122,7 +122,9 @@ function objectMisfits(when: When, everywhere: readonly Place[]): readonly Selec
     : undefined;
   if (wanted === undefined || placesOf({ driver: when.driver, on: when.on }, everywhere).length === 0) return [];
   if (placesOf({ ...when, reason: undefined }, everywhere).length > 0) return [];
-  const expected = `no ${wanted} selector: none of these operations has a ${wanted}`;
+  const expected = when.on === undefined && wanted === "network"
+    ? 'while = "network" beside it: without, a rule lasts while a guest lives'
+    : `no ${wanted} selector: none of these operations has a ${wanted}`;
   return [{ path: ["when", wanted], found: `a ${wanted} selector`, expected }];
 }
 

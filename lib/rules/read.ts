@@ -8,6 +8,7 @@ import { lazily } from "../actions/table_schema.ts";
 import type { Action, Place } from "../actions/action.ts";
 import { describeValue, type Issue, type Mistake, type Path } from "./mistake.ts";
 import { actionSchemas } from "../actions/registry.ts";
+import { listedNames } from "../actions/listing.ts";
 import { allPlaces, beginningsOf, placesOf, selectorMisfits } from "./places.ts";
 import { NO_RULES, type Rule, type RuleSet, type RulesFile, type Settings } from "./rule.ts";
 import { fileSchema, type RawRule, ruleSchema, ruleSelectorsSchema, settingsSchema } from "./schema.ts";
@@ -92,7 +93,7 @@ function shape<Output>(
 ): Output | undefined {
   const result = v.safeParse(schema, value);
   if (result.success) return result.output;
-  mistakes.push(...result.issues.map((issue) => shapeMistake(path, above, issue)));
+  mistakes.push(...result.issues.flatMap((issue) => shapeMistakes(path, above, issue)));
   return undefined;
 }
 
@@ -103,18 +104,32 @@ function syntaxMistake(file: string, error: TomlError): Mistake {
   return { file, path: [], at, found: `broken TOML (${reason})`, expected: "TOML 1.0" };
 }
 
-function shapeMistake(file: string, above: Path, issue: v.BaseIssue<unknown>): Mistake {
+function shapeMistakes(file: string, above: Path, issue: v.BaseIssue<unknown>): readonly Mistake[] {
   const inside = (issue.path ?? []).map(({ key }) => typeof key === "number" ? key : String(key));
   const path = [...above, ...inside];
   const isKey = issue.type === "strict_object" && issue.path !== undefined;
   if (isKey && issue.expected === "never") {
-    return { file, path, at: "key", found: `the key ${issue.received}`, expected: issue.message };
+    const parent = path.slice(0, -1);
+    return unknownKeys(issue).map((key) => ({
+      file,
+      path: [...parent, key],
+      at: "key",
+      found: `the key ${JSON.stringify(key)}`,
+      expected: issue.message,
+    }));
   }
   if (isKey && issue.received === "undefined") {
     const parent = path.slice(0, -1);
-    return { file, path: parent, at: "value", found: "nothing", expected: `the key ${issue.expected}` };
+    return [{ file, path: parent, at: "value", found: "nothing", expected: `the key ${issue.expected}` }];
   }
-  return { file, path, at: "value", found: describeValue(issue.input), expected: issue.message };
+  return [{ file, path, at: "value", found: describeValue(issue.input), expected: issue.message }];
+}
+
+/** All unknown keys of a table: valibot tells the first and looks no further. */
+function unknownKeys(issue: v.BaseIssue<unknown>): readonly string[] {
+  const table = issue.path?.at(-1)?.input ?? {};
+  const known = listedNames(issue.message);
+  return Object.keys(table).filter((key) => !known.includes(key));
 }
 
 /** The settings of all files together; each may be given once. */

@@ -106,6 +106,11 @@ Deno.test("check says that there are no rules", async () => {
   );
 });
 
+Deno.test("check of files without rules does not speak of this host's", async () => {
+  const { sys } = await cli(["check", "/tmp/mine.toml"], { files: { "/tmp/mine.toml": "[settings]\n" } });
+  assertEquals(sys.written.stdout, "There are no rules in the files given\n");
+});
+
 Deno.test("check finds programs that the hooks would refuse, where it reads this host's rules", async () => {
   const files = { "/etc/virt-hooks/rules.toml": RULES, "/opt/check": { mode: 0o777 } };
   const { code, sys } = await cli(["check"], { files });

@@ -32,6 +32,19 @@ const MISTAKES = [
     ],
   },
   {
+    name: "every unknown key of a table",
+    text:
+      '[setings]\n[[rule]]\nnam = "r"\nwhen = { domain = "x", domian = "y", netwrk = "z" }\nforwards = 1\n[[rules]]\n',
+    told: [
+      'rules.toml:1:2: setings: found the key "setings", expected one of the keys: rule, settings; did you mean "settings"?',
+      `rules.toml:3:1: rule[0].nam: found the key "nam", expected one of the keys: name, when, unless, ns, while, ${ACTIONS}; did you mean "name"?`,
+      `rules.toml:4:24: rule[0].when.domian: found the key "domian", expected one of the keys: on, ${KEYS}; did you mean "domain"?`,
+      `rules.toml:4:38: rule[0].when.netwrk: found the key "netwrk", expected one of the keys: on, ${KEYS}; did you mean "network"?`,
+      `rules.toml:5:1: rule[0].forwards: found the key "forwards", expected one of the keys: name, when, unless, ns, while, ${ACTIONS}; did you mean "forward"?`,
+      'rules.toml:6:3: rules: found the key "rules", expected one of the keys: rule, settings; did you mean "rule"?',
+    ],
+  },
+  {
     name: "a rule that is no list",
     text: '[rule]\nname = "r"\n',
     told: ["rules.toml:1:2: rule: found a table, expected a list of [[rule]] tables"],
@@ -49,6 +62,13 @@ const MISTAKES = [
     text: rule('when = { on = "prepare" }'),
     told: [
       `rules.toml:1:3: rule[0]: found no action, expected an action: ${ACTIONS}`,
+    ],
+  },
+  {
+    name: "what lasts while a network lives, without while",
+    text: rule('when = { network = "lab" }\nopen = true'),
+    told: [
+      'rules.toml:3:20: rule[0].when.network: found a network selector, expected while = "network" beside it: without, a rule lasts while a guest lives',
     ],
   },
   {
