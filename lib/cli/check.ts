@@ -61,10 +61,12 @@ async function run(given: Given, desk: Desk): Promise<number> {
 
 async function tellHost(ruleSet: RuleSet, desk: Desk): Promise<number> {
   const findings = await checkHost(ruleSet, desk.sys);
-  for (const finding of findings) desk.print(findingLine(finding, desk));
+  // Ten forwards of a rule take the same of the host.
+  for (const line of new Set(findings.map((finding) => findingLine(finding, desk)))) desk.print(line);
   const failing = findings.filter(({ level }) => level === "fail").length;
   if (failing === 0) {
-    desk.print("This host can do what the rules ask");
+    const hasDoubts = findings.some(({ level }) => level === "warn");
+    desk.print(`This host can do what the rules ask${hasDoubts ? ", but for the warnings above" : ""}`);
     return 0;
   }
   desk.print(desk.paint("bold", `${counted(failing, "thing")} on this host will fail`));

@@ -198,17 +198,24 @@ export async function demandsOf(
 
 /** The demands in the ledger whose names are meant, in the order in which they were acquired. */
 export function demandsNamed(isMeant: (name: string) => boolean, reader: Reader): readonly FiledDemand[] {
-  const { sys, notes } = reader;
-  const found = resourceNames(sys).flatMap((folder) => {
-    try {
-      return readDemands(folder, demandNames(folder, sys).filter(isMeant), reader);
-    } catch (error) {
-      // What cannot be read of one resource says nothing of the others.
-      notes.push(reasonOf(error));
-      return [];
-    }
-  });
+  const { sys } = reader;
+  // What cannot be read of one demand, or of one resource, says nothing of the others.
+  const found = resourceNames(sys).flatMap((folder) =>
+    tried(() => demandNames(folder, sys), reader)
+      .filter(isMeant)
+      .flatMap((name) => tried(() => readDemands(folder, [name], reader), reader))
+  );
   return found.sort((a, b) => rank(a) - rank(b));
+}
+
+/** What was read, or nothing and why. */
+function tried<One>(read: () => readonly One[], { notes }: Reader): readonly One[] {
+  try {
+    return read();
+  } catch (error) {
+    notes.push(reasonOf(error));
+    return [];
+  }
 }
 
 /** What lasts while a guest runs is acquired behind all that lasts while it is there. */

@@ -121,6 +121,18 @@ for (const [misfit, node] of [...Object.entries(MISFITS), ["nothing at all", und
   });
 }
 
+Deno.test("a demand of another version's leaves the other guest's release by hand possible", async () => {
+  const host = ledgerHost(RULES, { files: { [SWAPPINESS]: "60\n", [DIRTY]: "20\n" } });
+  await host.call("qemu", "prepare");
+  const newer = `${swappinessFolder(host)}/demands/h-00000000000000000000000000000000-1.json`;
+  put(host, newer, MISFITS["JSON of another version"]);
+  const { code, lines } = await admin(host, ["release", "--holder", "web-1", "--yes"]);
+  assertStringIncludes(lines.join("\n"), "another version of virt-hooks wrote it");
+  // Nobody knows what the other one wants of the one key; the other key is put back, and the guest holds nothing.
+  assertEquals([code, host.text(SWAPPINESS), host.text(DIRTY)], [4, "1", "20"]);
+  assertEquals(host.ledgerFiles().filter((path) => path.includes("/demands/")).length, 1);
+});
+
 Deno.test("what another version of virt-hooks wrote is left where it is, and told", async () => {
   const host = ledgerHost(RULES, { files: { [SWAPPINESS]: "60\n", [DIRTY]: "20\n" } });
   await host.call("qemu", "prepare");
