@@ -100,8 +100,12 @@ function readDirectory(path: string): readonly string[] | undefined {
   }
 }
 
+/** The only characters that JavaScript's own order, which is ten times as fast, puts elsewhere than that of bytes. */
+const SURROGATES = /[\ud800-\udfff]/;
+
 function namesIn(path: string): readonly string[] {
-  return [...Deno.readDirSync(path)].map((entry) => entry.name).sort(byBytes);
+  const names = [...Deno.readDirSync(path)].map((entry) => entry.name);
+  return names.some((name) => SURROGATES.test(name)) ? names.sort(byBytes) : names.sort();
 }
 
 function byBytes(a: string, b: string): number {
