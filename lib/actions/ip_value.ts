@@ -5,14 +5,8 @@
  */
 import * as v from "valibot";
 import type { HookCall } from "../libvirt/call.ts";
-import {
-  ADDRESS_BITS,
-  holdsAddress,
-  type IpAddress,
-  type IpPrefix,
-  parseIpAddress,
-  parseIpPrefix,
-} from "../plan/ip_address.ts";
+import { ADDRESS_BITS, type IpAddress, type IpPrefix, parseIpAddress, parseIpPrefix } from "../plan/ip_address.ts";
+import { isLoopback } from "../plan/ip_interval.ts";
 import type { RuleContext } from "./action.ts";
 import { fill, hasFilling, type Template, templateSchema } from "./filling.ts";
 
@@ -25,14 +19,12 @@ export function ipAddressSchema(): v.GenericSchema<unknown, IpAddress> {
 }
 
 const REACHED = "an address that others reach: no loopback address, nor 0.0.0.0 or ::";
-const REACHED_BY_NOBODY = ["127.0.0.0/8", "::1", "0.0.0.0", "::"].map(parseIpPrefix);
+/** These stand for all addresses, and are none. */
+const UNSPECIFIED: readonly string[] = ["0.0.0.0", "::"];
 
 /** An address at which a packet from another machine can arrive, as a schema. */
 export function reachedAddressSchema(): v.GenericSchema<unknown, IpAddress> {
-  return addressSchema(
-    REACHED,
-    (address) => !REACHED_BY_NOBODY.some((prefix) => prefix !== undefined && holdsAddress(prefix, address)),
-  );
+  return addressSchema(REACHED, (address) => !isLoopback(address) && !UNSPECIFIED.includes(address.text));
 }
 
 function addressSchema(

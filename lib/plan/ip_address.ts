@@ -63,17 +63,3 @@ export function parseIpPrefix(text: string): IpPrefix | undefined {
 function hostMask(length: number, bitCount: number): bigint {
   return (1n << BigInt(bitCount - length)) - 1n;
 }
-
-/** Whether an address is in a network. */
-export function holdsAddress(prefix: IpPrefix, address: IpAddress): boolean {
-  const mask = hostMask(prefix.length, ADDRESS_BITS[prefix.family]);
-  return prefix.family === address.family && (address.bits & ~mask) === prefix.bits;
-}
-
-/** Whether two networks have an address in common. */
-export function overlap(a: IpPrefix, b: IpPrefix): boolean {
-  if (a.family !== b.family) return false;
-  const shorter = Math.min(a.length, b.length);
-  const mask = ~hostMask(shorter, ADDRESS_BITS[a.family]);
-  return (a.bits & mask) === (b.bits & mask);
-}

@@ -85,6 +85,13 @@ export function overlaps(a: IpInterval, b: IpInterval): boolean {
   return a.family === b.family && a.first <= b.last && b.first <= a.last;
 }
 
+const LOOPBACK = ["127.0.0.0/8", "::1"].map(parseInterval);
+
+/** Whether an address is one by which a host reaches itself alone. */
+export function isLoopback(address: IpAddress): boolean {
+  return LOOPBACK.some((interval) => interval !== undefined && isWithin(address, interval));
+}
+
 /** Whether an address is in an interval. */
 export function isWithin({ family, bits }: IpAddress, interval: IpInterval): boolean {
   return family === interval.family && interval.first <= bits && bits <= interval.last;

@@ -6,7 +6,7 @@ import * as v from "valibot";
 import type { AddressDemand } from "../plan/demand.ts";
 import type { Sys } from "../sys/sys.ts";
 import { type Change, type Reading, type Resolution, resource, type WriteEnd } from "./resource.ts";
-import { parseJson } from "./json.ts";
+import { listAddresses } from "./ip_addresses.ts";
 import { runTool } from "./run_tool.ts";
 
 const TIMEOUT_MS = 3_000;
@@ -43,18 +43,11 @@ async function resolve(demand: AddressDemand, sys: Sys): Promise<Resolution<Addr
     : { kind: "refused", reason: reading.reason, hint: "see: ip address" };
 }
 
-const rowsSchema = v.array(
-  v.object({ addr_info: v.array(v.object({ local: v.optional(v.string()), prefixlen: v.number() })) }),
-);
-
 async function read({ dev, address }: AddressDemand, sys: Sys): Promise<Reading<Presence>> {
-  const end = await runTool(["ip", "-json", "address", "show", "dev", dev], { timeoutMs: TIMEOUT_MS }, sys);
-  if (end.kind === "failed" && /does not exist/.test(end.reason)) {
-    return { kind: "gone", reason: `there is no device ${dev}` };
-  }
-  const rows = end.kind === "done" ? parseJson(rowsSchema, end.stdout) : undefined;
-  if (rows === undefined) return { kind: "unreadable", reason: `the addresses of ${dev} cannot be read` };
-  const isThere = rows.some((row) => row.addr_info.some(({ local, prefixlen }) => `${local}/${prefixlen}` === address));
+  const listed = await listAddresses(["dev", dev], sys);
+  if (listed === "no device") return { kind: "gone", reason: `there is no device ${dev}` };
+  if (listed === undefined) return { kind: "unreadable", reason: `the addresses of ${dev} cannot be read` };
+  const isThere = listed.some(({ local, prefixlen }) => `${local}/${prefixlen}` === address);
   return { kind: "value", value: isThere ? "there" : "not there" };
 }
 

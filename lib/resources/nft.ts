@@ -4,6 +4,7 @@
  * @module
  */
 import * as v from "valibot";
+import type { IpFamily } from "../plan/ip_address.ts";
 import type { ForwardDemand, GuestAddress, GuestEnd, NftDemand, PortRange } from "../plan/nft_demand.ts";
 import { findGuest, type Sought, type Surroundings, surroundings, type Whereabouts } from "./nft/guest_address.ts";
 import { missingText, readHostAddresses } from "./nft/host_addresses.ts";
@@ -11,7 +12,7 @@ import { contestedText, type Listener, readListeners } from "./nft/listeners.ts"
 import { forwardConflict } from "./nft/conflict.ts";
 import { endConnections } from "./nft/connections.ts";
 import { changeFilter, type Filter, FilterError, filterScript, readFilter, readGates } from "./nft/filter.ts";
-import { portText, wantedTable } from "./nft/rules.ts";
+import { familyOf, means, portText, wantedTable } from "./nft/rules.ts";
 import { describeDemand, describeFilter, describeGuest } from "./nft/text.ts";
 import { type Change, type Reading, type Resolution, resource, type Whose, type WriteEnd } from "./resource.ts";
 import type { Sys } from "../sys/sys.ts";
@@ -216,11 +217,14 @@ async function renew(demands: readonly NftDemand[], sys: Sys): Promise<readonly 
   return renewed;
 }
 
+/** Every client of a family. */
+const ALL = { ipv4: "0.0.0.0/0", ipv6: "::/0" } as const satisfies Record<IpFamily, string>;
+
 /** It stays of the family for which it was found: the port may be another forward's for clients of the other. */
 function fromSameFamily(from: readonly string[], guest: GuestAddress | null): readonly string[] {
   if (guest === null) return from;
-  const isIpv6 = guest.address.includes(":");
-  return from.length === 0 ? [isIpv6 ? "::/0" : "0.0.0.0/0"] : from.filter((text) => text.includes(":") === isIpv6);
+  const family = familyOf(guest.address);
+  return from.length === 0 ? [ALL[family]] : from.filter((text) => means([text], family));
 }
 
 async function read(_key: string, sys: Sys): Promise<Reading<Filter>> {
@@ -237,8 +241,7 @@ async function read(_key: string, sys: Sys): Promise<Reading<Filter>> {
 async function write(change: Change<Filter>, sys: Sys): Promise<WriteEnd<Filter>> {
   try {
     const { from, to, seen, deadlineMs } = change;
-    const gates = v.is(gatesSchema, seen) ? seen : await readGates(sys);
-    await changeFilter({ from, to, gates, deadlineMs }, sys);
+    await changeFilter({ from, to, gates: v.parse(gatesSchema, seen), deadlineMs }, sys);
     const note = await endConnections({ from: from.table, to: to.table }, deadlineMs, sys);
     return { kind: "stands", value: to, ...(note === undefined ? {} : { note }) };
   } catch (error) {

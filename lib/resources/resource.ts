@@ -81,7 +81,7 @@ export interface Change<Value> {
   readonly to: Value;
   readonly noted: Noted<Value>;
   /** What was seen when `from` was read. */
-  readonly seen?: unknown;
+  readonly seen: unknown;
   /** Time is up then, in milliseconds since the program started. */
   readonly deadlineMs: number;
   /** Keeps what must not be forgotten if this process is killed now: it takes the place of `pending`. */

@@ -12,7 +12,7 @@ const INTERFACE =
   "<devices><interface type='network'><mac address='52:54:00:00:00:01'/><source network='default'/></interface></devices>\n";
 const DOCUMENT = `<domain type='kvm'>\n  <name>web-1</name>\n  <uuid>${UUID}</uuid>\n${INTERFACE}</domain>\n`;
 
-const ADDRESSES = JSON.stringify([{ addr_info: [{ local: "203.0.113.10" }] }]);
+const ADDRESSES = JSON.stringify([{ addr_info: [{ local: "203.0.113.10", prefixlen: 24 }] }]);
 
 function rules(...forwards: readonly string[]): string {
   return `[[rule]]\nname = "web"\nwhen = { domain = "*" }\nforward = [${forwards.join(", ")}]\n`;

@@ -1,8 +1,8 @@
 /** Lists of networks: the fewest that say the same. */
 import * as fc from "fast-check";
-import { assertEquals } from "../support/assert.ts";
+import { assert, assertEquals } from "../support/assert.ts";
 import { parseIpAddress } from "../../lib/plan/ip_address.ts";
-import { mergeIntervals, networkTexts, parseInterval } from "../../lib/plan/ip_interval.ts";
+import { isWithin, mergeIntervals, networkTexts, overlaps, parseInterval } from "../../lib/plan/ip_interval.ts";
 
 const MERGED: readonly { readonly of: readonly string[]; readonly into: readonly string[] }[] = [
   { of: [], into: [] },
@@ -42,3 +42,34 @@ Deno.test("networks are the same addresses as the interval they are made of", ()
     assertEquals(mergeIntervals(parts), [interval]);
   }));
 });
+
+const INSIDE = [
+  { prefix: "10.0.0.0/8", address: "10.255.0.1", want: true },
+  { prefix: "10.0.0.0/8", address: "11.0.0.1", want: false },
+  { prefix: "0.0.0.0/0", address: "1.2.3.4", want: true },
+  { prefix: "::/0", address: "1.2.3.4", want: false },
+  { prefix: "2001:db8::/64", address: "2001:db8::ffff", want: true },
+];
+
+for (const { prefix, address, want } of INSIDE) {
+  Deno.test(`isWithin() says ${want} to ${address} in ${prefix}`, () => {
+    const [network, one] = [parseInterval(prefix), parseIpAddress(address)];
+    assert(network !== undefined && one !== undefined, "Not what it should be");
+    assertEquals(isWithin(one, network), want);
+  });
+}
+
+const OVERLAPS = [
+  { a: "10.0.0.0/8", b: "10.1.0.0/16", want: true },
+  { a: "10.1.0.0/16", b: "10.0.0.0/8", want: true },
+  { a: "10.1.0.0/16", b: "10.2.0.0/16", want: false },
+  { a: "0.0.0.0/0", b: "::/0", want: false },
+];
+
+for (const { a, b, want } of OVERLAPS) {
+  Deno.test(`overlaps() says ${want} to ${a} and ${b}`, () => {
+    const [one, other] = [parseInterval(a), parseInterval(b)];
+    assert(one !== undefined && other !== undefined, "Not what it should be");
+    assertEquals(overlaps(one, other), want);
+  });
+}

@@ -3,22 +3,15 @@
  * said and no failure.
  * @module
  */
-import * as v from "valibot";
 import { parseIpAddress } from "../../plan/ip_address.ts";
 import type { Sys } from "../../sys/sys.ts";
-import { parseJson } from "../json.ts";
-import { runTool } from "../run_tool.ts";
-
-const TIMEOUT_MS = 3_000;
-
-const rowsSchema = v.array(v.object({ addr_info: v.array(v.object({ local: v.optional(v.string()) })) }));
+import { listAddresses } from "../ip_addresses.ts";
 
 /** Reads them; `undefined` where the host does not tell. */
 export async function readHostAddresses(sys: Pick<Sys, "run">): Promise<ReadonlySet<string> | undefined> {
-  const end = await runTool(["ip", "-json", "address", "show"], { timeoutMs: TIMEOUT_MS }, sys);
-  const rows = end.kind === "done" ? parseJson(rowsSchema, end.stdout) : undefined;
-  if (rows === undefined) return undefined;
-  return new Set(rows.flatMap(({ addr_info }) => addr_info.flatMap(({ local }) => local === undefined ? [] : [local])));
+  const listed = await listAddresses([], sys);
+  if (listed === undefined || listed === "no device") return undefined;
+  return new Set(listed.flatMap(({ local }) => local === undefined ? [] : [local]));
 }
 
 /** Which of these the host does not have, in a sentence; `undefined` for none. */

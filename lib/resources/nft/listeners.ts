@@ -3,7 +3,7 @@
  * @module
  */
 import { parseIpAddress } from "../../plan/ip_address.ts";
-import { isWithin, networkTexts, parseInterval } from "../../plan/ip_interval.ts";
+import { isLoopback, networkTexts } from "../../plan/ip_interval.ts";
 import type { HostEnd } from "../../plan/nft_demand.ts";
 import type { Sys } from "../../sys/sys.ts";
 
@@ -66,7 +66,7 @@ export function contestedText(end: HostEnd, listeners: readonly Listener[]): str
 
 function takes({ hostPorts, protocol, hostAddresses }: HostEnd, listener: Listener): boolean {
   if (protocol !== "both" && protocol !== listener.protocol) return false;
-  if (listener.port < hostPorts.first || listener.port > hostPorts.last || isLoopback(listener)) return false;
+  if (listener.port < hostPorts.first || listener.port > hostPorts.last || isOwnOnly(listener)) return false;
   return hostAddresses.length === 0 || hostAddresses.some((address) => servesAt(listener, address));
 }
 
@@ -77,13 +77,10 @@ function servesAt({ address }: Listener, hostAddress: string): boolean {
   return address === parseIpAddress(hostAddress)?.text;
 }
 
-const LOOPBACK_NETWORKS = ["127.0.0.0/8", "::1"] as const;
-
 /** A forward leaves these alone. */
-function isLoopback({ address }: Listener): boolean {
+function isOwnOnly({ address }: Listener): boolean {
   const parsed = parseIpAddress(address);
-  return parsed !== undefined &&
-    LOOPBACK_NETWORKS.map(parseInterval).some((one) => one !== undefined && isWithin(parsed, one));
+  return parsed !== undefined && isLoopback(parsed);
 }
 
 function placeText({ protocol, address, port }: Listener): string {

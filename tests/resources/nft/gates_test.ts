@@ -15,21 +15,25 @@ const NFT = "/usr/sbin/nft";
 const OURS = "-A FORWARD -m mark --mark 0x10000000/0x10000000 -m comment --comment virt-hooks -j ACCEPT";
 const NOTHING = { table: null, gates: "closed" };
 
-async function actual({ sys }: Namespace): Promise<unknown> {
+async function look({ sys }: Namespace): Promise<{ readonly value: unknown; readonly seen?: unknown }> {
   const reading = await nft.read("nft", sys, undefined);
   if (reading.kind !== "value") throw new Error(`Cannot read the filter: ${reading.reason}`);
-  return reading.value;
+  return reading;
+}
+
+async function actual(namespace: Namespace): Promise<unknown> {
+  return (await look(namespace)).value;
 }
 
 /** Once what converging does; tells whether there was anything to do. */
 async function settle(demands: readonly NftDemand[], namespace: Namespace): Promise<boolean> {
   const wanted = demands.length === 0 ? undefined : nft.wanted(NOTHING, heldBy("a", ...demands));
   const to = wanted?.kind === "value" ? wanted.value : NOTHING;
-  const from = await actual(namespace);
+  const { value: from, seen } = await look(namespace);
   if (sameValue(from, to)) return false;
   const noted = { original: NOTHING, written: undefined, pending: undefined };
   const deadlineMs = namespace.sys.elapsedMs() + 10_000;
-  const end = await nft.write({ key: "nft", from, to, noted, deadlineMs, note: () => {} }, namespace.sys);
+  const end = await nft.write({ key: "nft", from, seen, to, noted, deadlineMs, note: () => {} }, namespace.sys);
   assertEquals(end, { kind: "stands", value: to });
   assertEquals(await actual(namespace), to);
   return true;
