@@ -4,8 +4,8 @@
  */
 import { isProduct, mayUseDeno, placeOf } from "./place.ts";
 
-const FILE_LINES_MAX = 300;
-const FUNCTION_LINES_MAX = 49;
+const FILE_LINES_MAX = 450;
+const FUNCTION_LINES_MAX = 60;
 const CATCH_ALL_NAMES: readonly string[] = ["utils", "util", "helpers", "helper", "manager", "common", "index"];
 
 /** The operating system is reached through `Sys`; doors end the process and nothing more. */
