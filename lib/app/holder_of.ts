@@ -26,5 +26,6 @@ export function holderOf(call: HookCall): Holder | undefined {
   const [element] = childElements(call.xml().root, "networkport");
   const port = element === undefined ? undefined : readNetworkPort(element);
   if (port?.uuid === undefined) return undefined;
-  return { kind: "port", uuid: port.uuid, network: uuid, name: call.network, owner: port.owner.uuid };
+  const { uuid: owner, name: ownerName } = port.owner;
+  return { kind: "port", uuid: port.uuid, network: uuid, name: call.network, owner, ownerName };
 }

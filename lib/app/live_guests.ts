@@ -3,7 +3,7 @@
  * began now.
  * @module
  */
-import { STATUS_DIRECTORY } from "../ledger/evidence.ts";
+import { STATUS_DIRECTORY } from "../ledger/libvirt_status.ts";
 import { type HookCall, makeCall } from "../libvirt/call.ts";
 import type { Driver, Operation } from "../libvirt/driver.ts";
 import { drivers } from "../libvirt/drivers.ts";
@@ -20,14 +20,17 @@ export type LiveGuest =
 
 const STATUS_BYTES_MAX = 16 * 1024 * 1024;
 
-/** Reads every status file of every guest driver. */
-export function readLiveGuests(sys: Sys): readonly LiveGuest[] {
-  return Object.values<Driver>(drivers).filter(({ object }) => object === "domain").flatMap((driver) => {
+/** Reads every status file of every guest driver, one when it is asked for: all of them may not fit in memory. */
+export function* readLiveGuests(sys: Sys): Generator<LiveGuest, void> {
+  for (const driver of Object.values<Driver>(drivers).filter(({ object }) => object === "domain")) {
     const folder = `${STATUS_DIRECTORY}/${driver.name}`;
-    const names = (sys.readDirectory(folder) ?? []).filter((name) => name.endsWith(".xml"));
-    return names.map((name) => `${folder}/${name}`).filter((path) => sys.lstat(path)?.kind === "file")
-      .map((path) => readGuest(path, driver, sys));
-  });
+    for (const name of (sys.readDirectory(folder) ?? []).filter((each) => each.endsWith(".xml"))) {
+      const path = `${folder}/${name}`;
+      const guest = sys.lstat(path)?.kind === "file" ? readGuest(path, driver, sys) : undefined;
+      // Where the file went while it was read, the guest has ended.
+      if (guest !== undefined && (guest.kind === "guest" || sys.lstat(path) !== undefined)) yield guest;
+    }
+  }
 }
 
 function readGuest(path: string, driver: Driver, sys: Sys): LiveGuest {
@@ -41,7 +44,6 @@ function readGuest(path: string, driver: Driver, sys: Sys): LiveGuest {
     const document = new TextEncoder().encode(status.text.slice(domain.span.start, domain.span.end));
     return { kind: "guest", call: lifeCall(textContent(name), document, { driver, started, sys }) };
   } catch (error) {
-    // Also a file that went while we read: the guest has ended.
     return { kind: "unreadable", path, reason: error instanceof Error ? error.message : String(error) };
   }
 }

@@ -3,7 +3,7 @@
  * @module
  */
 import { HOOKS_DIRECTORY } from "../app/paths.ts";
-import { STATUS_DIRECTORY } from "../ledger/evidence.ts";
+import { STATUS_DIRECTORY } from "../ledger/libvirt_status.ts";
 import { LEDGER_DIRECTORY, RUN_DIRECTORY } from "../ledger/layout.ts";
 import { type Look, lookAtLedger } from "../ledger/ledger.ts";
 import { LedgerError } from "../ledger/ledger_error.ts";

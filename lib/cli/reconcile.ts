@@ -131,7 +131,8 @@ async function foretell(options: { readonly stale: boolean }, desk: Desk): Promi
   const lookout = lookoutOn(look.ledger, desk.sys);
   const resources = await surveyResources(lookout);
   const gone = new Set<string>();
-  for (const { holder, verdict } of await surveyHolders(resources, desk.sys)) {
+  const holders = await surveyHolders(resources, desk.sys);
+  for (const { holder, verdict } of holders) {
     const isGone = isOver(verdict, options);
     tellJudged({ holder, verdict, results: [] }, isGone ? "would be released" : undefined, desk);
     if (!isGone) continue;
@@ -142,6 +143,11 @@ async function foretell(options: { readonly stale: boolean }, desk: Desk): Promi
   ).filter(({ end }) => end !== "unchanged");
   for (const one of foreseen) desk.print(`would change: ${convergedText(one, desk)}`);
   for (const note of look.ledger.notes) desk.print(desk.paint("yellow", `note: ${visible(note)}`));
+  const late = holders.filter(({ verdict }) => verdict.kind === "unknown" && verdict.isLate).length;
+  if (late > 0) {
+    desk.print(desk.paint("red", `No time was left to look at ${late} of ${counted(holders.length, "holder")}`));
+    return exitCodeOf("late");
+  }
   if (gone.size === 0 && foreseen.length === 0) {
     desk.print("Nobody would be released, and every resource is as it shall be");
   }

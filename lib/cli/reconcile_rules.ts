@@ -37,7 +37,9 @@ export async function reconcileRules({ dryRun }: { readonly dryRun: boolean }, d
   let isWell = true;
   for (const guest of readLiveGuests(sys)) {
     if (guest.kind === "unreadable") {
-      desk.print(desk.paint("yellow", `left alone: ${visible(guest.path)}: ${visible(guest.reason)}`));
+      const what = `FAILED: left alone: ${visible(guest.path)}: ${visible(guest.reason)}`;
+      desk.print(desk.paint("red", what));
+      isWell = false;
       continue;
     }
     const done = await reconcileGuest(guest.call, { ruleSet: reading.ruleSet, dryRun }, desk);

@@ -16,6 +16,8 @@ export interface Daemon {
   readonly startTime: string;
   /** The program's name: `libvirtd`, `virtqemud`. */
   readonly name: string;
+  /** The start time of the hook that it called, in the same ticks. */
+  readonly hookStartTime?: string | undefined;
 }
 
 /** A demand with all that releasing it takes. */
@@ -53,7 +55,12 @@ const recordSchema: v.GenericSchema<unknown, DemandRecord> = v.object({
   lifetime: v.picklist(["domain", "running", "network", "port"]),
   order: v.number(),
   demand: v.unknown(),
-  daemon: v.object({ pid: v.number(), startTime: v.string(), name: v.string() }),
+  daemon: v.object({
+    pid: v.number(),
+    startTime: v.string(),
+    name: v.string(),
+    hookStartTime: v.optional(v.string()),
+  }),
   since: v.string(),
 });
 

@@ -2,106 +2,122 @@
  * Who is dead? Never guessed: libvirt has no status file of a guest while it starts, and a hook must not ask libvirt.
  * @module
  */
-import { procStatPath } from "../sys/proc_stat.ts";
 import type { Sys } from "../sys/sys.ts";
-import type { DemandRecord } from "./demand_file.ts";
+import type { DaemonView } from "./daemons.ts";
+import type { Daemon, DemandRecord } from "./demand_file.ts";
 import { type Holder, holderId } from "./holder.ts";
 import { wasRunning } from "./holder_file.ts";
-import { daemonOf } from "./ledger.ts";
+import { reasonOf } from "./ledger_error.ts";
+import {
+  keepsStatus,
+  lookAtDomain,
+  lookAtNetwork,
+  lookAtPort,
+  type StatusLook,
+  type StatusSys,
+} from "./libvirt_status.ts";
 
 /** What is known of a holder. `stale`: nothing shows that it lives, but nothing proves that it is gone either. */
 export type Verdict =
   | { readonly kind: "alive" }
   | { readonly kind: "dead"; readonly because: string }
   | { readonly kind: "stale"; readonly because: string }
-  | { readonly kind: "unknown"; readonly because: string };
+  /** `isLate`: nothing was asked, as no time was left. */
+  | { readonly kind: "unknown"; readonly because: string; readonly isLate?: true };
 
-/** Where libvirt keeps a status file for each running guest, active network and port (`stateDir` of each driver). */
-export const STATUS_DIRECTORY = "/run/libvirt";
-const NETWORK_STATUS = `${STATUS_DIRECTORY}/network`;
+/** The verdict on a holder that nothing was asked about. */
+export const NOT_LOOKED_AT: Verdict = {
+  kind: "unknown",
+  because: "not looked at: no time was left",
+  isLate: true,
+};
+
+type Port = Holder & { readonly kind: "port" };
+type Guest = Holder & { readonly kind: "domain" };
+
 /** The drivers whose guests can have a port of a network; not each of them has hooks. */
 const GUEST_DRIVERS = ["qemu", "lxc", "libxl", "ch", "bhyve"] as const;
-const STATUS_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Judges a holder by the demands it has. */
-export async function judge(records: readonly DemandRecord[], sys: Sys): Promise<Verdict> {
+export async function judge(records: readonly DemandRecord[], daemons: DaemonView, sys: Sys): Promise<Verdict> {
   const [first] = records;
   if (first === undefined) return { kind: "unknown", because: "it holds nothing" };
   const { holder } = first;
-  const folder = statusFolder(holder);
-  // A network that never had a port has no folder for them.
-  const isNone = holder.kind === "port" && isFolder(NETWORK_STATUS, sys) && !isFolder(folder, sys);
-  const texts = isNone ? [] : statusTexts(folder, sys);
-  if (texts === undefined) return { kind: "unknown", because: `${folder} cannot be read` };
-  const isKnown = texts.some((text) => text.includes(holder.uuid));
-  if (isKnown && !isOwnerGone(holder, sys)) return { kind: "alive" };
-  const gone = isKnown ? "libvirt has no status of its guest" : `libvirt has no status of it in ${folder}`;
-  if (await wasRunning(holder, sys)) return { kind: "dead", because: `it ran, and ${gone} any more` };
-  for (const { daemon } of records) {
-    if (await isRunning(daemon, sys)) {
-      return {
-        kind: "stale",
-        because: `${gone}, but ${daemon.name} (${daemon.pid}) still runs and may be starting it`,
-      };
+  // In this order: libvirt has a status of a guest before a hook can note that it runs.
+  const ran = await wasRunning(holder, sys);
+  const look = lookAt(holder, sys);
+  if (look.kind === "unreadable") return { kind: "unknown", because: look.reason };
+  if (look.kind === "present" && !isOwnerGone(holder, sys)) return { kind: "alive" };
+  const gone = look.kind === "absent"
+    ? `libvirt has no status of it in ${look.folder}`
+    : "libvirt has no status of its guest";
+  if (ran) return { kind: "dead", because: `it ran, and ${gone} any more` };
+  try {
+    for (const record of records) {
+      const [starter] = await startersOf(record, look, daemons);
+      if (starter === undefined) continue;
+      const because = `${gone}, but ${starter.name} (${starter.pid}) still runs and may be starting it`;
+      return { kind: "stale", because };
     }
+  } catch (error) {
+    return { kind: "unknown", because: `${gone}. ${reasonOf(error)}` };
   }
   return { kind: "dead", because: `${gone}, and the daemon that started it is gone` };
 }
 
-function statusFolder(holder: Holder): string {
+function lookAt(holder: Holder, sys: StatusSys): StatusLook {
   switch (holder.kind) {
     case "domain":
-      return `${STATUS_DIRECTORY}/${holder.driver}`;
+      return lookAtDomain(holder, sys);
     case "network":
-      return NETWORK_STATUS;
+      return lookAtNetwork(holder, sys);
     case "port":
-      return `${NETWORK_STATUS}/${holder.name}/ports`;
+      return lookAtPort(holder, sys);
     default:
       return holder satisfies never;
   }
 }
 
 /**
+ * The daemons that may be starting what a demand is for. Of a port that is there and whose guest is not, that is a daemon of a
+ * guest driver, which need not be the one that called the hook: with a daemon for each driver, networks have one of their own.
+ */
+async function startersOf(
+  { daemon }: DemandRecord,
+  { kind }: StatusLook,
+  daemons: DaemonView,
+): Promise<readonly Daemon[]> {
+  // An earlier version does not tell when its hook began.
+  if (kind === "present" && daemon.hookStartTime !== undefined) return await daemons.startersAt(daemon.hookStartTime);
+  return await daemons.isRunning(daemon) ? [daemon] : [];
+}
+
+/**
  * Whether libvirt announces a port that its guest left behind: of a guest that was lost while it started, libvirt keeps the
  * port, and announces it at each start of the daemon. (A new port has no status yet when it is announced.)
  */
-export function isLeftBehind(holder: Holder, sys: Sys): boolean {
-  if (holder.kind !== "port" || sys.lstat(`${statusFolder(holder)}/${holder.uuid}.xml`) === undefined) return false;
-  return isOwnerGone(holder, sys);
+export function isLeftBehind(holder: Holder, sys: StatusSys): boolean {
+  return holder.kind === "port" && lookAtPort(holder, sys).kind === "present" && isOwnerGone(holder, sys);
 }
 
 /** Whether a port is of a guest of which no driver has a status. */
-function isOwnerGone(holder: Holder, sys: Sys): boolean {
-  if (holder.kind !== "port" || holder.owner === undefined) return false;
-  const { owner } = holder;
-  const folders = GUEST_DRIVERS.map((driver) => `${STATUS_DIRECTORY}/${driver}`).filter((path) => isFolder(path, sys));
-  return folders.length > 0 &&
-    folders.every((folder) => statusTexts(folder, sys)?.some((text) => text.includes(owner)) === false);
+function isOwnerGone(holder: Holder, sys: StatusSys): boolean {
+  if (holder.kind !== "port" || holder.owner === undefined || holder.ownerName === undefined) return false;
+  const { owner: uuid, ownerName: name } = holder;
+  const drivers = GUEST_DRIVERS.filter((driver) => keepsStatus(driver, sys));
+  return drivers.length > 0 &&
+    drivers.every((driver) => lookAtDomain({ driver, name, uuid }, sys).kind === "absent");
 }
 
-function isFolder(path: string, sys: Pick<Sys, "lstat">): boolean {
-  return sys.lstat(path)?.kind === "directory";
-}
-
-/** The status files of a folder; `undefined` where the folder, or one of them, cannot be read: then nobody knows. */
-function statusTexts(folder: string, sys: Sys): readonly string[] | undefined {
-  try {
-    const names = sys.readDirectory(folder);
-    if (names === undefined) return undefined;
-    return names.filter((name) => name.endsWith(".xml")).flatMap((name) => {
-      const path = `${folder}/${name}`;
-      return sys.lstat(path)?.kind === "file" ? [sys.readTextFile(path, STATUS_BYTES_MAX)] : [];
-    });
-  } catch {
-    // Also a file that went while we read: the next look decides.
-    return undefined;
-  }
-}
-
-/** Whether a daemon is still the process it was. */
-async function isRunning(daemon: DemandRecord["daemon"], sys: Sys): Promise<boolean> {
-  const stat = await sys.kernel.read([procStatPath(daemon.pid)]);
-  return stat.size > 0 && daemonOf(daemon.pid, stat).startTime === daemon.startTime;
+/**
+ * Whether a port ends with a guest of its owner's UUID. A port does not tell the driver of its owner, and one UUID can run under
+ * two drivers: a port that may be of the other guest ends with that one.
+ */
+export function endsWithGuest(port: Port, guest: Guest, sys: StatusSys): boolean {
+  if (port.owner !== guest.uuid) return false;
+  if (port.ownerName !== undefined && port.ownerName !== guest.name) return false;
+  const others = GUEST_DRIVERS.filter((driver) => driver !== guest.driver && keepsStatus(driver, sys));
+  return others.every((driver) => lookAtDomain({ ...guest, driver }, sys).kind === "absent");
 }
 
 /** Groups demands by who holds them. */

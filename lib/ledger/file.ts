@@ -10,7 +10,15 @@ import { LedgerError } from "./ledger_error.ts";
 /** What files of the ledger need of the world. */
 export type FileSys = Pick<
   Sys,
-  "lstat" | "readTextFile" | "createFile" | "rename" | "removeFile" | "makeDirectory" | "readDirectory" | "pid"
+  | "lstat"
+  | "readTextFile"
+  | "readStart"
+  | "createFile"
+  | "rename"
+  | "removeFile"
+  | "makeDirectory"
+  | "readDirectory"
+  | "pid"
 >;
 
 /** How files are read. */

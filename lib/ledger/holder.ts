@@ -16,6 +16,8 @@ export type Holder =
     readonly name: string;
     /** The guest's UUID. */
     readonly owner: string | undefined;
+    /** The guest's name, after which libvirt names its status file. */
+    readonly ownerName?: string | undefined;
   };
 
 /** A holder, as a schema. */
@@ -29,6 +31,7 @@ export const holderSchema: v.GenericSchema<unknown, Holder> = v.variant("kind", 
       network: v.string(),
       name: v.string(),
       owner: v.optional(v.string()),
+      ownerName: v.optional(v.string()),
     }),
     v.transform((port) => ({ ...port, owner: port.owner })),
   ),

@@ -6,6 +6,7 @@ import type { Lifetime } from "../plan/demand.ts";
 import { converge, onePass } from "./converge.ts";
 import { type Converged, isWell, type Work } from "./work.ts";
 import { demandNames, type FiledDemand, holderPrefix, nameOf, readDemands, removeDemand } from "./demand_file.ts";
+import { endsWithGuest } from "./evidence.ts";
 import type { Reader } from "./file.ts";
 import { type Holder, holderId } from "./holder.ts";
 import { resourceFolder } from "./layout.ts";
@@ -192,7 +193,7 @@ export async function demandsOf(
   const mayBeMeant = (name: string): boolean => name.startsWith(own) || (mayOwnPorts && name.startsWith("p-"));
   return demandsNamed(mayBeMeant, reader).filter(({ record }) => {
     if (holderId(record.holder) === id) return lifetimes.includes(record.lifetime);
-    return record.holder.kind === "port" && endsWith(record.holder, { holder, lifetimes });
+    return record.holder.kind === "port" && endsWith(record.holder, { holder, lifetimes }, reader.sys);
   });
 }
 
@@ -226,9 +227,13 @@ function rank({ record }: FiledDemand): number {
   return LATER[record.lifetime] * 1_000_000 + record.order;
 }
 
-function endsWith(port: Holder & { readonly kind: "port" }, { holder, lifetimes }: Selection): boolean {
+function endsWith(
+  port: Holder & { readonly kind: "port" },
+  { holder, lifetimes }: Selection,
+  sys: Reader["sys"],
+): boolean {
   if (holder.kind === "network") return port.network === holder.uuid && lifetimes.includes("port");
-  return port.owner === holder.uuid && lifetimes.includes("domain");
+  return holder.kind === "domain" && lifetimes.includes("domain") && endsWithGuest(port, holder, sys);
 }
 
 /** Releases demands, the last acquired first, whatever becomes of the others. */

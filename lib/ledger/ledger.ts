@@ -70,10 +70,11 @@ export async function lookAtLedger(sys: Sys): Promise<Look> {
 /** This boot, and who called us. */
 async function readCircumstances(sys: Sys): Promise<{ readonly boot: string; readonly daemon: Daemon }> {
   const ppid = sys.ppid();
-  const facts = await sys.kernel.read([BOOT_ID, procStatPath(ppid)]);
+  const facts = await sys.kernel.read([BOOT_ID, procStatPath(ppid), procStatPath(sys.pid)]);
   const boot = facts.get(BOOT_ID)?.trim();
   if (boot === undefined) throw new LedgerError(`Cannot open the ledger: ${BOOT_ID} cannot be read`);
-  return { boot, daemon: daemonOf(ppid, facts) };
+  const hook = parseProcStat(facts.get(procStatPath(sys.pid)) ?? "");
+  return { boot, daemon: { ...daemonOf(ppid, facts), hookStartTime: hook?.startTime } };
 }
 
 const UNTOLD = `${BOOT_FILE} does not say of which boot the ledger is: it counts as of this one`;

@@ -4,10 +4,11 @@
  */
 import { converge } from "./converge.ts";
 import type { Converged, Work } from "./work.ts";
+import { type DaemonView, viewDaemons } from "./daemons.ts";
 import type { FiledDemand } from "./demand_file.ts";
-import { byHolder, judge, type Verdict } from "./evidence.ts";
+import { byHolder, judge, NOT_LOOKED_AT, type Verdict } from "./evidence.ts";
 import type { Reader } from "./file.ts";
-import type { Holder } from "./holder.ts";
+import { type Holder, holderId } from "./holder.ts";
 import { lockHolder, noteNotRunning, sweepMarks } from "./holder_file.ts";
 import { demandsNamed, demandsOf, releaseAll } from "./holds.ts";
 import { resourceNames } from "./ledger.ts";
@@ -39,16 +40,47 @@ export interface Reconciled {
 /** Every lifetime: whoever is over holds nothing any more. */
 export const ALL_LIFETIMES = ["domain", "running", "network", "port"] as const;
 
-/** Releases the dead, then converges all. */
+/** Of the time that is left, how much judging and releasing holders may take: the rest is kept for what the living hold. */
+const HOLDERS_SHARE = 0.75;
+
+/** Releases the dead, then converges all, as far as time is left; what was not looked at is told as `late`. */
 export async function reconcile(options: ReconcileOptions, work: Work): Promise<Reconciled> {
+  const nowMs = work.sys.elapsedMs();
+  const untilMs = nowMs + (work.deadlineMs - nowMs) * HOLDERS_SHARE;
+  const daemons = viewDaemons(work.sys);
   const holders: Judged[] = [];
-  for (const [{ record }] of byHolder(allDemands(work))) {
-    if (options.includes(record.holder)) holders.push(await reconcileSafely(record.holder, options, work));
+  for (const demands of byHolder(allDemands(work))) {
+    const [{ record: { holder } }] = demands;
+    if (!options.includes(holder)) continue;
+    const hasTime = work.sys.elapsedMs() < untilMs;
+    holders.push(hasTime ? await reconcileSafely(demands, options, { work, daemons }) : left(holder, NOT_LOOKED_AT));
   }
-  const resources: Converged[] = [];
-  for (const folder of resourceNames(work.sys)) resources.push(await converge(folder, work));
+  const resources = [...notLookedAt("holder", holders.filter(isUnseen).length, holders.length)];
+  const folders = resourceNames(work.sys);
+  for (const [index, folder] of folders.entries()) {
+    if (work.sys.elapsedMs() >= work.deadlineMs) {
+      resources.push(...notLookedAt("resource", folders.length - index, folders.length));
+      break;
+    }
+    resources.push(await converge(folder, work));
+  }
   tidy(work);
   return { holders, resources };
+}
+
+/** A holder that keeps what it holds. */
+function left(holder: Holder, verdict: Verdict): Judged {
+  return { holder, verdict, released: false, results: [] };
+}
+
+function isUnseen({ verdict }: Judged): boolean {
+  return verdict.kind === "unknown" && verdict.isLate === true;
+}
+
+function notLookedAt(what: "holder" | "resource", count: number, total: number): readonly Converged[] {
+  if (count === 0) return [];
+  const problem = `no time was left to look at ${count} of ${total} ${what}s`;
+  return [{ key: "the ledger", end: "late", problem }];
 }
 
 function tidy({ sys, notes }: Work): void {
@@ -69,27 +101,35 @@ export function allDemands(reader: Reader): readonly FiledDemand[] {
   return demandsNamed(() => true, reader);
 }
 
+interface Pass {
+  readonly work: Work;
+  readonly daemons: DaemonView;
+}
+
 /** What cannot be told of one holder does not keep the others from being judged. */
-async function reconcileSafely(holder: Holder, options: ReconcileOptions, work: Work): Promise<Judged> {
+async function reconcileSafely(
+  demands: readonly [FiledDemand, ...FiledDemand[]],
+  options: ReconcileOptions,
+  pass: Pass,
+): Promise<Judged> {
+  const [{ record: { holder } }] = demands;
   try {
-    return await reconcileHolder(holder, options, work);
+    const verdict = await judge(demands.map(({ record }) => record), pass.daemons, pass.work.sys);
+    return isOver(verdict, options) ? await releaseDead(holder, options, pass) : left(holder, verdict);
   } catch (error) {
-    return { holder, verdict: { kind: "unknown", because: reasonOf(error) }, released: false, results: [] };
+    return left(holder, { kind: "unknown", because: reasonOf(error) });
   }
 }
 
-/** Judges under the holder's lock: nobody begins to hold while its demands are looked at and removed. */
-async function reconcileHolder(holder: Holder, options: ReconcileOptions, work: Work): Promise<Judged> {
+/** Judges again under the holder's lock: nobody begins to hold while its demands are looked at and removed. */
+async function releaseDead(holder: Holder, options: ReconcileOptions, { work, daemons }: Pass): Promise<Judged> {
   const lock = await lockHolder(holder, 0, work.sys);
   using _lock = lock;
-  if (lock === undefined) {
-    const because = "a hook call for it is under way";
-    return { holder, verdict: { kind: "unknown", because }, released: false, results: [] };
-  }
+  if (lock === undefined) return left(holder, { kind: "unknown", because: "a hook call for it is under way" });
   const all = await demandsOf({ holder, lifetimes: ALL_LIFETIMES }, work);
-  const own = all.filter(({ record }) => record.holder.kind === holder.kind && record.holder.uuid === holder.uuid);
-  const verdict = await judge(own.map(({ record }) => record), work.sys);
-  if (!isOver(verdict, options)) return { holder, verdict, released: false, results: [] };
+  const own = all.filter(({ record }) => holderId(record.holder) === holderId(holder));
+  const verdict = await judge(own.map(({ record }) => record), daemons, work.sys);
+  if (!isOver(verdict, options)) return left(holder, verdict);
   const results = await releaseAll(all, work);
   await noteNotRunning(holder, work.sys);
   return { holder, verdict, released: true, results };

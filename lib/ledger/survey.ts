@@ -7,7 +7,8 @@ import { loadResource } from "../resources/registry.ts";
 import { type Noted, type Resource, ResourceDataError } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
 import { demandNames, type FiledDemand, readDemands } from "./demand_file.ts";
-import { byHolder, judge, type Verdict } from "./evidence.ts";
+import { viewDaemons } from "./daemons.ts";
+import { byHolder, judge, NOT_LOOKED_AT, type Verdict } from "./evidence.ts";
 import type { Reader } from "./file.ts";
 import { rebased } from "./goal.ts";
 import { filedNow } from "./held.ts";
@@ -105,11 +106,18 @@ export interface SurveyedHolder {
   readonly demands: readonly [FiledDemand, ...FiledDemand[]];
 }
 
-/** Judges everybody who holds one of these resources. */
+/** How long judging holders may take: someone waits for the answer, and a monitor asks for it every minute. */
+const HOLDERS_MS = 30_000;
+
+/** Judges everybody who holds one of these resources; of whom no time was left to judge is `unknown`. */
 export async function surveyHolders(resources: readonly Surveyed[], sys: Sys): Promise<readonly SurveyedHolder[]> {
+  const untilMs = sys.elapsedMs() + HOLDERS_MS;
+  const daemons = viewDaemons(sys);
   const holders: SurveyedHolder[] = [];
   for (const demands of byHolder(resources.flatMap((surveyed) => surveyed.demands))) {
-    const verdict = await judge(demands.map(({ record }) => record), sys);
+    const verdict = sys.elapsedMs() < untilMs
+      ? await judge(demands.map(({ record }) => record), daemons, sys)
+      : NOT_LOOKED_AT;
     holders.push({ holder: demands[0].record.holder, verdict, demands });
   }
   return holders;

@@ -128,8 +128,16 @@ function readTextFile(path: string, bytesMax: number): string {
   }
 }
 
+/** Each byte is an argument, and arguments take the stack. */
+const ARGUMENTS_MAX = 8_192;
+
 function readStart(path: string, bytesMax: number): string {
-  return String.fromCharCode(...readBytes(path, bytesMax));
+  const bytes = readBytes(path, bytesMax);
+  let text = "";
+  for (let at = 0; at < bytes.length; at += ARGUMENTS_MAX) {
+    text += String.fromCharCode(...bytes.subarray(at, at + ARGUMENTS_MAX));
+  }
+  return text;
 }
 
 function readBytes(path: string, bytesMax: number): Uint8Array {

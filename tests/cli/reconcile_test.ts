@@ -158,6 +158,15 @@ Deno.test("reconcile --rules reaches a guest that held nothing, and knows it as 
   assertEquals(host.text(SWAPPINESS), "60");
 });
 
+Deno.test("reconcile --rules fails where it cannot read what runs, and reaches the other guests", async () => {
+  const host = makeHost();
+  host.write("/run/libvirt/qemu/a.xml", "<domstatus>");
+  statusFile(host);
+  const { code, lines } = await admin(host, ["reconcile", "--rules"]);
+  assertEquals([code, host.text(SWAPPINESS)], [4, "1"]);
+  assertStringIncludes(lines[1] ?? "", "FAILED: left alone: /run/libvirt/qemu/a.xml: ");
+});
+
 Deno.test("reconcile --rules leaves guests alone when the rules are broken", async () => {
   const host = makeHost();
   await running(host);

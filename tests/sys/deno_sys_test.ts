@@ -23,6 +23,20 @@ Deno.test("denoSys() lists a folder in byte order", async () => {
   }
 });
 
+Deno.test("denoSys() reads the start of a file of any length, a character a byte", async () => {
+  const path = await Deno.makeTempFile();
+  const sizeBytes = 5 * 1024 * 1024;
+  await Deno.writeFile(path, new Uint8Array(sizeBytes).map((_, index) => index));
+  const start = denoSys().readStart(path, 4 * 1024 * 1024);
+  assertEquals([start.length, start.charCodeAt(0x80), start.charCodeAt(start.length - 1)], [
+    4 * 1024 * 1024,
+    0x80,
+    0xff,
+  ]);
+  assertEquals(denoSys().readStart(path, sizeBytes * 2).length, sizeBytes);
+  await Deno.remove(path);
+});
+
 Deno.test("denoSys() reads text up to a limit, and only UTF-8", async () => {
   const sys = denoSys();
   const path = await Deno.makeTempFile();
