@@ -4,7 +4,8 @@
  * @module
  */
 import type { DemandRecord } from "../ledger/demand_file.ts";
-import { isLeftBehind } from "../ledger/evidence.ts";
+import { viewDaemons } from "../ledger/daemons.ts";
+import { isLeftBehind, judge } from "../ledger/evidence.ts";
 import type { Reader } from "../ledger/file.ts";
 import { holderId } from "../ledger/holder.ts";
 import { demandsOf } from "../ledger/holds.ts";
@@ -27,7 +28,7 @@ export interface Checks {
 export async function checkHolds(holds: readonly Hold[], holding: Inquiry): Promise<Checks> {
   const checked: Checked[] = [];
   const failed: Step[] = [];
-  if (isLeftBehind(holding.holder, holding.sys)) {
+  if (await isLost(holding)) {
     holding.ledger.notes.push("libvirt announces a port whose guest is gone: nothing is held for it");
     return { checked, failed };
   }
@@ -50,6 +51,17 @@ export async function checkHolds(holds: readonly Hold[], holding: Inquiry): Prom
     if (hold.onError === "fail") break;
   }
   return { checked, failed };
+}
+
+/**
+ * Whether a port is announced whose guest is gone. With a daemon for each driver, the guest may be starting while the daemon of
+ * its network is restarted: what the port holds then tells since when.
+ */
+async function isLost(inquiry: Inquiry): Promise<boolean> {
+  const { holder, sys } = inquiry;
+  if (!isLeftBehind(holder, sys)) return false;
+  const former = await formerOf(inquiry);
+  return former.length === 0 || (await judge(former, viewDaemons(sys), sys)).kind === "dead";
 }
 
 /** What `started` will need is checked at prepare, since failing there would kill the guest; what prepare did, is done. */

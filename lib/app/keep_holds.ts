@@ -109,15 +109,32 @@ export const SERVED: Readonly<Record<string, readonly string[]>> = {
   virtnetworkd: ["network"],
 };
 
+/**
+ * Whether a daemon of these drivers tells of a holder when it starts. Of a port two do: the daemon of its network, and that of its
+ * guest, as libvirt keeps the port of a guest that was lost while it started.
+ */
+function isServed(holder: Holder, served: readonly string[]): boolean {
+  switch (holder.kind) {
+    case "domain":
+      return served.includes(holder.driver);
+    case "network":
+      return served.includes("network");
+    case "port":
+      return served.length > 0;
+    default:
+      return holder satisfies never;
+  }
+}
+
 async function keepAll(call: HookCall, { daemon }: Ledger, work: Work): Promise<readonly Converged[]> {
   if (call.operation !== "start") {
     const demands = allDemands(work).filter(({ record }) => call.facts.lifetimes.includes(record.lifetime));
     return await ensureAll(demands, work);
   }
   const served = SERVED[daemon.name] ?? [];
-  const { holders, resources } = await reconcile({
-    includes: (holder) => served.includes(holder.kind === "domain" ? holder.driver : "network"),
-    stale: false,
-  }, work);
+  const { holders, resources } = await reconcile(
+    { includes: (holder) => isServed(holder, served), stale: false },
+    work,
+  );
   return [...holders.flatMap(({ results }) => results), ...resources];
 }
