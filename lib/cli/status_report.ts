@@ -45,7 +45,7 @@ export interface HolderReport {
   readonly lifetime: Lifetime;
   /** ISO 8601, UTC. */
   readonly since: string;
-  /** `starting`: there is no sign of it yet, and it holds only since a moment ago. */
+  /** `starting`: there is no sign of it yet, and it holds only since less than two minutes; then it is `stale`. */
   readonly life: "alive" | "starting" | "stale" | "dead" | "unknown";
   readonly because: string | null;
   /** What it asks for, where the resource's value does not show it. */
@@ -194,8 +194,9 @@ function ownReasons(surveyed: Surveyed, goal: ReturnType<typeof foresee>): reado
   return [{ state: "drift", text: `it is ${goal.change.from}, not ${goal.change.to}: ${why}` }];
 }
 
+/** A holder of which nobody can tell whether it lives is no reason to say that all is well. */
 function holderReason({ life, because }: HolderReport): readonly Reason[] {
-  return life === "dead" || life === "stale" ? [{ state: "stale", text: because ?? life }] : [];
+  return life === "alive" || life === "starting" ? [] : [{ state: "stale", text: because ?? life }];
 }
 
 /** What others changed of a value that is put back by difference. */
@@ -210,8 +211,10 @@ function holderReport(
   { verdict, demands }: SurveyedHolder,
   now: Date,
 ): HolderReport {
-  const youngest = Math.max(...demands.map(({ record }) => Date.parse(record.since)));
-  const isStarting = verdict.kind === "stale" && now.getTime() - youngest < STARTING_MS;
+  const ageMs = now.getTime() - Math.max(...demands.map(({ record }) => Date.parse(record.since)));
+  // A time to come is no age: the clock was set back, and would let it start for ever.
+  const isStarting = verdict.kind === "stale" && ageMs >= 0 && ageMs < STARTING_MS;
+  const because = "because" in verdict ? verdict.because : null;
   return {
     id: holderId(holder),
     kind: holder.kind,
@@ -223,6 +226,6 @@ function holderReport(
     lifetime,
     since,
     life: isStarting ? "starting" : verdict.kind,
-    because: "because" in verdict ? verdict.because : null,
+    because: isStarting ? `since ${Math.floor(ageMs / 1000)} s: ${because}` : because,
   };
 }

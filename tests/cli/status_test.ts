@@ -119,12 +119,15 @@ Deno.test("status tells of what nobody holds and could not be put back", async (
 });
 
 const LIVES = [
-  { name: "starting", laterMs: 0, code: 0, word: "starting" },
-  { name: "stale", laterMs: LATER_MS, code: 1, word: "STALE" },
+  { name: "starting", laterMs: 45_000, code: 0, word: "starting", since: "since 45 s: " },
+  { name: "starting", laterMs: 119_999, code: 0, word: "starting", since: "since 119 s: " },
+  { name: "stale", laterMs: 120_000, code: 1, word: "STALE", since: "" },
+  { name: "stale", laterMs: LATER_MS, code: 1, word: "STALE", since: "" },
+  { name: "stale", laterMs: -60_000, code: 1, word: "STALE", since: "" },
 ];
 
-for (const { name, laterMs, code, word } of LIVES) {
-  Deno.test(`status says of a guest without a status file that it is ${name}`, async () => {
+for (const { name, laterMs, code, word, since } of LIVES) {
+  Deno.test(`status says of a guest without a status file that it is ${name} after ${laterMs} ms`, async () => {
     const host = makeHost();
     await host.call("qemu", "prepare");
     const said = await admin(host, ["status"], { laterMs });
@@ -132,10 +135,25 @@ for (const { name, laterMs, code, word } of LIVES) {
       code,
       `         guest "web-1" (qemu), rule "calm", since ${SINCE}, ${word}`,
     ]);
+    const why =
+      "libvirt has no status of it in /run/libvirt/qemu, but libvirtd (1000) still runs and may be starting it";
+    assertStringIncludes(said.lines.join(" ").replace(/ +/g, " "), `guest "web-1" (qemu) ${word}: ${since}${why}`);
     const release = `  if you know that it is gone: virt-hooks release --holder qemu/domain/${UUID}`;
     assertEquals(said.lines.includes(release), name === "stale");
   });
 }
+
+Deno.test("status does not say that all is well where nobody can tell whether a guest lives", async () => {
+  const host = makeHost();
+  await running(host);
+  host.write("/run/libvirt/qemu/web-1.xml", "not markup");
+  const { code, lines } = await admin(host, ["status"]);
+  assertEquals([code, lines.slice(1, 3), lines[5]], [1, [
+    "stale    sysctl/vm/dirty_ratio  5    5       20",
+    `         guest "web-1" (qemu), rule "calm", since ${SINCE}, may live`,
+  ], "2 resources, 1 holder: 2 stale"]);
+  assertStringIncludes(lines.join("\n"), "may live: /run/libvirt/qemu/web-1.xml has no domstatus/domain/uuid");
+});
 
 Deno.test("status says of a guest that ran and is gone why that is known", async () => {
   const host = makeHost();
