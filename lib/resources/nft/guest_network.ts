@@ -41,7 +41,8 @@ export async function readNetwork(
 ): Promise<GuestNetwork | undefined> {
   const path = `${NETWORKS_DIRECTORY}/${name}.xml`;
   if (name.includes("/") || sys.lstat(path)?.kind !== "file") return undefined;
-  const network = await networkIn(sys.readTextFile(path, DOCUMENT_BYTES_MAX));
+  const text = readStatus(path, sys);
+  const network = text === undefined ? undefined : await networkIn(text);
   if (network === undefined) return undefined;
   const addresses = networkAddresses(network);
   const mode = networkForward(network)?.mode;
@@ -59,6 +60,15 @@ export async function readNetwork(
     gives: addresses.flatMap(({ family, ranges, hosts }) => ranges.length + hosts.length === 0 ? [] : [family]),
     isolated: mode === undefined,
   };
+}
+
+/** One network that has just ended, or whose document is longer than any we read, keeps no other one from being read. */
+function readStatus(path: string, sys: Pick<Sys, "readTextFile">): string | undefined {
+  try {
+    return sys.readTextFile(path, DOCUMENT_BYTES_MAX);
+  } catch {
+    return undefined;
+  }
 }
 
 /** libvirt's own writing: what cannot be read is as good as not there. */
