@@ -72,8 +72,8 @@ export type Launched =
 /** What was read from a stream that has a limit. */
 export type Input =
   | { readonly kind: "whole"; readonly bytes: Uint8Array }
-  /** Read to its end, but longer than allowed: the rest was thrown away. */
-  | { readonly kind: "too-long" };
+  /** Read to its end, but longer than allowed: only its first bytes are kept. */
+  | { readonly kind: "too-long"; readonly head: Uint8Array };
 
 /** A narrow interface to the world. Every method that can fail throws an `Error` whose message says what the system said. */
 export interface Sys {
