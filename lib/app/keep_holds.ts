@@ -62,7 +62,7 @@ async function keepOwn(call: HookCall, ledger: Ledger, work: Work): Promise<read
   const holder = holderOrProblem(call);
   if (typeof holder === "string") return [{ key: "the document on stdin", end: "failed", problem: holder }];
   // One that cannot be had does not keep what is over from ending.
-  using _lock = await told(work, () => lockHolder(holder, work.mayWait ? work.deadlineMs * WAIT_SHARE : 0, work.sys));
+  using _lock = await told(work, () => lockHolder(holder, work.mayWait ? work.deadlineMs * WAIT_SHARE : 0, work));
   const demands = meant(await demandsOf({ holder, lifetimes: call.facts.lifetimes }, work), ledger, work.sys);
   const isRelease = call.facts.verb === "release";
   const results = isRelease

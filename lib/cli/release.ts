@@ -100,7 +100,7 @@ async function confirmed({ holder }: SurveyedHolder, resources: readonly Surveye
 
 async function releaseNow(holder: Holder, ledger: Ledger, desk: Desk): Promise<number> {
   const { sys } = desk;
-  const lock = await lockHolder(holder, sys.elapsedMs() + LOCK_PATIENCE_MS, sys);
+  const lock = await lockHolder(holder, sys.elapsedMs() + LOCK_PATIENCE_MS, { sys, notes: ledger.notes });
   using _lock = lock;
   if (lock === undefined) {
     throw new CommandError("Cannot release: a hook call for it is under way", { hint: "try again when it has ended" });

@@ -8,9 +8,10 @@ import type { FiledDemand } from "./demand_file.ts";
 import { byHolder, judge, type Verdict } from "./evidence.ts";
 import type { Reader } from "./file.ts";
 import type { Holder } from "./holder.ts";
-import { lockHolder, noteNotRunning, sweepMarks } from "./holder_file.ts";
+import { lockHolder, noteNotRunning, sweepHolders } from "./holder_file.ts";
 import { demandsNamed, demandsOf, releaseAll } from "./holds.ts";
 import { resourceNames } from "./ledger.ts";
+import { isForgotten } from "./resource_lock.ts";
 import { reasonOf } from "./ledger_error.ts";
 
 /** What reconciling takes besides its time. */
@@ -46,16 +47,20 @@ export async function reconcile(options: ReconcileOptions, work: Work): Promise<
     if (options.includes(record.holder)) holders.push(await reconcileSafely(record.holder, options, work));
   }
   const resources: Converged[] = [];
-  for (const folder of resourceNames(work.sys)) resources.push(await converge(folder, work));
+  for (const folder of resourceNames(work.sys)) {
+    // What killed hooks left behind has time until the next call.
+    const isLate = work.sys.elapsedMs() > work.deadlineMs;
+    if (!isLate || !isForgotten(folder, work.sys)) resources.push(await converge(folder, work));
+  }
   tidy(work);
   return { holders, resources };
 }
 
-function tidy({ sys, notes }: Work): void {
+function tidy(work: Work): void {
   try {
-    sweepMarks(sys);
+    sweepHolders(work);
   } catch (error) {
-    notes.push(reasonOf(error));
+    work.notes.push(reasonOf(error));
   }
 }
 
@@ -80,7 +85,7 @@ async function reconcileSafely(holder: Holder, options: ReconcileOptions, work: 
 
 /** Judges under the holder's lock: nobody begins to hold while its demands are looked at and removed. */
 async function reconcileHolder(holder: Holder, options: ReconcileOptions, work: Work): Promise<Judged> {
-  const lock = await lockHolder(holder, 0, work.sys);
+  const lock = await lockHolder(holder, 0, work);
   using _lock = lock;
   if (lock === undefined) {
     const because = "a hook call for it is under way";

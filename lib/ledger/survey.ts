@@ -14,7 +14,8 @@ import { filedNow } from "./held.ts";
 import type { Holder } from "./holder.ts";
 import { resourceNames } from "./ledger.ts";
 import { reasonOf } from "./ledger_error.ts";
-import { readState, type State } from "./state_file.ts";
+import { resourceFolder } from "./layout.ts";
+import { lookAtState, type State } from "./state_file.ts";
 
 /** What surveying works with. */
 export interface Lookout extends Reader {
@@ -58,12 +59,20 @@ export async function surveyResources(lookout: Lookout): Promise<readonly Survey
 /** Looks at the resource of a folder; `undefined` when nobody holds it and nothing is remembered of it. */
 export async function surveyResource(folder: string, lookout: Lookout): Promise<Surveyed | undefined> {
   const filed = readDemands(folder, demandNames(folder, lookout.sys), lookout);
-  const state = readState(folder, lookout);
+  const reading = lookAtState(folder, lookout.sys);
+  const state = reading.kind === "data" ? reading.data : undefined;
+  const damage = reading.kind === "damaged"
+    ? `${resourceFolder(folder).state} cannot be read (${reading.reason})`
+    : undefined;
+  if (damage !== undefined) lookout.notes.push(damage);
   const about = state ?? filed[0]?.record;
   if (about === undefined) return undefined;
   const { key, resource } = about;
   const demands = await demandsNow(resource, filed, lookout.sys);
-  return { key, resource, folder, state, demands, standing: await standingOf({ key, resource, state }, lookout.sys) };
+  const standing: Standing = damage === undefined
+    ? await standingOf({ key, resource, state }, lookout.sys)
+    : { kind: "unknown", reason: `${damage}, so what it was before is unknown` };
+  return { key, resource, folder, state, demands, standing };
 }
 
 /** What cannot be read stays as it is: the resource's standing says so. */

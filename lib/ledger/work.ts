@@ -38,6 +38,8 @@ export interface Work {
   readonly deadlineMs: number;
   /** Whether to wait for a lock that another process holds. */
   readonly mayWait: boolean;
+  /** What the resource is, where its folder may not say so any more. */
+  readonly about?: { readonly key: string; readonly resource: string };
 }
 
 /** Whether a resource is as its demands want it, or as it was before there were any. */

@@ -109,6 +109,8 @@ export interface ResourceSpec<Demand, Value> {
    * meanwhile stays, as {@linkcode ResourceSpec.rebase} says.
    */
   readonly restores: "absolute" | "difference";
+  /** What stands where no demand is left, if that is always the same: the resource is ours alone. */
+  readonly base?: Value;
   /** Programs of users run in `write`: no lock is held meanwhile. */
   readonly unlocked?: true;
   /** Each life of its holder begins it anew: what an earlier life left, also unfinished, is given back first. */
@@ -176,6 +178,7 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     value: spec.value,
     restores: spec.restores,
     tools: spec.tools,
+    ...(spec.base === undefined ? {} : { base: spec.base }),
     ...(spec.unlocked === undefined ? {} : { unlocked: spec.unlocked }),
     ...(spec.anew === undefined ? {} : { anew: spec.anew }),
     ...(keeps === undefined ? {} : { keeps: (before, now) => keeps.call(spec, demand(before), demand(now)) }),

@@ -159,15 +159,32 @@ function appendFile(path: string, text: string): void {
 }
 
 function lock(path: string): Disposable | undefined {
-  const file = Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
-  try {
-    if (file.tryLockSync(true)) return letGoOnce(file);
-  } catch (error) {
+  while (true) {
+    const file = Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
+    try {
+      if (!file.tryLockSync(true)) {
+        file.close();
+        return undefined;
+      }
+      if (isAt(path, file)) return letGoOnce(file);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    // Its holder has removed it between our opening and our locking.
     file.close();
+  }
+}
+
+function isAt(path: string, file: Deno.FsFile): boolean {
+  const opened = file.statSync();
+  try {
+    const found = Deno.lstatSync(path);
+    return found.ino === opened.ino && found.dev === opened.dev;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
-  file.close();
-  return undefined;
 }
 
 /** Disposing of it again is no error: who lets a lock go early is also left by `using`. */

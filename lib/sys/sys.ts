@@ -116,7 +116,8 @@ export interface Sys {
   removeFile(path: string): void;
   /**
    * Takes the lock file at `path`, made if need be; `undefined` when another process holds it. It is let go by disposing, and
-   * when the process ends, however that happens.
+   * when the process ends, however that happens. Whoever holds the lock may remove its file: a lock is taken only on the file that
+   * is at `path` at that moment.
    */
   lock(path: string): Disposable | undefined;
   sleep(durationMs: number): Promise<void>;
