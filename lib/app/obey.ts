@@ -52,7 +52,13 @@ export async function obeyRules(asked: Asked, sys: Sys): Promise<Outcome> {
     },
   };
   if (bad === undefined || outcome.problem !== undefined) return merged;
-  return { ...merged, kind: "failed", weight: "noted", problem: visible(`${bad.key}: ${bad.problem}`), hint: STATUS };
+  return {
+    ...merged,
+    kind: "failed",
+    weight: "noted",
+    problem: visible(`${bad.key}: ${bad.problem}`),
+    hint: bad.hint ?? STATUS,
+  };
 }
 
 const STATUS = '"virt-hooks status" shows what is held, "virt-hooks reconcile" tries again';

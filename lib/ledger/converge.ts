@@ -11,11 +11,12 @@ import { demandNames, type FiledDemand, fileDemand, nameOf, readDemands } from "
 import { forget } from "./forget.ts";
 import { begun, goalOf, leftProblem, rebased } from "./goal.ts";
 import { awaitChild } from "./child.ts";
+import { watchInterrupts } from "./interrupts.ts";
 import { heldNow } from "./held.ts";
 import { reasonOf } from "./ledger_error.ts";
 import { makeChange, saveState } from "./make_change.ts";
 import { lookAtState, readState, type State, takeState, writeState } from "./state_file.ts";
-import { giveUpHint } from "./give_up_hint.ts";
+import { giveUpHint } from "../plan/give_up_hint.ts";
 import type { FileReading } from "./file.ts";
 import { lockResource, removeForgotten } from "./resource_lock.ts";
 import { type Converged, isWell, type LockedWork, type Situation, type Work } from "./work.ts";
@@ -63,7 +64,7 @@ export async function onePass(
     let pass: { readonly converged: Converged; readonly seen: readonly string[] };
     try {
       await awaitChild(folder, work.sys);
-      pass = await convergeLocked(folder, { ...work, held, newcomers });
+      pass = await convergeLocked(folder, { ...work, ...watchInterrupts(work.sys), held, newcomers });
       removeForgotten(folder, work.sys);
     } finally {
       held.lock[Symbol.dispose]();
@@ -148,8 +149,9 @@ async function convergeKnown(folder: string, situation: Situation, work: LockedW
 }
 
 /** What is not as it should be stays in sight: `status` tells it, reconcile tries again. */
-function keepProblem(folder: string, converged: Converged, work: Work): Converged {
+function keepProblem(folder: string, converged: Converged, work: LockedWork): Converged {
   const { sys } = work;
+  if (work.isInterrupted()) return converged;
   const state = readState(folder, sys);
   if (state !== undefined && converged.problem !== undefined && state.problem !== converged.problem) {
     writeState(folder, { ...state, problem: converged.problem }, sys);

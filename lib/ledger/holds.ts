@@ -2,6 +2,7 @@
  * What calls do with the ledger: acquire, release and ensure the demands of a holder.
  * @module
  */
+import { giveUpHint } from "../plan/give_up_hint.ts";
 import type { Lifetime } from "../plan/demand.ts";
 import { converge, onePass } from "./converge.ts";
 import { type Converged, isWell, type Work } from "./work.ts";
@@ -135,7 +136,13 @@ async function endFormer(
   if (before !== undefined) removeDemand(before, work.sys);
   const converged = await converge(folder, work);
   const left = "what an earlier start left of it is still there";
-  if (!isWell(converged)) return { ...converged, problem: `${left}: ${converged.problem}` };
+  if (!isWell(converged)) {
+    return {
+      ...converged,
+      problem: `${left}: ${converged.problem}`,
+      hint: converged.hint ?? giveUpHint(converged.key),
+    };
+  }
   if (readState(folder, work.sys) === undefined) return undefined;
   return { key: converged.key, end: "late", problem: `${left}: another hook is at it` };
 }

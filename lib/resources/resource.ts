@@ -94,7 +94,13 @@ export interface Change<Value> {
  */
 export type WriteEnd<Value> =
   | { readonly kind: "written" }
-  | { readonly kind: "stands"; readonly value: Value; readonly note?: string }
+  | {
+    readonly kind: "stands";
+    readonly value: Value;
+    readonly note?: string;
+    /** What is worth knowing, though all is as it was meant. */
+    readonly remark?: string;
+  }
   | { readonly kind: "failed"; readonly reason: string; readonly hint?: string | undefined }
   /** The kernel does not come back from it. */
   | { readonly kind: "stuck"; readonly reason: string };
