@@ -71,8 +71,8 @@ function unfiled(ready: Ready, converged: Converged): Acquired {
   return { ready, converged, filed: undefined, before: undefined };
 }
 
-/** Without the lock: it may wait for others. */
-async function clearWays(readies: readonly Ready[], { deadlineMs, sys }: Work): Promise<Converged | undefined> {
+/** Clears the way for demands, or says why it cannot. Without the lock: it may wait for others. */
+export async function clearWays(readies: readonly Ready[], { deadlineMs, sys }: Work): Promise<Converged | undefined> {
   for (const { resource, record: { key, demand } } of readies) {
     const refused = await resource.clear?.(demand, deadlineMs, sys);
     if (refused !== undefined) return { key, end: "failed", problem: refused.reason, hint: refused.hint };
