@@ -24,7 +24,14 @@ export interface Lookout extends Reader {
 
 /** How the host stands to what the ledger remembers of a resource. */
 export type Standing =
-  | { readonly kind: "value"; readonly resource: Resource; readonly noted: Noted<unknown>; readonly actual: unknown }
+  | {
+    readonly kind: "value";
+    readonly resource: Resource;
+    readonly noted: Noted<unknown>;
+    readonly actual: unknown;
+    /** Why it is not what was written, where that is known to be no change by others. */
+    readonly drift?: string | undefined;
+  }
   /** There is no such thing any more. */
   | { readonly kind: "gone"; readonly reason: string }
   /** Nobody can tell. */
@@ -100,7 +107,9 @@ export async function standingOf(
     const reading = await resource.read(key, sys, state);
     if (reading.kind === "unreadable") return { kind: "unknown", reason: reading.reason };
     if (reading.kind === "gone") return reading;
-    return { kind: "value", resource, noted: rebased(resource, state, reading.value), actual: reading.value };
+    const noted = rebased(resource, state, reading.value);
+    const drift = await resource.tellDrift?.(noted, reading.value, sys);
+    return { kind: "value", resource, noted, actual: reading.value, drift };
   } catch (error) {
     if (!(error instanceof ResourceDataError)) throw error;
     return { kind: "unknown", reason: error.message };

@@ -49,6 +49,7 @@ export const command = resource<CommandDemand, CommandValue>({
   value: valueSchema(),
   restores: "absolute",
   unlocked: true,
+  unverified: true,
   anew: true,
   tools: [],
   keeps: (before, now) => sameValue([before.argv, before.undo], [now.argv, now.undo]),
