@@ -69,8 +69,8 @@ export interface ResourceReport {
   /** What was about to be written. */
   readonly pending: string | null;
   readonly holders: readonly HolderReport[];
-  /** Whether the host itself was asked; else it is what the ledger noted. */
-  readonly verified: boolean;
+  /** Set where the host itself cannot be asked: it is what the ledger noted. */
+  readonly verified?: false;
   /** What is worth knowing and no reason to worry. */
   readonly remarks: readonly string[];
 }
@@ -97,11 +97,6 @@ const STARTING_MS = 120_000;
 
 const UNVERIFIED =
   "not verified: it was run when its holder began, and nothing tells whether what it did is still there";
-
-function unverifiedRemarks({ standing }: Surveyed): readonly string[] {
-  const isNoted = standing.kind === "value" && standing.resource.unverified === true;
-  return isNoted ? [UNVERIFIED] : [];
-}
 
 /** Puts the report together. Nothing is changed. */
 export async function makeStatusReport(look: Look, sys: Sys): Promise<StatusReport> {
@@ -150,7 +145,7 @@ function resourceReport(
   const reasons = [...ownReasons(surveyed, goal), ...holders.flatMap(holderReason)];
   const text = textOf(surveyed);
   const actual = standing.kind === "value" ? text(standing.actual) : null;
-  const verified = standing.kind === "value" && standing.resource.unverified !== true;
+  const isVerified = standing.kind !== "value" || standing.resource.unverified !== true;
   return {
     key,
     kind: resource,
@@ -161,8 +156,8 @@ function resourceReport(
     wanted: goal.change?.to ?? (goal.end === "unchanged" ? actual : null),
     pending: text(state?.pending),
     holders,
-    verified,
-    remarks: [...movedRemarks(surveyed, text), ...unverifiedRemarks(surveyed)],
+    ...(isVerified ? {} : { verified: false }),
+    remarks: [...movedRemarks(surveyed, text), ...(isVerified ? [] : [UNVERIFIED])],
   };
 }
 
