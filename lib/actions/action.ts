@@ -5,7 +5,7 @@
 import type { Driver, Operation } from "../libvirt/driver.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import type { Lifetime } from "../plan/demand.ts";
-import type { Intent } from "../plan/intent.ts";
+import type { Intent, OnError } from "../plan/intent.ts";
 import type { HostEnd } from "../plan/nft_demand.ts";
 import type { Namespaces } from "../xml/path_parser.ts";
 
@@ -51,6 +51,8 @@ export interface Action {
   readonly looksAtDocument: boolean;
   /** What it runs: programs with their arguments, fillings as the rule writes them. */
   readonly programs: readonly (readonly [string, ...string[]])[];
+  /** What undoes it, as the rule writes it, and what a failure of that comes to where the rule says so. */
+  readonly undo?: { readonly argv: readonly string[]; readonly onError: OnError | undefined };
   /** The ports of the host that it takes for guests. */
   readonly takes?: HostEnd;
   /**

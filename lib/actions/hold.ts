@@ -25,6 +25,7 @@ export interface HoldOptions {
   readonly whiles: readonly While[];
   readonly looksAtDocument: boolean;
   readonly programs?: Action["programs"];
+  readonly undo?: Action["undo"] | undefined;
   readonly takes?: HostEnd;
   readonly onError: OnError | undefined;
   readonly misfits?: Action["misfits"];
@@ -46,6 +47,7 @@ export function holdAction(options: HoldOptions): Action {
     looksAtDocument,
     programs,
     ...(takes === undefined ? {} : { takes }),
+    ...(options.undo === undefined ? {} : { undo: options.undo }),
     misfits: async (rule, places) => {
       const own = await options.misfits?.(rule, places) ?? [];
       if (options.whiles.includes(rule.while)) return own;

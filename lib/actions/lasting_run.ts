@@ -18,6 +18,8 @@ export interface LastingRunConfig {
   readonly during: "domain" | "running" | undefined;
   readonly timeoutMs: number | undefined;
   readonly onError: OnError | undefined;
+  /** `"continue"`: an undo that fails is noted and forgotten. */
+  readonly undoError: OnError | undefined;
   readonly input: "document" | "none";
   readonly output: "document" | "none";
 }
@@ -33,6 +35,7 @@ export function lastingRun(config: LastingRunConfig): Action {
     looksAtDocument: [...argv, ...undo ?? []].some(looksAtDocument),
     programs: [plainArgv(argv), ...(undo === undefined ? [] : [plainArgv(undo)])],
     onError: config.onError,
+    undo: undo === undefined ? undefined : { argv: plainArgv(undo), onError: config.undoError },
     misfits: (rule, places) => {
       const due = places.filter(({ facts }) => isAcquiredAt(facts, lasts, rule));
       return [...momentMisfits(config, rule), ...placeMisfits(config, rule, due)];
@@ -67,7 +70,8 @@ function placeMisfits(config: LastingRunConfig, rule: RuleContext, places: reado
 }
 
 /** Where it is only checked, fillings stay as the rule writes them: they may get their value later. */
-function parts({ argv, undo, during, timeoutMs }: LastingRunConfig, rule: RuleContext, call: HookCall): Parts {
+function parts(config: LastingRunConfig, rule: RuleContext, call: HookCall): Parts {
+  const { argv, undo, during, timeoutMs, undoError } = config;
   const isDue = isAcquiredAt(call.facts, during ?? "domain", rule);
   const fillOwn = (own: Argv): ReturnType<typeof fillArgv> => isDue ? fillArgv(own, rule, call) : plainArgv(own);
   const begin = fillOwn(argv);
@@ -76,8 +80,12 @@ function parts({ argv, undo, during, timeoutMs }: LastingRunConfig, rule: RuleCo
   if (end !== undefined && "problem" in end) return end;
   const undone = end === undefined ? "" : `, undone by ${textOf(end)}`;
   const limit = timeoutMs === undefined ? "" : `, each for ${timeoutMs / 1000} s at most`;
-  const demand = { argv: begin, undo: end, environment: programEnvironment(rule.name, call), timeoutMs };
-  return [{ resource: "command", demand, text: `run ${textOf(begin)}${undone}${limit}` }];
+  const demand = {
+    ...{ argv: begin, undo: end, environment: programEnvironment(rule.name, call), timeoutMs },
+    ...(undoError === "continue" ? { undoError } : {}),
+  };
+  const lenient = undoError === "continue" ? ", whose failure is noted" : "";
+  return [{ resource: "command", demand, text: `run ${textOf(begin)}${undone}${lenient}${limit}` }];
 }
 
 function textOf(argv: readonly string[]): string {

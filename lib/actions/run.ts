@@ -32,13 +32,27 @@ export function runSchema(): v.GenericSchema<unknown, Action> {
       during: v.optional(v.picklist(["domain", "running"], '"domain" or "running"')),
       timeout: v.optional(durationSchema()),
       on_error: onErrorEntry(),
+      undo_error: onErrorEntry(),
       input: v.optional(v.picklist(["document", "none"], '"document" or "none"'), "none"),
       output: v.optional(v.picklist(["document", "none"], '"document" or "none"'), "none"),
     }, "a table with argv"),
-    v.transform(({ argv, undo, during, timeout, on_error, input, output }) =>
+    v.check(
+      ({ undo, undo_error }) => undo !== undefined || undo_error === undefined,
+      "undo_error only beside undo: it says what an undo that fails comes to",
+    ),
+    v.transform(({ argv, undo, during, timeout, on_error, undo_error, input, output }) =>
       undo === undefined && during === undefined
         ? run({ argv, timeoutMs: timeout, onError: on_error, input, output })
-        : lastingRun({ argv, undo, during, timeoutMs: timeout, onError: on_error, input, output })
+        : lastingRun({
+          argv,
+          undo,
+          during,
+          timeoutMs: timeout,
+          onError: on_error,
+          undoError: undo_error,
+          input,
+          output,
+        })
     ),
   );
 }

@@ -6,7 +6,16 @@
 import { type Converged, isWell, type Work } from "../ledger/work.ts";
 import { type FiledDemand, removeDemand } from "../ledger/demand_file.ts";
 import { noteNotRunning, noteRunning } from "../ledger/holder_file.ts";
-import { acquire, type Acquired, demandsOf, inOneGo, releaseAll, restoreAbandoned, takeBack } from "../ledger/holds.ts";
+import {
+  acquire,
+  type Acquired,
+  clearWays,
+  demandsOf,
+  inOneGo,
+  releaseAll,
+  restoreAbandoned,
+  takeBack,
+} from "../ledger/holds.ts";
 import { reasonOf } from "../ledger/ledger_error.ts";
 import type { Ready } from "../ledger/wish.ts";
 import { convergedPart, stepOf } from "./hold_step.ts";
@@ -34,7 +43,7 @@ export async function acquireHolds(checked: readonly Checked[], holding: Holding
   for (const group of inOneGo(checked.map((one) => ({ ...one, folder: one.ready.folder })))) {
     const former = replaced.filter(({ folder }) => group.some((one) => one.folder === folder));
     for (const filed of former) removeDemand(filed, sys);
-    const done = await acquireGroup(group, former, { work, holding });
+    const done = await acquireGroup(group, former, { work, holding, checked });
     for (const [index, one] of done.entries()) {
       steps.push(one.step);
       if (isWell(one.converged)) {
@@ -62,12 +71,15 @@ interface Done extends Acquired {
 async function acquireGroup(
   group: readonly Checked[],
   former: readonly FiledDemand[],
-  { work, holding }: { readonly work: Work; readonly holding: Holding },
+  { work, holding, checked }: { readonly work: Work; readonly holding: Holding; readonly checked: readonly Checked[] },
 ): Promise<readonly Done[]> {
   const { sys, ledger } = holding;
   const startedMs = sys.elapsedMs();
   const readies = group.map(({ ready }) => ready);
-  const results = await acquireForDaemon(readies, holding, work);
+  const refused = await clearFirst(group, checked, work);
+  const results = refused === undefined
+    ? await acquireForDaemon(readies, holding, work)
+    : readies.map((ready) => ({ ready, filed: undefined, before: undefined, converged: refused }));
   const durationMs = (sys.elapsedMs() - startedMs) / group.length;
   // Ten forwards to one guest have the same to say of it.
   ledger.notes.push(...new Set(readies.flatMap(({ note }) => note === undefined ? [] : [note])));
@@ -76,6 +88,19 @@ async function acquireGroup(
     if (hold === undefined) return [];
     return [{ ...result, former, step: stepOf(hold, convergedPart(hold, result.converged), durationMs) }];
   });
+}
+
+/**
+ * A module goes only when nobody uses its devices any more. So where one is to be unloaded, the way of all that is acquired later
+ * is cleared first: programs that use a device of the guest are waited for or ended, as its hold says.
+ */
+async function clearFirst(
+  group: readonly Checked[],
+  checked: readonly Checked[],
+  work: Work,
+): Promise<Converged | undefined> {
+  const unloads = group.some(({ hold }) => hold.resource === "module" && hold.demand.state === "unloaded");
+  return unloads ? await clearWays(checked.map(({ ready }) => ready), work) : undefined;
 }
 
 /** What is over is given back. */

@@ -70,5 +70,7 @@ async function unheld(reason: string, { deeds, holds, deadlineMs }: Parts, erran
   }));
   const isOver = steps.some(isFatal);
   const execution = await executeDeeds(isOver ? [] : deeds, { call: errand.call, deadlineMs }, errand.sys);
-  return await finish(execution, steps, errand);
+  const outcome = await finish(execution, steps, errand);
+  // What an earlier life left is not given back either.
+  return holds.length > 0 ? outcome : { ...outcome, kept: { results: [], notes: [reason] } };
 }

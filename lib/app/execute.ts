@@ -137,13 +137,17 @@ async function executeRun(intent: Run, work: Work, sys: ExecuteSys): Promise<Don
   if (refusal !== undefined) {
     return { step: failed(`cannot run ${quote(program)}: ${visible(refusal.reason)}`, refusal.advice) };
   }
+  const stdin = intent.input === "document" ? currentDocument(work) : undefined;
+  if (stdin === "too-long") {
+    return { step: failed(`cannot run ${quote(program)}: the document on stdin is too long to be its input`) };
+  }
   const leftMs = work.deadlineMs - sys.elapsedMs();
   if (leftMs <= 0) return { step: noTimeLeft(`run ${quote(program)}`) };
   const timeoutMs = Math.min(leftMs, intent.timeoutMs ?? leftMs);
   const result = await sys.run({
     argv: intent.argv,
     environment: intent.environment,
-    stdin: intent.input === "document" ? currentDocument(work) : undefined,
+    stdin,
     timeoutMs,
     outputBytesMax: intent.output === "document" ? DOCUMENT_BYTES_MAX : OUTPUT_BYTES_MAX,
   });
@@ -163,8 +167,9 @@ async function executeRun(intent: Run, work: Work, sys: ExecuteSys): Promise<Don
   return { step: { ...failed(problem), durationMs, stderr } };
 }
 
-function currentDocument(work: Work): Uint8Array {
-  return work.document === undefined ? work.call.document : new TextEncoder().encode(work.document.text);
+function currentDocument({ document, call }: Work): Uint8Array | "too-long" {
+  if (document !== undefined) return new TextEncoder().encode(document.text);
+  return call.cut ? "too-long" : call.document;
 }
 
 /** Before its end goes into a message: half a secret is not found. */

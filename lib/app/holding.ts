@@ -32,7 +32,7 @@ export async function openHolding(call: HookCall, deadlineMs: number, sys: Sys):
   if (holder === undefined) return "the document on stdin has no UUID, so nothing can be held for it";
   const ledger = await openLedger(sys, { make: true });
   if (ledger === undefined) return "there is no ledger";
-  const lock = await lockHolder(holder, deadlineMs * (1 - GIVE_BACK_SHARE), sys);
+  const lock = await lockHolder(holder, deadlineMs * (1 - GIVE_BACK_SHARE), { sys, notes: ledger.notes });
   if (lock === undefined) return `another hook call for ${call.object} did not end in time`;
   return { holder, ledger, call, sys, deadlineMs, [Symbol.dispose]: () => lock[Symbol.dispose]() };
 }

@@ -12,6 +12,7 @@ import { type Ledger, openLedger } from "../ledger/ledger.ts";
 import { reasonOf } from "../ledger/ledger_error.ts";
 import { allDemands, reconcile } from "../ledger/reconcile.ts";
 import type { HookCall } from "../libvirt/call.ts";
+import { isDocumentError } from "../xml/limit_error.ts";
 import { kindsEnsuredAt } from "../resources/registry.ts";
 import type { Sys } from "../sys/sys.ts";
 import { holderOf } from "./holder_of.ts";
@@ -58,10 +59,10 @@ async function ensureOthers(
 
 async function keepOwn(call: HookCall, ledger: Ledger, work: Work): Promise<readonly Converged[]> {
   if (call.facts.verb !== "release" && call.facts.verb !== "ensure") return [];
-  const holder = holderOf(call);
-  if (holder === undefined) return [];
+  const holder = holderOrProblem(call);
+  if (typeof holder === "string") return [{ key: "the document on stdin", end: "failed", problem: holder }];
   // One that cannot be had does not keep what is over from ending.
-  using _lock = await told(work, () => lockHolder(holder, work.mayWait ? work.deadlineMs * WAIT_SHARE : 0, work.sys));
+  using _lock = await told(work, () => lockHolder(holder, work.mayWait ? work.deadlineMs * WAIT_SHARE : 0, work));
   const demands = meant(await demandsOf({ holder, lifetimes: call.facts.lifetimes }, work), ledger, work.sys);
   const isRelease = call.facts.verb === "release";
   const results = isRelease
@@ -69,6 +70,18 @@ async function keepOwn(call: HookCall, ledger: Ledger, work: Work): Promise<read
     : await ensureAll(demands, work);
   await told(work, () => noteLife(holder, { isRelease, holds: demands.length > 0, call }, work.sys));
   return results;
+}
+
+/** The holder of a call, or why the document does not say whose demands are meant. */
+function holderOrProblem(call: HookCall): Holder | string {
+  const kept = call.facts.verb === "release" ? "given back" : "ensured";
+  try {
+    return holderOf(call) ?? `it has no UUID, so nothing is ${kept}`;
+  } catch (error) {
+    if (!isDocumentError(error)) throw error;
+    const reason = error.message.replace("Cannot parse the XML", "it cannot be parsed");
+    return `${reason}; its head has no UUID, so nothing is ${kept}`;
+  }
 }
 
 /** Does what must not keep the rest from being done. */

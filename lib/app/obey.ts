@@ -5,6 +5,7 @@
  */
 import { hasLedger } from "../ledger/layout.ts";
 import { type HookCall, makeCall, type ParseDocument } from "../libvirt/call.ts";
+import { headUuid } from "../libvirt/call_uuid.ts";
 import { failurePolicy, type Operation } from "../libvirt/driver.ts";
 import type { Invocation } from "../libvirt/invocation.ts";
 import { visible } from "../plan/render.ts";
@@ -13,7 +14,7 @@ import { type Issue, issueLine } from "../rules/mistake.ts";
 import { NO_RULES, type RuleSet } from "../rules/rule.ts";
 import { kindsEnsuredAt } from "../resources/registry.ts";
 import type { Sys } from "../sys/sys.ts";
-import { isDocumentError } from "../xml/limit_error.ts";
+import { isDocumentError, XmlLimitError } from "../xml/limit_error.ts";
 import { carryOut } from "./carry_out.ts";
 import type { Config } from "./config_folder.ts";
 import { fileExists } from "./file_exists.ts";
@@ -28,7 +29,9 @@ export interface Asked {
   readonly invocation: Invocation;
   readonly facts: Operation;
   readonly config: Config;
+  /** What came on stdin; only its head where it is longer than `bytesMax`. */
   readonly document: Uint8Array;
+  readonly cut?: { readonly bytesMax: number } | undefined;
 }
 
 /** Does what a call means for what is held, and what this host's rules want at it. */
@@ -49,7 +52,13 @@ export async function obeyRules(asked: Asked, sys: Sys): Promise<Outcome> {
     },
   };
   if (bad === undefined || outcome.problem !== undefined) return merged;
-  return { ...merged, kind: "failed", weight: "noted", problem: visible(`${bad.key}: ${bad.problem}`), hint: STATUS };
+  return {
+    ...merged,
+    kind: "failed",
+    weight: "noted",
+    problem: visible(`${bad.key}: ${bad.problem}`),
+    hint: bad.hint ?? STATUS,
+  };
 }
 
 const STATUS = '"virt-hooks status" shows what is held, "virt-hooks reconcile" tries again';
@@ -61,7 +70,8 @@ async function keep(asked: Asked, done: readonly string[], sys: Sys): Promise<Ke
   const isKept = verb === "release" || verb === "ensure" || kindsEnsuredAt(driver.name, operation).length > 0;
   if (!isKept || !hasLedger(sys)) return undefined;
   const isPort = lifetimes.length === 1 && lifetimes[0] === "port";
-  const call = callOf(asked, isPort ? await loadParser() : noParser, sys);
+  const isParsed = isPort || headUuid(asked) === undefined;
+  const call = callOf(asked, isParsed ? await loadParser() : noParser, sys);
   const { keepHolds } = await import("./keep_holds.ts");
   try {
     return await keepHolds(call, { deadlineMs: budgetMs, done }, sys);
@@ -120,8 +130,14 @@ function unreadable({ problem }: RuleMatch, outcome: Outcome): Outcome {
   return { ...outcome, kind: "bad-call", weight: "fails", problem };
 }
 
-function callOf({ invocation, facts, document }: Asked, parse: ParseDocument, sys: Sys): HookCall {
-  return makeCall(invocation, facts, { host: sys.hostname(), document, parse });
+function callOf({ invocation, facts, document, cut }: Asked, parse: ParseDocument, sys: Sys): HookCall {
+  const host = sys.hostname();
+  if (cut === undefined) return makeCall(invocation, facts, { host, document, parse });
+  return makeCall(invocation, facts, { host, document, cut: true, parse: () => refuseLength(cut.bytesMax) });
+}
+
+function refuseLength(bytesMax: number): never {
+  throw new XmlLimitError(`Cannot parse the XML: it is longer than ${bytesMax} bytes`);
 }
 
 /** The parser is loaded only for calls that need it. */

@@ -15,6 +15,7 @@ import { PRODUCT, VERSION } from "./version.ts";
 import { isWaiter } from "./waiter.ts";
 
 const STDIN_BYTES_MAX = 16 * 1024 * 1024;
+const TOO_LONG = { bytesMax: STDIN_BYTES_MAX } as const;
 
 /** Answers one hook call; returns the exit code. Never throws. */
 export async function runHook(driver: Driver, sys: Sys): Promise<number> {
@@ -55,14 +56,11 @@ async function answer(invocation: Invocation, sys: Sys): Promise<Outcome> {
   if (config === "disabled") {
     return { ...NOTHING, kind: "disabled", problem: `every hook is off, since there is ${DISABLED_FILE}` };
   }
-  if (input.kind === "too-long") {
-    const problem = `the document on stdin is longer than ${STDIN_BYTES_MAX} bytes`;
-    return { ...NOTHING, kind: "bad-call", problem };
-  }
   // A host without rules does not pay for what obeys them. But a guest may hold what rules of yesterday gave it.
   if (config === "nothing" && !hasLedger(sys)) return { ...NOTHING, kind: "done" };
   const { obeyRules } = await import("./obey.ts");
-  return await obeyRules({ invocation, facts, config, document: input.bytes }, sys);
+  const document = input.kind === "whole" ? { document: input.bytes } : { document: input.head, cut: TOO_LONG };
+  return await obeyRules({ invocation, facts, config, ...document }, sys);
 }
 
 /** An outcome in which no rule had a say. */

@@ -14,6 +14,7 @@ import { checkHost } from "./check_host.ts";
 import { CommandError, type Desk, type Given, type Subcommand, USAGE_CODE } from "./command.ts";
 import { counted } from "./counted.ts";
 import { findingLine } from "./finding.ts";
+import { undoAdvice } from "./undo_advice.ts";
 
 /** The subcommand. */
 export const check: Subcommand = {
@@ -100,6 +101,24 @@ const FAR_REACHING: readonly string[] = ["modules", "pci", "services", "sysctl"]
 
 /** What is no mistake, but should be known. */
 function notes(ruleSet: RuleSet): readonly string[] {
+  return [...undoNotes(ruleSet), ...guestNotes(ruleSet)];
+}
+
+/** Undos that fail once what they undo is gone. */
+function undoNotes({ rules }: RuleSet): readonly string[] {
+  return rules.flatMap(({ file, name, actions }) =>
+    actions.flatMap(({ undo }) => {
+      const advice = undo === undefined || undo.onError !== undefined ? undefined : undoAdvice(undo.argv);
+      if (advice === undefined) return [];
+      const fails = `its undo (${
+        undo?.argv.join(" ")
+      }) fails when what it undoes is gone, and keeps the next start from succeeding`;
+      return [`${file}: rule "${name}": note: ${fails}: ${advice}`];
+    })
+  );
+}
+
+function guestNotes(ruleSet: RuleSet): readonly string[] {
   return ruleSet.rules.filter(isChosenByGuests).flatMap(({ file, name, actions }) => {
     const reached = actions.filter(({ kind }) => FAR_REACHING.includes(kind)).map(({ kind }) => kind);
     const does = [

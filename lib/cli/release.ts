@@ -16,23 +16,26 @@ import { givenBack } from "./given_back.ts";
 import { convergedText, holderText, verdictText } from "./holder_text.ts";
 import { lookoutOn, openForWork, workOn } from "./ledger_access.ts";
 import { needRoot } from "./need_root.ts";
+import { releaseResource } from "./release_resource.ts";
 
 /** The subcommand. */
 export const release: Subcommand = {
   name: "release",
-  usage: "--holder HOLDER [--yes]",
-  summary: "Gives back by hand what a guest, a network or a port holds",
+  usage: "--holder HOLDER [--yes] | --resource KEY [--yes] [--forget]",
+  summary: "Gives back by hand what a guest, a network or a port holds, or one resource",
   details: [
     'HOLDER is an id as "virt-hooks status --json" has it (qemu/domain/UUID, network/UUID, port/UUID), domain:UUID,',
     "network:UUID, port:UUID, or a name where only one has it. With a network go its ports.",
     "It shows what would be given back and asks; --yes does not ask. No rule and no libvirt is needed.",
+    'KEY is a resource as "virt-hooks status --json" has it. It is put back, whoever holds it. Where that fails, such as an undo',
+    "that cannot succeed any more, it is forgotten after a question: it then stays as it is. --forget does not ask.",
     "A guest that still runs loses what it needs: the hooks give it back only when it starts again.",
     `Exit code: 0 when all is given back, 1 when you said no or nobody is meant, ${
       exitCodeOf("failed")
     } when something failed.`,
   ],
-  texts: ["holder"],
-  switches: ["yes"],
+  texts: ["holder", "resource"],
+  switches: ["forget", "yes"],
   words: { min: 0, max: 0 },
   run,
 };
@@ -42,10 +45,15 @@ const LOCK_PATIENCE_MS = 30_000;
 
 async function run(given: Given, desk: Desk): Promise<number> {
   needRoot("release", "release", desk);
-  const wanted = given.texts["holder"];
-  if (wanted === undefined) {
-    const hint = '"virt-hooks status" shows who holds something';
-    throw new CommandError("Cannot release: --holder is missing", { hint, code: USAGE_CODE });
+  const { holder: wanted, resource } = given.texts;
+  const forget = given.switches.has("forget");
+  if (resource !== undefined && wanted === undefined) {
+    return await releaseResource(resource, { yes: given.switches.has("yes"), forget }, desk);
+  }
+  if (wanted === undefined || resource !== undefined || forget) {
+    const hint = '"virt-hooks status" shows what is held, and by whom';
+    const message = "Cannot release: it takes --holder or --resource, and --forget only beside --resource";
+    throw new CommandError(message, { hint, code: USAGE_CODE });
   }
   const ledger = await openForWork(desk.sys);
   const resources = ledger === undefined ? [] : await surveyResources(lookoutOn(ledger, desk.sys));
@@ -100,7 +108,7 @@ async function confirmed({ holder }: SurveyedHolder, resources: readonly Surveye
 
 async function releaseNow(holder: Holder, ledger: Ledger, desk: Desk): Promise<number> {
   const { sys } = desk;
-  const lock = await lockHolder(holder, sys.elapsedMs() + LOCK_PATIENCE_MS, sys);
+  const lock = await lockHolder(holder, sys.elapsedMs() + LOCK_PATIENCE_MS, { sys, notes: ledger.notes });
   using _lock = lock;
   if (lock === undefined) {
     throw new CommandError("Cannot release: a hook call for it is under way", { hint: "try again when it has ended" });

@@ -69,6 +69,8 @@ export interface ResourceReport {
   /** What was about to be written. */
   readonly pending: string | null;
   readonly holders: readonly HolderReport[];
+  /** Set where the host itself cannot be asked: it is what the ledger noted. */
+  readonly verified?: false;
   /** What is worth knowing and no reason to worry. */
   readonly remarks: readonly string[];
 }
@@ -92,6 +94,9 @@ export interface StatusReport {
 
 /** A guest that is being started has no status file yet. */
 const STARTING_MS = 120_000;
+
+const UNVERIFIED =
+  "not verified: it was run when its holder began, and nothing tells whether what it did is still there";
 
 /** Puts the report together. Nothing is changed. */
 export async function makeStatusReport(look: Look, sys: Sys): Promise<StatusReport> {
@@ -140,6 +145,7 @@ function resourceReport(
   const reasons = [...ownReasons(surveyed, goal), ...holders.flatMap(holderReason)];
   const text = textOf(surveyed);
   const actual = standing.kind === "value" ? text(standing.actual) : null;
+  const isVerified = standing.kind !== "value" || standing.resource.unverified !== true;
   return {
     key,
     kind: resource,
@@ -150,7 +156,8 @@ function resourceReport(
     wanted: goal.change?.to ?? (goal.end === "unchanged" ? actual : null),
     pending: text(state?.pending),
     holders,
-    remarks: movedRemarks(surveyed, text),
+    ...(isVerified ? {} : { verified: false }),
+    remarks: [...movedRemarks(surveyed, text), ...(isVerified ? [] : [UNVERIFIED])],
   };
 }
 
@@ -188,9 +195,10 @@ function ownReasons(surveyed: Surveyed, goal: ReturnType<typeof foresee>): reado
   if (state?.written === undefined) {
     return [{ state: "pending", text: `it is not ${goal.change.to} yet: a hook is at it, or was killed at it` }];
   }
-  const why = sameValue(state.written, standing.actual)
-    ? "what is wanted has changed since it was written"
-    : "somebody else changed it";
+  const why = standing.drift ??
+    (sameValue(state.written, standing.actual)
+      ? "what is wanted has changed since it was written"
+      : "somebody else changed it");
   return [{ state: "drift", text: `it is ${goal.change.from}, not ${goal.change.to}: ${why}` }];
 }
 

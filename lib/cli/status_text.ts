@@ -170,7 +170,9 @@ function summary(resources: readonly ResourceReport[]): string {
     return count === 0 ? [] : [`${count} ${word}`];
   });
   const base = `${counted(resources.length, "resource")}, ${counted(holders, "holder")}`;
-  return `${base}: ${bad.length === 0 ? "all is well" : bad.join(", ")}`;
+  const unverified = resources.filter(({ state, verified }) => state === "ok" && verified === false).length;
+  if (unverified === 0) return `${base}: ${bad.length === 0 ? "all is well" : bad.join(", ")}`;
+  return `${base}: ${[...bad, `${unverified} not verified`].join(", ")}${bad.length === 0 ? ", the rest is well" : ""}`;
 }
 
 /** Each holder that does not surely live, once, with why and what to do. */

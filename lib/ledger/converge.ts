@@ -6,17 +6,19 @@
  * @module
  */
 import { loadResource } from "../resources/registry.ts";
-import { type Reading, sameValue } from "../resources/resource.ts";
+import { type Reading, type Resource, sameValue } from "../resources/resource.ts";
 import { demandNames, type FiledDemand, fileDemand, nameOf, readDemands } from "./demand_file.ts";
 import { forget } from "./forget.ts";
 import { begun, goalOf, leftProblem, rebased } from "./goal.ts";
 import { awaitChild } from "./child.ts";
+import { watchInterrupts } from "./interrupts.ts";
 import { heldNow } from "./held.ts";
-import { resourceFolder } from "./layout.ts";
 import { reasonOf } from "./ledger_error.ts";
 import { makeChange, saveState } from "./make_change.ts";
-import { readState, writeState } from "./state_file.ts";
-import { clearLockPlace, waitForLock } from "./wait_lock.ts";
+import { lookAtState, readState, type State, takeState, writeState } from "./state_file.ts";
+import { giveUpHint } from "../plan/give_up_hint.ts";
+import type { FileReading } from "./file.ts";
+import { lockResource, removeForgotten } from "./resource_lock.ts";
 import { type Converged, isWell, type LockedWork, type Situation, type Work } from "./work.ts";
 
 /** Converges the resource of a folder, until its demands stay the same. Never throws: others wait to be converged, too. */
@@ -25,7 +27,7 @@ export async function converge(folder: string, work: Work): Promise<Converged> {
   while (true) {
     const pass = await onePass(folder, work);
     if (pass === "locked") return result ?? notLocked(folder, work);
-    result = result === undefined ? pass.converged : joined(result, pass.converged);
+    result = result === undefined ? pass.converged : joined(result, pass.converged, folder);
     if (!pass.lookAgain) return result;
   }
 }
@@ -35,9 +37,9 @@ function notLocked(key: string, { mayWait }: Work): Converged {
   return { key, end: "late", problem: "another hook has been at it until no time was left" };
 }
 
-/** What two passes come to: the change is from what stood first to what stands now. */
-function joined(before: Converged, now: Converged): Converged {
-  if (now.end === "unchanged" && isWell(before)) return { ...before, key: now.key };
+/** What two passes come to: the change is from what stood first to what stands now. Of what is forgotten there is no key any more. */
+function joined(before: Converged, now: Converged, folder: string): Converged {
+  if (now.end === "unchanged" && isWell(before)) return { ...before, key: now.key === folder ? before.key : now.key };
   if (before.change === undefined || now.change === undefined) return now;
   return { ...now, change: { from: before.change.from, to: now.change.to } };
 }
@@ -55,15 +57,15 @@ export async function onePass(
   newcomers: readonly FiledDemand[] = [],
 ): Promise<Pass | "locked"> {
   try {
-    const [place, untilMs] = [resourceFolder(folder).lock, work.mayWait ? work.deadlineMs : 0];
-    await clearLockPlace(place, untilMs, work);
-    const lock = await waitForLock(place, untilMs, work.sys);
-    if (lock === undefined) return "locked";
+    const lock = await lockResource(folder, { make: newcomers.length > 0 }, work);
+    if (lock === "late") return "locked";
+    if (lock === "gone") return { converged: { key: folder, end: "unchanged" }, lookAgain: false };
     const held = { lock, isFiled: false };
     let pass: { readonly converged: Converged; readonly seen: readonly string[] };
     try {
       await awaitChild(folder, work.sys);
-      pass = await convergeLocked(folder, { ...work, held, newcomers });
+      pass = await convergeLocked(folder, { ...work, ...watchInterrupts(work.sys), held, newcomers });
+      removeForgotten(folder, work.sys);
     } finally {
       held.lock[Symbol.dispose]();
     }
@@ -82,19 +84,52 @@ async function convergeLocked(
   const names = demandNames(folder, sys);
   const others = names.filter((name) => !newcomers.some((one) => nameOf(one) === name));
   const demands = [...readDemands(folder, others, work), ...newcomers];
-  const state = readState(folder, work);
-  const about = state ?? demands[0]?.record;
-  if (about === undefined) {
-    forget(folder, sys);
-    return { seen: names, converged: { key: folder, end: "unchanged" } };
-  }
-  const kind = await loadResource(about.resource);
-  const { key } = about;
-  const converged: Converged = kind === undefined
-    ? { key, end: "failed", problem: `this version knows no resource of the kind ${about.resource}` }
-    : await convergeKnown(folder, { kind, key, state, demands }, work);
+  const converged = await convergeRead(folder, { demands, reading: lookAtState(folder, sys) }, work);
   const seen = work.held.isFiled ? [...others, ...newcomers.map(nameOf)].sort() : names;
   return { seen, converged };
+}
+
+/** What is in a resource's folder. */
+interface FolderContent {
+  readonly demands: readonly FiledDemand[];
+  readonly reading: FileReading<State>;
+}
+
+async function convergeRead(folder: string, { demands, reading }: FolderContent, work: LockedWork): Promise<Converged> {
+  const about = reading.kind === "data" ? reading.data : demands[0]?.record ?? work.about;
+  const kind = about === undefined ? undefined : await loadResource(about.resource);
+  if (reading.kind === "damaged" && kind?.base === undefined) {
+    return loseState(folder, { key: about?.key ?? folder, demands, reason: reading.reason }, work);
+  }
+  if (about === undefined || (reading.kind === "missing" && demands.length === 0)) {
+    forget(folder, work.sys);
+    return { key: folder, end: "unchanged" };
+  }
+  const { key } = about;
+  if (kind === undefined) {
+    return { key, end: "failed", problem: `this version knows no resource of the kind ${about.resource}` };
+  }
+  if (reading.kind === "damaged") takeState(folder, work);
+  return await convergeKnown(folder, { kind, key, state: stateOf(reading, kind, key), demands }, work);
+}
+
+/** Of a kind whose original is always the same, a damaged state loses nothing. */
+function stateOf(reading: FileReading<State>, { name, base }: Resource, key: string): State | undefined {
+  if (reading.kind !== "damaged") return reading.kind === "data" ? reading.data : undefined;
+  return { key, resource: name, original: base, written: undefined, pending: undefined, problem: undefined };
+}
+
+/** Without its state, the original value is unknown: nothing is written, and at the end it stays as it is. */
+function loseState(
+  folder: string,
+  { key, demands, reason }: { readonly key: string; readonly demands: readonly FiledDemand[]; readonly reason: string },
+  work: Work,
+): Converged {
+  const lost = `its state in the ledger is damaged (${reason}), so what it was before is unknown`;
+  if (demands.length > 0) return { key, end: "failed", problem: lost, hint: giveUpHint(key) };
+  takeState(folder, work);
+  forget(folder, work.sys);
+  return { key, end: "left", problem: `${lost}: it stays as it is` };
 }
 
 async function convergeKnown(folder: string, situation: Situation, work: LockedWork): Promise<Converged> {
@@ -114,9 +149,10 @@ async function convergeKnown(folder: string, situation: Situation, work: LockedW
 }
 
 /** What is not as it should be stays in sight: `status` tells it, reconcile tries again. */
-function keepProblem(folder: string, converged: Converged, work: Work): Converged {
+function keepProblem(folder: string, converged: Converged, work: LockedWork): Converged {
   const { sys } = work;
-  const state = readState(folder, work);
+  if (work.isInterrupted()) return converged;
+  const state = readState(folder, sys);
   if (state !== undefined && converged.problem !== undefined && state.problem !== converged.problem) {
     writeState(folder, { ...state, problem: converged.problem }, sys);
   }

@@ -5,31 +5,64 @@
  */
 import type { Sys } from "../sys/sys.ts";
 import { demandNames, hashOfHolder } from "./demand_file.ts";
-import { removeIfThere } from "./file.ts";
+import { type Reader, removeIfThere } from "./file.ts";
 import { type Holder, holderId } from "./holder.ts";
 import { hashName, HOLDERS_DIRECTORY } from "./layout.ts";
 import { resourceNames } from "./ledger.ts";
-import { waitForLock } from "./wait_lock.ts";
+import { takeLock } from "./wait_lock.ts";
+import type { Work } from "./work.ts";
 
-/** Takes a holder's lock, or gives up at `untilMs`. */
-export async function lockHolder(holder: Holder, untilMs: number, sys: Sys): Promise<Disposable | undefined> {
-  return await waitForLock(`${HOLDERS_DIRECTORY}/${await hashName(holderId(holder))}.lock`, untilMs, sys);
+const LOCK = ".lock";
+const MARK = ".running";
+
+/** Takes a holder's lock, or gives up at `untilMs`. The file goes with the lock: most holders never come back. */
+export async function lockHolder(
+  holder: Holder,
+  untilMs: number,
+  reader: Reader & { readonly sys: Sys },
+): Promise<Disposable | undefined> {
+  const path = `${HOLDERS_DIRECTORY}/${await hashName(holderId(holder))}${LOCK}`;
+  const lock = await takeLock(path, untilMs, reader);
+  return lock === undefined ? undefined : removedWith(lock, path, reader.sys);
 }
 
-const MARK = ".running";
+function removedWith(lock: Disposable, path: string, sys: Sys): Disposable {
+  let isHeld = true;
+  return {
+    [Symbol.dispose]: () => {
+      if (!isHeld) return;
+      isHeld = false;
+      using _lock = lock;
+      try {
+        removeIfThere(path, sys);
+      } catch {
+        // It is let go all the same, and reconcile removes the file.
+      }
+    },
+  };
+}
 
 async function markPath(holder: Holder): Promise<string> {
   return `${HOLDERS_DIRECTORY}/${await hashName(holderId(holder))}${MARK}`;
 }
 
-/** Removes the marks of those who hold nothing: the hook that was to do it was killed. */
-export function sweepMarks(sys: Sys): void {
+/** Removes the marks of those who hold nothing, and locks that are not held: the hook that was to do it was killed. */
+export function sweepHolders({ sys, deadlineMs }: Work): void {
   // In this order: a demand is there before its holder's mark is.
-  const marks = (sys.readDirectory(HOLDERS_DIRECTORY) ?? []).filter((name) => name.endsWith(MARK));
+  const names = sys.readDirectory(HOLDERS_DIRECTORY) ?? [];
   const holding = new Set(resourceNames(sys).flatMap((folder) => demandNames(folder, sys).map(hashOfHolder)));
-  for (const mark of marks.filter((name) => !holding.has(name.slice(0, -MARK.length)))) {
-    removeIfThere(`${HOLDERS_DIRECTORY}/${mark}`, sys);
+  for (const name of names) {
+    if (sys.elapsedMs() > deadlineMs) return;
+    const path = `${HOLDERS_DIRECTORY}/${name}`;
+    if (name.endsWith(MARK) && !holding.has(name.slice(0, -MARK.length))) removeIfThere(path, sys);
+    if (name.endsWith(LOCK) && sys.lstat(path)?.kind === "file") sweepLock(path, sys);
   }
+}
+
+function sweepLock(path: string, sys: Sys): void {
+  const lock = sys.lock(path);
+  using _lock = lock;
+  if (lock !== undefined) removeIfThere(path, sys);
 }
 
 /**

@@ -2,6 +2,7 @@
  * What calls do with the ledger: acquire, release and ensure the demands of a holder.
  * @module
  */
+import { giveUpHint } from "../plan/give_up_hint.ts";
 import type { Lifetime } from "../plan/demand.ts";
 import { converge, onePass } from "./converge.ts";
 import { type Converged, isWell, type Work } from "./work.ts";
@@ -10,7 +11,8 @@ import { endsWithGuest } from "./evidence.ts";
 import type { Reader } from "./file.ts";
 import { type Holder, holderId } from "./holder.ts";
 import { resourceFolder } from "./layout.ts";
-import { makeResourceFolder, resourceNames } from "./ledger.ts";
+import { resourceNames } from "./ledger.ts";
+import { isForgotten } from "./resource_lock.ts";
 import { reasonOf } from "./ledger_error.ts";
 import { readState } from "./state_file.ts";
 import type { Ready } from "./wish.ts";
@@ -52,7 +54,6 @@ async function acquireAtOnce(readies: readonly Ready[], work: Work): Promise<rea
   try {
     const refused = await clearWays(readies, work);
     if (refused !== undefined) return readies.map((ready) => unfiled(ready, refused));
-    for (const { folder } of readies) makeResourceFolder(folder, work.sys);
     const befores = newcomers.map((newcomer) => standing(newcomer, work));
     const former = await endFormers(readies, befores, work);
     if (former !== undefined) return readies.map((ready) => unfiled(ready, former));
@@ -71,8 +72,8 @@ function unfiled(ready: Ready, converged: Converged): Acquired {
   return { ready, converged, filed: undefined, before: undefined };
 }
 
-/** Without the lock: it may wait for others. */
-async function clearWays(readies: readonly Ready[], { deadlineMs, sys }: Work): Promise<Converged | undefined> {
+/** Clears the way for demands, or says why it cannot. Without the lock: it may wait for others. */
+export async function clearWays(readies: readonly Ready[], { deadlineMs, sys }: Work): Promise<Converged | undefined> {
   for (const { resource, record: { key, demand } } of readies) {
     const refused = await resource.clear?.(demand, deadlineMs, sys);
     if (refused !== undefined) return { key, end: "failed", problem: refused.reason, hint: refused.hint };
@@ -129,15 +130,21 @@ async function endFormer(
   before: FiledDemand | undefined,
   work: Work,
 ): Promise<Converged | undefined> {
-  const state = readState(folder, work);
+  const state = readState(folder, work.sys);
   const isWhole = state?.pending === undefined && state?.problem === undefined;
   const goesOn = before !== undefined && isWhole && resource.keeps?.(before.record.demand, record.demand) !== false;
   if (state === undefined || goesOn) return undefined;
   if (before !== undefined) removeDemand(before, work.sys);
   const converged = await converge(folder, work);
   const left = "what an earlier start left of it is still there";
-  if (!isWell(converged)) return { ...converged, problem: `${left}: ${converged.problem}` };
-  if (readState(folder, work) === undefined) return undefined;
+  if (!isWell(converged)) {
+    return {
+      ...converged,
+      problem: `${left}: ${converged.problem}`,
+      hint: converged.hint ?? giveUpHint(converged.key),
+    };
+  }
+  if (readState(folder, work.sys) === undefined) return undefined;
   return { key: converged.key, end: "late", problem: `${left}: another hook is at it` };
 }
 
@@ -170,7 +177,7 @@ export async function release(filed: FiledDemand, work: Work): Promise<Converged
   } catch (error) {
     return { key, end: "failed", problem: reasonOf(error) };
   }
-  return { ...await converge(filed.folder, work), key };
+  return { ...await converge(filed.folder, { ...work, about: filed.record }), key };
 }
 
 /** Which demands of a holder are meant. */
@@ -270,29 +277,37 @@ async function releaseTogether(demands: readonly FiledDemand[], work: Work): Pro
   return last === undefined ? failed : [...failed, await release(last, work)];
 }
 
+/** Of the folders in which nothing is remembered any more, a call removes so many: others wait for it. */
+const EMPTY_FOLDERS_MAX = 64;
+
 /**
- * Puts back what nobody holds any more and nobody put back: the hook that was to do it was killed between the two. What could
- * not be put back is left to reconcile, and what another hook is at, to that one.
+ * Puts back what no demand is left of and was not put back: the hook that was to do it was killed between the two. What could
+ * not be put back is left to reconcile, and what another hook is at, to that one. Also removes folders that a killed hook left.
  */
 export async function restoreAbandoned(work: Work): Promise<readonly Converged[]> {
   const results: Converged[] = [];
+  let emptied = 0;
   for (const folder of resourceNames(work.sys)) {
-    if (isAbandoned(folder, work)) results.push(await converge(folder, { ...work, mayWait: false }));
+    const rest = restOf(folder, work);
+    if (rest === "none" || (rest === "folder" && ++emptied > EMPTY_FOLDERS_MAX)) continue;
+    const converged = await converge(folder, { ...work, mayWait: false });
+    if (rest === "state" && converged.end !== "handed-over") results.push(converged);
   }
-  return results.filter(({ end }) => end !== "handed-over");
+  return results;
 }
 
-function isAbandoned(folder: string, work: Work): boolean {
-  const { sys, notes } = work;
+/** What a hook that was killed left of a resource: a state that no demand wants any more, or not even that. */
+function restOf(folder: string, { sys, notes }: Work): "state" | "folder" | "none" {
   try {
-    if (sys.lstat(resourceFolder(folder).state) === undefined || demandNames(folder, sys).length > 0) return false;
-    const state = readState(folder, work);
+    if (isForgotten(folder, sys)) return "folder";
+    if (demandNames(folder, sys).length > 0) return "none";
+    const state = readState(folder, sys);
     const free = sys.lock(resourceFolder(folder).busy);
     using _free = free;
-    return free !== undefined && state !== undefined && state.problem === undefined;
+    return free !== undefined && state !== undefined && state.problem === undefined ? "state" : "none";
   } catch (error) {
     notes.push(reasonOf(error));
-    return false;
+    return "none";
   }
 }
 

@@ -44,7 +44,7 @@ export interface ResourceFolder {
   readonly folder: string;
   readonly demands: string;
   readonly state: string;
-  /** Never removed: whoever waits for it waits for this very file. */
+  /** Removed with the folder, by its holder alone: see {@linkcode Sys.lock}. */
   readonly lock: string;
   /** The program that makes a change right now. */
   readonly child: string;

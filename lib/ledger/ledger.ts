@@ -12,7 +12,6 @@ import {
   hasLedger,
   HOLDERS_DIRECTORY,
   LEDGER_DIRECTORY,
-  resourceFolder,
   RESOURCES_DIRECTORY,
   RUN_DIRECTORY,
   STARTING_LOCK,
@@ -49,6 +48,7 @@ export async function openLedger(sys: Sys, options: { readonly make: boolean }):
   const { boot, daemon } = await readCircumstances(sys);
   const notes: string[] = [];
   if (bootOf(sys) !== boot) await startLedger(boot, notes, sys);
+  if (brokenFolders(sys).length > 0) await mendFolders(notes, sys);
   return { daemon, notes };
 }
 
@@ -64,7 +64,36 @@ export async function lookAtLedger(sys: Sys): Promise<Look> {
   const { boot, daemon } = await readCircumstances(sys);
   const told = bootOf(sys);
   if (told !== undefined && told !== boot) return { kind: "of-another-boot" };
-  return { kind: "open", ledger: { daemon, notes: told === undefined ? [UNTOLD] : [], looksOnly: true } };
+  const notes = [...(told === undefined ? [UNTOLD] : []), ...brokenFolders(sys).map(brokenText)];
+  return { kind: "open", ledger: { daemon, notes, looksOnly: true } };
+}
+
+/** Folders of the ledger that are not there, or are no folders. */
+function brokenFolders(sys: Pick<Sys, "lstat">): readonly string[] {
+  return [DAMAGED_DIRECTORY, RESOURCES_DIRECTORY, HOLDERS_DIRECTORY].filter((path) => !isFolder(path, sys));
+}
+
+function isFolder(path: string, sys: Pick<Sys, "lstat">): boolean {
+  return sys.lstat(path)?.kind === "directory";
+}
+
+function brokenText(path: string): string {
+  const lost = path === RESOURCES_DIRECTORY ? ": what was held before is unknown, and is not given back" : "";
+  return `${path} is missing or not a folder${lost}`;
+}
+
+/** Makes the folders of the ledger that are missing, and sets aside what is in their place. One hook at a time. */
+async function mendFolders(notes: string[], sys: Sys): Promise<void> {
+  const lock = await waitForLock(STARTING_LOCK, sys.elapsedMs() + STARTING_WAIT_MS, sys);
+  using _lock = lock;
+  if (lock === undefined) throw new LedgerError("Cannot mend the ledger: another hook has held its lock all the time");
+  for (const path of brokenFolders(sys)) {
+    notes.push(brokenText(path));
+    if (sys.lstat(path) !== undefined) {
+      sys.rename(path, `${LEDGER_DIRECTORY}.set-aside-${sys.now().getTime()}-${sys.pid}`);
+    }
+    attemptMake(path, sys);
+  }
 }
 
 /** This boot, and who called us. */
@@ -136,8 +165,8 @@ function makeLedger(boot: string, sys: Sys): void {
   sys.rename(half, LEDGER_DIRECTORY);
 }
 
-/** Two hooks may be at it at once. */
-function attemptMake(folder: string, sys: Pick<Sys, "lstat" | "makeDirectory">): void {
+/** Makes a folder that another hook may be making at the same time. */
+export function attemptMake(folder: string, sys: Pick<Sys, "lstat" | "makeDirectory">): void {
   try {
     sys.makeDirectory(folder, 0o700);
   } catch (error) {
@@ -155,14 +184,6 @@ function needOurs(folder: string, forbidden: number, sys: Pick<Sys, "lstat">): v
 export function daemonOf(pid: number, facts: ReadonlyMap<string, string>): Daemon {
   const stat = parseProcStat(facts.get(procStatPath(pid)) ?? "");
   return { pid, startTime: stat?.startTime ?? "", name: stat?.name ?? "" };
-}
-
-/** Makes the folder of a resource, lock and all. */
-export function makeResourceFolder(name: string, sys: Pick<Sys, "lstat" | "makeDirectory">): void {
-  const { folder, demands } = resourceFolder(name);
-  if (sys.lstat(demands) !== undefined) return;
-  attemptMake(folder, sys);
-  attemptMake(demands, sys);
 }
 
 /** Files that could not be read and were set aside. */

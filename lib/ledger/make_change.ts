@@ -81,6 +81,7 @@ async function write(folder: string, situation: Situation, change: Change, work:
     }, kind.unlocked ? sys : notingChildren(folder, sys)));
   if (!kind.unlocked) forgetChild(folder, sys);
   if (end.kind === "stands") {
+    if (end.remark !== undefined) work.notes.push(`${key}: ${end.remark}`);
     return { value: end.value, pending, ...(end.note === undefined ? {} : { problem: end.note }) };
   }
   const reading = await kind.read(key, sys, { ...noted, pending });
@@ -124,7 +125,7 @@ function settle(
   folder: string,
   { kind, key }: Situation,
   { noted, actual, after, isLast }: Change & { readonly after: After },
-  { sys }: Work,
+  { sys, isInterrupted }: LockedWork,
 ): Converged {
   const isDone = after.end === undefined;
   if (isDone && isLast) {
@@ -132,11 +133,8 @@ function settle(
   } else {
     const { original } = noted;
     const pending = isDone ? undefined : after.pending;
-    writeState(
-      folder,
-      { key, resource: kind.name, original, written: after.value, pending, problem: after.problem },
-      sys,
-    );
+    const problem = isDone || !isInterrupted() ? after.problem : undefined;
+    writeState(folder, { key, resource: kind.name, original, written: after.value, pending, problem }, sys);
   }
   const change = sameValue(actual, after.value)
     ? {}

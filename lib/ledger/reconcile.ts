@@ -9,9 +9,10 @@ import type { FiledDemand } from "./demand_file.ts";
 import { byHolder, judge, NOT_LOOKED_AT, type Verdict } from "./evidence.ts";
 import type { Reader } from "./file.ts";
 import { type Holder, holderId } from "./holder.ts";
-import { lockHolder, noteNotRunning, sweepMarks } from "./holder_file.ts";
+import { lockHolder, noteNotRunning, sweepHolders } from "./holder_file.ts";
 import { demandsNamed, demandsOf, releaseAll } from "./holds.ts";
 import { resourceNames } from "./ledger.ts";
+import { isForgotten } from "./resource_lock.ts";
 import { reasonOf } from "./ledger_error.ts";
 
 /** What reconciling takes besides its time. */
@@ -59,7 +60,9 @@ export async function reconcile(options: ReconcileOptions, work: Work): Promise<
   const folders = resourceNames(work.sys);
   for (const [index, folder] of folders.entries()) {
     if (work.sys.elapsedMs() >= work.deadlineMs) {
-      resources.push(...notLookedAt("resource", folders.length - index, folders.length));
+      // An empty folder that a killed hook left holds nothing: it has time until the next call.
+      const unseen = folders.slice(index).filter((name) => !isForgotten(name, work.sys));
+      resources.push(...notLookedAt("resource", unseen.length, folders.length));
       break;
     }
     resources.push(await converge(folder, work));
@@ -83,11 +86,11 @@ function notLookedAt(what: "holder" | "resource", count: number, total: number):
   return [{ key: "the ledger", end: "late", problem }];
 }
 
-function tidy({ sys, notes }: Work): void {
+function tidy(work: Work): void {
   try {
-    sweepMarks(sys);
+    sweepHolders(work);
   } catch (error) {
-    notes.push(reasonOf(error));
+    work.notes.push(reasonOf(error));
   }
 }
 
@@ -123,7 +126,7 @@ async function reconcileSafely(
 
 /** Judges again under the holder's lock: nobody begins to hold while its demands are looked at and removed. */
 async function releaseDead(holder: Holder, options: ReconcileOptions, { work, daemons }: Pass): Promise<Judged> {
-  const lock = await lockHolder(holder, 0, work.sys);
+  const lock = await lockHolder(holder, 0, work);
   using _lock = lock;
   if (lock === undefined) return left(holder, { kind: "unknown", because: "a hook call for it is under way" });
   const all = await demandsOf({ holder, lifetimes: ALL_LIFETIMES }, work);

@@ -3,7 +3,7 @@
  * @module
  */
 import * as v from "valibot";
-import { type FileSys, type Reader, readFile, removeIfThere, tellDamage, writeFile } from "./file.ts";
+import { type FileReading, type FileSys, type Reader, readFile, removeIfThere, tellDamage, writeFile } from "./file.ts";
 import { resourceFolder } from "./layout.ts";
 
 /** The state of a resource. */
@@ -40,13 +40,22 @@ const stateSchema: v.GenericSchema<unknown, State> = v.pipe(
   })),
 );
 
-/** Reads a resource's state; `undefined` where nothing is remembered. What cannot be read is told. */
-export function readState(folder: string, reader: Reader): State | undefined {
-  const path = resourceFolder(folder).state;
-  const reading = readFile(path, stateSchema, reader.sys);
-  if (reading.kind === "data") return reading.data;
-  if (reading.kind === "damaged") tellDamage(path, reading.reason, reader);
-  return undefined;
+/** Reads a resource's state; `undefined` where nothing is remembered, or it cannot be read: whoever holds the lock tells that. */
+export function readState(folder: string, sys: FileSys): State | undefined {
+  const reading = lookAtState(folder, sys);
+  return reading.kind === "data" ? reading.data : undefined;
+}
+
+/** Reads a resource's state and says when it cannot be read. */
+export function lookAtState(folder: string, sys: FileSys): FileReading<State> {
+  return readFile(resourceFolder(folder).state, stateSchema, sys);
+}
+
+/** Reads a resource's state under its lock. What cannot be read is told and set aside, and is not used again. */
+export function takeState(folder: string, reader: Reader): FileReading<State> {
+  const reading = lookAtState(folder, reader.sys);
+  if (reading.kind === "damaged") tellDamage(resourceFolder(folder).state, reading.reason, reader);
+  return reading;
 }
 
 /** Remembers a resource's state. */

@@ -15,7 +15,8 @@ import { filedNow } from "./held.ts";
 import type { Holder } from "./holder.ts";
 import { resourceNames } from "./ledger.ts";
 import { reasonOf } from "./ledger_error.ts";
-import { readState, type State } from "./state_file.ts";
+import { resourceFolder } from "./layout.ts";
+import { lookAtState, type State } from "./state_file.ts";
 
 /** What surveying works with. */
 export interface Lookout extends Reader {
@@ -24,7 +25,14 @@ export interface Lookout extends Reader {
 
 /** How the host stands to what the ledger remembers of a resource. */
 export type Standing =
-  | { readonly kind: "value"; readonly resource: Resource; readonly noted: Noted<unknown>; readonly actual: unknown }
+  | {
+    readonly kind: "value";
+    readonly resource: Resource;
+    readonly noted: Noted<unknown>;
+    readonly actual: unknown;
+    /** Why it is not what was written, where that is known to be no change by others. */
+    readonly drift?: string | undefined;
+  }
   /** There is no such thing any more. */
   | { readonly kind: "gone"; readonly reason: string }
   /** Nobody can tell. */
@@ -59,12 +67,20 @@ export async function surveyResources(lookout: Lookout): Promise<readonly Survey
 /** Looks at the resource of a folder; `undefined` when nobody holds it and nothing is remembered of it. */
 export async function surveyResource(folder: string, lookout: Lookout): Promise<Surveyed | undefined> {
   const filed = readDemands(folder, demandNames(folder, lookout.sys), lookout);
-  const state = readState(folder, lookout);
+  const reading = lookAtState(folder, lookout.sys);
+  const state = reading.kind === "data" ? reading.data : undefined;
+  const damage = reading.kind === "damaged"
+    ? `${resourceFolder(folder).state} cannot be read (${reading.reason})`
+    : undefined;
+  if (damage !== undefined) lookout.notes.push(damage);
   const about = state ?? filed[0]?.record;
   if (about === undefined) return undefined;
   const { key, resource } = about;
   const demands = await demandsNow(resource, filed, lookout.sys);
-  return { key, resource, folder, state, demands, standing: await standingOf({ key, resource, state }, lookout.sys) };
+  const standing: Standing = damage === undefined
+    ? await standingOf({ key, resource, state }, lookout.sys)
+    : { kind: "unknown", reason: `${damage}, so what it was before is unknown` };
+  return { key, resource, folder, state, demands, standing };
 }
 
 /** What cannot be read stays as it is: the resource's standing says so. */
@@ -92,7 +108,9 @@ export async function standingOf(
     const reading = await resource.read(key, sys, state);
     if (reading.kind === "unreadable") return { kind: "unknown", reason: reading.reason };
     if (reading.kind === "gone") return reading;
-    return { kind: "value", resource, noted: rebased(resource, state, reading.value), actual: reading.value };
+    const noted = rebased(resource, state, reading.value);
+    const drift = await resource.tellDrift?.(noted, reading.value, sys);
+    return { kind: "value", resource, noted, actual: reading.value, drift };
   } catch (error) {
     if (!(error instanceof ResourceDataError)) throw error;
     return { kind: "unknown", reason: error.message };

@@ -32,8 +32,20 @@ function isLockable(path: string, sys: Pick<Sys, "lstat">): boolean {
   return (sys.lstat(path)?.kind ?? "file") === "file";
 }
 
-/** Sets aside what stands in the place of a lock and is none. One process at a time: the lock that another has made by now stays. */
-export async function clearLockPlace(
+/**
+ * Takes a lock of the ledger, or gives up at `untilMs`; then `undefined`. What is in its place and is no lock file is set aside.
+ */
+export async function takeLock(
+  path: string,
+  untilMs: number,
+  reader: Reader & { readonly sys: Sys },
+): Promise<Disposable | undefined> {
+  await clearLockPlace(path, untilMs, reader);
+  return await waitForLock(path, untilMs, reader.sys);
+}
+
+/** One process at a time: the lock that another has made by now stays. */
+async function clearLockPlace(
   path: string,
   untilMs: number,
   { sys, notes }: Reader & { readonly sys: Sys },

@@ -84,7 +84,7 @@ export async function conflictOf(
     .filter((one) => !isOver(one.record));
   const planned = others.filter((other) => other.folder === folder && other.name !== name);
   const held = [...filed, ...[...planned, ready].map((one) => ({ record: one.record, folder, path: "" }))].map(heldOf);
-  const state = hasFolder ? readState(folder, reader) : undefined;
+  const state = hasFolder ? readState(folder, sys) : undefined;
   const original = state === undefined ? await standing(ready, sys) : { kind: "value", value: state.original } as const;
   if (original.kind !== "value") return original.reason;
   const wanted = resource.wanted(original.value, held);

@@ -38,6 +38,8 @@ export interface Work {
   readonly deadlineMs: number;
   /** Whether to wait for a lock that another process holds. */
   readonly mayWait: boolean;
+  /** What the resource is, where its folder may not say so any more. */
+  readonly about?: { readonly key: string; readonly resource: string };
 }
 
 /** Whether a resource is as its demands want it, or as it was before there were any. */
@@ -50,6 +52,8 @@ export interface LockedWork extends Work {
   /** `isFiled`: the newcomers' demands were; another hook may have removed them since. */
   readonly held: { lock: Disposable; isFiled: boolean };
   readonly newcomers: readonly FiledDemand[];
+  /** Whether something of it was cut short because the hook was told to end: no fault of the resource, so the next call goes on. */
+  isInterrupted(): boolean;
 }
 
 /** All that is known of a resource when its lock is held. */

@@ -22,11 +22,14 @@ export interface HookCall {
   readonly reason: string | undefined;
   /** This host's name. */
   readonly host: string;
-  /** What came on stdin: the guest's or the network's XML. */
+  /** What came on stdin: the guest's or the network's XML; only its head where it is `cut`. */
   readonly document: Uint8Array;
+  /** Set where the document is longer than what is kept of it. */
+  readonly cut?: true;
   /**
-   * The document, parsed when somebody first looks.
+   * The document, parsed when it is first looked at.
    * @throws {XmlSyntaxError} when it is not XML that we read
+   * @throws {XmlLimitError} when it is too long
    */
   xml(): XmlDocument;
 }
@@ -38,7 +41,12 @@ export type ParseDocument = (bytes: Uint8Array) => XmlDocument;
 export function makeCall(
   invocation: Invocation,
   facts: Operation,
-  given: { readonly host: string; readonly document: Uint8Array; readonly parse: ParseDocument },
+  given: {
+    readonly host: string;
+    readonly document: Uint8Array;
+    readonly cut?: true | undefined;
+    readonly parse: ParseDocument;
+  },
 ): HookCall {
   const { driver, object, operation, subOperation, extra } = invocation;
   let parsed: XmlDocument | undefined;
@@ -54,6 +62,7 @@ export function makeCall(
     reason: driver.reasonAt.includes(operation) && extra !== "-" ? extra : undefined,
     host: given.host,
     document: given.document,
+    ...(given.cut === undefined ? {} : { cut: given.cut }),
     xml: () => parsed ??= given.parse(given.document),
   };
 }

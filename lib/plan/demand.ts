@@ -125,6 +125,8 @@ export interface CommandDemand {
   readonly undo: readonly [string, ...string[]] | undefined;
   readonly environment: Readonly<Record<string, string>>;
   readonly timeoutMs: number | undefined;
+  /** Set where an undo that fails is noted and forgotten. */
+  readonly undoError?: "continue" | undefined;
 }
 
 /** A program that lives while the holder lives. */

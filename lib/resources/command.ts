@@ -4,6 +4,7 @@
  * @module
  */
 import * as v from "valibot";
+import { giveUpHint } from "../plan/give_up_hint.ts";
 import { quote } from "../plan/render.ts";
 import type { CommandDemand } from "../plan/demand.ts";
 import type { Sys } from "../sys/sys.ts";
@@ -28,6 +29,7 @@ interface Run {
   readonly undo?: Argv | undefined;
   readonly environment: Readonly<Record<string, string>>;
   readonly timeoutMs?: number | undefined;
+  readonly undoError?: "continue" | undefined;
   /** Missing where it was not started yet. */
   readonly mark?: string | undefined;
   readonly session?: number | undefined;
@@ -47,6 +49,7 @@ export const command = resource<CommandDemand, CommandValue>({
   value: valueSchema(),
   restores: "absolute",
   unlocked: true,
+  unverified: true,
   anew: true,
   tools: [],
   keeps: (before, now) => sameValue([before.argv, before.undo], [now.argv, now.undo]),
@@ -54,9 +57,8 @@ export const command = resource<CommandDemand, CommandValue>({
   read: (_key, _sys, noted) => Promise.resolve(read(noted)),
   wanted: (_original, [first], actual) => {
     if (first === undefined) throw new Error("Cannot tell what a command shall be that nobody wants");
-    const { argv, undo, environment, timeoutMs } = first.demand;
     const isRun = actual !== undefined && actual.phase !== "idle";
-    return { kind: "value", value: isRun ? actual : { phase: "begun", argv, undo, environment, timeoutMs } };
+    return { kind: "value", value: isRun ? actual : { phase: "begun", ...first.demand } };
   },
   write: (change, sys) => {
     const { to } = change;
@@ -72,8 +74,12 @@ function demandSchema(): v.GenericSchema<unknown, CommandDemand> {
       undo: v.optional(argvSchema()),
       environment: v.record(v.string(), v.string()),
       timeoutMs: v.optional(v.number()),
+      undoError: v.optional(v.literal("continue")),
     }),
-    v.transform(({ argv, undo, environment, timeoutMs }) => ({ argv, undo, environment, timeoutMs })),
+    v.transform(({ argv, undo, environment, timeoutMs, undoError }) => ({
+      ...{ argv, undo, environment, timeoutMs },
+      ...(undoError === undefined ? {} : { undoError }),
+    })),
   );
 }
 
@@ -86,6 +92,7 @@ function valueSchema(): v.GenericSchema<unknown, CommandValue> {
       undo: v.optional(argvSchema()),
       environment: v.record(v.string(), v.string()),
       timeoutMs: v.optional(v.number()),
+      undoError: v.optional(v.literal("continue")),
       mark: v.optional(v.string()),
       session: v.optional(v.number()),
     }),
@@ -112,21 +119,41 @@ async function run(to: Run, change: Change<CommandValue>, sys: Sys): Promise<Wri
   const marked: Run = { ...to, mark: newMark() };
   change.note(marked);
   let noted = marked;
-  const end = await runProgram({ argv: to.argv, run: marked, deadlineMs: change.deadlineMs }, sys, (pid) => {
+  const fault = await runProgram({ argv: to.argv, run: marked, deadlineMs: change.deadlineMs }, sys, (pid) => {
     noted = { ...marked, session: pid };
     change.note(noted);
   });
-  return end ?? { kind: "stands", value: { ...noted, phase: "ran" } };
+  return fault === undefined ? { kind: "stands", value: { ...noted, phase: "ran" } } : failed(fault);
 }
 
 async function undo(change: Change<CommandValue>, sys: Sys): Promise<WriteEnd<CommandValue>> {
-  const { from, deadlineMs } = change;
+  const { from, deadlineMs, key } = change;
   if (from.phase === "idle") return { kind: "stands", value: IDLE };
   const { mark, session } = from;
   const problem = mark === undefined ? undefined : await endSession({ mark, session }, { askMs: 0 }, sys);
   if (problem !== undefined) return { kind: "stuck", reason: problem };
-  const end = from.undo === undefined ? undefined : await runProgram({ argv: from.undo, run: from, deadlineMs }, sys);
-  return end ?? { kind: "stands", value: IDLE };
+  const fault = from.undo === undefined ? undefined : await runProgram({ argv: from.undo, run: from, deadlineMs }, sys);
+  if (fault === undefined) return { kind: "stands", value: IDLE };
+  if (from.undoError === "continue" && fault.isTried) {
+    return {
+      kind: "stands",
+      value: IDLE,
+      remark: `the undo failed and is not tried again, as the rule says: ${fault.reason}`,
+    };
+  }
+  return { ...failed(fault), hint: fault.hint ?? (fault.isTried ? giveUpHint(key) : undefined) };
+}
+
+function failed({ reason, hint }: Fault): WriteEnd<CommandValue> & { readonly kind: "failed" } {
+  return { kind: "failed", reason, hint };
+}
+
+/** Why a program did not do what it should. */
+interface Fault {
+  readonly reason: string;
+  readonly hint?: string | undefined;
+  /** It was run, and not cut short because the hook was told to end; or it can never be run. */
+  readonly isTried: boolean;
 }
 
 /** A program to run, within its own time and the call's. */
@@ -141,12 +168,12 @@ async function runProgram(
   { argv, run, deadlineMs }: Errand,
   sys: Sys,
   onStart?: (pid: number) => void,
-): Promise<WriteEnd<CommandValue> | undefined> {
+): Promise<Fault | undefined> {
   const [program] = argv;
   const refused = refusedArgv(argv, sys);
-  if (refused !== undefined) return { kind: "failed", reason: refused.reason, hint: refused.hint };
+  if (refused !== undefined) return { reason: refused.reason, hint: refused.hint, isTried: true };
   const leftMs = deadlineMs - sys.elapsedMs();
-  if (leftMs <= 0) return { kind: "failed", reason: `cannot run ${quote(program)}: no time is left for this call` };
+  if (leftMs <= 0) return { reason: `cannot run ${quote(program)}: no time is left for this call`, isTried: false };
   const isUndo = onStart === undefined;
   const timeoutMs = Math.min(leftMs, run.timeoutMs ?? (isUndo ? leftMs * UNDO_SHARE : leftMs));
   const mark = isUndo ? {} : { [MARK_NAME]: run.mark ?? "" };
@@ -159,7 +186,7 @@ async function runProgram(
     ...(isUndo ? {} : { onStart }),
   });
   if (result.end.kind === "exited" && result.end.code === 0) return undefined;
-  return { kind: "failed", reason: runProblem(program, result, timeoutMs) };
+  return { reason: runProblem(program, result, timeoutMs), isTried: result.end.kind !== "interrupted" };
 }
 
 function describe(value: CommandValue): string {

@@ -96,6 +96,7 @@ export const nft = resource<NftDemand, Filter>({
   demand: demandSchema,
   value: filterSchema,
   restores: "difference",
+  base: NOTHING,
   tools: ["nft"],
   resolve,
   renew,

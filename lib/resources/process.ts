@@ -61,6 +61,7 @@ export const process = resource<ProcessDemand, ProcessValue>({
     return { kind: "value", value: actual?.phase === "running" ? actual : { phase: "running", argv, environment } };
   },
   write,
+  tellDrift,
   describe: (value) => value.phase === "idle" ? "not running" : `${quote(value.argv[0])} ${value.phase}`,
 });
 
@@ -91,6 +92,20 @@ async function read(noted: Noted<ProcessValue> | undefined, sys: Sys): Promise<R
   const phase = await phaseOf(program, sys);
   if (typeof phase === "object") return { kind: "unreadable", reason: phase.reason };
   return { kind: "value", value: phase === "idle" ? { phase } : { ...program, phase } };
+}
+
+/** A program that is not watched may have ended, and systemd remembers how where it failed. */
+async function tellDrift(
+  { written }: Noted<ProcessValue>,
+  actual: ProcessValue,
+  sys: Sys,
+): Promise<string | undefined> {
+  if (written?.phase !== "running" || actual.phase === "running") return undefined;
+  const { unit } = written;
+  const hasFailed = unit !== undefined && await unitState(unit, sys) === "failed";
+  return `${quote(written.argv[0])} ended by itself: ${
+    hasFailed ? `it ${await unitEnd(unit, sys)}` : "how is not known"
+  }`;
 }
 
 /** A program that may have been started, with what it is found by. */

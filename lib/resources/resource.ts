@@ -94,7 +94,13 @@ export interface Change<Value> {
  */
 export type WriteEnd<Value> =
   | { readonly kind: "written" }
-  | { readonly kind: "stands"; readonly value: Value; readonly note?: string }
+  | {
+    readonly kind: "stands";
+    readonly value: Value;
+    readonly note?: string;
+    /** What is worth knowing, though all is as it was meant. */
+    readonly remark?: string;
+  }
   | { readonly kind: "failed"; readonly reason: string; readonly hint?: string | undefined }
   /** The kernel does not come back from it. */
   | { readonly kind: "stuck"; readonly reason: string };
@@ -109,6 +115,10 @@ export interface ResourceSpec<Demand, Value> {
    * meanwhile stays, as {@linkcode ResourceSpec.rebase} says.
    */
   readonly restores: "absolute" | "difference";
+  /** What stands where no demand is left, if that is always the same: the resource is ours alone. */
+  readonly base?: Value;
+  /** Set where nothing of the host tells whether it is still as it was made: what the ledger notes is all that is known. */
+  readonly unverified?: true;
   /** Programs of users run in `write`: no lock is held meanwhile. */
   readonly unlocked?: true;
   /** Each life of its holder begins it anew: what an earlier life left, also unfinished, is given back first. */
@@ -146,6 +156,8 @@ export interface ResourceSpec<Demand, Value> {
   write(change: Change<Value>, sys: Sys): Promise<WriteEnd<Value>>;
   /** The very words with which the host would be told of a change, a line each, for people. Nothing is touched. */
   script?(from: Value, to: Value, sys: Sys): Promise<readonly string[]>;
+  /** Why what stands is not what was written, where that is known to be no change by others. Nothing is touched. */
+  tellDrift?(noted: Noted<Value>, actual: Value, sys: Sys): Promise<string | undefined>;
   /** A value, for people. */
   describe(value: Value): string;
   /** What a demand is about, for people, where a value does not show it. */
@@ -169,13 +181,15 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     written: data.written === undefined ? undefined : value(data.written),
     pending: data.pending === undefined ? undefined : value(data.pending),
   });
-  const { clear, rebase, isFree, keeps, renew, waits, script, tell } = spec;
+  const { clear, rebase, isFree, keeps, renew, waits, script, tell, tellDrift } = spec;
   return {
     name: spec.name,
     demand: spec.demand,
     value: spec.value,
     restores: spec.restores,
     tools: spec.tools,
+    ...(spec.base === undefined ? {} : { base: spec.base }),
+    ...(spec.unverified === undefined ? {} : { unverified: spec.unverified }),
     ...(spec.unlocked === undefined ? {} : { unlocked: spec.unlocked }),
     ...(spec.anew === undefined ? {} : { anew: spec.anew }),
     ...(keeps === undefined ? {} : { keeps: (before, now) => keeps.call(spec, demand(before), demand(now)) }),
@@ -184,6 +198,9 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
       ? {}
       : { clear: (data, deadlineMs, sys) => clear.call(spec, demand(data), deadlineMs, sys) }),
     ...(script === undefined ? {} : { script: (from, to, sys) => script.call(spec, value(from), value(to), sys) }),
+    ...(tellDrift === undefined
+      ? {}
+      : { tellDrift: (data, actual, sys) => tellDrift.call(spec, noted(data), value(actual), sys) }),
     ...(tell === undefined ? {} : { tell: (data) => tell.call(spec, demand(data)) }),
     ...(waits === undefined ? {} : { waits: (data) => waits.call(spec, demand(data)) }),
     ...(renew === undefined ? {} : { renew: (data, sys) => renew.call(spec, data.map(demand), sys) }),

@@ -3,8 +3,8 @@
  * @module
  */
 import { runCommand } from "./deno_command.ts";
-import type { Kernel, KernelWrite, Opener } from "./kernel.ts";
-import type { CommandEnd, CommandResult } from "./sys.ts";
+import { InterruptedError, type Kernel, type KernelWrite, type Opener } from "./kernel.ts";
+import { type CommandEnd, type CommandResult, isToldToEnd } from "./sys.ts";
 import { TOOL_ENVIRONMENT, TOOLS } from "./tools.ts";
 
 /** A read that takes longer hangs in the kernel. */
@@ -47,19 +47,21 @@ async function read(
   const argv = [TOOLS.head, "-v", "-c", String(FILE_BYTES_MAX), "--", ...paths] as const;
   const { stdout, end } = await runTool(argv, { timeoutMs });
   // That a file is missing in the answer must not mean that the reading was cut short.
-  if (end.kind !== "exited") throw new Error(`Cannot read ${paths.join(", ")}: ${cutShort(TOOLS.head, end)}`);
+  if (end.kind !== "exited") throw cutShort(`Cannot read ${paths.join(", ")}`, TOOLS.head, end);
   return splitFiles(stdout, paths);
 }
 
-function cutShort(program: string, end: Exclude<CommandEnd, { readonly kind: "exited" }>): string {
+function cutShort(what: string, program: string, end: Exclude<CommandEnd, { readonly kind: "exited" }>): Error {
   switch (end.kind) {
     case "timed-out":
-      return `${program} did not end in time`;
+      return new Error(`${what}: ${program} did not end in time`);
     case "not-started":
-      return `${program} cannot be started: ${end.reason}`;
+      return new Error(`${what}: ${program} cannot be started: ${end.reason}`);
     case "signalled":
-    case "interrupted":
-      return `${program} was ended by ${end.signal}`;
+    case "interrupted": {
+      const message = `${what}: ${program} was ended by ${end.signal}`;
+      return isToldToEnd(end) ? new InterruptedError(message) : new Error(message);
+    }
     default:
       return end satisfies never;
   }
@@ -103,7 +105,11 @@ async function write(
       return { kind: "refused", reason: end.reason };
     case "signalled":
     case "interrupted":
-      return { kind: "refused", reason: `ended by ${end.signal}` };
+      return {
+        kind: "refused",
+        reason: `ended by ${end.signal}`,
+        ...(isToldToEnd(end) ? { interrupted: true } : {}),
+      };
     default:
       return end satisfies never;
   }
@@ -120,7 +126,7 @@ async function list(folder: string): Promise<ReadonlyMap<string, string | undefi
     // -H: a device's folder is a link where people look for it.
     [TOOLS.find, "-H", folder, "-maxdepth", "1", "-mindepth", "1", "-printf", "%f\\0%l\\0"],
   );
-  if (end.kind !== "exited") throw new Error(`Cannot list ${folder}: ${cutShort(TOOLS.find, end)}`);
+  if (end.kind !== "exited") throw cutShort(`Cannot list ${folder}`, TOOLS.find, end);
   if (stdout === "" && end.code !== 0) return undefined;
   const entries = new Map<string, string | undefined>();
   const fields = stdout.split("\0");

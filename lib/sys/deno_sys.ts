@@ -45,27 +45,34 @@ export function denoSys(): Sys {
 
 const CHUNK_BYTES = 65_536;
 
+/** Of an input that is too long, so much is kept. */
+const HEAD_BYTES = 65_536;
+
+/** A pipe hands over a few KB at a time, so the buffer grows instead of keeping each piece. */
 function readStdin(bytesMax: number): Input {
-  const chunks: Uint8Array[] = [];
+  let bytes = new Uint8Array(CHUNK_BYTES);
   let total = 0;
-  while (true) {
-    const chunk = new Uint8Array(CHUNK_BYTES);
-    const length = Deno.stdin.readSync(chunk);
-    if (length === null) break;
+  while (total <= bytesMax) {
+    if (total === bytes.length) bytes = grown(bytes);
+    const length = Deno.stdin.readSync(bytes.subarray(total));
+    if (length === null) return { kind: "whole", bytes: bytes.subarray(0, total) };
     total += length;
-    if (total <= bytesMax) chunks.push(chunk.subarray(0, length));
   }
-  return total > bytesMax ? { kind: "too-long" } : { kind: "whole", bytes: joinBytes(chunks, total) };
+  const head = bytes.slice(0, HEAD_BYTES);
+  drainStdin();
+  return { kind: "too-long", head };
 }
 
-function joinBytes(chunks: readonly Uint8Array[], total: number): Uint8Array {
-  const bytes = new Uint8Array(total);
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return bytes;
+function grown(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(bytes.length * 2);
+  larger.set(bytes);
+  return larger;
+}
+
+/** Its writer ends only when all of it is read. */
+function drainStdin(): void {
+  const rest = new Uint8Array(CHUNK_BYTES);
+  while (Deno.stdin.readSync(rest) !== null);
 }
 
 function writeWhole(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
@@ -160,15 +167,32 @@ function appendFile(path: string, text: string): void {
 }
 
 function lock(path: string): Disposable | undefined {
-  const file = Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
-  try {
-    if (file.tryLockSync(true)) return letGoOnce(file);
-  } catch (error) {
+  while (true) {
+    const file = Deno.openSync(path, { read: true, write: true, create: true, mode: 0o600 });
+    try {
+      if (!file.tryLockSync(true)) {
+        file.close();
+        return undefined;
+      }
+      if (isAt(path, file)) return letGoOnce(file);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    // Its holder has removed it between our opening and our locking.
     file.close();
+  }
+}
+
+function isAt(path: string, file: Deno.FsFile): boolean {
+  const opened = file.statSync();
+  try {
+    const found = Deno.lstatSync(path);
+    return found.ino === opened.ino && found.dev === opened.dev;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
-  file.close();
-  return undefined;
 }
 
 /** Disposing of it again is no error: who lets a lock go early is also left by `using`. */

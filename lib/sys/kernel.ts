@@ -4,10 +4,15 @@
  * @module
  */
 
-/** What came of a write. The kernel takes one whole or refuses it. */
+/** A look at the kernel's files was cut short because this program, or its child, was told to end. */
+export class InterruptedError extends Error {
+  override readonly name = "InterruptedError";
+}
+
+/** What came of a write. The kernel takes one whole or refuses it. `interrupted`: this program, or its child, was told to end. */
 export type KernelWrite =
   | { readonly kind: "written" }
-  | { readonly kind: "refused"; readonly reason: string }
+  | { readonly kind: "refused"; readonly reason: string; readonly interrupted?: true }
   /** Not even SIGKILL ended it: the kernel is still at it, and nobody waits for it any more. */
   | { readonly kind: "stuck" };
 

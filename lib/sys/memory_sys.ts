@@ -75,8 +75,9 @@ export function memorySys(host: MemoryHost = {}): MemorySys {
   const parent = { pid: 1000 };
   const held = host.locks ?? new Set<string>(host.locked ?? []);
   let onUncaught: (error: unknown) => number = () => 1;
+  const files = memoryFiles(nodes, host.failing ?? {});
   return {
-    ...memoryFiles(nodes, host.failing ?? {}),
+    ...files,
     nodes,
     commands,
     written,
@@ -86,7 +87,11 @@ export function memorySys(host: MemoryHost = {}): MemorySys {
     kernel: memoryKernel(nodes, host.reactions ?? {}, host.openers ?? []),
     program: () => "/etc/libvirt/hooks/qemu",
     ppid: () => parent.pid,
-    lock: (path) => memoryLock(path, held),
+    lock: (path) => memoryLock(path, held, nodes),
+    removeFile: (path) => {
+      files.removeFile(path);
+      held.delete(path);
+    },
     sleep: (durationMs) => {
       clock.elapsedMs += durationMs;
       return Promise.resolve();
@@ -116,14 +121,22 @@ export function memorySys(host: MemoryHost = {}): MemorySys {
   };
 }
 
-/** A lock of the host in memory; one that is taken stays so until it is disposed of. */
-function memoryLock(path: string, held: Set<string>): Disposable | undefined {
+/**
+ * A lock of the host in memory; one that is taken stays so until it is disposed of, or its file is removed: then the next one
+ * locks another file.
+ */
+function memoryLock(path: string, held: Set<string>, nodes: Map<string, MemoryNode>): Disposable | undefined {
   if (held.has(path)) return undefined;
+  if (!nodes.has(path.slice(0, path.lastIndexOf("/")))) {
+    throw new Error(`No such file or directory (os error 2): "${path}"`);
+  }
+  const file = nodes.get(path) ?? { kind: "file", text: "", uid: 0, mode: 0o600 };
+  nodes.set(path, file);
   held.add(path);
   let isOurs = true;
   return {
     [Symbol.dispose]: () => {
-      if (isOurs) held.delete(path);
+      if (isOurs && nodes.get(path) === file) held.delete(path);
       isOurs = false;
     },
   };

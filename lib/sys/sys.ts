@@ -43,6 +43,14 @@ export type CommandEnd =
   | { readonly kind: "interrupted"; readonly signal: string }
   | { readonly kind: "not-started"; readonly reason: string };
 
+/** The signals that tell a program to end: an administrator's, a service manager's, a terminal's. */
+const TOLD_TO_END: readonly string[] = ["SIGTERM", "SIGINT", "SIGHUP"];
+
+/** Whether a tool of ours ended because it, or this program, was told to end: another try can succeed. */
+export function isToldToEnd(end: CommandEnd): boolean {
+  return end.kind === "interrupted" || (end.kind === "signalled" && TOLD_TO_END.includes(end.signal));
+}
+
 /** What came of a {@linkcode Command}. */
 export interface CommandResult {
   readonly end: CommandEnd;
@@ -72,8 +80,8 @@ export type Launched =
 /** What was read from a stream that has a limit. */
 export type Input =
   | { readonly kind: "whole"; readonly bytes: Uint8Array }
-  /** Read to its end, but longer than allowed: the rest was thrown away. */
-  | { readonly kind: "too-long" };
+  /** Read to its end, but longer than allowed: only its first bytes are kept. */
+  | { readonly kind: "too-long"; readonly head: Uint8Array };
 
 /** A narrow interface to the world. Every method that can fail throws an `Error` whose message says what the system said. */
 export interface Sys {
@@ -116,7 +124,8 @@ export interface Sys {
   removeFile(path: string): void;
   /**
    * Takes the lock file at `path`, made if need be; `undefined` when another process holds it. It is let go by disposing, and
-   * when the process ends, however that happens.
+   * when the process ends, however that happens. Whoever holds the lock may remove its file: a lock is taken only on the file that
+   * is at `path` at that moment.
    */
   lock(path: string): Disposable | undefined;
   sleep(durationMs: number): Promise<void>;

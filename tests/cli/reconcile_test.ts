@@ -338,7 +338,7 @@ Deno.test("release says who else holds it", async () => {
 
 const REFUSED = [
   { name: "nobody", args: ["--holder", "nobody"], told: 'Cannot release "nobody": nobody of that name or id holds' },
-  { name: "no holder", args: [], told: "Cannot release: --holder is missing" },
+  { name: "no holder", args: [], told: "Cannot release: it takes --holder or --resource" },
   {
     name: "a name that two have",
     args: ["--holder", "web-1"],

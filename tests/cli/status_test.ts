@@ -1,6 +1,7 @@
 /** What `status` tells, and that it changes nothing. */
 import { admin, snapshot } from "../support/admin.ts";
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { ELF_START } from "../support/elf.ts";
 import { type LedgerHost, ledgerHost, UUID } from "../support/ledger_host.ts";
 
 const SWAPPINESS = "/proc/sys/vm/swappiness";
@@ -325,4 +326,42 @@ Deno.test("status shows the others when another version wrote a file", async () 
   const { code, lines } = await admin(host, ["status"], { terminal: { columns: 400 } });
   assertEquals([code, lines[1]], [1, "ok       sysctl/vm/swappiness  1    1       60"]);
   assertStringIncludes(lines[3] ?? "", "another version of virt-hooks wrote it");
+});
+
+Deno.test("status says of a program that was run that nothing verifies it", async () => {
+  const program = { text: ELF_START, mode: 0o755 };
+  const host = ledgerHost(
+    '[[rule]]\nname = "r"\nwhen = { domain = "*" }\nrun = { argv = ["/opt/a"], undo = ["/opt/b"] }\n',
+    {
+      files: { "/opt/a": program, "/opt/b": program, "/run/libvirt/qemu/x": "" },
+      programs: { "/opt/a": () => ({}), "/opt/b": () => ({}) },
+    },
+  );
+  await running(host);
+  const { code, lines } = await admin(host, ["status"]);
+  assertEquals(code, 0);
+  assertStringIncludes(lines.join("\n"), "not verified: it was run when its holder began");
+  assertStringIncludes(lines.join("\n"), "1 resource, 1 holder: 1 not verified, the rest is well");
+  const { resources: [one] } = JSON.parse((await admin(host, ["status", "--json"])).lines.join("\n"));
+  assertEquals([one.state, one.verified], ["ok", false]);
+});
+
+Deno.test("status says of a process that is over that it ended by itself, not that another changed it", async () => {
+  const program = { text: ELF_START, mode: 0o755 };
+  const host = ledgerHost('[[rule]]\nname = "r"\nwhen = { domain = "*" }\nprocess = { argv = ["/opt/a"] }\n', {
+    files: { "/opt/a": program, "/run/libvirt/qemu/x": "" },
+  });
+  await running(host);
+  await host.call("qemu", "started");
+  const pids = [...host.nodes].filter(([path, { text }]) =>
+    path.endsWith("/environ") && text.includes("VIRT_HOOKS_HOLD=")
+  ).map(([path]) => path.slice(0, -"environ".length));
+  for (const path of [...host.nodes.keys()].filter((each) => pids.some((pid) => each.startsWith(pid)))) {
+    host.nodes.delete(path);
+  }
+  const { code, lines } = await admin(host, ["status"]);
+  assertEquals(code, 1);
+  const text = lines.map((line) => line.trim()).join(" ");
+  assertStringIncludes(text, "/opt/a ended by itself: how is not known");
+  assertEquals(text.includes("somebody else"), false);
 });

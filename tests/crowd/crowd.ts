@@ -126,8 +126,9 @@ async function stuck({ hooks }: Order): Promise<Report> {
   for (const guest of [waiting, free]) for (const operation of ["prepare", "release"]) await well(operation, guest);
   const alone = await well("prepare", free);
   await well("release", free);
-  const { lock } = resourceFolder(await hashName("sysctl/vm/swappiness"));
-  using file = await Deno.open(lock, { read: true, write: true });
+  const { folder, lock } = resourceFolder(await hashName("sysctl/vm/swappiness"));
+  await Deno.mkdir(folder, { mode: 0o700 });
+  using file = await Deno.open(lock, { read: true, write: true, create: true, mode: 0o600 });
   await file.lock(true);
   const stuck = well("prepare", waiting);
   const beside = await well("prepare", free);
@@ -145,19 +146,18 @@ async function reconcile({ hooks }: Order): Promise<Report> {
     ...{ stdin: "null", stdout: "null", stderr: "piped", clearEnv: true },
   }).output();
   const mistakes = code === 0 ? [] : [new TextDecoder().decode(stderr)];
-  const left = [...leftIn("/run/virt-hooks/ledger/resources"), ...leftIn("/run/virt-hooks/ledger/damaged")];
+  const left = ["resources", "holders", "damaged"].flatMap((name) => leftIn(`/run/virt-hooks/ledger/${name}`));
   return {
     ...{ calls: 1, killed: 0, refused: 0, samples: 0, longestMs: 0 },
     mistakes: [...mistakes, ...left.map((path) => `left in the ledger: ${path}`)],
   };
 }
 
-/** Files of the ledger that say that somebody holds something, or that something was not put back. */
+/** Everything in a folder of the ledger: once all guests are gone, there is nothing. */
 function leftIn(folder: string): readonly string[] {
   return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) => {
     const path = `${folder}/${name}`;
-    if (isDirectory) return leftIn(path);
-    return name === "lock" || name === "busy" ? [] : [`${path}: ${Deno.readTextFileSync(path).trim()}`];
+    return isDirectory ? [path, ...leftIn(path)] : [`${path}: ${Deno.readTextFileSync(path).trim()}`];
   });
 }
 

@@ -9,6 +9,9 @@ import type { Node } from "./node.ts";
 import { HOOKS, type Scene, scene } from "./scene.ts";
 import { until } from "./until.ts";
 
+/** 120 KB, of which libvirt makes 2 MB: it indents each element by its depth. */
+const DEEP_METADATA = `${"<a>".repeat(40)}${"<b/>".repeat(30_000)}${"</a>".repeat(40)}`;
+
 const LXC = { uri: "lxc:///system" } as const;
 
 async function setStage(startNode: Scene["startNode"], name: string): Promise<Node> {
@@ -42,6 +45,21 @@ scene("held while the guest lives", async ({ startNode, step }) => {
     await assertHeld(node, "ttl", "msgmax");
     await node.mustVirsh(["destroy", "ct1"], LXC);
     await until("the container's release", async () => (await node.history()).at(-1)?.operation === "release");
+    await assertNothingHeld(node);
+  });
+  await step("a guest whose owner lets its document grow beyond what a hook reads", async () => {
+    await node.mustVirsh(["start", "vm1"]);
+    for (let part = 0; part < 9; part++) {
+      await node.mustVirsh(["metadata", "vm1", `urn:${part}`, "--key", "k", "--set", DEEP_METADATA, "--live"]);
+    }
+    const size = Number(await node.sh(["stat", "-c", "%s", "/run/libvirt/qemu/vm1.xml"]));
+    assert(size > 16 * 1024 * 1024, `${size} bytes`);
+    await assertHeld(node, "ttl", "msgmax");
+    await node.mustVirsh(["destroy", "vm1"]);
+    assertEquals((await node.history()).slice(-2).map(({ operation, outcome }) => [operation, outcome]), [
+      ["stopped", "done"],
+      ["release", "done"],
+    ]);
     await assertNothingHeld(node);
   });
   await step("saved it holds nothing, restored it holds again", async () => {

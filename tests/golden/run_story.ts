@@ -88,10 +88,16 @@ function argument(word: StoryCall["args"][number]): string | Uint8Array {
   return Uint8Array.from(bytes.flatMap((part) => [...part]));
 }
 
+const SPACE = 0x20;
+
 function stdinOf(story: Story, call: StoryCall): Stdin {
   if (typeof call.stdin === "string") return { kind: call.stdin };
   if ("zeros" in call.stdin) return { kind: "zeros", byteCount: call.stdin.zeros };
-  return { kind: "bytes", bytes: readStoryFile(story, call.stdin.from) };
+  const { from, padding } = call.stdin;
+  const file = readStoryFile(story, from);
+  const bytes = new Uint8Array(file.length + padding).fill(SPACE);
+  bytes.set(file);
+  return { kind: "bytes", bytes };
 }
 
 async function readAfter(story: Story, root: PrivateRoot): Promise<Played["after"]> {

@@ -17,7 +17,7 @@ const FileSchema = v.union([
 
 const StdinSchema = v.union([
   v.picklist(["null", "empty", "closed"]),
-  v.strictObject({ from: Text }),
+  v.strictObject({ from: Text, padding: v.optional(v.number(), 0) }),
   v.strictObject({ zeros: v.number() }),
 ]);
 

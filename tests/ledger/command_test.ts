@@ -6,7 +6,7 @@ import { addProcess } from "../../lib/sys/memory_processes.ts";
 import type { CommandEnd } from "../../lib/sys/sys.ts";
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { ELF_START } from "../support/elf.ts";
-import { type LedgerHost, ledgerHost, procStat } from "../support/ledger_host.ts";
+import { type LedgerHost, ledgerHost, procStat, statesOf } from "../support/ledger_host.ts";
 
 const PROGRAM = { text: ELF_START, mode: 0o755 } as const;
 
@@ -147,8 +147,9 @@ Deno.test("an undo that fails is told, kept, and tried again by reconcile", asyn
   const { code, stderr } = await host.call("qemu", "release");
   assertEquals(code, 0);
   assertStringIncludes(stderr, "/opt/end exited with status 3: no way");
-  assertEquals(host.ledgerFiles().length, 1);
-  assertStringIncludes(host.text(host.ledgerFiles()[0] ?? "") ?? "", "/opt/end exited with status 3: no way");
+  const states = statesOf(host);
+  assertEquals(states.length, 1);
+  assertStringIncludes(host.text(states[0] ?? "") ?? "", "/opt/end exited with status 3: no way");
   delete ends["/opt/end"];
   await host.call("daemon", "start");
   assertEquals(ran, ["/opt/begin web-1", "/opt/end web-1", "/opt/end web-1"]);
@@ -233,7 +234,7 @@ Deno.test("an undo that somebody else has come to own is not run", async () => {
   await host.call("qemu", "prepare");
   host.nodes.set("/opt/end", { kind: "file", uid: 1000, ...PROGRAM });
   assertStringIncludes((await host.call("qemu", "release")).stderr, "not trusted");
-  assertEquals([ran, host.ledgerFiles().length], [["/opt/begin web-1"], 1]);
+  assertEquals([ran, statesOf(host).length], [["/opt/begin web-1"], 1]);
 });
 
 Deno.test("a port that is told of again keeps what its program did", async () => {
@@ -312,7 +313,7 @@ Deno.test("whoever looks at everything leaves a program alone that another hook 
 Deno.test("a program of which nothing is remembered is not begun in the middle of a life", async () => {
   const { host, ran } = stage(recorder());
   await host.call("qemu", "prepare");
-  for (const path of host.ledgerFiles().filter((one) => one.endsWith("/state.json"))) host.nodes.delete(path);
+  for (const path of statesOf(host)) host.nodes.delete(path);
   const { code, stderr } = await host.call("qemu", "reconnect");
   assertEquals([code, ran], [0, ["/opt/begin web-1"]]);
   assertStringIncludes(stderr, "nothing is remembered of its beginning");

@@ -142,3 +142,68 @@ Deno.test("what another version of virt-hooks wrote is left where it is, and tol
   assertStringIncludes(stderr, "another version of virt-hooks wrote it");
   assertEquals([host.text(SWAPPINESS), host.text(state)], ["1", MISFITS["JSON of another version"].text]);
 });
+
+const FOLDER_MISFITS = [
+  ...Object.entries(MISFITS).filter(([, { kind }]) => kind !== "directory"),
+  [
+    "nothing at all",
+    undefined,
+  ] as const,
+];
+
+for (const folder of ["resources", "holders", "damaged"]) {
+  for (const [misfit, node] of FOLDER_MISFITS) {
+    Deno.test(`in place of the folder ${folder} there is ${misfit}: it is told, made anew, and guests start`, async () => {
+      const host = ledgerHost(RULES, { files: { [SWAPPINESS]: "60\n", [DIRTY]: "20\n" } });
+      await host.call("qemu", "prepare");
+      await host.call("qemu", "release");
+      const path = `${LEDGER}/${folder}`;
+      for (const inside of [...host.nodes.keys()].filter((each) => each.startsWith(path))) host.nodes.delete(inside);
+      if (node !== undefined) put(host, path, node);
+      const before = snapshot(host);
+      const status = await admin(host, ["status"]);
+      assertEquals([status.code, snapshot(host)], [1, before]);
+      assertStringIncludes(status.lines.join("\n"), `${path} is missing or not a folder`);
+      const prepared = await host.call("qemu", "prepare");
+      assertEquals([prepared.code, host.text(SWAPPINESS)], [0, "1"]);
+      assertStringIncludes(JSON.stringify(prepared.history["notes"]), `${path} is missing or not a folder`);
+      const released = await host.call("qemu", "release");
+      assertEquals([released.history["notes"], host.text(SWAPPINESS), host.ledgerFiles()], [undefined, "60", []]);
+    });
+  }
+}
+
+for (const misfit of ["a FIFO", "a link", "a folder"] as const) {
+  Deno.test(`in place of the guest's lock there is ${misfit}: it is set aside, and the next start succeeds`, async () => {
+    const host = await damaged("the guest's lock", MISFITS[misfit]);
+    const released = await host.call("qemu", "release");
+    assertStringIncludes(JSON.stringify(released.history["notes"]), "it is not a regular file): it is now");
+    assertEquals([host.text(SWAPPINESS), host.ledgerFiles()], ["60", []]);
+    const again = await host.call("qemu", "prepare");
+    assertEquals([again.code, again.history["notes"]], [0, undefined]);
+  });
+}
+
+const OTHER = { name: "db-1", uuid: "99999999-2222-4333-8444-555555555555" };
+
+Deno.test("where a state is damaged the original is unknown: told by every command, never guessed, and left at the end", async () => {
+  const host = await damaged("a state", MISFITS["no JSON"]);
+  const unknown = "so what it was before is unknown";
+  const before = snapshot(host);
+  const status = await admin(host, ["status", "--json"]);
+  const { ok, resources } = JSON.parse(status.lines.join("\n"));
+  const found = resources.find((one: { readonly key: string }) => one.key === "sysctl/vm/swappiness");
+  assertEquals([ok, found.state, found.original, snapshot(host)], [false, "stuck", null, before]);
+  assertStringIncludes(JSON.stringify(found.reasons), unknown);
+  // Another guest cannot join what nobody could give back, and is told how to give it up.
+  const refused = await host.call("qemu", "prepare", OTHER);
+  assertEquals(refused.code, 4);
+  assertStringIncludes(refused.stderr, unknown);
+  assertStringIncludes(refused.stderr, "virt-hooks release --resource sysctl/vm/swappiness");
+  const released = await host.call("qemu", "release");
+  assertEquals([released.code, released.history["outcome"]], [0, "failed"]);
+  assertStringIncludes(released.stderr, `sysctl/vm/swappiness: its state in the ledger is damaged`);
+  assertStringIncludes(released.stderr, "it stays as it is");
+  assertEquals([host.text(SWAPPINESS), host.text(DIRTY), host.ledgerFiles()], ["1", "20", []]);
+  assertEquals((await host.call("qemu", "prepare", OTHER)).code, 0);
+});

@@ -5,7 +5,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { type PoolHost, poolHost, type Pools } from "../support/hugepage_host.ts";
 import { doom } from "../support/killing_sys.ts";
-import { type LedgerHost, ledgerHost } from "../support/ledger_host.ts";
+import { type LedgerHost, ledgerHost, statesOf } from "../support/ledger_host.ts";
 
 const OTHER = { name: "db-1", uuid: "99999999-2222-4333-8444-555555555555" };
 const THIRD = { name: "db-2", uuid: "88888888-2222-4333-8444-555555555555" };
@@ -240,7 +240,7 @@ Deno.test("huge pages that stay in use are told, and stay in sight", async () =>
   const released = await on.call("qemu", "release");
   assertEquals([released.code, now()], [0, [20]]);
   assertMatch(JSON.stringify(released.history), /20 huge pages of 2M are still in use/);
-  assertEquals(on.ledgerFiles().length, 1, "the state stays");
+  assertEquals(statesOf(on).length, 1, "the state stays");
   use(0, 0, on);
   assertEquals(now(), [0], "the kernel frees them");
   await on.call("daemon", "start");

@@ -4,6 +4,7 @@
  */
 import { addProcess } from "../../lib/sys/memory_processes.ts";
 import type { MemoryHost } from "../../lib/sys/memory_sys.ts";
+import { admin } from "../support/admin.ts";
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { ELF_START } from "../support/elf.ts";
 import { type LedgerHost, ledgerHost } from "../support/ledger_host.ts";
@@ -139,4 +140,16 @@ Deno.test("a unit that ends at once fails what begins, with its exit status, and
   const { history } = await host.call("qemu", "started");
   assertStringIncludes(JSON.stringify(history), "/opt/watch ended with status 7 (exit-code) at once");
   assertEquals([[...units], host.ledgerFiles()], [[], []]);
+});
+
+Deno.test("status says how a unit ended that failed by itself", async () => {
+  const { host: more, units } = transientUnits();
+  const host = hostWith(more);
+  await host.call("qemu", "started");
+  units.set([...units.keys()][0] ?? "", "failed");
+  const { lines } = await admin(host, ["status"]);
+  assertStringIncludes(
+    lines.map((line) => line.trim()).join(" "),
+    "/opt/watch ended by itself: it ended with status 7 (exit-code)",
+  );
 });

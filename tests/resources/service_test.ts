@@ -4,7 +4,7 @@
  */
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { dyingSys } from "../support/dying_sys.ts";
-import { type LedgerHost, ledgerHost } from "../support/ledger_host.ts";
+import { type LedgerHost, ledgerHost, statesOf } from "../support/ledger_host.ts";
 import { type MemorySystemd, memorySystemd, type MemoryUnit, SYSTEMD_FILES } from "../support/memory_systemd.ts";
 
 const OTHER = { name: "db-1", uuid: "99999999-2222-4333-8444-555555555555" };
@@ -121,7 +121,7 @@ Deno.test("a start that is refused while the host runs stays in the ledger", asy
   const released = await host.call("qemu", "release");
   assertEquals(released.code, 0);
   assertStringIncludes(released.stderr, "Unit gdm.service is masked.");
-  assertEquals(host.ledgerFiles().length, 1);
+  assertEquals(statesOf(host).length, 1);
 });
 
 Deno.test("a socket that can start a stopped unit again is noted", async () => {

@@ -38,7 +38,7 @@ export interface LedgerHost {
   write(path: string, text: string): void;
   /** Everything below a folder: path and text. */
   tree(folder: string): Readonly<Record<string, string>>;
-  /** What is left in the ledger: demands, states, and marks of running guests. */
+  /** All that is in the ledger beside what an empty one has. */
   ledgerFiles(): readonly string[];
   readonly nodes: Map<string, MemoryNode>;
   /** The lock files that are held. */
@@ -51,6 +51,8 @@ export interface LedgerHost {
 export const UUID = "11111111-2222-4333-8444-555555555555";
 const BOOT_ID = "/proc/sys/kernel/random/boot_id";
 const DAEMON_PID = 1000;
+/** What an empty ledger has, and what was set aside in it. */
+const ALWAYS_THERE = /^\/run\/virt-hooks\/ledger\/(boot|waiter\.lock|resources|holders|damaged(\/.*)?)$/;
 
 /** `/proc/PID/stat` of a program. */
 export function procStat(pid: number, name: string, startTime: number): string {
@@ -99,12 +101,14 @@ export function ledgerHost(rules: string, host: MemoryHost = {}): LedgerHost {
           .map(([path, node]) => [path, node.text] as const).sort(),
       ),
     ledgerFiles: () =>
-      [...nodes].filter(([path, node]) =>
-        /^\/run\/virt-hooks\/.*(\.json|\.running|\.tmp)$/.test(path) && node.kind === "file"
-      )
-        .map(([path]) => path).sort(),
+      [...nodes.keys()].filter((path) => path.startsWith("/run/virt-hooks/ledger/") && !ALWAYS_THERE.test(path)).sort(),
     sys: (args = []) => sysOf(args, ""),
   };
+}
+
+/** The states of resources that are in the ledger. */
+export function statesOf(host: LedgerHost): readonly string[] {
+  return host.ledgerFiles().filter((path) => path.endsWith("/state.json"));
 }
 
 function whole(text: string): { readonly kind: "whole"; readonly bytes: Uint8Array } {

@@ -81,3 +81,53 @@ Deno.test("denoSys() appends to a file that only its owner can read", async () =
   assertEquals([sys.readTextFile(`${folder}/log`, 10), sys.lstat(`${folder}/log`)?.mode], ["a\nb\n", 0o600]);
   await Deno.remove(folder, { recursive: true });
 });
+
+/** What each of several processes does, over and over: make a folder, lock a file in it, count, remove both. */
+const COUNTER = `
+import { denoSys } from "../../lib/sys/deno_sys.ts";
+const sys = denoSys();
+const [folder, counter, rounds] = Deno.args;
+for (let round = 0; round < Number(rounds);) {
+  let lock;
+  try {
+    Deno.mkdirSync(folder);
+  } catch {
+    // Another one has made it.
+  }
+  try {
+    lock = sys.lock(folder + "/lock");
+  } catch {
+    continue;
+  }
+  if (lock === undefined) continue;
+  Deno.writeTextFileSync(counter, String(Number(Deno.readTextFileSync(counter)) + 1));
+  sys.removeFile(folder + "/lock");
+  try {
+    sys.removeFile(folder);
+  } catch {
+    // Another one has put its lock there.
+  }
+  lock[Symbol.dispose]();
+  round++;
+}
+`;
+
+Deno.test("denoSys() gives a lock whose file its holder removes to one process at a time", async () => {
+  const [processes, rounds] = [4, 500];
+  const folder = await Deno.makeTempDir();
+  const counter = `${folder}/counter`;
+  const program = new URL(`./removed_lock_${crypto.randomUUID()}.ts`, import.meta.url);
+  await Deno.writeTextFile(program, COUNTER);
+  await Deno.writeTextFile(counter, "0");
+  try {
+    const args = ["run", "-A", "--no-check", program.pathname, `${folder}/place`, counter, String(rounds)];
+    const ends = await Promise.all(
+      Array.from({ length: processes }, () => new Deno.Command(Deno.execPath(), { args }).output()),
+    );
+    assertEquals(ends.map(({ code }) => code), Array.from({ length: processes }, () => 0));
+    assertEquals(await Deno.readTextFile(counter), String(processes * rounds));
+  } finally {
+    await Deno.remove(program);
+    await Deno.remove(folder, { recursive: true });
+  }
+});

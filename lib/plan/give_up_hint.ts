@@ -1,0 +1,17 @@
+/**
+ * The command that gives a resource up by hand.
+ * @module
+ */
+import { visible } from "./render.ts";
+
+/** What to do about a resource that cannot be put back. */
+export function giveUpHint(key: string): string {
+  return `"${releaseResourceCommand(key)}" tries again, and forgets it when that fails`;
+}
+
+/** The command, so that a shell takes it as it is. */
+export function releaseResourceCommand(key: string): string {
+  const shown = visible(key);
+  const word = /^[\w@%+=:,./-]+$/.test(shown) ? shown : `'${shown.replaceAll("'", "'\\''")}'`;
+  return `virt-hooks release --resource ${word}`;
+}

@@ -1,0 +1,140 @@
+/**
+ * An undo that fails: what each way out comes to.
+ * @module
+ */
+import { assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { admin } from "../support/admin.ts";
+import { ELF_START } from "../support/elf.ts";
+import { type LedgerHost, ledgerHost, statesOf, UUID } from "../support/ledger_host.ts";
+
+const KEY = `command/by hand/run/qemu/domain/${UUID}`;
+const COMMAND = `virt-hooks release --resource '${KEY}'`;
+
+function rule(more = ""): string {
+  return `[[rule]]\nname = "by hand"\nwhen = { domain = "*" }\nrun = { argv = ["/opt/add"], undo = ["/opt/del"]${more} }\n`;
+}
+
+interface Stage {
+  readonly host: LedgerHost;
+  readonly ran: string[];
+  readonly undo: { fails: boolean };
+}
+
+function stage(more = ""): Stage {
+  const ran: string[] = [];
+  const undo = { fails: true };
+  const program = { text: ELF_START, mode: 0o755 };
+  const host = ledgerHost(rule(more), {
+    files: { "/opt/add": program, "/opt/del": program },
+    programs: {
+      "/opt/add": () => {
+        ran.push("add");
+        return {};
+      },
+      "/opt/del": () => {
+        ran.push("del");
+        return undo.fails ? { stderr: "Bad rule\n", end: { kind: "exited", code: 1 } } : {};
+      },
+    },
+  });
+  return { host, ran, undo };
+}
+
+/** A guest that ended while its undo could not succeed. */
+async function stuck(more = ""): Promise<Stage> {
+  const set = stage(more);
+  for (const operation of ["prepare", "release"]) await set.host.call("qemu", operation);
+  assertEquals(statesOf(set.host).length, 1);
+  return set;
+}
+
+Deno.test("an undo that fails is told with the command that gives it up, at the release and at the next start", async () => {
+  const { host, ran } = stage();
+  await host.call("qemu", "prepare");
+  const released = await host.call("qemu", "release");
+  assertEquals([released.code, released.history["outcome"]], [0, "failed"]);
+  assertStringIncludes(released.stderr, COMMAND);
+  const prepared = await host.call("qemu", "prepare");
+  assertEquals([prepared.code, ran], [4, ["add", "del", "del"]]);
+  assertStringIncludes(prepared.stderr, "/opt/del exited with status 1: Bad rule");
+  assertStringIncludes(prepared.stderr, COMMAND);
+  const { code, lines } = await admin(host, ["reconcile"]);
+  assertEquals(code, 4);
+  assertStringIncludes(lines.join("\n"), COMMAND);
+});
+
+Deno.test("release --resource tries again, and forgets nothing without being told", async () => {
+  const { host, ran, undo } = await stuck();
+  const refused = await admin(host, ["release", "--resource", KEY, "--yes"]);
+  assertEquals([refused.code, ran.length], [4, 3]);
+  assertStringIncludes(refused.lines.join("\n"), "--forget forgets it");
+  assertEquals(statesOf(host).length, 1);
+  undo.fails = false;
+  const { code } = await admin(host, ["release", "--resource", KEY, "--yes"]);
+  assertEquals([code, host.ledgerFiles()], [0, []]);
+  assertEquals((await host.call("qemu", "prepare")).code, 0);
+});
+
+Deno.test("release --resource --forget forgets what cannot be put back, says what is lost, and the guest starts again", async () => {
+  const { host, ran } = await stuck();
+  const { code, lines } = await admin(host, ["release", "--resource", KEY, "--forget"]);
+  assertEquals([code, host.ledgerFiles(), ran.length], [0, [], 3]);
+  for (const said of ["before: not run", "is not put back any more", "forgotten"]) {
+    assertStringIncludes(lines.join("\n"), said);
+  }
+  assertEquals((await host.call("qemu", "prepare")).code, 0);
+});
+
+Deno.test("release --resource takes what a guest holds only when that is agreed to", async () => {
+  const host = ledgerHost('[[rule]]\nname = "r"\nwhen = { domain = "*" }\nsysctl = { "vm.swappiness" = 1 }\n', {
+    files: { "/proc/sys/vm/swappiness": "60\n" },
+  });
+  await host.call("qemu", "prepare");
+  const args = ["release", "--resource", "sysctl/vm/swappiness"];
+  const asked = await admin(host, [...args, "--forget"]);
+  assertEquals([asked.code, host.text("/proc/sys/vm/swappiness")], [2, "1"]);
+  const { code, lines } = await admin(host, [...args, "--yes"]);
+  assertStringIncludes(lines.join("\n"), 'guest "web-1" (qemu) holds it, and loses it');
+  assertEquals([code, host.text("/proc/sys/vm/swappiness"), host.ledgerFiles()], [0, "60", []]);
+});
+
+for (
+  const args of [["release"], ["release", "--holder", "a", "--resource", "b"], ["release", "--holder", "a", "--forget"]]
+) {
+  Deno.test(`${args.join(" ")} is refused before anything is looked at`, async () => {
+    assertEquals((await admin(stage().host, args)).code, 2);
+  });
+}
+
+Deno.test('with undo_error = "continue" an undo that fails is noted, forgotten, and does not block the next life', async () => {
+  const { host, ran } = stage(', undo_error = "continue"');
+  for (let life = 0; life < 2; life++) {
+    const prepared = await host.call("qemu", "prepare");
+    assertEquals([prepared.code, prepared.stderr], [0, ""]);
+    const released = await host.call("qemu", "release");
+    assertEquals([released.code, released.stderr, released.history["outcome"]], [0, "", "done"]);
+    assertStringIncludes(JSON.stringify(released.history["notes"]), "/opt/del exited with status 1: Bad rule");
+    assertEquals(host.ledgerFiles(), []);
+  }
+  assertEquals(ran, ["add", "del", "add", "del"]);
+});
+
+Deno.test('with undo_error = "continue" an undo is tried again where it was cut short, or had no time', async () => {
+  const { host } = stage(', undo_error = "continue"');
+  await host.call("qemu", "prepare");
+  await host.call("qemu", "release", {}, (sys) => ({
+    ...sys,
+    run: async (command) => ({ ...await sys.run(command), end: { kind: "interrupted", signal: "SIGTERM" } }),
+  }));
+  assertEquals(statesOf(host).length, 1);
+  await host.call("qemu", "release");
+  assertEquals(host.ledgerFiles(), []);
+});
+
+Deno.test("the rule decides at the beginning of a life what becomes of an undo that fails at its end", async () => {
+  const { host } = stage();
+  await host.call("qemu", "prepare");
+  host.write("/etc/virt-hooks/rules.toml", rule(', undo_error = "continue"'));
+  await host.call("qemu", "release");
+  assertEquals(statesOf(host).length, 1);
+});
