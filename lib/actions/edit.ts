@@ -152,7 +152,7 @@ async function regexMisfits(regex: Regex): Promise<readonly Misfit[]> {
 async function insertMisfits(xml: string, rule: RuleContext): Promise<readonly Misfit[]> {
   const { parseFragment } = await import("../xml/document.ts");
   try {
-    parseFragment(xml, new Map(Object.entries(rule.namespaces)));
+    parseFragment(xml, (prefix) => Object.hasOwn(rule.namespaces, prefix) ? rule.namespaces[prefix] : undefined);
     return [];
   } catch (error) {
     if (!(error instanceof XmlSyntaxError)) throw error;
