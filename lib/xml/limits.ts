@@ -11,12 +11,19 @@
 export const XML_LIMITS = {
   /** Of a document. The longest that a client can send to libvirt is 4 MiB (`REMOTE_STRING_MAX`). */
   bytes: 8 * 1024 * 1024,
-  /** Elements within each other: as many as libxml2 reads without XML_PARSE_HUGE, which libvirt does not set. */
-  depth: 256,
+  /**
+   * Elements within each other. libxml2 reads 257 (`xmlParserMaxDepth`, without XML_PARSE_HUGE, which libvirt does not set),
+   * and libvirt sends a network within `<hookData>`, keeps a running guest within `<domstatus>`.
+   */
+  depth: 260,
   /** Elements, texts, CDATA sections, comments and processing instructions. */
   nodes: 100_000,
   /** In all elements together. */
   attributes: 50_000,
+  /** Of a name: as many as libxml2 reads (`XML_MAX_NAME_LENGTH`). */
+  nameCharacters: 50_000,
+  /** Of a value that fills a string of a rule: as many as the kernel takes for one argument (`MAX_ARG_STRLEN`). */
+  filledCharacters: 131_072,
   /** Nodes that one path looks at. */
   visits: 2_000_000,
   /** Characters that the conditions of one path compare. */

@@ -34,8 +34,8 @@ export class RegexSyntaxError extends SyntaxError {
 /** A text, or the number of a group; group 0 is all that was matched. */
 type Part = string | number;
 
-/** How many steps of the expression one search through a value may come to: a few seconds at most. */
-const STEPS_MAX = 200_000_000;
+/** How many steps of the expression one search through a value may come to: a few seconds, as a hook's code is interpreted. */
+const STEPS_MAX = 10_000_000;
 const SHOWN_LENGTH_MAX = 60;
 
 /**

@@ -3,6 +3,7 @@
  * @module
  */
 
+import { XML_LIMITS } from "./limits.ts";
 import { splitName } from "./names.ts";
 import { compact, countNode, declareNamespaces, type ElementDraft, fail, resolveName, type Scan } from "./scan.ts";
 import { failInTag } from "./tag_problem.ts";
@@ -70,6 +71,9 @@ function scanTagName(scan: Scan): XmlName {
 function readName(scan: Scan, raw: string): XmlName | null {
   const known = scan.names.get(raw);
   if (known !== undefined) return known;
+  if (raw.length > XML_LIMITS.nameCharacters) {
+    fail(scan, `a name is longer than ${XML_LIMITS.nameCharacters} characters`, scan.at);
+  }
   const parts = splitName(raw);
   if (parts === null) return null;
   const name: XmlName = { raw, ...parts };
