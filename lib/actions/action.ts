@@ -5,7 +5,7 @@
 import type { Driver, Operation } from "../libvirt/driver.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import type { Lifetime } from "../plan/demand.ts";
-import type { Intent } from "../plan/intent.ts";
+import type { Intent, OnError } from "../plan/intent.ts";
 import type { HostEnd } from "../plan/nft_demand.ts";
 import type { Namespaces } from "../xml/path_parser.ts";
 
@@ -49,6 +49,8 @@ export interface Action {
   readonly lasts: "event" | "domain" | "running";
   /** Whether planning it may look at the call's document. */
   readonly looksAtDocument: boolean;
+  /** What its failure means for the call, where the rule says so. */
+  readonly onError?: OnError | undefined;
   /** What it runs: programs with their arguments, fillings as the rule writes them. */
   readonly programs: readonly (readonly [string, ...string[]])[];
   /** The ports of the host that it takes for guests. */

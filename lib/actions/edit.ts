@@ -91,6 +91,7 @@ function editAction(config: EditConfig): Action {
     kind: "edit",
     lasts: "event",
     looksAtDocument: true,
+    onError: config.onError,
     programs: [],
     misfits: (rule, places) => editMisfits(config, rule, places),
     plan: (rule, call) => [planEdit(config, rule, call)],

@@ -44,6 +44,7 @@ export function holdAction(options: HoldOptions): Action {
     kind,
     lasts,
     looksAtDocument,
+    onError: options.onError,
     programs,
     ...(takes === undefined ? {} : { takes }),
     misfits: async (rule, places) => {

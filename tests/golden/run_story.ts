@@ -91,6 +91,10 @@ function argument(word: StoryCall["args"][number]): string | Uint8Array {
 function stdinOf(story: Story, call: StoryCall): Stdin {
   if (typeof call.stdin === "string") return { kind: call.stdin };
   if ("zeros" in call.stdin) return { kind: "zeros", byteCount: call.stdin.zeros };
+  if ("texts" in call.stdin) {
+    const text = call.stdin.texts.map(([part, times]) => part.repeat(times)).join("");
+    return { kind: "bytes", bytes: new TextEncoder().encode(text) };
+  }
   return { kind: "bytes", bytes: readStoryFile(story, call.stdin.from) };
 }
 
