@@ -49,6 +49,8 @@ export interface Action {
   readonly lasts: "event" | "domain" | "running";
   /** Whether planning it may look at the call's document. */
   readonly looksAtDocument: boolean;
+  /** What its failure means for the call, where the rule says so. */
+  readonly onError?: OnError | undefined;
   /** What it runs: programs with their arguments, fillings as the rule writes them. */
   readonly programs: readonly (readonly [string, ...string[]])[];
   /** What undoes it, as the rule writes it, and what a failure of that comes to where the rule says so. */

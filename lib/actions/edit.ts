@@ -91,6 +91,7 @@ function editAction(config: EditConfig): Action {
     kind: "edit",
     lasts: "event",
     looksAtDocument: true,
+    onError: config.onError,
     programs: [],
     misfits: (rule, places) => editMisfits(config, rule, places),
     plan: (rule, call) => [planEdit(config, rule, call)],
@@ -152,7 +153,7 @@ async function regexMisfits(regex: Regex): Promise<readonly Misfit[]> {
 async function insertMisfits(xml: string, rule: RuleContext): Promise<readonly Misfit[]> {
   const { parseFragment } = await import("../xml/document.ts");
   try {
-    parseFragment(xml, new Map(Object.entries(rule.namespaces)));
+    parseFragment(xml, (prefix) => Object.hasOwn(rule.namespaces, prefix) ? rule.namespaces[prefix] : undefined);
     return [];
   } catch (error) {
     if (!(error instanceof XmlSyntaxError)) throw error;

@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import type { HookCall } from "../libvirt/call.ts";
 import { callUuid } from "../libvirt/call_uuid.ts";
+import { XML_LIMITS } from "../xml/limits.ts";
 import { PathSyntaxError } from "../xml/path.ts";
 import { parsePath } from "../xml/path_parser.ts";
 import { select } from "../xml/select.ts";
@@ -138,6 +139,10 @@ export function fill(template: Template, rule: RuleContext, call: HookCall): Fil
         kind: "unfilled",
         problem: `\${${part.text}} has ${values.length} values at this call, and must have one`,
       };
+    }
+    if (value.length > XML_LIMITS.filledCharacters) {
+      const problem = `\${${part.text}} has more than ${XML_LIMITS.filledCharacters} characters at this call`;
+      return { kind: "unfilled", problem };
     }
     if (value.includes("\0")) return { kind: "unfilled", problem: `\${${part.text}} has a NUL character in its value` };
     text += value;

@@ -45,6 +45,7 @@ export function holdAction(options: HoldOptions): Action {
     kind,
     lasts,
     looksAtDocument,
+    onError: options.onError,
     programs,
     ...(takes === undefined ? {} : { takes }),
     ...(options.undo === undefined ? {} : { undo: options.undo }),

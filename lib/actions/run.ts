@@ -62,6 +62,7 @@ function run(config: RunConfig): Action {
     kind: "run",
     lasts: "event",
     looksAtDocument: config.output === "document" || config.argv.some(looksAtDocument),
+    onError: config.onError,
     programs: [plainArgv(config.argv)],
     misfits: (rule, places) => [
       ...onErrorMisfits(config.onError, places),

@@ -7,11 +7,12 @@ import type { Plan } from "../plan/plan.ts";
 import { executeDeeds } from "./execute.ts";
 import { type Errand, finish } from "./finish.ts";
 import type { Outcome } from "./outcome.ts";
+import { deadlineOf } from "./time_limit.ts";
 
 /** Carries a plan out. */
 export async function carryOut(plan: Plan, errand: Errand): Promise<Outcome> {
-  const { call, ruleSet } = errand;
-  const deadlineMs = ruleSet.settings.budgetsMs[call.driver]?.[call.operation] ?? call.facts.budgetMs;
+  const { call } = errand;
+  const deadlineMs = deadlineOf(call, errand.ruleSet);
   const deeds = plan.filter((intent) => intent.kind !== "hold");
   const holds = plan.filter((intent) => intent.kind === "hold");
   const isHolding = call.facts.verb === "acquire" && (holds.length > 0 || hasLedger(errand.sys));

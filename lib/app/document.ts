@@ -9,7 +9,7 @@ import { parsePath } from "../xml/path_parser.ts";
 import { select } from "../xml/select.ts";
 import { applySplices } from "../xml/splice.ts";
 import { XmlLimitError } from "../xml/limit_error.ts";
-import { positionAt, XmlSyntaxError } from "../xml/syntax_error.ts";
+import { positionFinder, XmlSyntaxError } from "../xml/syntax_error.ts";
 import { getAttribute, textContent, type XmlDocument } from "../xml/tree.ts";
 
 /** One place that an edit changed. */
@@ -32,8 +32,9 @@ export type Changed =
   }
   | { readonly kind: "failed"; readonly problem: string };
 
-/** Finding the line of a place means reading up to it: not for hundreds of them. */
 const CHANGES_NOTED_MAX = 20;
+/** Of a longer text only the length is noted. */
+const NOTED_LENGTH_MAX = 4096;
 /** How long the expression of one edit may look for matches, over all values. */
 export const REGEX_MS_MAX = 2_000;
 
@@ -47,14 +48,19 @@ export async function changeDocument(
   return attempt(() => {
     const splices = planEdits(document, [ready]);
     if (splices.length === 0) return { kind: "changed", document, isNew: false, changes: [] };
+    const placeOf = positionFinder(document.text);
     const changes = splices.slice(0, CHANGES_NOTED_MAX).map(({ span: { start, end }, text }) => ({
-      line: positionAt(document.text, start).line,
-      from: document.text.slice(start, end),
-      to: text,
+      line: placeOf(start).line,
+      from: noted(document.text.slice(start, end)),
+      to: noted(text),
     }));
     const changed = parseLibvirtDocument(applySplices(document.text, splices));
     return { kind: "changed", document: changed, isNew: true, changes };
   });
+}
+
+function noted(text: string): string {
+  return text.length > NOTED_LENGTH_MAX ? `(${text.length} characters)` : text;
 }
 
 async function readyEdit(edit: PlannedEdit, isLate: () => boolean): Promise<Edit> {

@@ -3,10 +3,11 @@
  * @module
  */
 import type { HookCall } from "../libvirt/call.ts";
-import type { Deed, Edit, Run } from "../plan/intent.ts";
+import type { Deed, Edit, Fault, Run } from "../plan/intent.ts";
 import { quote, renderIntent, visible } from "../plan/render.ts";
 import { runProblem } from "../resources/program/command_end.ts";
 import type { CommandEnd, CommandResult, Sys } from "../sys/sys.ts";
+import { XML_LIMITS } from "../xml/limits.ts";
 import type { XmlDocument } from "../xml/tree.ts";
 import { type ProgramSys, refuseArgv } from "../trust/refuse_program.ts";
 import type { Scrubber } from "./secrets.ts";
@@ -33,8 +34,8 @@ export interface Execution {
 
 /** Each output stream of a program is kept up to here. */
 const OUTPUT_BYTES_MAX = 65_536;
-/** A program may print as long a document as libvirt may send. */
-const DOCUMENT_BYTES_MAX = 16 * 1024 * 1024;
+/** A document that is longer is one that cannot be read, also where it was cut off within a character. */
+const DOCUMENT_BYTES_MAX = XML_LIMITS.bytes + 4;
 
 /** A step before secrets are taken out of it. */
 type BareStep = Omit<Step, "intent" | "plan">;
@@ -102,7 +103,7 @@ async function executeIntent(intent: Deed, work: Work, sys: ExecuteSys): Promise
     case "deny":
       return { step: { end: "refused", problem: visible(intent.message), durationMs: 0 } };
     case "fault":
-      return { step: failed(`cannot ${intent.action}: ${visible(intent.message)}`) };
+      return { step: faulty(intent) };
     case "edit":
       return await executeEdit(intent, work, sys);
     case "run":
@@ -110,6 +111,11 @@ async function executeIntent(intent: Deed, work: Work, sys: ExecuteSys): Promise
     default:
       return intent satisfies never;
   }
+}
+
+function faulty({ action, message, cause }: Fault): BareStep {
+  const step = failed(`cannot ${action}: ${visible(message)}`);
+  return cause === "time" ? { ...step, end: "late" } : step;
 }
 
 function failed(problem: string, hint?: string): BareStep {
@@ -144,13 +150,18 @@ async function executeRun(intent: Run, work: Work, sys: ExecuteSys): Promise<Don
   const leftMs = work.deadlineMs - sys.elapsedMs();
   if (leftMs <= 0) return { step: noTimeLeft(`run ${quote(program)}`) };
   const timeoutMs = Math.min(leftMs, intent.timeoutMs ?? leftMs);
-  const result = await sys.run({
+  const printed = await sys.run({
     argv: intent.argv,
     environment: intent.environment,
     stdin,
     timeoutMs,
     outputBytesMax: intent.output === "document" ? DOCUMENT_BYTES_MAX : OUTPUT_BYTES_MAX,
   });
+  // Of a longer document nothing is shown: its end would say little, and looking for secrets in it takes long.
+  const isLong = printed.stdout.length > OUTPUT_BYTES_MAX;
+  const result = intent.output === "document" && isLong && stepEnd(printed.end) !== "done"
+    ? { ...printed, stdout: "" }
+    : printed;
   const { stderr, durationMs } = result;
   const end = stepEnd(result.end);
   if (end !== "done") {
@@ -161,9 +172,9 @@ async function executeRun(intent: Run, work: Work, sys: ExecuteSys): Promise<Don
   // As with libvirt: nothing printed leaves the document as it is.
   if (result.stdout.trim() === "") return { step: { end, durationMs, stderr } };
   const { readPrinted } = await import("./document.ts");
-  const printed = readPrinted(result);
-  if (printed.kind === "changed") return { step: { end, durationMs, stderr }, document: printed.document };
-  const problem = `what ${quote(program)} printed cannot be the guest's document: ${visible(printed.problem)}`;
+  const read = readPrinted(result);
+  if (read.kind === "changed") return { step: { end, durationMs, stderr }, document: read.document };
+  const problem = `what ${quote(program)} printed cannot be the guest's document: ${visible(read.problem)}`;
   return { step: { ...failed(problem), durationMs, stderr } };
 }
 

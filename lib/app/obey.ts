@@ -23,6 +23,7 @@ import { loadRules } from "./load_rules.ts";
 import type { Outcome } from "./outcome.ts";
 import { CONFIG_DIRECTORY } from "./paths.ts";
 import { planCall } from "./plan_call.ts";
+import { deadlineOf } from "./time_limit.ts";
 
 /** What a call is about. */
 export interface Asked {
@@ -108,11 +109,13 @@ function brokenRules(
 async function obey(ruleSet: RuleSet, asked: Asked, sys: Sys): Promise<Outcome> {
   const parser = looksAtDocument(ruleSet) ? await loadParser() : undefined;
   const planned = callOf(asked, parser ?? noParser, sys);
-  const matches = matchRules(ruleSet, planned, fileExists(sys));
+  const deadlineMs = deadlineOf(planned, ruleSet);
+  const isLate = (): boolean => sys.elapsedMs() >= deadlineMs;
+  const matches = matchRules(ruleSet, planned, fileExists(sys), isLate);
   const undecided = matches.find((match) => match.problem !== undefined);
   // Nothing is begun where it can still be refused.
   if (undecided !== undefined && failurePolicy(asked.facts) === "strict") return unreadable(undecided, NOTHING_DONE);
-  const plan = planCall(matches, planned);
+  const plan = planCall(matches, planned, isLate);
   // A new life begins with nothing, so what an earlier one left is given back then.
   const isBeginning = asked.facts.verb === "acquire" && hasLedger(sys);
   if (plan.length === 0 && !isBeginning) {
@@ -126,8 +129,8 @@ async function obey(ruleSet: RuleSet, asked: Asked, sys: Sys): Promise<Outcome> 
 
 const NOTHING_DONE: Outcome = { kind: "done", weight: "noted", matches: [], steps: [] };
 
-function unreadable({ problem }: RuleMatch, outcome: Outcome): Outcome {
-  return { ...outcome, kind: "bad-call", weight: "fails", problem };
+function unreadable({ problem, isLate }: RuleMatch, outcome: Outcome): Outcome {
+  return { ...outcome, kind: isLate ? "late" : "bad-call", weight: "fails", problem };
 }
 
 function callOf({ invocation, facts, document, cut }: Asked, parse: ParseDocument, sys: Sys): HookCall {

@@ -7,15 +7,17 @@ import type { HookCall } from "../libvirt/call.ts";
 import { failurePolicy } from "../libvirt/driver.ts";
 import type { Intent } from "../plan/intent.ts";
 import { makePlan, type Plan } from "../plan/plan.ts";
-import { documentProblem, type RuleMatch } from "../rules/match.ts";
+import { documentProblem, type IsLate, neverLate, type RuleMatch } from "../rules/match.ts";
 import type { Rule } from "../rules/rule.ts";
 import { isDocumentError } from "../xml/limit_error.ts";
 
 /** What the rules that match want done, in order. Pure. */
-export function planCall(matches: readonly RuleMatch[], call: HookCall): Plan {
+export function planCall(matches: readonly RuleMatch[], call: HookCall, isLate: IsLate = neverLate): Plan {
   const matching = matches.filter((match) => match.matches);
   return makePlan(
-    matching.flatMap(({ rule }) => numbered(rule.actions.flatMap((action) => planAction(action, rule, call)))),
+    matching.flatMap(({ rule }) =>
+      numbered(rule.actions.flatMap((action) => planAction(action, rule, { call, isLate })))
+    ),
   );
 }
 
@@ -34,14 +36,21 @@ function numbered(intents: readonly Intent[]): readonly Intent[] {
   });
 }
 
-/** An action that cannot look at the document is a fault of its own. */
-function planAction(action: Action, rule: Rule, call: HookCall): readonly Intent[] {
+/** An action that cannot look at the document is a fault of its own, and counts as its failure does. */
+function planAction(
+  action: Action,
+  rule: Rule,
+  { call, isLate }: { readonly call: HookCall; readonly isLate: IsLate },
+): readonly Intent[] {
+  const onError = action.onError ?? (failurePolicy(call.facts) === "strict" ? "fail" : "continue");
+  const fault = { kind: "fault", rule: rule.name, action: action.kind, onError } as const;
+  if (action.looksAtDocument && isLate()) {
+    return [{ ...fault, message: "no time is left for this call to look at the document", cause: "time" }];
+  }
   try {
     return action.plan(rule, call);
   } catch (error) {
     if (!isDocumentError(error)) throw error;
-    const onError = failurePolicy(call.facts) === "strict" ? "fail" : "continue";
-    const message = documentProblem(error);
-    return [{ kind: "fault", rule: rule.name, action: action.kind, message, cause: "document", onError }];
+    return [{ ...fault, message: documentProblem(error), cause: "document" }];
   }
 }

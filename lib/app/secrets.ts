@@ -24,8 +24,13 @@ export function makeScrubber(call: HookCall): Scrubber {
   const learned: string[] = [];
   let sent: readonly string[] | "unknown" | undefined;
   function secrets(): readonly string[] | "unknown" {
-    sent ??= secretsOf(call);
+    sent ??= call.document.length === 0 ? [] : secretsOf(() => call.xml());
     return sent === "unknown" ? sent : [...sent, ...learned];
+  }
+  function learn(document: XmlDocument): void {
+    const more = secretsOf(() => document);
+    if (more === "unknown") sent = more;
+    else learned.push(...more);
   }
   function scrubWhole(text: string): string {
     if (text === "") return text;
@@ -34,7 +39,7 @@ export function makeScrubber(call: HookCall): Scrubber {
     return known === "unknown" ? REDACTED : scrub(text, known);
   }
   return {
-    learn: (document) => void learned.push(...secretValues(document)),
+    learn,
     scrub: scrubWhole,
     scrubOwn: (text) => secrets() === "unknown" ? text : scrubWhole(text),
     scrubPart: (text) => {
@@ -45,10 +50,9 @@ export function makeScrubber(call: HookCall): Scrubber {
   };
 }
 
-function secretsOf(call: HookCall): readonly string[] | "unknown" {
-  if (call.document.length === 0) return [];
+function secretsOf(read: () => XmlDocument): readonly string[] | "unknown" {
   try {
-    return secretValues(call.xml());
+    return secretValues(read());
   } catch (error) {
     if (!isDocumentError(error)) throw error;
     return "unknown";

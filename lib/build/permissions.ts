@@ -49,8 +49,9 @@ const HOOK = {
     "--jitless",
     // Threads that would only help a long-running program cost time at the start.
     "--single-threaded",
-    // In MB: a bug ends in half a second, not after filling the host's memory.
-    "--max-old-space-size=128",
+    // In MB: a bug ends in a second, not after filling the host's memory. The largest documents (`lib/xml/limits.ts`) do
+    // with 160: a hook that runs out of memory ends without an exit code of its own.
+    "--max-old-space-size=256",
   ],
 } as const satisfies Grants;
 

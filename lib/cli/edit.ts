@@ -8,6 +8,7 @@ import { changeDocument, refuseDocument, REGEX_MS_MAX } from "../app/document.ts
 import { exitCodeOf } from "../app/outcome.ts";
 import { CONFIG_DIRECTORY } from "../app/paths.ts";
 import { planCall } from "../app/plan_call.ts";
+import { timeLimit } from "../app/time_limit.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import { quote, renderIntent, visible } from "../plan/render.ts";
 import type { Edit, Fault } from "../plan/intent.ts";
@@ -60,12 +61,13 @@ async function run(given: Given, desk: Desk): Promise<number> {
     for (const issue of reading.issues) desk.sys.writeStderr(`${visible(issueLine(issue))}\n`);
     return exitCodeOf("bad-rules");
   }
-  const matches = matchRules(reading.ruleSet, call, fileExists(desk.sys));
+  const isLate = timeLimit(call, reading.ruleSet, desk.sys);
+  const matches = matchRules(reading.ruleSet, call, fileExists(desk.sys), isLate);
   const undecided = matches.find((match) => match.problem !== undefined);
   if (undecided?.problem !== undefined) {
     throw new CommandError(`The call would fail: ${undecided.problem}`, { code: exitCodeOf("bad-call") });
   }
-  const after = await applyEdits(planCall(matches, call), call, desk);
+  const after = await applyEdits(planCall(matches, call, isLate), call, desk);
   const problem = refuseDocument(before, after);
   if (problem !== undefined) throw new CommandError(`The call would fail: ${problem}`, { code: exitCodeOf("failed") });
   show(before.text, after.text, given, desk);

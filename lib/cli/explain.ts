@@ -7,6 +7,7 @@ import { lookAtConfig } from "../app/config_folder.ts";
 import { exitCodeOf } from "../app/outcome.ts";
 import { CONFIG_DIRECTORY, DISABLED_FILE } from "../app/paths.ts";
 import { planCall } from "../app/plan_call.ts";
+import { timeLimit } from "../app/time_limit.ts";
 import { refuseArgv } from "../trust/refuse_program.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import { type Consequence, failurePolicy } from "../libvirt/driver.ts";
@@ -94,8 +95,10 @@ function decide(
     throw new CommandError("Cannot decide: a rule looks at the document", { hint, code: USAGE_CODE });
   }
   const decision = decideCall(ruleSet, readCall(words, document, desk), desk);
-  const trouble = documentTrouble(decision);
-  if (trouble !== undefined) throw new CommandError(`Cannot decide: ${trouble}`, { code: exitCodeOf("bad-call") });
+  const undecided = decision.matches.find((match) => match.problem !== undefined);
+  if (undecided?.problem !== undefined) {
+    throw new CommandError(`Cannot decide: ${undecided.problem}`, { code: exitCodeOf("bad-call") });
+  }
   return decision;
 }
 
@@ -107,8 +110,9 @@ function documentTrouble({ matches, plan }: Decision): string | undefined {
 }
 
 function decideCall(ruleSet: RuleSet, call: HookCall, desk: Desk): Decision {
-  const matches = matchRules(ruleSet, call, fileExists(desk.sys));
-  return { matches, plan: planCall(matches, call) };
+  const isLate = timeLimit(call, ruleSet, desk.sys);
+  const matches = matchRules(ruleSet, call, fileExists(desk.sys), isLate);
+  return { matches, plan: planCall(matches, call, isLate) };
 }
 
 const IF_IT_FAILS = {

@@ -9,6 +9,7 @@ import { PathSyntaxError } from "../xml/path.ts";
 import { type Namespaces, parsePath } from "../xml/path_parser.ts";
 import { select } from "../xml/select.ts";
 import { isDocumentError } from "../xml/limit_error.ts";
+import { positionFinder } from "../xml/syntax_error.ts";
 import { CommandError, type Desk, type Given, type Subcommand, USAGE_CODE } from "./command.ts";
 import { readDocument } from "./read_call.ts";
 
@@ -37,7 +38,7 @@ function selectNodes(given: Given, desk: Desk): number {
     const parsed = parsePath(path, namespacesOf(given.texts["ns"]));
     const document = parseDocument(readDocument(desk));
     const nodes = select(parsed, document);
-    const placeOf = placeFinder(document.text);
+    const placeOf = positionFinder(document.text);
     for (const { span } of nodes) {
       const { line, column } = placeOf(span.start);
       const text = document.text.slice(span.start, span.end);
@@ -48,27 +49,6 @@ function selectNodes(given: Given, desk: Desk): number {
     if (!(error instanceof PathSyntaxError) && !isDocumentError(error)) throw error;
     throw new CommandError(error.message, { code: USAGE_CODE });
   }
-}
-
-interface Place {
-  readonly line: number;
-  readonly column: number;
-}
-
-/** Finds places as `positionAt` does, for many of them: the text is read once. */
-function placeFinder(text: string): (offset: number) => Place {
-  const starts = [text.startsWith("\uFEFF") ? 1 : 0];
-  for (const end of text.matchAll(/\r\n?|\n/g)) starts.push(end.index + end[0].length);
-  return (offset) => {
-    // The number of lines that begin at or before the offset, by halving; the first always counts.
-    let [line, beyond] = [1, starts.length + 1];
-    while (beyond - line > 1) {
-      const middle = Math.floor((line + beyond) / 2);
-      if ((starts[middle - 1] ?? Infinity) <= offset) line = middle;
-      else beyond = middle;
-    }
-    return { line, column: Math.max(0, offset - (starts[line - 1] ?? 0)) + 1 };
-  };
 }
 
 function namespacesOf(text: string | undefined): Namespaces {

@@ -40,6 +40,8 @@ interface Above {
   readonly textPlaces: readonly SecretPlace[];
 }
 
+/** A longer value that may hold secrets is one secret. No program takes options as long. */
+const SEARCHED_LENGTH_MAX = 131_072;
 const CDATA_START = "<![CDATA[".length;
 const CDATA_END = "]]>".length;
 const COMMENT_START = "<!--".length;
@@ -94,7 +96,8 @@ function walkElement(walk: Walk, element: XmlElement, above: Above): void {
     const holding = places.filter(({ at }) => at !== "text" && at.attributes(attribute.name.local));
     addValue(walk, [part], holding);
   }
-  const textPlaces = [...above.textPlaces, ...places.filter(({ at }) => at === "text")];
+  // Once each: an element within one of its own kind has no other secrets.
+  const textPlaces = [...new Set([...above.textPlaces, ...places.filter(({ at }) => at === "text")])];
   addValue(walk, element.children.flatMap((child) => textPart(walk.document, child)), textPlaces);
   const below: Above = { inMetadata: above.inMetadata || isNamed(element, "metadata"), textPlaces };
   for (const child of element.children) {
@@ -107,7 +110,9 @@ function walkElement(walk: Walk, element: XmlElement, above: Above): void {
 function addValue(walk: Walk, parts: readonly ValuePart[], places: readonly SecretPlace[]): void {
   const text = parts.map((part) => part.text).join("");
   if (text === "") return;
-  walk.values.push({ text, secrets: places.flatMap(({ find }) => find(text)), parts });
+  const isSearched = places.length === 0 || text.length <= SEARCHED_LENGTH_MAX;
+  const secrets = isSearched ? places.flatMap(({ find }) => find(text)) : [{ start: 0, end: text.length }];
+  walk.values.push({ text, secrets, parts });
 }
 
 function addVerbatim(walk: Walk, node: XmlDocument["outside"][number]): void {

@@ -3,6 +3,7 @@
  * @module
  */
 
+import { XmlLimitError } from "../xml/limit_error.ts";
 import type { XmlDocument } from "../xml/tree.ts";
 import { encodeAttribute, encodeText } from "../xml/value.ts";
 import { type DocumentValue, documentValues, stretchesInDocument } from "./document_values.ts";
@@ -26,14 +27,24 @@ export function redactSecrets(document: XmlDocument): string {
   return replaceStretches(document.text, mergeStretches(stretches), REDACTED);
 }
 
-/** The secrets of a document as they are, as XML and JSON write them, and as QEMU and JSON read them: for `scrub()`. */
+/** Secrets of more characters than this in one document are not looked for in other text. No real guest has so many. */
+const SECRET_CHARACTERS_MAX = 1024 * 1024;
+
+/**
+ * The secrets of a document as they are, as XML and JSON write them, and as QEMU and JSON read them: for `scrub()`.
+ * @throws {XmlLimitError} when they are too long to look for
+ */
 export function secretValues(document: XmlDocument): readonly string[] {
   if (!mayHoldSecrets(document.text)) return [];
   const values = documentValues(document);
+  const secrets = [...secretsOf(values)];
+  if (secrets.reduce((length, secret) => length + secret.length, 0) > SECRET_CHARACTERS_MAX) {
+    throw new XmlLimitError(`Cannot look for secrets of more than ${SECRET_CHARACTERS_MAX} characters`);
+  }
   const written = values.filter(({ secrets, parts }) => secrets.length > 0 && parts.length === 1).flatMap((value) =>
     stretchesInDocument(value, mergeStretches(value.secrets)).map(({ start, end }) => document.text.slice(start, end))
   );
-  const forms = [...secretsOf(values)].flatMap((secret) => [
+  const forms = secrets.flatMap((secret) => [
     secret,
     encodeAll(secret),
     encodeText(secret),

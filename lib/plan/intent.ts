@@ -38,8 +38,8 @@ export interface Fault {
   readonly rule: string;
   readonly action: string;
   readonly message: string;
-  /** Set where the document is to blame. */
-  readonly cause?: "document";
+  /** Set where it is the document that cannot be looked at, or the call's time that is up. */
+  readonly cause?: "document" | "time";
   readonly onError: OnError;
 }
 

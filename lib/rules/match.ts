@@ -7,9 +7,11 @@ import { callUuid } from "../libvirt/call_uuid.ts";
 import { labels } from "../libvirt/labels.ts";
 import { type Namespaces, parsePath } from "../xml/path_parser.ts";
 import { select, type SelectedNode } from "../xml/select.ts";
-import { isDocumentError } from "../xml/limit_error.ts";
-import { positionAt } from "../xml/syntax_error.ts";
-import { matchGlob } from "./glob.ts";
+import { isDocumentError, XmlLimitError } from "../xml/limit_error.ts";
+import { XML_LIMITS } from "../xml/limits.ts";
+import { positionAt, XmlSyntaxError } from "../xml/syntax_error.ts";
+import type { XmlAttribute, XmlElement } from "../xml/tree.ts";
+import { globCost, matchGlob } from "./glob.ts";
 import { beginsLife } from "./places.ts";
 import type { Rule, RuleSet, Selectors } from "./rule.ts";
 
@@ -28,6 +30,8 @@ export interface RuleMatch {
   readonly verdicts: readonly Verdict[];
   /** Why it could not be decided: the document cannot be read, or not in reasonable time. */
   readonly problem?: string;
+  /** Set where the call's time was up before it was decided. */
+  readonly isLate?: true;
 }
 
 /** Whether answering a call may need its document parsed. */
@@ -41,17 +45,55 @@ export function looksAtDocument(ruleSet: RuleSet): boolean {
 /** Tells whether a path exists on the host. */
 export type FileExists = (path: string) => boolean;
 
-/** Asks every rule, in order. A document that one rule cannot look at does not keep the others from being asked. */
-export function matchRules(ruleSet: RuleSet, call: HookCall, exists: FileExists): readonly RuleMatch[] {
+/** Tells whether the call's time is up. */
+export type IsLate = () => boolean;
+
+/** For a command that takes the time it needs. */
+export function neverLate(): boolean {
+  return false;
+}
+
+/** Thrown when the call's time is up before a rule is decided. */
+class OutOfTimeError extends Error {
+  override readonly name = "OutOfTimeError";
+}
+
+/** What selectors are asked of. */
+interface Subject {
+  readonly call: HookCall;
+  readonly exists: FileExists;
+  readonly isLate: IsLate;
+}
+
+/**
+ * Asks every rule, in order. A document that one rule cannot look at does not keep the others from being asked, but the end
+ * of the call's time does.
+ */
+export function matchRules(
+  ruleSet: RuleSet,
+  call: HookCall,
+  exists: FileExists,
+  isLate: IsLate = neverLate,
+): readonly RuleMatch[] {
+  const subject: Subject = { call, exists, isLate };
   return ruleSet.rules.map((rule) => {
     try {
-      return matchRule(rule, call, exists);
+      return matchRule(rule, subject);
     } catch (error) {
-      if (!isDocumentError(error)) throw error;
-      const problem = documentProblem(error);
-      return { rule, matches: false, verdicts: [{ holds: false, because: problem }], problem };
+      const isOutOfTime = error instanceof OutOfTimeError;
+      if (!isOutOfTime && !isDocumentError(error)) throw error;
+      const problem = error instanceof XmlSyntaxError
+        ? documentProblem(error)
+        : `rule ${JSON.stringify(rule.name)}: ${error.message}`;
+      const match: RuleMatch = { rule, matches: false, verdicts: [{ holds: false, because: problem }], problem };
+      return isOutOfTime ? { ...match, isLate: true } : match;
     }
   });
+}
+
+/** @throws {OutOfTimeError} when the call's time is up */
+function checkTime({ isLate }: Subject): void {
+  if (isLate()) throw new OutOfTimeError("Cannot look at the document: no time is left for this call");
 }
 
 /** What is wrong with a document, in a sentence about it. */
@@ -59,18 +101,19 @@ export function documentProblem(error: Error): string {
   return error.message.replace("Cannot parse the XML", "the document on stdin cannot be read");
 }
 
-function matchRule(rule: Rule, call: HookCall, exists: FileExists): RuleMatch {
+function matchRule(rule: Rule, subject: Subject): RuleMatch {
+  const { call } = subject;
   const verdicts: Verdict[] = [];
   if (rule.actions.some(({ lasts }) => lasts !== "event") && !beginsLife(rule.while, call.facts)) {
     const because = `it holds while a ${rule.while} lives, and no such life begins at ${call.driver} ${call.operation}`;
     return { rule, matches: false, verdicts: [{ holds: false, because }] };
   }
-  for (const verdict of whenVerdicts(rule, call, exists)) {
+  for (const verdict of whenVerdicts(rule, subject)) {
     verdicts.push(verdict);
     if (!verdict.holds) return { rule, matches: false, verdicts };
   }
   for (const table of rule.unless) {
-    const excludes = selectorVerdicts({ selectors: table, namespaces: rule.namespaces }, call, exists).toArray();
+    const excludes = selectorVerdicts({ selectors: table, namespaces: rule.namespaces }, subject).toArray();
     if (excludes.every((verdict) => verdict.holds)) {
       const because = `unless ${excludes.map((verdict) => verdict.because).join(", ")}`;
       return { rule, matches: false, verdicts: [...verdicts, { holds: false, because }] };
@@ -79,17 +122,17 @@ function matchRule(rule: Rule, call: HookCall, exists: FileExists): RuleMatch {
   return { rule, matches: true, verdicts };
 }
 
-function* whenVerdicts({ when, namespaces }: Rule, call: HookCall, exists: FileExists): Generator<Verdict> {
-  if (when.on !== undefined) yield oneOf("operation", call.operation, when.on);
-  yield* selectorVerdicts({ selectors: when, namespaces }, call, exists);
+function* whenVerdicts({ when, namespaces }: Rule, subject: Subject): Generator<Verdict> {
+  if (when.on !== undefined) yield oneOf("operation", subject.call.operation, when.on);
+  yield* selectorVerdicts({ selectors: when, namespaces }, subject);
 }
 
 /** Cheap ones first: the document is looked at only when everything else holds. */
 function* selectorVerdicts(
   { selectors, namespaces }: { readonly selectors: Selectors; readonly namespaces: Namespaces },
-  call: HookCall,
-  exists: FileExists,
+  subject: Subject,
 ): Generator<Verdict> {
+  const { call, exists } = subject;
   if (selectors.driver !== undefined) yield oneOf("driver", call.driver, selectors.driver);
   if (selectors.domain !== undefined) yield globbed("domain", call.domain, selectors.domain);
   if (selectors.network !== undefined) yield globbed("network", call.network, selectors.network);
@@ -97,16 +140,25 @@ function* selectorVerdicts(
   if (selectors.reason !== undefined) yield globbed("reason", call.reason, selectors.reason);
   if (selectors.file !== undefined) yield present(selectors.file, exists);
   if (selectors.uuid !== undefined) yield globbed("uuid", callUuid(call), selectors.uuid);
-  for (const [name, globs] of Object.entries(selectors.label ?? {})) yield labelled(name, globs, call);
-  if (selectors.xml !== undefined) yield found(selectors.xml, namespaces, call);
+  for (const [name, globs] of Object.entries(selectors.label ?? {})) yield labelled(name, globs, subject);
+  if (selectors.xml !== undefined) yield found(selectors.xml, namespaces, subject);
 }
 
-function labelled(name: string, globs: readonly string[], call: HookCall): Verdict {
-  const document = call.xml();
+function labelled(name: string, globs: readonly string[], subject: Subject): Verdict {
+  checkTime(subject);
+  const document = subject.call.xml();
   const named = labels(document.root).filter((label) => label.name === name);
   if (named.length === 0) return { holds: false, because: `the guest has no label "${name}"` };
+  let compared = 0;
   for (const { value, element } of named) {
-    const glob = globs.find((candidate) => matchGlob(candidate, value));
+    const glob = globs.find((candidate) => {
+      compared += globCost(candidate, value);
+      if (compared > XML_LIMITS.globCharacters) {
+        const limit = `its globs compare more than ${XML_LIMITS.globCharacters} characters`;
+        throw new XmlLimitError(`Cannot compare the label "${name}" in this document: ${limit}`);
+      }
+      return matchGlob(candidate, value);
+    });
     if (glob === undefined) continue;
     const { line } = positionAt(document.text, element.span.start);
     return {
@@ -119,9 +171,10 @@ function labelled(name: string, globs: readonly string[], call: HookCall): Verdi
   return { holds: false, because: `label ${name} ${shown} does not match ${wanted}` };
 }
 
-function found(paths: readonly string[], namespaces: Namespaces, call: HookCall): Verdict {
-  const document = call.xml();
+function found(paths: readonly string[], namespaces: Namespaces, subject: Subject): Verdict {
   for (const path of paths) {
+    checkTime(subject);
+    const document = subject.call.xml();
     const [node] = select(parsePath(path, namespaces), document);
     if (node === undefined) continue;
     const { line } = positionAt(document.text, node.span.start);
@@ -134,9 +187,9 @@ function found(paths: readonly string[], namespaces: Namespaces, call: HookCall)
 function describeNode(node: SelectedNode): string {
   switch (node.type) {
     case "element":
-      return `<${node.name.raw}>`;
+      return `<${shortName(node)}>`;
     case "attribute":
-      return `the attribute ${node.name.raw}`;
+      return `the attribute ${shortName(node)}`;
     case "text":
     case "cdata":
       return "text";
@@ -144,6 +197,12 @@ function describeNode(node: SelectedNode): string {
       return node satisfies never;
   }
 }
+
+function shortName({ name: { raw } }: XmlElement | XmlAttribute): string {
+  return raw.length > SHOWN_NAME_LENGTH ? `${raw.slice(0, SHOWN_NAME_LENGTH)}…` : raw;
+}
+
+const SHOWN_NAME_LENGTH = 60;
 
 function oneOf(what: string, value: string, wanted: readonly string[]): Verdict {
   return wanted.includes(value)

@@ -79,7 +79,8 @@ export function selectorMisfits(
   return [
     ...driverMisfits(when, places),
     ...unreached(when, places),
-    ...rootMisfits(when, places),
+    ...rootMisfits(when, ["when", "xml"], places),
+    ...unless.flatMap((table, index) => rootMisfits(table, ["unless", index, "xml"], places)),
     ...unless.flatMap((table, index) => unlessMisfits(table, index, places)),
   ];
 }
@@ -162,14 +163,14 @@ function unreached(when: When, places: readonly Place[]): readonly SelectorMisfi
 }
 
 /** Paths that begin at another root than any document of these places has. */
-function rootMisfits({ xml = [] }: When, places: readonly Place[]): readonly SelectorMisfit[] {
+function rootMisfits({ xml = [] }: Selectors, above: Path, places: readonly Place[]): readonly SelectorMisfit[] {
   const roots = new Set(places.map(({ driver }) => driver.stdin).filter((stdin) => stdin !== "nothing"));
   if (roots.size === 0) return [];
   return xml.flatMap((path, index) => {
     const [, root] = /^\/([\w-]+)(?![\w:-])/.exec(path) ?? [];
     if (root === undefined || [...roots].some((stdin) => stdin === root)) return [];
     const expected = `a path that begins with ${[...roots].map((stdin) => `/${stdin}`).join(" or ")}, or with //`;
-    return [{ path: ["when", "xml", index], found: JSON.stringify(path), expected }];
+    return [{ path: [...above, index], found: JSON.stringify(path), expected }];
   });
 }
 

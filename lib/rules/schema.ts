@@ -12,6 +12,7 @@ import { listing } from "../actions/listing.ts";
 import { lazily, oneOrMany, tableSchema } from "../actions/table_schema.ts";
 import type { Namespaces } from "../xml/path_parser.ts";
 import { libvirtNamespaces } from "../libvirt/namespaces.ts";
+import { canMatchUuid } from "./glob.ts";
 import type { Selectors, When } from "./rule.ts";
 
 /** One rule as its file says it. */
@@ -137,10 +138,16 @@ function domainSchema(): v.GenericSchema<unknown, string> {
   return v.pipe(v.string(expected), v.regex(/^[^/]+$/, expected));
 }
 
-/** libvirt writes UUIDs in lower case. */
+/** libvirt writes UUIDs in lower case and with dashes, however its client wrote them. */
 function uuidSchema(): v.GenericSchema<unknown, string> {
   const expected = "a UUID or a glob: digits, a to f, dashes, * and ?";
-  return v.pipe(v.string(expected), v.regex(/^[\da-f*?-]+$/i, expected), v.toLowerCase());
+  const matching = "what can match a UUID as libvirt writes it, with dashes: 8-4-4-4-12 digits";
+  return v.pipe(
+    v.string(expected),
+    v.regex(/^[\da-f*?-]+$/i, expected),
+    v.toLowerCase(),
+    v.check(canMatchUuid, matching),
+  );
 }
 
 function driverSchema(): v.GenericSchema<unknown, DriverName> {
@@ -152,9 +159,15 @@ function labelSchema(): v.GenericSchema<unknown, Readonly<Record<string, readonl
   const name = v.pipe(v.string(), v.regex(/^\S(?:[^]*\S)?$/, "a label's name, without white space around it"));
   return v.pipe(
     plainTable("a table of labels, such as label.role"),
-    v.record(name, oneOrMany(() => globSchema("a label's value")), "a table of labels, such as label.role"),
+    v.record(name, oneOrMany(labelValueSchema), "a table of labels, such as label.role"),
     v.check((labels) => Object.keys(labels).length > 0, "at least one label, such as label.role"),
   );
+}
+
+/** The value of a label is compared without the white space around it. */
+function labelValueSchema(): v.GenericSchema<unknown, string> {
+  const expected = "a label's value or a glob, without white space around it";
+  return v.pipe(globSchema("a label's value"), v.check((glob) => glob.trim() === glob, expected));
 }
 
 /** Prefixes that paths of the rule use. */

@@ -7,6 +7,9 @@ import type { Command, CommandEnd, CommandResult } from "./sys.ts";
 /** How long after the end of a program its last output is waited for, and after SIGKILL its end. */
 const GRACE_MS = 90;
 
+/** How much of stderr is kept at most. */
+const ERROR_BYTES_MAX = 65_536;
+
 /** The signals that ask us to end; the program is ended with us. */
 const INTERRUPTS = ["SIGTERM", "SIGINT", "SIGHUP"] as const satisfies readonly Deno.Signal[];
 
@@ -25,7 +28,7 @@ export async function runCommand(command: Command): Promise<CommandResult> {
   }
   command.onStart?.(child.pid);
   feed(child, command.stdin);
-  const [stdout, stderr] = [collect(child.stdout, command), collect(child.stderr, command)];
+  const [stdout, stderr] = [collect(child.stdout, command), collect(child.stderr, errorLimits(command))];
   let end = await Promise.race([child.status.then(commandEnd), cut.happens]);
   if (end.kind === "timed-out" || end.kind === "interrupted") {
     const ended = await kill(child, command);
@@ -116,6 +119,11 @@ interface Collected {
   text(): string;
   /** Whether what was kept is UTF-8, so that the text is what was written. */
   isUtf8(): boolean;
+}
+
+/** Only stdout can be a document. */
+function errorLimits({ outputBytesMax }: Command): { readonly outputBytesMax: number } {
+  return { outputBytesMax: Math.min(outputBytesMax, ERROR_BYTES_MAX) };
 }
 
 /** Reads a stream to its end, keeping its beginning. */

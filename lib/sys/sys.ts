@@ -25,7 +25,7 @@ export interface Command {
   readonly stdin: Uint8Array | undefined;
   /** After this time the program's whole process group is killed. */
   readonly timeoutMs: number;
-  /** How much of each output stream is kept; the rest is read and thrown away. */
+  /** How much of each output stream is kept, of stderr 64 KiB at most; the rest is read and thrown away. */
   readonly outputBytesMax: number;
   /** Told of the process at once. It leads a session and a process group of its own, unless it is `alone`. */
   readonly onStart?: (pid: number) => void;

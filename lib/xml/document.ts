@@ -7,22 +7,14 @@
  */
 
 import { readInput } from "./input.ts";
+import { XML_LIMITS } from "./limits.ts";
 import { indexOfForbiddenCharacter } from "./names.ts";
-import { fail, type ParseLimits, type Scan } from "./scan.ts";
+import { fail, type FindNamespace, type ParseLimits, type Scan } from "./scan.ts";
 import { scanNodes, type Top } from "./scan_nodes.ts";
 import { positionAt } from "./syntax_error.ts";
 import type { XmlComment, XmlDeclaration, XmlDocument, XmlElement, XmlNode, XmlProcessingInstruction } from "./tree.ts";
 
-export type { ParseLimits } from "./scan.ts";
-
-/** What a document may be when the caller says nothing else. A tree of that many nodes takes less than 100 MB. */
-export const PARSE_LIMITS: ParseLimits = {
-  maxBytes: 8 * 1024 * 1024,
-  maxDepth: 200,
-  maxAttributes: 256,
-  maxAttributesInAll: 50_000,
-  maxNodes: 100_000,
-};
+export type { FindNamespace } from "./scan.ts";
 
 const DECLARATION =
   /<\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*(["'])(1\.[0-9]+)\1(?:[ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*(["'])([A-Za-z][\w.-]*)\3)?(?:[ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*(["'])(yes|no)\5)?[ \t\r\n]*\?>/y;
@@ -33,8 +25,8 @@ const DECLARATION =
  * @throws {XmlSyntaxError} when it is not well-formed, has a document type, or is more than the limits allow
  */
 export function parseDocument(input: string | Uint8Array, limits: Partial<ParseLimits> = {}): XmlDocument {
-  const allLimits = { ...PARSE_LIMITS, ...limits };
-  const scan = startScan(readInput(input, allLimits.maxBytes), allLimits);
+  const allLimits = { ...XML_LIMITS, ...limits };
+  const scan = startScan(readInput(input, allLimits.bytes), allLimits);
   const declaration = scanDeclaration(scan);
   const top: Top = { kind: "document", nodes: [], processingInstructions: [] };
   scanNodes(scan, top);
@@ -54,28 +46,28 @@ export interface XmlFragment {
 /**
  * Parses a piece of XML that is to stand inside an element.
  *
- * @param namespaces those in force there, by prefix; the default namespace by the empty prefix
- * @throws {XmlSyntaxError} when it is not well-formed; the place is that in the piece
+ * @param around finds the namespaces in force there
+ * @throws {XmlSyntaxError} when it is not well-formed, or a prefix is bound to no namespace; the place is that in the piece
  */
-export function parseFragment(text: string, namespaces: ReadonlyMap<string, string>): XmlFragment {
-  const scan = startScan(readInput(text, PARSE_LIMITS.maxBytes), PARSE_LIMITS);
-  for (const [prefix, uri] of namespaces) scan.namespaces.set(prefix, [uri]);
+export function parseFragment(text: string, around: FindNamespace): XmlFragment {
+  const scan = startScan(readInput(text, XML_LIMITS.bytes), XML_LIMITS, around);
   const top: Top = { kind: "fragment", nodes: [], processingInstructions: [] };
   scanNodes(scan, top);
   return top;
 }
 
-function startScan(text: string, limits: ParseLimits): Scan {
+function startScan(text: string, limits: ParseLimits, around?: FindNamespace): Scan {
   const forbidden = indexOfForbiddenCharacter(text);
   if (forbidden !== -1) {
     const code = text.charCodeAt(forbidden).toString(16).toUpperCase().padStart(4, "0");
     fail({ text }, `it holds the character U+${code}, which XML does not allow`, forbidden);
   }
   const record: Readonly<Record<string, string>> = Object.freeze(Object.create(null));
-  const nothing = { record, list: Object.freeze([]) };
+  const nothing = { record, list: [] };
   return {
     text,
     limits,
+    around,
     namespaces: new Map(),
     open: [],
     names: new Map(),
@@ -94,9 +86,7 @@ function scanDeclaration(scan: Scan): XmlDeclaration | null {
   const match = DECLARATION.exec(scan.text);
   if (match === null) fail(scan, "its XML declaration is not well-formed", start);
   const [, , version = "", , encoding, , standalone] = match;
-  if (encoding !== undefined && !/^(?:utf-?8|us-ascii)$/i.test(encoding)) {
-    fail(scan, `it is declared to be in "${encoding}", and only UTF-8 is read`, start);
-  }
+  if (encoding !== undefined) checkEncoding(scan, encoding, start);
   scan.at = DECLARATION.lastIndex;
   return {
     type: "declaration",
@@ -106,6 +96,16 @@ function scanDeclaration(scan: Scan): XmlDeclaration | null {
     ...positionAt(scan.text, start),
     span: { start, end: scan.at },
   };
+}
+
+/** A document in ASCII is one in UTF-8 too, as long as it keeps to ASCII. */
+function checkEncoding(scan: Scan, encoding: string, offset: number): void {
+  if (/^utf-?8$/i.test(encoding)) return;
+  if (!/^(?:us-)?ascii$/i.test(encoding)) {
+    fail(scan, `it is declared to be in "${encoding}", and only UTF-8 is read`, offset);
+  }
+  const other = scan.text.slice(offset).search(/[^\0-\x7F]/);
+  if (other !== -1) fail(scan, `it is declared to be in "${encoding}" and holds other characters`, offset + other);
 }
 
 function isElement(node: XmlNode): node is XmlElement {

@@ -9,7 +9,7 @@ import { type InsertPlace, insertXml } from "./edit_insert.ts";
 import { outermost, removeNode } from "./edit_remove.ts";
 import { replaceInValue, setValue } from "./edit_value.ts";
 import type { Path } from "./path.ts";
-import { type FindMatches, findText } from "./replacement.ts";
+import { editCounter, type FindMatches, findText } from "./replacement.ts";
 import { select, type SelectedNode } from "./select.ts";
 import { applySplices, type Draft, type EditDraft, orderSplices, type Splice, XmlEditError } from "./splice.ts";
 import type { XmlDocument } from "./tree.ts";
@@ -38,11 +38,15 @@ export function planEdits(document: XmlDocument, edits: readonly Edit[]): readon
   for (const [index, edit] of edits.entries()) {
     const selected = select(edit.path, document);
     const nodes = edit.kind === "remove" ? outermost(selected) : selected;
+    const count = editCounter();
     for (const node of nodes) {
       const fail = (problem: string): never => {
         throw new XmlEditError(problem, index, { document, offset: node.span.start });
       };
-      drafts.push(...planEdit(document, node, { edit, fail }).map((draft) => ({ ...draft, edit: index })));
+      for (const draft of planEdit(document, node, { edit, fail })) {
+        count(draft.text.length);
+        drafts.push({ ...draft, edit: index });
+      }
     }
   }
   return orderSplices(document, drafts);

@@ -3,11 +3,12 @@
  * @module
  */
 
-import { parseFragment } from "./document.ts";
+import { type FindNamespace, parseFragment } from "./document.ts";
 import { indentBefore } from "./edit_remove.ts";
+import { canBind } from "./scan.ts";
 import type { SelectedNode } from "./select.ts";
 import type { Draft } from "./splice.ts";
-import { isNamespaceDeclaration, type XmlAttribute, type XmlDocument, type XmlElement, type XmlNode } from "./tree.ts";
+import type { XmlAttribute, XmlDocument, XmlElement, XmlNode } from "./tree.ts";
 
 /** Where inserted XML goes: into an element, or beside a node. */
 export type InsertPlace = "first" | "last" | "before" | "after";
@@ -34,16 +35,16 @@ export function insertXml(
   return placeInside(document, node, place, xml);
 }
 
-/** The namespaces in force in an element, by prefix. */
-export function namespacesIn(element: XmlElement): ReadonlyMap<string, string> {
-  const namespaces = new Map<string, string>();
-  for (let at: XmlElement | null = element; at !== null; at = at.parent) {
-    for (const attribute of at.attributeNodes.filter(isNamespaceDeclaration)) {
-      const prefix = attribute.name.prefix === undefined ? "" : attribute.name.local;
-      if (!namespaces.has(prefix)) namespaces.set(prefix, attribute.value);
+/** Finds the namespaces in force in an element. */
+function namespacesIn(element: XmlElement): FindNamespace {
+  return (prefix) => {
+    const declaration = prefix === "" ? "xmlns" : `xmlns:${prefix}`;
+    for (let at: XmlElement | null = element; at !== null; at = at.parent) {
+      const uri = at.attributes[declaration];
+      if (uri !== undefined && canBind(prefix, uri)) return uri;
     }
-  }
-  return namespaces;
+    return undefined;
+  };
 }
 
 function placeBeside(

@@ -8,7 +8,7 @@ import type { FindMatches } from "./replacement.ts";
 import type { SelectedNode } from "./select.ts";
 import type { Draft } from "./splice.ts";
 import type { Span, XmlCData, XmlDocument, XmlElement, XmlText } from "./tree.ts";
-import { encodeAttribute, encodeCData, encodeText, type Place, rawPieces } from "./value.ts";
+import { decodeValue, encodeAttribute, encodeCData, encodeText, type Place, rawPieces } from "./value.ts";
 
 /** A stretch of text that holds a value or a part of one. */
 interface Run {
@@ -51,11 +51,21 @@ export function replaceInValue(
   for (const { text } of matches) checkCharacters(text, fail);
   const drafts: Draft[] = [];
   let runStart = 0;
+  let next = 0;
   for (const [index, run] of runs.entries()) {
     const isLast = index === runs.length - 1;
-    const changes = matches.flatMap((match) => changeInRun(match, runStart, run.value.length, isLast) ?? []);
+    const runEnd = runStart + run.value.length;
+    const changes: Change[] = [];
+    for (let at = next; (matches[at]?.start ?? Infinity) <= runEnd; at += 1) {
+      const match = matches[at];
+      if (match === undefined) break;
+      const change = changeInRun(match, runStart, run.value.length, isLast);
+      if (change !== null) changes.push(change);
+      // No later run has anything of it.
+      if (match.end < runEnd) next = at + 1;
+    }
     if (changes.length > 0) drafts.push(...changeRun(document, run, changes));
-    runStart += run.value.length;
+    runStart = runEnd;
   }
   return drafts;
 }
@@ -107,13 +117,16 @@ function changeInRun(match: Change, runStart: number, length: number, isLast: bo
 
 function changeRun(document: XmlDocument, run: Run, changes: readonly Change[]): readonly Draft[] {
   const raw = document.text.slice(run.span.start, run.span.end);
-  const newValue = applyChanges(run.value, changes);
   const rawChanges = toRawChanges(raw, run.place, changes).map((change) => {
     return { ...change, text: encode(document, run, change.text) };
   });
   // Two halves that are harmless by themselves can end the section together; then its whole value is written anew.
-  const isBroken = run.place === "cdata" && !isInside(applyChanges(raw, rawChanges), newValue);
-  if (isBroken) return [{ span: run.span, text: encode(document, run, newValue), rank: "value" }];
+  if (run.place === "cdata") {
+    const newValue = applyChanges(run.value, changes);
+    if (!isInside(applyChanges(raw, rawChanges), newValue)) {
+      return [{ span: run.span, text: encode(document, run, newValue), rank: "value" }];
+    }
+  }
   return rawChanges.map(({ start, end, text }) => {
     return { span: { start: run.span.start + start, end: run.span.start + end }, text, rank: "value" };
   });
@@ -122,7 +135,12 @@ function changeRun(document: XmlDocument, run: Run, changes: readonly Change[]):
 /** Whether a raw text stays within its CDATA section, or within sections that touch, and means a value. */
 function isInside(raw: string, value: string): boolean {
   if (/\]\]>(?!<!\[CDATA\[)/.test(raw)) return false;
-  return [...rawPieces(raw, "cdata")].map((piece) => piece.value).join("") === value;
+  return decodeValue(raw, "cdata", neverFail) === value;
+}
+
+/** Nothing in a CDATA section is a reference. */
+function neverFail(message: string): never {
+  throw new Error(message);
 }
 
 function applyChanges(text: string, changes: readonly Change[]): string {

@@ -17,11 +17,39 @@ export function isNamePart(text: string): boolean {
   return ASCII_PART.test(text) || PART.test(text);
 }
 
-/** Whether a text is a name with at most one colon, with a name on either side of it. */
+/** Whether a text is a name, with any colons. */
 export function isName(text: string): boolean {
   if (ASCII_NAME.test(text)) return true;
-  const colon = text.indexOf(":");
-  return colon === -1 ? PART.test(text) : PART.test(text.slice(0, colon)) && PART.test(text.slice(colon + 1));
+  // Every character of a name may stand behind "_".
+  return (text.startsWith(":") || startsName(text)) && PART.test(`_${text.replaceAll(":", "")}`);
+}
+
+/** A name as libxml2 splits it. */
+export interface SplitName {
+  readonly prefix?: string;
+  readonly local: string;
+}
+
+/**
+ * Splits a name at its first colon, `null` if it is no name. A name that has no proper prefix stays whole, one with more
+ * colons keeps them in its second half (`xmlParseQName`): libxml2 reads on where a document breaks the rules of namespaces,
+ * and libvirt keeps such names in a guest's metadata.
+ */
+export function splitName(raw: string): SplitName | null {
+  const isPlain = ASCII_NAME.test(raw);
+  if (!isPlain && !isName(raw)) return null;
+  const colon = raw.indexOf(":");
+  if (colon === -1) return { local: raw };
+  const [prefix, local] = [raw.slice(0, colon), raw.slice(colon + 1)];
+  if (isPlain) return { prefix, local };
+  if (prefix === "" || !startsName(local)) return { local: raw };
+  const second = local.indexOf(":");
+  const rest = second === -1 ? "" : local.slice(second + 1);
+  return rest === "" || isName(rest) ? { prefix, local } : null;
+}
+
+function startsName(text: string): boolean {
+  return PART.test(String.fromCodePoint(text.codePointAt(0) ?? 0));
 }
 
 /** The offset of the first character that no XML document may hold, -1 if there is none. */

@@ -15,7 +15,7 @@ export interface Token {
 }
 
 const TOKEN =
-  /[ \t\r\n]*(?:("[^"]*"|'[^']*')|(\/\/|\.\.|::|!=|<=|>=|[/@*[\]()=,|<>+$!-]|\.(?![0-9]))|([^\s/@*[\]()=,|<>+$!:"']+)(?::(?!:)([^\s/@*[\]()=,|<>+$!:"']+|\*))?)/y;
+  /[ \t\r\n]*(?:("[^"]*"|'[^']*')|(\/\/|\.\.|::|!=|<=|>=|[/@*[\]()=,|<>+$!-]|\.(?![0-9]))|([^ \t\r\n/@*[\]()=,|<>+$!:"']+)(?::(?!:)([^ \t\r\n/@*[\]()=,|<>+$!:"']+|\*))?)/y;
 const LENGTH_MAX = 4096;
 
 /**
@@ -28,7 +28,7 @@ export function tokenisePath(path: string): readonly Token[] {
     throw new PathSyntaxError(`${path.slice(0, 60)}…`, LENGTH_MAX + 1, `it is longer than ${LENGTH_MAX} characters`);
   }
   const tokens: Token[] = [];
-  const length = path.trimEnd().length;
+  const length = path.replace(/[ \t\r\n]+$/, "").length;
   let at = 0;
   while (at < length) {
     TOKEN.lastIndex = at;

@@ -11,7 +11,7 @@
 import { XmlLimitError } from "./limit_error.ts";
 import { RE2JS, RE2JSSyntaxException } from "re2js";
 import { indexOfForbiddenCharacter } from "./names.ts";
-import type { FindMatches, Match } from "./replacement.ts";
+import { editCounter, type FindMatches, type Match } from "./replacement.ts";
 
 /** What to look for, and what to write instead. */
 export interface Regex {
@@ -34,8 +34,8 @@ export class RegexSyntaxError extends SyntaxError {
 /** A text, or the number of a group; group 0 is all that was matched. */
 type Part = string | number;
 
-/** How many steps of the expression one search through a value may come to: a few seconds at most. */
-const STEPS_MAX = 200_000_000;
+/** How many steps of the expression one search through a value may come to: a few seconds, as a hook's code is interpreted. */
+const STEPS_MAX = 10_000_000;
 const SHOWN_LENGTH_MAX = 60;
 
 /**
@@ -51,9 +51,13 @@ export function compileRegex(regex: Regex, isLate: () => boolean): FindMatches {
     if (value.length * engine.programSize() > STEPS_MAX) giveUp("is too long for it");
     if (isLate()) giveUp("takes it too long");
     const matches: Match[] = [];
+    const count = editCounter();
     for (const found of engine.matchAll(value)) {
       const { index: start = 0, 0: whole } = found;
-      const text = parts.map((part) => typeof part === "string" ? part : found[part] ?? "").join("");
+      const texts = parts.map((part) => typeof part === "string" ? part : found[part] ?? "");
+      // Before they are put together: a group can have matched most of a document, and be written many times.
+      count(texts.reduce((length, part) => length + part.length, 0));
+      const text = texts.join("");
       matches.push({ start, end: start + whole.length, text });
       if (isLate()) giveUp("takes it too long");
     }

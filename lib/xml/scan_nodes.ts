@@ -3,11 +3,11 @@
  * @module
  */
 
-import { isNamePart } from "./names.ts";
-import { countNode, type ElementDraft, fail, type Scan, undeclareNamespaces } from "./scan.ts";
+import { isName } from "./names.ts";
+import { compact, countNode, type ElementDraft, fail, type Scan, undeclareNamespaces } from "./scan.ts";
 import { isSelfClosing, scanStartTag } from "./scan_tag.ts";
 import type { XmlNode, XmlProcessingInstruction } from "./tree.ts";
-import { decodeValue } from "./value.ts";
+import { decodeValue, normaliseLineEnds } from "./value.ts";
 
 /** What stands in no element. A document has one element there and no text, a fragment has what it likes. */
 export interface Top {
@@ -17,7 +17,7 @@ export interface Top {
 }
 
 const TAG_CLOSE = /[ \t\r\n]*>/y;
-const INSTRUCTION = /<\?([^\s?<>]+)(?:[ \t\r\n]+|(?=\?>))/y;
+const INSTRUCTION = /<\?([^ \t\r\n?<>]+)(?:[ \t\r\n]+|(?=\?>))/y;
 
 /** Reads from `scan.at` to the end of the text. */
 export function scanNodes(scan: Scan, top: Top): void {
@@ -49,12 +49,12 @@ function scanElement(scan: Scan, top: Top): void {
   if (scan.open.length === 0 && top.kind === "document" && top.nodes.some(({ type }) => type === "element")) {
     fail(scan, "there is a second root element", scan.at);
   }
-  if (scan.open.length >= scan.limits.maxDepth) {
-    fail(scan, `it is nested deeper than ${scan.limits.maxDepth} elements`, scan.at);
+  if (scan.open.length >= scan.limits.depth) {
+    fail(scan, `it is nested deeper than ${scan.limits.depth} elements`, scan.at);
   }
   const element = scanStartTag(scan);
   append(scan, top, element);
-  if (isSelfClosing(scan, element)) undeclareNamespaces(scan, element.attributeNodes);
+  if (isSelfClosing(scan, element)) closeElement(scan, element);
   else scan.open.push(element);
 }
 
@@ -65,12 +65,17 @@ function scanEndTag(scan: Scan): void {
   const { raw } = element.name;
   TAG_CLOSE.lastIndex = start + 2 + raw.length;
   if (!text.startsWith(raw, start + 2) || !TAG_CLOSE.test(text)) {
-    const found = text.slice(start, start + 60).split(/[\s>]/, 1)[0] ?? "";
+    const found = text.slice(start, start + 60).split(/[ \t\r\n>]/, 1)[0] ?? "";
     fail(scan, `the element "${raw}" is closed by "${found}"`, start);
   }
   scan.at = TAG_CLOSE.lastIndex;
   element.endTag = { start, end: scan.at };
-  element.span.end = scan.at;
+  element.span = { start: element.startTag.start, end: scan.at };
+  closeElement(scan, element);
+}
+
+function closeElement(scan: Scan, element: ElementDraft): void {
+  element.children = element.children.length === 0 ? scan.nothing.list : compact(element.children);
   undeclareNamespaces(scan, element.attributeNodes);
 }
 
@@ -137,7 +142,7 @@ function scanInstruction(scan: Scan, top: Top): void {
   const { text, at: start } = scan;
   INSTRUCTION.lastIndex = start;
   const target = INSTRUCTION.exec(text)?.[1];
-  if (target === undefined || !isNamePart(target)) fail(scan, "a processing instruction has no proper name", start);
+  if (target === undefined || !isName(target)) fail(scan, "a processing instruction has no proper name", start);
   if (target.toLowerCase() === "xml") fail(scan, "an XML declaration stands elsewhere than at the very start", start);
   const contentStart = INSTRUCTION.lastIndex;
   const end = text.indexOf("?>", contentStart);
@@ -145,8 +150,11 @@ function scanInstruction(scan: Scan, top: Top): void {
   scan.at = end + 2;
   const content = normaliseLineEnds(text.slice(contentStart, end));
   const span = { start, end: scan.at };
-  const list = parentOf(scan)?.processingInstructions ?? top.processingInstructions;
-  list.push({ type: "processing-instruction", target, content, parent: parentOf(scan), span });
+  const parent = parentOf(scan);
+  const instruction: XmlProcessingInstruction = { type: "processing-instruction", target, content, parent, span };
+  if (parent === null) top.processingInstructions.push(instruction);
+  else if (parent.processingInstructions.length === 0) parent.processingInstructions = [instruction];
+  else parent.processingInstructions.push(instruction);
   countNode(scan, start);
 }
 
@@ -156,8 +164,4 @@ function parentOf(scan: Scan): ElementDraft | null {
 
 function append(scan: Scan, top: Top, node: XmlNode): void {
   (parentOf(scan)?.children ?? top.nodes).push(node);
-}
-
-function normaliseLineEnds(text: string): string {
-  return text.includes("\r") ? text.replace(/\r\n?/g, "\n") : text;
 }

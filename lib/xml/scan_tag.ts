@@ -3,14 +3,15 @@
  * @module
  */
 
-import { isName } from "./names.ts";
-import { countNode, declareNamespaces, type ElementDraft, fail, resolveName, type Scan } from "./scan.ts";
+import { XML_LIMITS } from "./limits.ts";
+import { splitName } from "./names.ts";
+import { compact, countNode, declareNamespaces, type ElementDraft, fail, resolveName, type Scan } from "./scan.ts";
 import { failInTag } from "./tag_problem.ts";
 import type { XmlAttribute, XmlElement, XmlName } from "./tree.ts";
 import { decodeValue } from "./value.ts";
 
-const TAG_NAME = /<([^\s"'<>/=&!?]+)/y;
-const ATTRIBUTE = /([ \t\r\n]+)([^\s"'<>/=&]+)[ \t\r\n]*=[ \t\r\n]*(?:"([^"<]*)"|'([^'<]*)')/y;
+const TAG_NAME = /<([^ \t\r\n"'<>/=&!?]+)/y;
+const ATTRIBUTE = /([ \t\r\n]+)([^ \t\r\n"'<>/=&]+)[ \t\r\n]*=[ \t\r\n]*(?:"([^"<]*)"|'([^'<]*)')/y;
 const TAG_END = /[ \t\r\n]*(\/?)>/y;
 const SPECIAL = /[&\t\n\r]/;
 
@@ -27,9 +28,9 @@ export function scanStartTag(scan: Scan): ElementDraft {
     attributes: scan.nothing.record,
     attributeNodes: scan.nothing.list,
     children: [],
-    processingInstructions: [],
+    processingInstructions: scan.nothing.list,
     parent: scan.open.at(-1) ?? null,
-    span: { start, end: start },
+    span: startTag,
     startTag,
     endTag: null,
   };
@@ -38,17 +39,16 @@ export function scanStartTag(scan: Scan): ElementDraft {
   if (!TAG_END.test(scan.text)) failInTag(scan, name.raw);
   scan.at = TAG_END.lastIndex;
   startTag.end = scan.at;
-  element.span.end = scan.at;
   countNode(scan, start);
   if (attributes === null) {
     element.name = resolveName(scan, name, start + 1, "element");
     return element;
   }
   element.attributes = attributes.values;
-  element.attributeNodes = attributes.nodes;
   if (attributes.hasNamespaces) declareNamespaces(scan, attributes.nodes);
   element.name = resolveName(scan, name, start + 1, "element");
   if (attributes.hasNamespaces) resolveAttributes(scan, attributes.nodes);
+  element.attributeNodes = compact(attributes.nodes);
   return element;
 }
 
@@ -71,9 +71,12 @@ function scanTagName(scan: Scan): XmlName {
 function readName(scan: Scan, raw: string): XmlName | null {
   const known = scan.names.get(raw);
   if (known !== undefined) return known;
-  if (!isName(raw)) return null;
-  const colon = raw.indexOf(":");
-  const name = colon === -1 ? { raw, local: raw } : { raw, local: raw.slice(colon + 1), prefix: raw.slice(0, colon) };
+  if (raw.length > XML_LIMITS.nameCharacters) {
+    fail(scan, `a name is longer than ${XML_LIMITS.nameCharacters} characters`, scan.at);
+  }
+  const parts = splitName(raw);
+  if (parts === null) return null;
+  const name: XmlName = { raw, ...parts };
   scan.names.set(raw, name);
   return name;
 }
@@ -93,7 +96,7 @@ function scanAttributes(scan: Scan, parent: XmlElement): Attributes | null {
     const { start, name, valueStart, end } = place;
     const { raw } = name;
     if (values[raw] !== undefined) fail(scan, `the attribute "${raw.slice(0, 60)}" stands twice in one tag`, start);
-    countAttribute(scan, nodes.length + 1, start);
+    countAttribute(scan, start);
     const rawValue = scan.text.slice(valueStart, end - 1);
     const value = SPECIAL.test(rawValue) ? decodeAttribute(scan, rawValue, valueStart) : rawValue;
     values[raw] = value;
@@ -105,7 +108,6 @@ function scanAttributes(scan: Scan, parent: XmlElement): Attributes | null {
       value,
       parent,
       span: { start, end },
-      nameSpan: { start, end: start + raw.length },
       valueSpan: { start: valueStart, end: end - 1 },
     });
     scan.at = end;
@@ -162,26 +164,16 @@ function decodeAttribute(scan: Scan, raw: string, start: number): string {
   return decodeValue(raw, "attribute", (message, at) => fail(scan, message, start + at));
 }
 
-function countAttribute(scan: Scan, ofElement: number, offset: number): void {
+function countAttribute(scan: Scan, offset: number): void {
   scan.attributeCount += 1;
-  const { maxAttributes, maxAttributesInAll } = scan.limits;
-  if (ofElement > maxAttributes) fail(scan, `an element has more than ${maxAttributes} attributes`, offset);
-  if (scan.attributeCount > maxAttributesInAll) {
-    fail(scan, `it has more than ${maxAttributesInAll} attributes in all`, offset);
-  }
+  const { attributes } = scan.limits;
+  if (scan.attributeCount > attributes) fail(scan, `it has more than ${attributes} attributes in all`, offset);
 }
 
 function resolveAttributes(scan: Scan, attributes: XmlAttribute[]): void {
-  const seen = new Set<string>();
   for (const [index, attribute] of attributes.entries()) {
     if (attribute.name.prefix === undefined) continue;
     const name = resolveName(scan, attribute.name, attribute.span.start, "attribute");
-    attributes[index] = { ...attribute, name };
-    // Two prefixes may stand for one namespace.
-    const expanded = `${name.uri ?? "xmlns"} ${name.local}`;
-    if (seen.has(expanded)) {
-      fail(scan, `the attribute "${name.raw}" stands twice in one tag, under two prefixes`, attribute.span.start);
-    }
-    seen.add(expanded);
+    if (name !== attribute.name) attributes[index] = { ...attribute, name };
   }
 }

@@ -22,11 +22,33 @@ export class XmlSyntaxError extends SyntaxError {
 
 /** Turns an offset into line and column. `\n`, `\r\n` and a lone `\r` end a line; a byte order mark has no column. */
 export function positionAt(text: string, offset: number): XmlPosition {
-  let line = 1;
-  let lineStart = text.startsWith("\uFEFF") ? 1 : 0;
-  for (const end of text.slice(0, offset).matchAll(/\r\n?|\n/g)) {
-    line += 1;
-    lineStart = end.index + end[0].length;
-  }
-  return { line, column: Math.max(0, offset - lineStart) + 1, offset };
+  return positionFinder(text)(offset);
+}
+
+/** Turns offsets into lines and columns. Offsets in the order of the text cost one reading of it altogether. */
+export function positionFinder(text: string): (offset: number) => XmlPosition {
+  const textStart = text.startsWith("\uFEFF") ? 1 : 0;
+  let [counted, line, lineStart] = [0, 1, textStart];
+  return (offset) => {
+    if (offset < counted) [counted, line, lineStart] = [0, 1, textStart];
+    while (counted < offset) {
+      const piece = text.slice(counted, Math.min(counted + COUNTED_LENGTH, offset));
+      const last = Math.max(piece.lastIndexOf("\n"), piece.lastIndexOf("\r"));
+      if (last !== -1) {
+        // The LF of a CR LF whose CR is counted already ends no other line.
+        const isSecondHalf = piece.startsWith("\n") && text[counted - 1] === "\r";
+        line += lineEnds(piece) - (isSecondHalf ? 1 : 0);
+        lineStart = counted + last + 1;
+      }
+      counted += piece.length;
+    }
+    return { line, column: Math.max(0, offset - lineStart) + 1, offset };
+  };
+}
+
+/** So many characters are looked at together: what the engine notes of the line ends in them stays small. */
+const COUNTED_LENGTH = 65_536;
+
+function lineEnds(text: string): number {
+  return text.split(text.includes("\r") ? /\r\n?|\n/ : "\n").length - 1;
 }

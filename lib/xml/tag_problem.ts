@@ -14,7 +14,7 @@ export function failInTag(scan: Scan, name: string): never {
   space.test(text);
   const offset = space.lastIndex;
   if (offset >= text.length) fail(scan, `the tag "${tag}" has no end`, offset);
-  const attribute = /([^\s"'<>/=&]+)[ \t\r\n]*(=?)[ \t\r\n]*(["']?)/y;
+  const attribute = /([^ \t\r\n"'<>/=&]+)[ \t\r\n]*(=?)[ \t\r\n]*(["']?)/y;
   attribute.lastIndex = offset;
   const match = attribute.exec(text);
   if (match === null) fail(scan, `the tag "${tag}" cannot hold "${text.charAt(offset)}" here`, offset);

@@ -22,6 +22,7 @@ export interface XmlPosition {
 /** A name as written, split at its colon, and the namespace it belongs to. */
 export interface XmlName {
   readonly raw: string;
+  /** All of `raw` where its prefix is bound to no namespace, as with libxml2. */
   readonly local: string;
   readonly prefix?: string;
   /** An element without a prefix has the default namespace here, an attribute without a prefix has none. */
@@ -44,7 +45,6 @@ export interface XmlAttribute {
   readonly value: string;
   readonly parent: XmlElement;
   readonly span: Span;
-  readonly nameSpan: Span;
   /** Between the quotes. */
   readonly valueSpan: Span;
 }

@@ -3,6 +3,9 @@
  * @module
  */
 
+import { XmlLimitError } from "./limit_error.ts";
+import { XML_LIMITS } from "./limits.ts";
+
 /** Where in a document a value stands; each place has its own rules. */
 export type Place = "attribute" | "text" | "cdata";
 
@@ -34,9 +37,63 @@ const CHARACTER_REFERENCE = /^&#(?:([0-9]+)|x([0-9A-Fa-f]+));$/;
  * @throws whatever `fail` throws, called with what is wrong and its offset in the raw value
  */
 export function decodeValue(raw: string, place: Place, fail: (message: string, offset: number) => never): string {
-  return raw.replace(SPECIAL[place], (special: string, offset: number): string => {
-    return decodeSpecial(special, place) ?? fail(describeReference(special), offset);
-  });
+  return convert(
+    raw,
+    cutBetweenSpecials,
+    (piece, start) =>
+      piece.replace(
+        SPECIAL[place],
+        (special: string, offset: number): string =>
+          decodeSpecial(special, place) ?? fail(describeReference(special), start + offset),
+      ),
+  );
+}
+
+/** A text with every line end as `\n`. */
+export function normaliseLineEnds(text: string): string {
+  if (!text.includes("\r")) return text;
+  return convert(text, cutBetweenSpecials, (piece) => piece.replace(/\r\n?/g, "\n"));
+}
+
+/** Finding many things in a text at once takes many times its memory, so a long one is converted piece by piece. */
+const PIECE_LENGTH = 16_384;
+const CDATA_JOINT = "]]><![CDATA[";
+
+/**
+ * Converts a text piece by piece.
+ *
+ * @param cut a place at or behind an offset where the text can be cut
+ * @throws {XmlLimitError} when the result is longer than any document
+ */
+function convert(
+  text: string,
+  cut: (text: string, offset: number) => number,
+  convertPiece: (piece: string, start: number) => string,
+): string {
+  if (text.length <= PIECE_LENGTH) return convertPiece(text, 0);
+  const pieces: string[] = [];
+  let length = 0;
+  for (let start = 0; start < text.length;) {
+    const end = start + PIECE_LENGTH < text.length ? cut(text, start + PIECE_LENGTH) : text.length;
+    const piece = convertPiece(text.slice(start, end), start);
+    length += piece.length;
+    if (length > XML_LIMITS.bytes) throw new XmlLimitError(`A value is longer than ${XML_LIMITS.bytes} characters`);
+    pieces.push(piece);
+    start = end;
+  }
+  return pieces.join("");
+}
+
+/** Behind a reference, a line end or the marks between two CDATA sections that the offset would cut. */
+function cutBetweenSpecials(text: string, offset: number): number {
+  const start = offset - PIECE_LENGTH;
+  const piece = text.slice(start, offset + CDATA_JOINT.length - 1);
+  const joint = start + piece.lastIndexOf(CDATA_JOINT);
+  if (joint >= start && joint < offset && joint + CDATA_JOINT.length > offset) return joint + CDATA_JOINT.length;
+  if (text[offset - 1] === "\r" && text[offset] === "\n") return offset + 1;
+  const reference = piece.lastIndexOf("&", PIECE_LENGTH - 1);
+  const end = reference === -1 ? -1 : text.indexOf(";", start + reference);
+  return end >= offset ? end + 1 : offset;
 }
 
 /** The pieces of a raw value that is known to be sound, in order: what is special one by one, the rest in runs. */
@@ -76,28 +133,47 @@ function describeReference(reference: string): string {
 
 /** Escapes a value for an attribute between the given quotes. */
 export function encodeAttribute(value: string, quote: string): string {
-  return value.replace(/[&<"'\t\n\r]/g, (character) => {
-    switch (character) {
-      case "&":
-        return "&amp;";
-      case "<":
-        return "&lt;";
-      case '"':
-        return quote === '"' ? "&quot;" : '"';
-      case "'":
-        return quote === "'" ? "&apos;" : "'";
-      default:
-        return `&#${character.charCodeAt(0)};`;
-    }
-  });
+  return convert(value, cutAnywhere, (piece) =>
+    piece.replace(/[&<"'\t\n\r]/g, (character) => {
+      switch (character) {
+        case "&":
+          return "&amp;";
+        case "<":
+          return "&lt;";
+        case '"':
+          return quote === '"' ? "&quot;" : '"';
+        case "'":
+          return quote === "'" ? "&apos;" : "'";
+        default:
+          return `&#${character.charCodeAt(0)};`;
+      }
+    }));
 }
 
 /** Escapes a value for text between tags. */
 export function encodeText(value: string): string {
-  return value.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll("\r", "&#13;");
+  return convert(
+    value,
+    cutAnywhere,
+    (piece) => piece.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll("\r", "&#13;"),
+  );
 }
 
 /** Writes a value for the inside of a CDATA section, which is left and opened again around what it cannot hold. */
 export function encodeCData(value: string): string {
-  return value.replaceAll("]]>", "]]]]><![CDATA[>").replaceAll("\r", "]]>&#13;<![CDATA[");
+  return convert(
+    value,
+    cutBehindBrackets,
+    (piece) => piece.replaceAll("]]>", "]]]]><![CDATA[>").replaceAll("\r", "]]>&#13;<![CDATA["),
+  );
+}
+
+function cutAnywhere(_text: string, offset: number): number {
+  return offset;
+}
+
+function cutBehindBrackets(text: string, offset: number): number {
+  let end = offset;
+  while (text[end - 1] === "]" || text[end - 1] === ">") end += 1;
+  return Math.min(end, text.length);
 }

@@ -47,7 +47,7 @@ export const HOOK_SETTINGS = {
     deny_import: [],
     prompt: false,
   },
-  v8_flags: ["UNUSED_BUT_NECESSARY_ARG0", "--jitless", "--single-threaded", "--max-old-space-size=128"],
+  v8_flags: ["UNUSED_BUT_NECESSARY_ARG0", "--jitless", "--single-threaded", "--max-old-space-size=256"],
   ca_data: null,
   unsafely_ignore_certificate_errors: null,
   env_vars_from_env_file: {},

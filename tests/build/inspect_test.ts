@@ -38,7 +38,7 @@ const WRONG = [
   },
   {
     name: "without its options of V8",
-    program: { settings: { ...HOOK_SETTINGS, v8_flags: ["--single-threaded", "--max-old-space-size=128"] } },
+    program: { settings: { ...HOOK_SETTINGS, v8_flags: ["--single-threaded", "--max-old-space-size=256"] } },
     want: "V8's --jitless is not baked in",
   },
   {

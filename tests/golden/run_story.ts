@@ -93,6 +93,10 @@ const SPACE = 0x20;
 function stdinOf(story: Story, call: StoryCall): Stdin {
   if (typeof call.stdin === "string") return { kind: call.stdin };
   if ("zeros" in call.stdin) return { kind: "zeros", byteCount: call.stdin.zeros };
+  if ("texts" in call.stdin) {
+    const text = call.stdin.texts.map(([part, times]) => part.repeat(times)).join("");
+    return { kind: "bytes", bytes: new TextEncoder().encode(text) };
+  }
   const { from, padding } = call.stdin;
   const file = readStoryFile(story, from);
   const bytes = new Uint8Array(file.length + padding).fill(SPACE);

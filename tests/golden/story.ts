@@ -19,6 +19,8 @@ const StdinSchema = v.union([
   v.picklist(["null", "empty", "closed"]),
   v.strictObject({ from: Text, padding: v.optional(v.number(), 0) }),
   v.strictObject({ zeros: v.number() }),
+  /** Texts, one after the other, each so many times. */
+  v.strictObject({ texts: v.array(v.tuple([Text, v.number()])) }),
 ]);
 
 const CallSchema = v.strictObject({

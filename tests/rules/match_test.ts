@@ -3,7 +3,7 @@ import { type Driver, type DriverName } from "../../lib/libvirt/driver.ts";
 import { drivers } from "../../lib/libvirt/drivers.ts";
 import { parseInvocation } from "../../lib/libvirt/invocation.ts";
 import { parseDocument } from "../../lib/xml/document.ts";
-import { matchRules } from "../../lib/rules/match.ts";
+import { matchRules, type RuleMatch } from "../../lib/rules/match.ts";
 import type { Selectors, When } from "../../lib/rules/rule.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 
@@ -158,3 +158,34 @@ for (const { name, call: [driverName, object, operation, extra = "-"], when, unl
     assertEquals([match?.matches, match?.verdicts.at(-1)?.because], [matches, because]);
   });
 }
+
+const TWO_PATHS = { on: ["start"], xml: ["/domain/a", "/domain/b"] };
+
+function lateCall(rules: readonly When[], lateAfter: number): readonly RuleMatch[] {
+  const invocation = parseInvocation(drivers.qemu, ["a", "start", "begin", "-"]);
+  const call = makeCall(invocation, drivers.qemu.operations.start, {
+    host: "hv-01",
+    document: new TextEncoder().encode("<domain/>"),
+    parse: parseDocument,
+  });
+  const context = { while: "guest", namespaces: {}, file: "rules.toml", unless: [], actions: [] } as const;
+  const ruleSet = {
+    rules: rules.map((when, index) => ({ ...context, name: `r${index + 1}`, when })),
+    settings: { budgetsMs: {} },
+  };
+  let asked = 0;
+  return matchRules(ruleSet, call, () => false, () => ++asked > lateAfter);
+}
+
+Deno.test("matchRules() looks at the time before each path, and leaves undecided what it has no time for", () => {
+  const matches = lateCall([TWO_PATHS, TWO_PATHS, { host: ["hv-*"] }], 3);
+  assertEquals(matches.map(({ matches, isLate, problem }) => ({ matches, isLate, problem })), [
+    { matches: false, isLate: undefined, problem: undefined },
+    {
+      matches: false,
+      isLate: true,
+      problem: 'rule "r2": Cannot look at the document: no time is left for this call',
+    },
+    { matches: true, isLate: undefined, problem: undefined },
+  ]);
+});

@@ -489,6 +489,27 @@ const MISTAKES = [
     ],
   },
   {
+    name: "a UUID without dashes, which libvirt never writes",
+    text: rule('when = { on = "prepare", uuid = "c7a5fdbdcdaf9455926ad65c16db1809" }\ndeny = "no"'),
+    told: [
+      'rules.toml:3:33: rule[0].when.uuid: found "c7a5fdbdcdaf9455926ad65c16db1809", expected what can match a UUID as libvirt writes it, with dashes: 8-4-4-4-12 digits',
+    ],
+  },
+  {
+    name: "a label's value with white space around it",
+    text: rule('when = { on = "prepare", label.role = "web " }\ndeny = "no"'),
+    told: [
+      'rules.toml:3:39: rule[0].when.label.role: found "web ", expected a label\'s value or a glob, without white space around it',
+    ],
+  },
+  {
+    name: "an exclusion by a path from another root",
+    text: rule('when = { driver = "qemu", on = "prepare" }\nunless = { xml = "/network/name" }\ndeny = "no"'),
+    told: [
+      'rules.toml:4:10: rule[0].unless: found "/network/name", expected a path that begins with /domain, or with //',
+    ],
+  },
+  {
     name: "labels that would silently be passed over",
     text: rule('when = { on = "prepare", label = { role = "web", constructor = "x" } }\ndeny = "no"'),
     told: [

@@ -1,6 +1,13 @@
-import { PARSE_LIMITS, parseDocument, parseFragment } from "../../lib/xml/document.ts";
+import { parseDocument, parseFragment } from "../../lib/xml/document.ts";
 import { XmlSyntaxError } from "../../lib/xml/syntax_error.ts";
-import { getAttribute, type Span, textContent, type XmlDocument, type XmlElement } from "../../lib/xml/tree.ts";
+import {
+  getAttribute,
+  isNamespaceDeclaration,
+  type Span,
+  textContent,
+  type XmlDocument,
+  type XmlElement,
+} from "../../lib/xml/tree.ts";
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";
 import { captureNames, readCapture } from "./captures.ts";
 import { leafSpans } from "./spans.ts";
@@ -50,13 +57,13 @@ Deno.test("parseDocument() knows the place of everything", () => {
   assertEquals(cut(document, root.startTag), `<a  x = "1&amp;2" p:y='z' xmlns:p="u">`);
   assertEquals(root.endTag && cut(document, root.endTag), "</a >");
   assertEquals(
-    root.attributeNodes.map(({ name, value, span, nameSpan, valueSpan, parent }) => {
-      return [name, value, ...[span, nameSpan, valueSpan].map((part) => cut(document, part)), parent === root];
+    root.attributeNodes.map(({ name, value, span, valueSpan, parent }) => {
+      return [name, value, ...[span, valueSpan].map((part) => cut(document, part)), parent === root];
     }),
     [
-      [{ raw: "x", local: "x" }, "1&2", `x = "1&amp;2"`, "x", "1&amp;2", true],
-      [{ raw: "p:y", local: "y", prefix: "p", uri: "u" }, "z", "p:y='z'", "p:y", "z", true],
-      [{ raw: "xmlns:p", local: "p", prefix: "xmlns" }, "u", `xmlns:p="u"`, "xmlns:p", "u", true],
+      [{ raw: "x", local: "x" }, "1&2", `x = "1&amp;2"`, "1&amp;2", true],
+      [{ raw: "p:y", local: "y", prefix: "p", uri: "u" }, "z", "p:y='z'", "z", true],
+      [{ raw: "xmlns:p", local: "p", prefix: "xmlns" }, "u", `xmlns:p="u"`, "u", true],
     ],
   );
   assertEquals({ ...root.attributes }, { "x": "1&2", "p:y": "z", "xmlns:p": "u" });
@@ -137,6 +144,29 @@ Deno.test("parseDocument() resolves namespaces, default ones too", () => {
   });
 });
 
+Deno.test("parseDocument() reads names that break the rules of namespaces as libxml2 does", () => {
+  const { root } = parseDocument(
+    "<a xmlns:p='1' xmlns:q='1' xmlns:y='' xmlns:xml='2' xmlns:xmlns='3' xmlns:z='http://www.w3.org/2000/xmlns/'" +
+      " p:r='' q:r='' u:r='' y:s='' z:t='' p:v:w='' u:v:w='' :x='' x:=''>" +
+      "<u:b/><p:c:d/><u:c:d/><:e/><f:/><g:1/><h::i/><xmlns:j/><p:k:/><l\uFEFF/><?a:b c?></a>",
+  );
+  const names = [
+    ...root.attributeNodes.filter((attribute) => !isNamespaceDeclaration(attribute)),
+    ...root.children.filter((child) => child.type === "element"),
+  ].map(({ name: { prefix, local, uri } }) => [prefix, local, uri].map((part) => part ?? "").join(" "));
+  assertEquals(names, [
+    ...["p r 1", "q r 1", " u:r ", " y:s ", " z:t ", "p v:w 1", " u:v:w ", " :x ", " x: "],
+    ...[" u:b ", "p c:d 1", " u:c:d ", " :e ", " f: ", " g:1 ", " h::i ", " xmlns:j ", "p k: 1", " l\uFEFF "],
+  ]);
+  assertEquals(root.processingInstructions.map(({ target }) => target), ["a:b"]);
+});
+
+for (const encoding of ["utf-8", "UTF8", "US-ASCII", "ascii"]) {
+  Deno.test(`parseDocument() reads a document that is declared to be in ${encoding}`, () => {
+    assertEquals(parseDocument(`<?xml version='1.0' encoding='${encoding}'?><a/>`).root.name.raw, "a");
+  });
+}
+
 const REFUSED = [
   { xml: "", says: "it has no root element", at: [1, 1] },
   { xml: "<!-- c -->\n", says: "it has no root element", at: [2, 1] },
@@ -158,14 +188,10 @@ const REFUSED = [
   { xml: "<a x='<'/>", says: 'a "<" in the value of "x" must be written "&lt;"', at: [1, 7] },
   { xml: "<a x='1'y='2'/>", says: 'white space is missing before "y"', at: [1, 9] },
   { xml: "<a x='1' x='2'/>", says: 'the attribute "x" stands twice in one tag', at: [1, 10] },
-  {
-    xml: "<a xmlns:p='u' xmlns:q='u' p:x='' q:x=''/>",
-    says: 'the attribute "q:x" stands twice in one tag, under two prefixes',
-    at: [1, 35],
-  },
   { xml: "<a / >", says: 'the tag "<a" cannot hold "/" here', at: [1, 4] },
   { xml: "<1/>", says: '"1" is not a name for an element', at: [1, 2] },
-  { xml: "<a:b:c/>", says: '"a:b:c" is not a name for an element', at: [1, 2] },
+  { xml: "<a:b:1/>", says: '"a:b:1" is not a name for an element', at: [1, 2] },
+  { xml: "<a\u00A0b/>", says: '"a\u00A0b" is not a name for an element', at: [1, 2] },
   { xml: "<a é😀='' -x=''/>", says: '"-x" is not a name for an attribute', at: [1, 11] },
   { xml: "<a>1 < 2</a>", says: 'a "<" begins no tag and must be written "&lt;"', at: [1, 6] },
   { xml: "<a>&nope;</a>", says: 'the entity "&nope;" is not defined', at: [1, 4] },
@@ -187,14 +213,12 @@ const REFUSED = [
     says: 'it is declared to be in "ISO-8859-1", and only UTF-8 is read',
     at: [1, 1],
   },
+  {
+    xml: "<?xml version='1.0' encoding='us-ascii'?>\n<aé/>",
+    says: 'it is declared to be in "us-ascii" and holds other characters',
+    at: [2, 3],
+  },
   { xml: "<!DOCTYPE a><a/>", says: "it has a document type (<!DOCTYPE …>), which is not read", at: [1, 1] },
-  { xml: "<p:a/>", says: 'the prefix "p" of "p:a" is bound to no namespace', at: [1, 2] },
-  { xml: "<a p:x=''/>", says: 'the prefix "p" of "p:x" is bound to no namespace', at: [1, 4] },
-  { xml: "<a><b xmlns:p='u'/><p:c/></a>", says: 'the prefix "p" of "p:c" is bound to no namespace', at: [1, 21] },
-  { xml: "<a xmlns:p=''/>", says: 'the prefix "p" cannot be bound to an empty namespace', at: [1, 4] },
-  { xml: "<a xmlns:xml='u'/>", says: 'the prefix "xml" and its namespace belong to each other', at: [1, 4] },
-  { xml: "<a xmlns:xmlns='u'/>", says: 'the prefix "xmlns" cannot be declared', at: [1, 4] },
-  { xml: "<xmlns:a/>", says: 'the prefix "xmlns" of "xmlns:a" is bound to no namespace', at: [1, 2] },
   { xml: "<a>\0</a>", says: "it holds the character U+0000, which XML does not allow", at: [1, 4] },
   { xml: "<a>\n\uFFFF</a>", says: "it holds the character U+FFFF, which XML does not allow", at: [2, 1] },
   { xml: "<a>\uD800</a>", says: "it holds the character U+D800, which XML does not allow", at: [1, 4] },
@@ -210,7 +234,7 @@ for (const { xml, says, at: [line, column] } of REFUSED) {
 const TOO_MUCH = [
   {
     name: "bytes",
-    limits: { maxBytes: 8 },
+    limits: { bytes: 8 },
     good: "<aé\n/>\n",
     bad: "<aé\n/>\n\n",
     says: "it is longer than 8 bytes",
@@ -218,23 +242,15 @@ const TOO_MUCH = [
   },
   {
     name: "depth",
-    limits: { maxDepth: 2 },
+    limits: { depth: 2 },
     good: "<a><b/><b/></a>",
     bad: "<a><b><c/></b></a>",
     says: "it is nested deeper than 2 elements",
     at: [1, 7],
   },
   {
-    name: "attributes of an element",
-    limits: { maxAttributes: 1 },
-    good: "<a x=''><b y=''/></a>",
-    bad: "<a x='' y=''/>",
-    says: "an element has more than 1 attributes",
-    at: [1, 9],
-  },
-  {
     name: "attributes in all",
-    limits: { maxAttributesInAll: 1 },
+    limits: { attributes: 1 },
     good: "<a x=''/>",
     bad: "<a x=''><b y=''/></a>",
     says: "it has more than 1 attributes in all",
@@ -242,7 +258,7 @@ const TOO_MUCH = [
   },
   {
     name: "nodes",
-    limits: { maxNodes: 2 },
+    limits: { nodes: 2 },
     good: "<a>t</a>",
     bad: "<a>t<!----></a>",
     says: "it has more than 2 elements, texts and comments",
@@ -270,16 +286,11 @@ Deno.test("parseDocument() says where bytes are not UTF-8", () => {
 });
 
 Deno.test("parseFragment() reads what may stand in an element, in the namespaces there", () => {
-  const namespaces = new Map([["", "d"], ["p", "u"]]);
+  const namespaces = (prefix: string): string | undefined => ({ "": "d", p: "u" })[prefix];
   const { nodes } = parseFragment("t<p:a/><b/><![CDATA[c]]>", namespaces);
   assertEquals(nodes.map((node) => node.type === "element" ? node.name.uri : node.text), ["t", "u", "d", "c"]);
   assertThrows(() => parseFragment("<a/></b><b>", namespaces), XmlSyntaxError, "an end tag closes no element");
   assertThrows(() => parseFragment("<a>", namespaces), XmlSyntaxError, 'the element "a" is not closed');
   assertThrows(() => parseFragment("<q:a/>", namespaces), XmlSyntaxError, 'the prefix "q" of "q:a"');
   assertThrows(() => parseFragment("<?xml version='1.0'?>", namespaces), XmlSyntaxError, "an XML declaration stands");
-});
-
-Deno.test("PARSE_LIMITS end everything", () => {
-  assertEquals(PARSE_LIMITS.maxDepth, 200);
-  for (const limit of Object.values(PARSE_LIMITS)) assert(Number.isSafeInteger(limit) && limit > 0);
 });

@@ -25,7 +25,26 @@ export const NAMESPACES = { p: "urn:p", d: "urn:d" } as const;
 
 const NAMES = ["a", "b", "c", "p:a", "p:b"];
 const VALUES = ["", "v", "w", "vw", "1", "v w"];
-const name = fc.constantFrom(...NAMES);
+// Not well-formed by the rules of namespaces, and names that only libxml2's reading makes.
+const ODD_NAMES = [
+  "u:a",
+  "d:b",
+  "u:a:b",
+  "p:a:b",
+  "p:a:",
+  ":a",
+  "a:",
+  "a:1",
+  "a::b",
+  "xmlns:a",
+  "\uFEFFa",
+  "a\u1680",
+  "é:a",
+];
+const name = fc.oneof(
+  { weight: 8, arbitrary: fc.constantFrom(...NAMES) },
+  { weight: 1, arbitrary: fc.constantFrom(...ODD_NAMES) },
+);
 
 // Each may stand in an attribute of either quote.
 const attributeValue = fc.oneof(
@@ -45,18 +64,34 @@ const other = fc.constantFrom(
   "<!-- <a/> -->",
   "<?v w?>",
   "<?w?>",
+  "<?v:w ?>",
+  "<?:v?>",
+);
+const attributeName = fc.oneof(
+  { weight: 8, arbitrary: fc.constantFrom("x", "y", "p:x") },
+  { weight: 1, arbitrary: fc.constantFrom("d:x", "u:x", "xml:x", ":x", "x:", "p:x:y", "u:x:y", "x\uFEFF", "\u1680") },
 );
 // The prefix p always is bound to something, and sometimes to something else than at the root.
 const namespace = fc.oneof(
   { weight: 6, arbitrary: fc.constant("") },
   fc.constantFrom(` xmlns="urn:d"`, ` xmlns=""`, ` xmlns:p="urn:d"`, ` xmlns:d="urn:d"`),
+  fc.constantFrom(
+    ` xmlns:d=""`,
+    ` xmlns:xml="urn:d"`,
+    ` xmlns:xmlns="urn:d"`,
+    ` xmlns:d="http://www.w3.org/2000/xmlns/"`,
+    ` xmlns:d="http://www.w3.org/XML/1998/namespace"`,
+    ` xmlns="http://www.w3.org/2000/xmlns/"`,
+    ` xmlns:d:e="urn:d"`,
+    ` xmlns:="urn:d"`,
+  ),
 );
 
 const { element } = fc.letrec<{ element: ElementModel; child: ElementModel | string }>((tie) => ({
   element: fc.record({
     name,
     namespace,
-    attributes: fc.uniqueArray(fc.tuple(fc.constantFrom("x", "y", "p:x"), attributeValue, fc.constantFrom("'", '"')), {
+    attributes: fc.uniqueArray(fc.tuple(attributeName, attributeValue, fc.constantFrom("'", '"')), {
       selector: ([attributeName]) => attributeName,
       maxLength: 3,
     }).map((attributes) =>

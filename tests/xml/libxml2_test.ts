@@ -76,7 +76,7 @@ function describe(node: SelectedNode): string {
     case "element":
       return `element ${getAttribute(node, "i") ?? undefined}`;
     case "attribute":
-      return `attribute ${node.name.local}=${abbreviate(node.value)}`;
+      return `attribute ${abbreviate(node.name.local)}=${abbreviate(node.value)}`;
     case "text":
     case "cdata":
       return `text ${abbreviate(node.text)}`;

@@ -130,7 +130,37 @@ Deno.test("select() ends on a document made to keep it busy", () => {
   assertThrows(
     () => select(parsePath("//b[../b[../b]]"), document),
     RangeError,
-    'Cannot follow the path "//b[../b[../b]]": it looks at more than 4000000 nodes',
+    'Cannot follow the path "//b[../b[../b]]" in this document: it looks at more than 2000000 nodes',
   );
   assertEquals(select(parsePath("/a/b"), document).length, 50_000);
+});
+
+const A_MILLION = 1024 * 1024;
+const NESTED = `<a>${"<b>x".repeat(240)}${"y".repeat(A_MILLION)}${"</b>".repeat(240)}</a>`;
+
+Deno.test("select() compares the values of nested elements without building them", () => {
+  const document = parseDocument(NESTED);
+  assertEquals(select(parsePath("/a[.//*='x']"), document).length, 0);
+  assertEquals(select(parsePath("//*[.=..]"), document).length, 2);
+  assertEquals(select(parsePath(`//b[starts-with(., '${"x".repeat(240)}y')]`), document).length, 1);
+});
+
+const COMPARING = [
+  { path: "//*[.//*=.//*]", text: NESTED },
+  { path: "//*[contains(., 'z')]", text: NESTED },
+  { path: "//a[contains(@x, @y)]", text: `<a x='${"y".repeat(A_MILLION)}' y='z${"y".repeat(A_MILLION / 2)}'/>` },
+];
+for (const { path, text } of COMPARING) {
+  Deno.test(`select() ends where ${path} compares too much`, () => {
+    assertThrows(
+      () => select(parsePath(path), parseDocument(text)),
+      RangeError,
+      `Cannot follow the path "${path}" in this document: its conditions compare more than 67108864 characters`,
+    );
+  });
+}
+
+Deno.test("select() ends where many conditions ask nodes that have nothing", () => {
+  const document = parseDocument(`<a>${"<b/>".repeat(50_000)}</a>`);
+  assertThrows(() => select(parsePath(`//b${"[not(@x)]".repeat(400)}`), document), RangeError, "it looks at more than");
 });

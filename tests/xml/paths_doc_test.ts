@@ -4,6 +4,7 @@
  */
 
 import { parseDocument } from "../../lib/xml/document.ts";
+import { XML_LIMITS } from "../../lib/xml/limits.ts";
 import { PathSyntaxError } from "../../lib/xml/path.ts";
 import { parsePath } from "../../lib/xml/path_parser.ts";
 import { select, type SelectedNode } from "../../lib/xml/select.ts";
@@ -52,3 +53,10 @@ for (const [path, problem] of examples("refused")) {
     assertEquals(String(error.column), column);
   });
 }
+
+Deno.test("docs/paths.md has every limit, and no other", () => {
+  const rows = [...PAGE.matchAll(/^\| [^|]+ \| ([0-9]+)[^|]* \| `(\w+)` +\|$/gm)].map((
+    [, limit, name],
+  ) => [name, Number(limit)]);
+  assertEquals(Object.fromEntries(rows), { ...XML_LIMITS });
+});
