@@ -168,7 +168,7 @@ require_base_system() {
 }
 
 require_root() {
-  if [ "$(id -u)" = 0 ] || [ -n "$DESTDIR" ] || [ "$DRY_RUN" = yes ]; then return 0; fi
+  if [ "$(id -u)" = 0 ] || [ -n "$DESTDIR" ] || [ "$DRY_RUN" = yes ] || [ "$MODE" = status ]; then return 0; fi
   die "Cannot go on: only root may, and you are $(id -un 2>/dev/null || id -u)" \
     "run it with sudo, or with --dry-run, or set DESTDIR to install into a folder"
 }
@@ -176,7 +176,8 @@ require_root() {
 # --- the record: how we know what is ours ---------------------------------------------------------
 # Lines: "version V", "prefix DIR", "hooks-dir DIR", "drivers auto|chosen", "firewall-unit yes|no", "directory PATH",
 # "file SHA256 ROLE PATH" (ROLE is hook:DRIVER, admin, installer, rules, unit or wants; of a link the sum is that of
-# where it leads), "waiting DRIVER PID START NAME" (a daemon that was there before it).
+# where it leads), "waiting DRIVER PID START NAME" (a daemon that was there before it), and while a run is at work
+# "unfinished install|uninstall": written before the first change, removed with the last.
 # A path ends its line, so it may hold spaces. Paths are those of the host, without DESTDIR.
 
 read_record() {
@@ -202,6 +203,15 @@ settle() {
 }
 
 recorded_value() { say "$RECORD" | sed -n "s/^$1 //p"; }
+# recorded_file ROLE PATH, after look_at PATH: its line in the record; of several (an interrupted update leaves those of
+# both versions) the one that describes what is there.
+recorded_file() {
+  lines=$(say "$RECORD" | grep -F " $1 $2" || :)
+  case "$NEWLINE$lines$NEWLINE" in
+  *"${NEWLINE}file $SUM_THERE $1 $2$NEWLINE"*) say "file $SUM_THERE $1 $2" ;;
+  *) say "$lines" | sed 1q ;;
+  esac
+}
 recorded_drivers() { say "$RECORD" | sed -n 's/^file [^ ]* hook:\([a-z]*\) .*/\1/p'; }
 
 # Splits "file SUM ROLE PATH" into F_SUM, F_ROLE and F_PATH; fails for other lines.
@@ -262,7 +272,8 @@ find_archive() {
   fi
 }
 
-# listed_sum NAME: what SHA256SUMS says (nothing when it does not list it).
+# listed_sum NAME: what SHA256SUMS said when it was read (nothing when it does not list it). It is read once, so that the
+# copies are compared with what was verified, also when the archive is changed meanwhile.
 listed_sum() {
   while read -r listed name_listed; do
     name_listed=${name_listed#\*}
@@ -270,7 +281,9 @@ listed_sum() {
       say "$listed"
       return
     fi
-  done <"$ARCHIVE/SHA256SUMS"
+  done <<EOF
+$SUMS
+EOF
 }
 
 verify_archive() {
@@ -279,6 +292,11 @@ verify_archive() {
   if [ ! -f "$ARCHIVE/SHA256SUMS" ]; then
     die "Cannot verify $ARCHIVE: it has no SHA256SUMS" "unpack the archive again, completely"
   fi
+  others=$(open_to_others "$ARCHIVE")
+  if [ -n "$others" ]; then
+    warn "users other than root can change this archive ($others): compare its SHA256SUMS with a trusted copy"
+  fi
+  SUMS=$(cat "$ARCHIVE/SHA256SUMS")
   for name in $FILES; do
     if [ ! -f "$ARCHIVE/$name" ]; then
       die "Cannot find $name in $ARCHIVE" "unpack the archive again, or leave that driver out with --drivers"
@@ -308,7 +326,8 @@ verify_architecture() {
 }
 
 # start NAME BINARY: starts it as libvirt starts a hook, with a cleared environment, from /, nothing on stdin. Without
-# arguments a hook tells its usage and ends with 2; the admin command is asked for its version. Both name themselves.
+# arguments a hook tells its usage and ends with 2; the admin command is asked for its version. Both name their version,
+# which must be exactly that of the archive.
 start() {
   case $1 in
   virt-hooks) argument=version wanted=0 ;;
@@ -317,7 +336,7 @@ start() {
   status=0
   answer=$(cd / && timeout "$START_LIMIT_SECONDS" env -i LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin \
     "$2" ${argument:+"$argument"} 2>&1 </dev/null) || status=$?
-  case $status:$answer in "$wanted:"*"virt-hooks $VERSION"*) return 0 ;; esac
+  case "$status:$answer " in "$wanted:"*"virt-hooks $VERSION"[!0-9A-Za-z.+-]*) return 0 ;; esac
   answer=$(say "$answer" | sed -n '1,3p')
   die "Cannot install $1: started as libvirt starts it, it ended with status $status${answer:+ and said: $answer}" \
     "$(likely_cause "$status")" "nothing was installed: libvirt refuses a guest whose hook does not answer"
@@ -335,6 +354,7 @@ likely_cause() {
   134) say "it could not start a thread: see the limits on processes (ulimit -u, TasksMax)" ;;
   101) say "too few open files are allowed (ulimit -n: it needs 16)" ;;
   1) say "is /proc mounted?" ;;
+  0 | 2) say "it must tell that it is virt-hooks $VERSION, as VERSION in the archive says" ;;
   *) say "run it by hand from / to see more" ;;
   esac
 }
@@ -451,6 +471,46 @@ has_hook() {
 }
 is_run() { [ -f "$1" ] && [ -x "$1" ]; }
 
+# open_to_others PATH [strict]: the first folder, PATH or one above it, in which others than root may replace what is
+# there, and why; nothing where there is none, or where we are not root. What another owns in a sticky folder stays his:
+# in one above PATH that is enough.
+open_to_others() {
+  if [ "$(id -u)" != 0 ]; then return 0; fi
+  above=$(cd -P "$1" && pwd -P) strict=${2-}
+  while :; do
+    owner=$(stat -c %u "$above/") mode=$(stat -c %a "$above/")
+    if [ "$owner" != 0 ]; then
+      say "$above belongs to the user $owner"
+      return 0
+    fi
+    case $strict:$mode in
+    :[1357]???) ;;
+    *[2367] | *[2367]?)
+      say "$above has the mode $mode"
+      return 0
+      ;;
+    esac
+    if [ "$above" = / ]; then return 0; fi
+    above=$(dirname "$above") strict=''
+  done
+}
+
+# libvirt runs as root what is in its folders of hooks.
+require_safe_folders() {
+  if [ -n "$DESTDIR" ]; then return 0; fi
+  require_safe "$HOOKS_DIR"
+  for driver in $DRIVERS; do require_safe "$HOOKS_DIR/$driver.d"; done
+  others=$(open_to_others "$(nearest_folder "$PREFIX/sbin")")
+  if [ -n "$others" ]; then warn "users other than root can replace $PREFIX/sbin/virt-hooks: $others"; fi
+}
+
+require_safe() {
+  others=$(open_to_others "$(nearest_folder "$1")" strict)
+  if [ -z "$others" ]; then return 0; fi
+  die "Cannot install into $1: users other than root can change what libvirt runs there as root: $others" \
+    "look at what is in it, give it to root (chown root:root, chmod go-w), then run install.sh again"
+}
+
 nearest_folder() {
   folder=$1
   while [ ! -d "$DESTDIR$folder/" ]; do folder=$(dirname "$folder"); done
@@ -479,6 +539,8 @@ start_of() {
   IFS= read -r fields <"$1/stat" || return 1
   # shellcheck disable=SC2086 # the fields, as words
   set -- ${fields##*) }
+  # A process that has ended, and whose parent has not asked how, is none.
+  if [ "$1" = Z ]; then return 1; fi
   say "${20}"
 }
 
@@ -518,7 +580,8 @@ plan_directory() {
   if [ -d "$DESTDIR$2" ]; then return 0; fi
   plan_directory 0755 "$(dirname "$2")"
   plan mkdir "$1" "$2"
-  DIRECTORIES="$DIRECTORIES$2$NEWLINE"
+  # The record does not list the folders it is in: they are made before it is written, and removed after it.
+  case $2 in "$RECORD_DIR" | "${RECORD_DIR%/*}") ;; *) DIRECTORIES="$DIRECTORIES$2$NEWLINE" ;; esac
 }
 
 # plan_file SOURCE ROLE PATH, after look_at PATH said absent or ours.
@@ -571,6 +634,9 @@ plan_hook() {
       warn "$main was changed since we put it there: it is kept and treated as another owner's hook"
     fi
     say "Another owner's hook stays at $DESTDIR$main: ours becomes its neighbour $DESTDIR$beside"
+    if is_run "$DESTDIR$main"; then
+      warn "libvirt runs $main BEFORE virt-hooks at every call: what a rule does too is done twice; to replace it, move it away and run install.sh again"
+    fi
     if ! runs_drop_ins; then
       warn "this libvirt is $(libvirt_version) and runs drop-ins only from 6.5.0 on: it will not run $beside"
     fi
@@ -591,7 +657,7 @@ plan_rules() {
     plan write rules "$RULES_FILE"
     FILE_LINES="${FILE_LINES}file $(rules_text | sha256sum | cut -c 1-64) rules $RULES_FILE$NEWLINE"
   else
-    FILE_LINES="$FILE_LINES$(say "$RECORD" | sed -n '/^file [^ ]* rules /p')$NEWLINE"
+    FILE_LINES="$FILE_LINES$(recorded_file rules "$RULES_FILE")$NEWLINE"
   fi
 }
 
@@ -624,7 +690,7 @@ plan_unit() {
 plan_written() {
   case $STATE in changed | other)
     warn "$2 is not as we put it there: it is kept"
-    FILE_LINES="$FILE_LINES$(say "$RECORD" | grep -F " $1 $2" || :)$NEWLINE"
+    FILE_LINES="$FILE_LINES$(recorded_file "$1" "$2")$NEWLINE"
     return 0
     ;;
   esac
@@ -740,7 +806,8 @@ plan_uninstall() {
   if [ -z "$leaving" ]; then leaving=$(recorded_drivers); fi
   staying=$(recorded_drivers | not_in "$leaving")
   if [ -n "$staying" ]; then
-    RECORD_NEXT=$(say "$RECORD" | sed "$(say "$leaving" | sed 's,.*,/^file [^ ]* hook:& /d;/^waiting & /d,')")
+    RECORD_NEXT=$(say "$RECORD" | sed '/^unfinished uninstall$/d' |
+      sed "$(say "$leaving" | sed 's,.*,/^file [^ ]* hook:& /d;/^waiting & /d,')")
   fi
   while IFS= read -r line; do
     if ! split_file_line "$line"; then continue; fi
@@ -758,10 +825,25 @@ plan_uninstall() {
 $(say "$RECORD" | sed -n '/ hook:/p')
 $(say "$RECORD" | sed '/ hook:/d')
 EOF
-  if [ -z "$RECORD_NEXT" ]; then
-    plan drop record "$RECORD_FILE"
-    PLAN=$PLAN$(say "$RECORD" | sed -n 's/^directory /rmdir - /p' | sed '1!G;h;$!d')$NEWLINE
-  fi
+  if [ -z "$RECORD_NEXT" ]; then plan_folders; fi
+}
+
+# The record goes last, but for the folders it is in: until then a run that was interrupted can be run again.
+plan_folders() {
+  outer=''
+  while IFS= read -r folder; do
+    if [ -z "$folder" ]; then continue; fi
+    case $RECORD_DIR/ in
+    "$folder"/*) outer="${outer}rmdir - $folder$NEWLINE" ;;
+    *) plan rmdir - "$folder" ;;
+    esac
+  done <<EOF
+$(say "$RECORD" | sed -n 's/^directory //p' | sed '1!G;h;$!d')
+EOF
+  plan drop record "$RECORD_FILE"
+  plan rmdir - "$RECORD_DIR"
+  plan rmdir - "${RECORD_DIR%/*}"
+  PLAN=$PLAN$outer
 }
 
 not_in() {
@@ -804,50 +886,126 @@ split_step() {
 # --- doing it, so that it can be taken back -------------------------------------------------------
 # UNDO holds lines "VERB ARGUMENT PATH", newest first; each is written before its step is done.
 
-COMMITTED=no RECORD_WRITTEN=no UNDO='' STAGE='' PREFIX_STAGE='' COUNT=0
+COMMITTED=no RECORD_WRITTEN=no UNDO='' STAGE='' PREFIX_STAGE='' COUNT=0 TURN=''
 
 undo_with() { UNDO="$1 $2 $3$NEWLINE$UNDO"; }
 
-# The stages are folders of root's on the file systems of their targets, but outside hooks/ and every DRIVER.d/, where
-# libvirt would run what lies there. The first is also the lock that lets one install.sh work at a time.
-open_stages() {
-  folder=$DESTDIR$(nearest_folder "$HOOKS_DIR")
-  if [ -d "$DESTDIR$HOOKS_DIR" ]; then folder=$(dirname "$(cd -P "$DESTDIR$HOOKS_DIR" && pwd -P)"); fi
-  clear_stale .virt-hooks-stage "$folder" "$HOOKS_DIR"
-  stage=${folder%/}/.virt-hooks-stage
-  try "stage beside $HOOKS_DIR" mkdir -m 0700 "$stage"
-  STAGE=$stage
-  say $$ >"$STAGE/pid"
+# begin: from here on this run is the only one, and nothing of an interrupted one is left but what the record lists.
+begin() {
+  take_turn
   if [ "$(cat "$DESTDIR$RECORD_FILE" 2>/dev/null || :)" != "$RECORD" ]; then
     die "Cannot go on: another install.sh has just changed the installation" "run it again"
   fi
-  folder=$DESTDIR$(nearest_folder "$PREFIX")
-  clear_stale .virt-hooks-stage-prefix "$folder" "$PREFIX"
-  stage=${folder%/}/.virt-hooks-stage-prefix
-  try "stage in $PREFIX" mkdir -m 0700 "$stage"
-  PREFIX_STAGE=$stage
+  clear_litter
 }
 
-# clear_stale NAME FOLDER BELOW: removes stages that a killed run left in FOLDER, or anywhere above BELOW (it may have
-# made the folders where we would stage today). The stage of a run that is at work is left alone, and ends ours.
-clear_stale() {
-  above=$3
-  remove_stale "${2%/}/$1"
+make_record_folder() {
+  if [ -d "$DESTDIR$1" ]; then return 0; fi
+  make_record_folder "$(dirname "$1")"
+  if ! output=$(mkdir -m 0755 "$DESTDIR$1" 2>&1); then
+    # Another run may have been quicker.
+    if [ -d "$DESTDIR$1" ]; then return 0; fi
+    die "Cannot make $DESTDIR$1: $output"
+  fi
+  undo_with rmdir - "$DESTDIR$1"
+  finish_directory "$1"
+}
+
+# Each run makes a folder whose name is its process number and the time that process was started, then looks for those of
+# others: of two runs at least one sees the other and gives way. A killed run blocks no other, also after a reboot: no
+# process has its number and its start time.
+take_turn() {
+  started=$(start_of /proc/$$ 2>/dev/null) ||
+    die "Cannot tell whether another install.sh is at work: there is no /proc/$$" "mount /proc"
+  turn=$DESTDIR$RECORD_DIR/run.$$.$started
+  for _ in 1 2 3 4; do
+    make_record_folder "$RECORD_DIR"
+    if output=$(mkdir -m 0700 "$turn" 2>&1); then
+      TURN=$turn
+      if ! other=$(another_run); then
+        undo_with end - -
+        return 0
+      fi
+      rmdir "$turn"
+      TURN=''
+      output="another install.sh (process $other) is at work"
+    fi
+  done
+  die "Cannot work: $output" "where another install.sh is at work, wait until it ends, then run this again"
+}
+
+another_run() {
+  for run in "$DESTDIR$RECORD_DIR"/run.*; do
+    if [ "$run" != "$turn" ] && is_at_work "$run"; then
+      run=${run##*/run.}
+      say "${run%%.*}"
+      return 0
+    fi
+  done
+  return 1
+}
+
+# is_at_work RUN: whether the process that made this folder is there.
+is_at_work() {
+  ids=${1##*/run.}
+  case $ids in [0-9]*.[0-9]*) ;; *) return 1 ;; esac
+  start_there=$(start_of "/proc/${ids%%.*}" 2>/dev/null) && [ "$start_there" = "${ids#*.}" ]
+}
+
+# litter: what interrupted runs left beside the record and as stages, one path a line.
+litter() {
+  for path in "$DESTDIR$RECORD_DIR"/run.*; do
+    if [ -d "$path" ] && [ "$path" != "$TURN" ] && ! is_at_work "$path"; then say "$path"; fi
+  done
+  for path in "$DESTDIR$RECORD_FILE.new" "$DESTDIR$RECORD_FILE.before"; do
+    if [ -f "$path" ]; then say "$path"; fi
+  done
+  left_in "$(stage_folder)" .virt-hooks-stage
+  left_above "$HOOKS_DIR" .virt-hooks-stage
+  left_in "$DESTDIR$PREFIX" .virt-hooks-stage-prefix
+  left_above "$PREFIX" .virt-hooks-stage-prefix
+}
+
+left_in() { if [ -d "${1%/}/$2" ]; then say "${1%/}/$2"; fi; }
+
+# The interrupted run may have made the folders in which a run would stage now.
+left_above() {
+  above=$1
   while [ "$above" != / ]; do
     above=$(dirname "$above")
-    remove_stale "$DESTDIR${above%/}/$1"
+    left_in "$DESTDIR$above" "$2"
   done
 }
 
-remove_stale() {
-  if [ ! -d "$1" ]; then return 0; fi
-  if [ -z "$STAGE" ]; then
-    owner=$(cat "$1/pid" 2>/dev/null || :)
-    if [ -z "$owner" ] || [ -d "/proc/$owner" ]; then
-      die "Cannot work: another install.sh${owner:+ (process $owner)} is at work" "if there is none, remove $1"
-    fi
+clear_litter() {
+  while IFS= read -r path; do
+    if [ -n "$path" ]; then try "remove what an interrupted install.sh left" rm -rf "$path"; fi
+  done <<EOF
+$(litter)
+EOF
+}
+
+# The folder that HOOKS_DIR is in, or the nearest above it.
+stage_folder() {
+  if [ -d "$DESTDIR$HOOKS_DIR" ]; then
+    dirname "$(cd -P "$DESTDIR$HOOKS_DIR" && pwd -P)"
+  else
+    say "$DESTDIR$(nearest_folder "$HOOKS_DIR")"
   fi
-  try "remove what a killed install.sh left" rm -rf "$1"
+}
+
+# The stages are folders of root's on the file systems of their targets, but outside hooks/ and every DRIVER.d/, where
+# libvirt would run what lies there.
+open_stages() {
+  undo_with close - -
+  stage=$(stage_folder)
+  stage=${stage%/}/.virt-hooks-stage
+  try "stage beside $HOOKS_DIR" mkdir -m 0700 "$stage"
+  STAGE=$stage
+  stage=$DESTDIR$(nearest_folder "$PREFIX")
+  stage=${stage%/}/.virt-hooks-stage-prefix
+  try "stage in $PREFIX" mkdir -m 0700 "$stage"
+  PREFIX_STAGE=$stage
 }
 
 stage_of() { case $1 in hook* | rules | unit | wants | record) say "$STAGE" ;; *) say "$PREFIX_STAGE" ;; esac; }
@@ -870,16 +1028,31 @@ stage_files() {
   done <<EOF
 $PLAN
 EOF
+  if [ "$(recorded_value version)" != "$VERSION" ]; then start_those_that_stay; fi
+}
+
+# A program that has the right bytes already is not copied; it too must be of the version that the record will name.
+start_those_that_stay() {
+  while IFS= read -r line; do
+    if ! split_file_line "$line"; then continue; fi
+    case $NEWLINE$PLAN in *"${NEWLINE}put "*" $F_PATH$NEWLINE"*) continue ;; esac
+    case $F_ROLE in
+    hook:*) start "hooks/${F_ROLE#hook:}" "$DESTDIR$F_PATH" ;;
+    admin) start virt-hooks "$DESTDIR$F_PATH" ;;
+    esac
+  done <<EOF
+$FILE_LINES
+EOF
 }
 
 execute_plan() {
   while IFS= read -r line; do
     if split_step "$line"; then
       case $VERB in
-      mkdir) make_directory ;;
+      mkdir) case $RECORD_DIR/ in "$PATH_OF"/*) ;; *) make_directory ;; esac ;;
       write) write_file ;;
       put) put_file ;;
-      drop) drop_file ;;
+      drop) if [ "$ARGUMENT" != record ]; then drop_file; fi ;;
       esac
     fi
   done <<EOF
@@ -890,11 +1063,13 @@ EOF
 make_directory() {
   undo_with rmdir - "$DESTDIR$PATH_OF"
   try "make $DESTDIR$PATH_OF" mkdir -m "$ARGUMENT" "$DESTDIR$PATH_OF"
-  if [ "$(id -u)" = 0 ]; then try "give $DESTDIR$PATH_OF to root" chown 0:0 "$DESTDIR$PATH_OF"; fi
-  relabel "$PATH_OF"
-  say "made    $DESTDIR$PATH_OF"
-  # From here on the record tells the truth about everything that follows, also if we are killed.
-  if [ "$PATH_OF" = "$RECORD_DIR" ]; then write_record "$RECORD_AHEAD"; fi
+  finish_directory "$PATH_OF"
+}
+
+finish_directory() {
+  if [ "$(id -u)" = 0 ]; then try "give $DESTDIR$1 to root" chown 0:0 "$DESTDIR$1"; fi
+  relabel "$1"
+  say "made    $DESTDIR$1"
 }
 
 write_file() {
@@ -953,18 +1128,30 @@ drop_file() {
   say "removed $DESTDIR$PATH_OF"
 }
 
-# When everything else is done: what is not empty is somebody's.
-remove_directories() {
+# When the files are gone: the folders, then the record. What is not empty is somebody's.
+remove_the_rest() {
   while IFS= read -r line; do
-    if ! split_step "$line" || [ "$VERB" != rmdir ] || [ ! -d "$DESTDIR$PATH_OF" ]; then continue; fi
-    if rmdir "$DESTDIR$PATH_OF" 2>/dev/null; then
-      say "removed $DESTDIR$PATH_OF/"
-    else
-      say "kept    $DESTDIR$PATH_OF/ (not empty)"
-    fi
+    if ! split_step "$line"; then continue; fi
+    case $VERB:$ARGUMENT in
+    rmdir:*) remove_directory ;;
+    drop:record)
+      try "remove $DESTDIR$PATH_OF" rm -f "$DESTDIR$PATH_OF.before" "$DESTDIR$PATH_OF"
+      say "removed $DESTDIR$PATH_OF"
+      end
+      ;;
+    esac
   done <<EOF
 $PLAN
 EOF
+}
+
+remove_directory() {
+  if [ ! -d "$DESTDIR$PATH_OF" ]; then return 0; fi
+  if rmdir "$DESTDIR$PATH_OF" 2>/dev/null; then
+    say "removed $DESTDIR$PATH_OF/"
+  else
+    say "kept    $DESTDIR$PATH_OF/ (not empty)"
+  fi
 }
 
 write_record() {
@@ -997,13 +1184,22 @@ EOF
     printf 'install.sh: everything that was begun was taken back\n' >&2
   fi
   close_stages
+  end
   exit "$status"
 }
 
 close_stages() {
   if [ -n "$PREFIX_STAGE" ]; then rm -rf "$PREFIX_STAGE"; fi
-  if [ -n "$STAGE" ]; then rm -rf "$DESTDIR$RECORD_FILE.before" "$DESTDIR$RECORD_FILE.new" "$STAGE"; fi
+  if [ -n "$STAGE" ]; then rm -rf "$STAGE"; fi
   PREFIX_STAGE='' STAGE=''
+}
+
+# end: the turn of another run may come.
+end() {
+  if [ -z "$TURN" ]; then return 0; fi
+  rm -f "$DESTDIR$RECORD_FILE.before" "$DESTDIR$RECORD_FILE.new"
+  rmdir "$TURN"
+  TURN=''
 }
 
 take_back() {
@@ -1012,6 +1208,8 @@ take_back() {
   # only if it is our link: another may have been quicker
   unlink) if is_same_file "$PATH_OF" "$(stage_of "$ARGUMENT")/$(basename "$ARGUMENT")"; then rm -f "$PATH_OF"; fi ;;
   rmdir) rmdir "$PATH_OF" 2>/dev/null ;;
+  close) close_stages ;;
+  end) end ;;
   rename) mv -f "$PATH_OF.before" "$PATH_OF" ;;
   restore)
     before=$(stage_of "${ARGUMENT%:*}")/before-${ARGUMENT##*:}
@@ -1044,6 +1242,7 @@ relabel() {
 
 install_now() {
   if [ -z "$PLAN" ] && [ "$RECORD_NEXT" = "$RECORD" ]; then
+    tidy_up
     say "virt-hooks $VERSION is already installed: nothing to do"
     advise_reload "If it has not since the hooks came, run:"
     return 0
@@ -1054,19 +1253,54 @@ install_now() {
     advise_units "After the installation run:"
     return 0
   fi
-  RECORD_AHEAD=$RECORD_NEXT$NEWLINE$(say "$RECORD" | sed -n '/^file /p')
+  begin
+  # What is there stays in the record until it is replaced.
+  replaced=$(say "$RECORD" | sed -n '/^file /p' | not_in "$RECORD_NEXT")
+  write_record "$RECORD_NEXT${NEWLINE}unfinished install${replaced:+$NEWLINE$replaced}"
   open_stages
   stage_files
   say "All that are new were started as libvirt starts them, and answer"
-  if [ -d "$DESTDIR$RECORD_DIR" ]; then write_record "$RECORD_AHEAD"; fi
   execute_plan
   write_record "$RECORD_NEXT"
   COMMITTED=yes
-  say "Installed: virt-hooks $VERSION for$DRIVERS"
+  close_stages
+  end
+  say_what_was_done
   advise_reload "Run this now:"
   advise_units "Run this now:"
   say "Rules: $DESTDIR$RULES_FILE; check them with: $PREFIX/sbin/virt-hooks check"
   say "Later: sh $PREFIX/lib/virt-hooks/install.sh --status (or --uninstall)"
+}
+
+# Where a run has nothing else to do.
+tidy_up() {
+  if [ "$DRY_RUN" = yes ] || [ -z "$(litter)" ]; then return 0; fi
+  begin
+  COMMITTED=yes
+  end
+  say "Removed what an interrupted install.sh had left"
+}
+
+say_what_was_done() {
+  before=$(recorded_value version)
+  if [ -z "$before" ] || [ "$before" = "$VERSION" ]; then
+    say "Installed: virt-hooks $VERSION for$DRIVERS"
+    return 0
+  fi
+  if is_older "$VERSION" "$before"; then verb=Downgraded; else verb=Updated; fi
+  say "$verb: virt-hooks from $before to $VERSION for$DRIVERS"
+  say "To go back: run the install.sh of the archive of $before"
+}
+
+# is_older A B, by the numbers MAJOR.MINOR.PATCH at their beginning.
+is_older() {
+  a=$1. b=$2.
+  for _ in major minor patch; do
+    x=${a%%[!0-9]*} y=${b%%[!0-9]*} a=${a#*.} b=${b#*.}
+    if [ "${x:-0}" -lt "${y:-0}" ]; then return 0; fi
+    if [ "${x:-0}" -gt "${y:-0}" ]; then return 1; fi
+  done
+  return 1
 }
 
 # Daemons that were already running when their driver got its first hook, and still do.
@@ -1109,18 +1343,19 @@ require_nothing_held() {
   for file in "$DESTDIR$LEDGER_DIR"/resources/*/state.json "$DESTDIR$LEDGER_DIR"/resources/*/demands/*.json; do
     if [ -e "$file" ]; then
       die "Cannot uninstall: guests or networks still hold something of this host, which only the hooks put back" \
-        "\"virt-hooks status\" shows it; stop them, or give it back with \"virt-hooks release --holder HOLDER\"" \
-        "what no longer matters is forgotten with: rm -r $DESTDIR$LEDGER_DIR"
+        "\"virt-hooks status\" shows it; stop them, or give it back with \"virt-hooks release --holder HOLDER\""
     fi
   done
 }
 
 uninstall_now() {
   if [ -z "$RECORD" ]; then
+    remove_empty_folders
     say "virt-hooks is not installed: there is no $DESTDIR$RECORD_FILE"
     return 0
   fi
-  if [ -z "$PLAN$KEPT" ]; then
+  if [ "$RECORD_NEXT" = "$RECORD" ]; then
+    tidy_up
     say "virt-hooks is not installed for: $(say "$DRIVERS_ASKED" | tr '\n' ' ')"
     return 0
   fi
@@ -1129,15 +1364,29 @@ uninstall_now() {
     print_plan
     return 0
   fi
+  begin
+  write_record "$(say "$RECORD" | sed '/^unfinished uninstall$/d')${NEWLINE}unfinished uninstall"
   open_stages
   execute_plan
   if [ -n "$RECORD_NEXT" ]; then write_record "$RECORD_NEXT"; fi
   COMMITTED=yes
   close_stages
-  remove_directories
-  if [ -z "$RECORD_NEXT" ]; then rm -rf "$DESTDIR${LEDGER_DIR%/*}"; fi
+  if [ -z "$RECORD_NEXT" ]; then
+    rm -rf "$DESTDIR${LEDGER_DIR%/*}"
+    remove_the_rest
+  fi
+  end
   advise_units "Run this now:"
   say "Uninstalled. libvirt needs no reload: it looks for each file at every call"
+}
+
+# Where a run was interrupted before it wrote the record, or after it had removed it.
+remove_empty_folders() {
+  if [ "$DRY_RUN" = yes ] || [ ! -d "$DESTDIR${RECORD_DIR%/*}" ]; then return 0; fi
+  begin
+  COMMITTED=yes
+  end
+  for PATH_OF in "$RECORD_DIR" "${RECORD_DIR%/*}"; do remove_directory; done
 }
 
 show_status() {
@@ -1149,6 +1398,7 @@ show_status() {
   fi
   say "virt-hooks $(recorded_value version), recorded in $DESTDIR$RECORD_FILE"
   intact=0 RECORD_NEXT=$RECORD
+  show_unfinished
   find_daemons
   while IFS= read -r line; do
     if ! split_file_line "$line" || [ "$F_ROLE" = rules ]; then continue; fi
@@ -1161,6 +1411,16 @@ $RECORD
 EOF
   for driver in $ALL_DRIVERS; do show_driver "$driver"; done
   return "$intact"
+}
+
+show_unfinished() {
+  case $(recorded_value unfinished) in
+  '') return 0 ;;
+  *uninstall) what='install.sh --uninstall' ;;
+  *) what=install.sh ;;
+  esac
+  say "unfinished: $what is at work, or was interrupted; where it is not at work, run it again"
+  intact=1
 }
 
 # state_words ROLE PATH
@@ -1208,6 +1468,7 @@ show_neighbours() {
       *README*)
       say "  by accident? $entry: libvirt runs it (remove it, or chmod -x)"
       ;;
+    "$1") say "  another's $entry: libvirt runs it too, before everything in $1.d/" ;;
     *) say "  another's $entry: libvirt runs it too" ;;
     esac
   done
@@ -1246,6 +1507,7 @@ case $MODE in
 install)
   find_archive
   choose_drivers
+  require_safe_folders
   verify_archive
   plan_install
   install_now

@@ -184,12 +184,13 @@ async function rebuild(job: Job): Promise<void> {
 
 /** One after the other: Deno's bundler installs itself when it is first used, and two at once trip over each other. */
 async function bundleAll(
-  { options, selected, places, report }: Job,
+  { options, selected, version, places, report }: Job,
 ): Promise<readonly { readonly binary: Binary; readonly bundle: Bundle }[]> {
   const bundles: { readonly binary: Binary; readonly bundle: Bundle }[] = [];
   for (const binary of selected) {
     report({ kind: "step", name: binary.name, step: "bundle" });
-    bundles.push({ binary, bundle: await bundleBinary(options.root, binary, bundleFolder(places, binary)) });
+    const bundle = await bundleBinary({ root: options.root, binary, version, folder: bundleFolder(places, binary) });
+    bundles.push({ binary, bundle });
   }
   return bundles;
 }

@@ -27,6 +27,9 @@ export interface BundleFile {
   readonly text: string;
 }
 
+/** What the sources have for a version: `lib/app/version.ts`. */
+const SOURCE_VERSION = /0\.0\.0-source/g;
+
 const BUNDLE_TIMEOUT_MS = 300_000;
 
 /** Ways to load or run code that is not in the bundle. */
@@ -37,12 +40,22 @@ const FORBIDDEN = [
   { pattern: /\bimport\s*["'](?:npm|jsr|https?|node):/, what: "an import of a package or of node:*" },
 ] as const;
 
+/** What a bundle is made from, and where. */
+export interface BundleOrder {
+  readonly root: string;
+  readonly binary: Binary;
+  /** The version that the program tells. */
+  readonly version: string;
+  /** A new folder for the files. */
+  readonly folder: string;
+}
+
 /**
- * Bundles a binary's source into the new folder `folder`.
+ * Bundles a binary's source.
  *
  * @throws {BuildError} When Deno cannot, or the bundle could load code that is not in it.
  */
-export async function bundleBinary(root: string, binary: Binary, folder: string): Promise<Bundle> {
+export async function bundleBinary({ root, binary, version, folder }: BundleOrder): Promise<Bundle> {
   const raw = `${folder}.raw`;
   const hasLock = await Deno.stat(`${root}/deno.lock`).then(() => true, () => false);
   const { code, timedOut, stderr } = await runProgram(Deno.execPath(), {
@@ -60,7 +73,7 @@ export async function bundleBinary(root: string, binary: Binary, folder: string)
     const reason = timedOut ? `no end after ${BUNDLE_TIMEOUT_MS / 1000} s` : denoErrorLine(stderr);
     throw new BuildError(`Cannot bundle ${binary.entry}: ${reason}`, `"deno check ${binary.entry}" tells more`);
   }
-  const bundle = await renameChunks(await readBundle(raw, binary));
+  const bundle = await renameChunks(withVersion(await readBundle(raw, binary), version));
   const mistakes = bundleMistakes(bundle);
   if (mistakes.length === 0) {
     await writeBundle(folder, bundle);
@@ -70,6 +83,11 @@ export async function bundleBinary(root: string, binary: Binary, folder: string)
     `Cannot build ${binary.name}: its bundle has ${mistakes.join(", and ")}`,
     "import statically, or with a literal import() of a file of ours",
   );
+}
+
+/** A bundle that tells this version in the place of the sources' own. */
+export function withVersion({ entry, files }: Bundle, version: string): Bundle {
+  return { entry, files: files.map(({ name, text }) => ({ name, text: text.replace(SOURCE_VERSION, () => version) })) };
 }
 
 /** How much of a bundle is read at every start: its entry and what that imports statically, in bytes. */

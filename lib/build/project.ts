@@ -8,7 +8,7 @@ import * as v from "valibot";
 import { type Binary, listBinaries } from "./binaries.ts";
 import { BuildError, messageOf, UsageError } from "./build_error.ts";
 
-const CONFIGURATION = v.looseObject({ version: v.pipe(v.string(), v.regex(/^\d+\.\d+\.\d+/)) });
+const CONFIGURATION = v.looseObject({ version: v.pipe(v.string(), v.regex(/^\d+\.\d+\.\d+(?:[-+][\w.+-]+)?$/)) });
 
 /**
  * Reads the product's version from `deno.json`.

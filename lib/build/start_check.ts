@@ -29,12 +29,13 @@ export interface StartOptions {
   readonly binary: Binary;
   /** From {@linkcode Emulation}. */
   readonly command: readonly string[];
-  /** The version that the admin command must name. */
+  /** The version that it must name. */
   readonly version: string;
 }
 
 /**
- * Starts a binary. A hook without arguments prints its usage and exits 2; the admin command prints its version.
+ * Starts a binary. A hook without arguments prints its usage and exits 2; the admin command prints its version. Both
+ * name the version.
  *
  * @throws {BuildError} When it gives another answer.
  */
@@ -52,13 +53,19 @@ export async function startBinary(
   const stdout = new TextDecoder().decode(result.stdout);
   if (result.timedOut) throw refusal(binary, `it did not end within ${timeoutMs / 1000} s`);
   const answer = stream === "stdout" ? stdout : result.stderr;
-  const isExpected = binary.kind === "hook" ? answer.trim() !== "" && stdout === "" : answer.includes(version);
+  const isExpected = namesVersion(answer, version) && (stream === "stdout" || stdout === "");
   if (result.code === wantedCode && isExpected) return;
   const said = (result.stderr + stdout).trim().split("\n")[0] ?? "";
   throw refusal(
     binary,
     `started with ${JSON.stringify(args)} it exits ${result.code} and says ${JSON.stringify(said)}`,
   );
+}
+
+/** Whether an answer names this version and no longer one, such as `1.2.30` or `1.2.3-rc1`. */
+export function namesVersion(answer: string, version: string): boolean {
+  const [, ...after] = answer.split(`virt-hooks ${version}`);
+  return after.some((text) => !/^[\w.+-]/.test(text));
 }
 
 /** Finds out how programs for `target` run here. */
@@ -79,7 +86,7 @@ function refusal(binary: Binary, what: string): BuildError {
   return new BuildError(
     `Cannot accept the binary ${binary.name}: ${what}`,
     binary.kind === "hook"
-      ? "a hook without arguments prints its usage to stderr and exits 2"
-      : "virt-hooks version prints the version and exits 0",
+      ? "a hook without arguments prints its usage, with the version in deno.json, to stderr and exits 2"
+      : "virt-hooks version prints the version in deno.json and exits 0",
   );
 }

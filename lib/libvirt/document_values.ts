@@ -6,7 +6,7 @@
 import { isNamespaceDeclaration, type XmlDocument, type XmlElement, type XmlNode } from "../xml/tree.ts";
 import { type Piece, type Place, rawPieces } from "../xml/value.ts";
 import { isNamed } from "./elements.ts";
-import { type SecretPlace, secretPlaces } from "./secret_places.ts";
+import { type SecretPlace, secretPlaces, secretsInComment } from "./secret_places.ts";
 import type { Stretch } from "./stretches.ts";
 
 /** A value: of an attribute, of an element's own text, of a comment or a processing instruction. */
@@ -120,7 +120,13 @@ function addVerbatim(walk: Walk, node: XmlDocument["outside"][number]): void {
     ? { start: node.span.start + COMMENT_START, end: node.span.end - COMMENT_END }
     : { start: node.span.start + `<?${node.target}`.length, end: node.span.end - "?>".length };
   const raw = walk.document.text.slice(start, end);
-  addValue(walk, [{ start, raw, text: raw, place: "verbatim" }], []);
+  if (raw !== "") {
+    walk.values.push({
+      text: raw,
+      secrets: secretsInComment(raw),
+      parts: [{ start, raw, text: raw, place: "verbatim" }],
+    });
+  }
 }
 
 function textPart(document: XmlDocument, node: XmlNode): readonly ValuePart[] {

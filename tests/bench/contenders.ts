@@ -47,7 +47,7 @@ export function programBinds({ hook, empty, emptyCopy, exiting }: Programs): rea
 /** Compiles a program of this folder with the flags and the runtime of the qemu hook. */
 export async function compileEmpty(name: string, folder: string): Promise<string> {
   const binary = { name: "qemu", kind: "hook", entry: `tests/bench/${name}.ts`, output: name } as const;
-  const bundle = await bundleBinary(ROOT, binary, `${folder}/${name}.bundle`);
+  const bundle = await bundleBinary({ root: ROOT, binary, version: "0.0.0", folder: `${folder}/${name}.bundle` });
   const output = `${folder}/${name}`;
   const denort = await findDenort({
     target: hostTarget(),

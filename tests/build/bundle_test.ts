@@ -5,7 +5,10 @@ import {
   bundleMistakes,
   filesFrom,
   startBytes,
+  withVersion,
 } from "../../lib/build/bundle.ts";
+import { VERSION } from "../../lib/app/version.ts";
+import { namesVersion } from "../../lib/build/start_check.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 
 const ACCEPTED = [
@@ -98,7 +101,12 @@ async function bundleEntry(entry: "hooks/qemu.ts" | "cli.ts"): Promise<Bundle> {
   try {
     const root = decodeURIComponent(new URL("../..", import.meta.url).pathname).replace(/\/$/, "");
     const kind = entry === "cli.ts" ? "admin" : "hook";
-    return await bundleBinary(root, { name: "x", kind, entry, output: "x" }, `${folder}/x`);
+    return await bundleBinary({
+      root,
+      binary: { name: "x", kind, entry, output: "x" },
+      version: "1.2.3",
+      folder: `${folder}/x`,
+    });
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -107,3 +115,22 @@ async function bundleEntry(entry: "hooks/qemu.ts" | "cli.ts"): Promise<Bundle> {
 function bundleOf(files: Readonly<Record<string, string>>): Parameters<typeof bundleMistakes>[0] {
   return { entry: "qemu.js", files: Object.entries(files).map(([name, text]) => ({ name, text })) };
 }
+
+Deno.test("withVersion() puts the version in the place of the sources' own, wherever the bundler has put that", () => {
+  const bundle = bundleOf({
+    "qemu.js": `let a="${VERSION}",b=\`virt-hooks ${VERSION}, run\``,
+    "chunk-A.js": "let c=1",
+  });
+  assertEquals(withVersion(bundle, "1.2.3-$&").files.map(({ text }) => text), [
+    'let a="1.2.3-$&",b=`virt-hooks 1.2.3-$&, run`',
+    "let c=1",
+  ]);
+});
+
+Deno.test("namesVersion() tells a version from one that begins with it", () => {
+  const answers = ["virt-hooks 1.2.3", "hint: the qemu hook of virt-hooks 1.2.3, run by libvirt", "virt-hooks 1.2.3\n"];
+  for (const answer of answers) assert(namesVersion(answer, "1.2.3"), answer);
+  for (const answer of ["", "1.2.3", "virt-hooks 1.2.30", "virt-hooks 1.2.3-rc1", "virt-hooks 11.2.3"]) {
+    assert(!namesVersion(answer, "1.2.3"), answer);
+  }
+});

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
-import { missing } from "./prerequisite.ts";
+import { leaveOut, missing } from "./prerequisite.ts";
 import { hasNoNamespaces, makePrivateHost, runInside, START_LIBVIRTD } from "./private_host.ts";
 import { inFreshFolder, type Ran, writeScript } from "./scenario.ts";
 import { listTree } from "./tree.ts";
@@ -10,12 +10,15 @@ function onPrivateHost(name: string, play: (root: string) => Promise<void>): voi
   Deno.test({
     name: `install.sh on a host of its own ${name}`,
     ignore: IGNORE,
-    fn: () =>
-      inFreshFolder(async (folder) => {
-        const root = `${folder}/host`;
-        await makePrivateHost(root);
-        await play(root);
-      }),
+    fn: () => onHost(play),
+  });
+}
+
+function onHost(play: (root: string) => Promise<void>): Promise<void> {
+  return inFreshFolder(async (folder) => {
+    const root = `${folder}/host`;
+    await makePrivateHost(root);
+    await play(root);
   });
 }
 
@@ -68,9 +71,10 @@ onPrivateHost("names the unit where systemd runs the daemon", async (root) => {
 onPrivateHost("needs no reload where libvirt has a hook already", async (root) => {
   await writeScript(`${root}/etc/libvirt/hooks/qemu`, "exit 0");
   await writeScript(`${root}/etc/libvirt/hooks/daemon.d/10-theirs`, "exit 0");
-  const text = printed(await runInside(root, `${START_LIBVIRTD} sh install.sh`));
-  assertStringIncludes(text, "put     /etc/libvirt/hooks/qemu.d/50-virt-hooks\n");
-  assert(!/HUP|reload/.test(text), text);
+  const { code, stdout, stderr } = await runInside(root, `${START_LIBVIRTD} sh install.sh`);
+  assertEquals(code, 0, stderr);
+  assertStringIncludes(stdout, "put     /etc/libvirt/hooks/qemu.d/50-virt-hooks\n");
+  assert(!/HUP|reload/.test(stdout), stdout);
 });
 
 onPrivateHost("looks only at daemons that look into these hooks", async (root) => {
@@ -138,3 +142,55 @@ Deno.test({
     }
   },
 });
+
+const OPEN_FOLDERS = [
+  {
+    name: "that a user owns",
+    spoil: "chown 1000 /etc/libvirt/hooks",
+    words: "/etc/libvirt/hooks belongs to the user 1000",
+  },
+  { name: "that all may write", spoil: "chmod 1777 /etc/libvirt/hooks", words: "/etc/libvirt/hooks has the mode 1777" },
+  {
+    name: "whose drop-ins a group may write",
+    spoil: "mkdir -m 0775 /etc/libvirt/hooks/qemu.d",
+    words: "/etc/libvirt/hooks/qemu.d has the mode 775",
+  },
+  { name: "below a user's", spoil: "chown 1000 /etc/libvirt", words: "/etc/libvirt belongs to the user 1000" },
+];
+
+// Another user's number exists in a namespace only where root made it.
+const NOT_ROOT = Deno.uid() !== 0;
+if (NOT_ROOT) leaveOut("a folder of another user's needs root");
+
+for (const { name, spoil, words } of OPEN_FOLDERS) {
+  Deno.test({
+    name: `install.sh on a host of its own refuses a hooks folder ${name}`,
+    ignore: IGNORE || NOT_ROOT,
+    fn: () =>
+      onHost(async (root) => {
+        const ran = await runInside(root, `${spoil}; sh install.sh`);
+        assertEquals(ran.code, 1);
+        assertStringIncludes(ran.stderr, words);
+        assertEquals(await listNames(`${root}/var/lib`), []);
+      }),
+  });
+}
+
+Deno.test({
+  name: "install.sh on a host of its own warns of an archive and of a prefix that a user can change",
+  ignore: IGNORE || NOT_ROOT,
+  fn: () =>
+    onHost(async (root) => {
+      const ran = await runInside(root, "chown 1000 hooks/.. /usr/local; chmod 775 /usr/local/sbin; sh install.sh");
+      assertEquals(ran.code, 0, ran.stderr);
+      assertStringIncludes(
+        ran.stderr,
+        "users other than root can change this archive (/root/archive belongs to the user 1000)",
+      );
+      assertStringIncludes(ran.stderr, "can replace /usr/local/sbin/virt-hooks: /usr/local/sbin has the mode 775");
+    }),
+});
+
+async function listNames(folder: string): Promise<readonly string[]> {
+  return await Array.fromAsync(Deno.readDir(folder), ({ name }) => name);
+}

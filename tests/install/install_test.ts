@@ -57,7 +57,7 @@ scenario("puts a removed or re-moded hook right again", async ({ hooks, install 
 scenario("keeps the drivers that are there and updates them along", async ({ hooks, install, makeArchive }) => {
   await install(["--drivers", "qemu"]);
   const ran = await install(["--drivers", "lxc"], await makeArchive("1.1.0"));
-  assertStringIncludes(ran.stdout, "Installed: virt-hooks 1.1.0 for qemu lxc");
+  assertStringIncludes(ran.stdout, "Updated: virt-hooks from 1.0.0 to 1.1.0 for qemu lxc\nTo go back: ");
   assertStringIncludes(await Deno.readTextFile(`${hooks}/qemu`), "1.1.0");
 });
 

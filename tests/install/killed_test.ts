@@ -35,6 +35,9 @@ scenario("killed in the middle knows its own work again, and completes it", asyn
   await installStruck(stage, "KILL", `${hooks}/qemu`);
   assertEquals(listExecutables(hooks).sort(), [`${hooks}/lxc`, `${hooks}/qemu`]);
   assertStringIncludes(await listTree(destdir), ".virt-hooks-stage ");
+  const status = await install(["--status"]);
+  assertEquals(status.code, 1);
+  assertStringIncludes(status.stdout, "unfinished: install.sh is at work, or was interrupted");
 
   const ran = await install(["--drivers", "qemu,lxc"]);
   assertEquals(ran.code, 0, ran.stderr);

@@ -26,7 +26,7 @@ scenario("tells the status of every driver", async ({ destdir, hooks, install })
       `  by accident? ${hooks}/qemu.d/50-x~: libvirt runs it`,
       `  another's ${hooks}/qemu.d/README: not executable, libvirt does not run it`,
       `  drop-in ${hooks}/lxc.d/50-virt-hooks: 1.0.0, intact`,
-      `  another's ${hooks}/lxc: libvirt runs it too`,
+      `  another's ${hooks}/lxc: libvirt runs it too, before everything in lxc.d/`,
       "libxl\n  not installed",
     ]
   ) assertStringIncludes(intact.stdout, line);

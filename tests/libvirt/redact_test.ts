@@ -80,7 +80,7 @@ const SECRETS = [
       "<entry name='opt/org.example/f' file='/srv/f'/></sysinfo>",
   },
   {
-    place: "oemStrings/entry",
+    place: "sysinfo[smbios]//entry",
     xml: "<sysinfo type='smbios'><bios><entry name='vendor'>LENOVO</entry></bios><oemStrings>" +
       "<entry>io.systemd.credential.binary:x=«c2VjcmV0, and more»</entry><entry>app:1</entry></oemStrings></sysinfo>",
   },
@@ -102,6 +102,87 @@ const SECRETS = [
     place: "metadata//*[@name]/@value",
     xml: "<metadata><x:a xmlns:x='urn:x'><x:prop key='auth_key' value='«s3cret»'/></x:a></metadata>",
   },
+  {
+    place: "sysinfo[smbios]//entry",
+    xml:
+      "<sysinfo type='smbios'><system><entry name='serial'>ds=nocloud;s=http://u:«s3cret»@h/</entry></system></sysinfo>",
+  },
+  {
+    place: "source/@query",
+    xml: "<devices><disk><source protocol='https' query='X-Amz-Date=2030&amp;X-Amz-Signature=«5ig»&amp;x=y'/></disk>" +
+      "<disk><source protocol='https' query='sv=1&amp;sig=«az%2Fure»'/></disk></devices>",
+  },
+  {
+    place: "commandline/arg",
+    xml: `<qemu:commandline ${QEMU}><qemu:arg value='file=rbd:pool/img:id=admin:key=«AQD+/==»:mon_host=h\:1'/>` +
+      "<qemu:arg value='file.driver=https,file.cookie=«a=b; c=d»,id=x'/>" +
+      `<qemu:arg value='{"driver":"https","cookie":"«js; on»","password-secret":"sec0"}'/>` +
+      "<qemu:arg value='iscsi://user%«s3cret»@host/iqn/0'/><qemu:arg value='string=«blob»,name=opt/a'/>" +
+      "<qemu:arg value='etc/x,string=«blob2»'/><qemu:arg value='file=https://h/d?sig=«signed»'/></qemu:commandline>",
+  },
+  {
+    place: "commandline/arg",
+    xml: `<qemu:commandline ${QEMU}><qemu:arg value='x,client-secret=«s3cret»,encrypt.key-secret=sec1'/>` +
+      `<qemu:arg value='{"shared-secret":"«s3cret2»"}'/></qemu:commandline>`,
+  },
+  {
+    place: "commandline/arg[--NAME]",
+    xml: `<qemu:commandline ${QEMU}><qemu:arg value='--password'/><qemu:arg value='«s3cret»'/>` +
+      "<qemu:arg value='--token'/><qemu:arg value='-next'/></qemu:commandline>",
+  },
+  {
+    place: "commandline/env[URL]",
+    xml: `<qemu:commandline ${QEMU}><qemu:env name='PROXY' value='http://u:«s3cret»@proxy:1'/></qemu:commandline>`,
+  },
+  {
+    place: "override//property",
+    xml: `<qemu:override ${QEMU}><qemu:device alias='a'><qemu:frontend><qemu:property name='password' type='string'` +
+      " value='«s3cret»'/><qemu:property name='password-secret' type='string' value='sec0'/></qemu:frontend>" +
+      "</qemu:device></qemu:override>",
+  },
+  { place: "os/initenv[URL]", xml: "<os><initenv name='DB'>postgres://u:«s3cret»@db/x</initenv></os>" },
+  {
+    place: "os/initarg[--NAME]",
+    xml: "<os><initarg>/bin/app</initarg><initarg>--password</initarg><initarg>«s3cret»</initarg></os>",
+  },
+  {
+    place: "os/cmdline",
+    xml: "<os><cmdline>netroot=iscsi:u:«PW»@10.0.0.1::3260::iqn rootpw=«s3cret» root=/dev/sda client-secret=«x1» " +
+      "netroot=iscsi:10.0.0.1::3260::iqn</cmdline></os>",
+  },
+  {
+    place: "metadata//NAME/@value",
+    xml: "<metadata><x:a xmlns:x='urn:x'><x:password value='«s3cret»'/><x:password val='«s3cret2»'/></x:a></metadata>",
+  },
+  {
+    place: "metadata//*[@name]/@value",
+    xml: "<metadata><x:a xmlns:x='urn:x'><x:property id='password' value='«s3cret»'/></x:a></metadata>",
+  },
+  {
+    place: "metadata//key+value",
+    xml: "<metadata><x:a xmlns:x='urn:x'><x:key>password</x:key>\n<x:value>«s3cret»</x:value><x:key>size</x:key>" +
+      "<x:value>9</x:value></x:a></metadata>",
+  },
+  {
+    place: "metadata//@*",
+    xml: "<metadata><x:a xmlns:x='urn:x' uri='postgres://u:«s3cret»@h/d'/></metadata>",
+  },
+  {
+    place: "metadata//text()",
+    xml:
+      "<metadata><x:a xmlns:x='urn:x'>#cloud-config\nhostname: a\npassword: «two words»\nchpasswd: {}\n  - token: «t»\n" +
+      "</x:a></metadata>",
+  },
+  {
+    place: "metadata//NAME",
+    xml: "<metadata><x:a xmlns:x='urn:x'><x:client-secret>«a1b2»</x:client-secret><x:secretId>«v1»</x:secretId>" +
+      "<x:adminPass>«c3d4»</x:adminPass></x:a></metadata>",
+  },
+  {
+    place: "metadata//@NAME",
+    xml: "<metadata><x:a xmlns:x='urn:x' shared-secret='«s1»' userPwd='«s2»' secret-id='«s3»'/></metadata>",
+  },
+  { place: "comment", xml: "<!-- root password: «hunter2» --><!--password: «hunter3»--><?x token=«t0ken»?>" },
 ];
 
 const MARKED = /«([^»]*)»/g;
@@ -125,7 +206,7 @@ for (const { place, xml } of SECRETS) {
 
 Deno.test("secretPlaces has a test for each row", () => {
   const tested = new Set(SECRETS.map(({ place }) => place));
-  assertEquals([...tested].sort(), secretPlaces.map(({ name }) => name).sort());
+  assertEquals([...tested].sort(), ["comment", ...secretPlaces.map(({ name }) => name)].sort());
 });
 
 const INNOCENT = [
@@ -136,6 +217,15 @@ const INNOCENT = [
   "<seclabel type='dynamic' model='dac'><label>+0:+0</label></seclabel>",
   "<os><loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE.fd</loader><cmdline>tokens quiet</cmdline></os>",
   "<metadata><x:a xmlns:x='urn:x' compass='north' bypass='x' passthrough='y' key='v'>text</x:a></metadata>",
+  "<metadata><x:a xmlns:x='urn:x' passThrough='p1' byPass='x1' secretUuid='d3c3' passwordFile='/f' signed='y1'>" +
+  "note: passes through\npassage: x1\n<x:key>size</x:key><x:value>9x</x:value><x:password-file>/f</x:password-file>" +
+  "</x:a></metadata>",
+  `<qemu:commandline ${QEMU}><qemu:arg value='-drive'/><qemu:arg value='file=rbd:p/i:id=a,password-secret=sec0'/>` +
+  "<qemu:arg value='iscsi://host/iqn%41/0,x-secret-key-secret=sec1'/><qemu:arg value='--password-file'/>" +
+  "<qemu:arg value='/f'/><qemu:env name='URL' value='http://h:80/x@y?key1=2'/></qemu:commandline>",
+  "<sysinfo type='smbios'><system><entry name='serial'>signature-1</entry></system></sysinfo>",
+  "<!-- a note: nothing to hide here, see http://h/ --><?x y?>",
+  "<devices><disk><source protocol='https' query='dc=1&amp;monkey=2&amp;design=3'/></disk></devices>",
   "<devices><filterref filter='clean'><parameter name='IP' value='10.0.0.1'/></filterref></devices>",
 ];
 for (const xml of INNOCENT) {
