@@ -7,6 +7,7 @@ import type { HookCall } from "../libvirt/call.ts";
 import type { Lifetime } from "../plan/demand.ts";
 import type { Intent, OnError } from "../plan/intent.ts";
 import type { HostEnd } from "../plan/nft_demand.ts";
+import type { ProgramWords } from "../plan/program_words.ts";
 import type { Namespaces } from "../xml/path_parser.ts";
 
 /** One operation of one driver at which a rule can match, with the time its calls have. */
@@ -52,7 +53,7 @@ export interface Action {
   /** What its failure means for the call, where the rule says so. */
   readonly onError?: OnError | undefined;
   /** What it runs: programs with their arguments, fillings as the rule writes them. */
-  readonly programs: readonly (readonly [string, ...string[]])[];
+  readonly programs: readonly ProgramWords[];
   /** What undoes it, as the rule writes it, and what a failure of that comes to where the rule says so. */
   readonly undo?: { readonly argv: readonly string[]; readonly onError: OnError | undefined };
   /** The ports of the host that it takes for guests. */

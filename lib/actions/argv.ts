@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import type { HookCall } from "../libvirt/call.ts";
 import { takesInlineCode } from "../plan/interpreter.ts";
+import type { ProgramWords } from "../plan/program_words.ts";
 import type { Misfit, Place, RuleContext } from "./action.ts";
 import { beginsWithFilling, fill, fillingMisfits, hasFilling, type Template, templateSchema } from "./filling.ts";
 
@@ -51,6 +52,16 @@ function isProgramPath(program: Template): boolean {
 /** The argv as the rule writes it. */
 export function plainArgv([program, ...args]: Argv): readonly [string, ...string[]] {
   return [program.text, ...args.map((argument) => argument.text)];
+}
+
+/** The program with its arguments as the rule writes them. */
+export function plainProgram(argv: Argv): ProgramWords {
+  return { argv: plainArgv(argv), filled: filledWords(argv) };
+}
+
+/** Which words have fillings in them, by their place. */
+export function filledWords(argv: Argv): readonly number[] {
+  return argv.flatMap((word, index) => hasFilling(word) ? [index] : []);
 }
 
 /** Fillings that no call of the rule can have; `key` is where the argv stands. */

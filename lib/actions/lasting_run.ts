@@ -6,7 +6,7 @@ import type { HookCall } from "../libvirt/call.ts";
 import type { OnError } from "../plan/intent.ts";
 import { quote } from "../plan/render.ts";
 import type { Action, Misfit, Place, RuleContext } from "./action.ts";
-import { type Argv, argvMisfits, fillArgv, plainArgv, programEnvironment } from "./argv.ts";
+import { type Argv, argvMisfits, fillArgv, filledWords, plainArgv, plainProgram, programEnvironment } from "./argv.ts";
 import { looksAtDocument } from "./filling.ts";
 import { holdAction, type Parts } from "./hold.ts";
 import { isAcquiredAt, onErrorMisfits, timeoutMisfits } from "./limits.ts";
@@ -33,7 +33,7 @@ export function lastingRun(config: LastingRunConfig): Action {
     lasts,
     whiles: ["guest", "network", "port"],
     looksAtDocument: [...argv, ...undo ?? []].some(looksAtDocument),
-    programs: [plainArgv(argv), ...(undo === undefined ? [] : [plainArgv(undo)])],
+    programs: [plainProgram(argv), ...(undo === undefined ? [] : [plainProgram(undo)])],
     onError: config.onError,
     undo: undo === undefined ? undefined : { argv: plainArgv(undo), onError: config.undoError },
     misfits: (rule, places) => {
@@ -81,7 +81,8 @@ function parts(config: LastingRunConfig, rule: RuleContext, call: HookCall): Par
   const undone = end === undefined ? "" : `, undone by ${textOf(end)}`;
   const limit = timeoutMs === undefined ? "" : `, each for ${timeoutMs / 1000} s at most`;
   const demand = {
-    ...{ argv: begin, undo: end, environment: programEnvironment(rule.name, call), timeoutMs },
+    ...{ argv: begin, filled: filledWords(argv), environment: programEnvironment(rule.name, call), timeoutMs },
+    ...{ undo: end, undoFilled: undo === undefined ? [] : filledWords(undo) },
     ...(undoError === "continue" ? { undoError } : {}),
   };
   const lenient = undoError === "continue" ? ", whose failure is noted" : "";

@@ -7,7 +7,16 @@ import type { HookCall } from "../libvirt/call.ts";
 import type { OnError } from "../plan/intent.ts";
 import { quote } from "../plan/render.ts";
 import type { Action, RuleContext } from "./action.ts";
-import { type Argv, argvMisfits, argvSchema, fillArgv, plainArgv, programEnvironment } from "./argv.ts";
+import {
+  type Argv,
+  argvMisfits,
+  argvSchema,
+  fillArgv,
+  filledWords,
+  plainArgv,
+  plainProgram,
+  programEnvironment,
+} from "./argv.ts";
 import { looksAtDocument } from "./filling.ts";
 import { holdAction, onErrorEntry, type Parts } from "./hold.ts";
 import { isAcquiredAt, onErrorMisfits } from "./limits.ts";
@@ -27,7 +36,7 @@ function process(argv: Argv, onError: OnError | undefined): Action {
     lasts: "running",
     whiles: ["guest", "network", "port"],
     looksAtDocument: argv.some(looksAtDocument),
-    programs: [plainArgv(argv)],
+    programs: [plainProgram(argv)],
     onError,
     misfits: (rule, places) => {
       const due = places.filter(({ facts }) => isAcquiredAt(facts, "running", rule));
@@ -39,8 +48,8 @@ function process(argv: Argv, onError: OnError | undefined): Action {
 
 /** Where it is only checked, fillings stay as the rule writes them: they may get their value later. */
 function parts(argv: Argv, rule: RuleContext, call: HookCall): Parts {
-  const filled = isAcquiredAt(call.facts, "running", rule) ? fillArgv(argv, rule, call) : plainArgv(argv);
-  if ("problem" in filled) return filled;
-  const demand = { argv: filled, environment: programEnvironment(rule.name, call) };
-  return [{ resource: "process", demand, text: `process ${filled.map(quote).join(" ")}` }];
+  const own = isAcquiredAt(call.facts, "running", rule) ? fillArgv(argv, rule, call) : plainArgv(argv);
+  if ("problem" in own) return own;
+  const demand = { argv: own, filled: filledWords(argv), environment: programEnvironment(rule.name, call) };
+  return [{ resource: "process", demand, text: `process ${own.map(quote).join(" ")}` }];
 }

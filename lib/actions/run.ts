@@ -7,7 +7,7 @@ import type { HookCall } from "../libvirt/call.ts";
 import { failurePolicy } from "../libvirt/driver.ts";
 import type { Intent, OnError } from "../plan/intent.ts";
 import type { Action, Misfit, Place, RuleContext } from "./action.ts";
-import { type Argv, argvMisfits, argvSchema, fillArgv, plainArgv, programEnvironment } from "./argv.ts";
+import { type Argv, argvMisfits, argvSchema, fillArgv, filledWords, plainProgram, programEnvironment } from "./argv.ts";
 import { durationSchema } from "./duration.ts";
 import { looksAtDocument } from "./filling.ts";
 import { onErrorEntry } from "./hold.ts";
@@ -63,7 +63,7 @@ function run(config: RunConfig): Action {
     lasts: "event",
     looksAtDocument: config.output === "document" || config.argv.some(looksAtDocument),
     onError: config.onError,
-    programs: [plainArgv(config.argv)],
+    programs: [plainProgram(config.argv)],
     misfits: (rule, places) => [
       ...onErrorMisfits(config.onError, places),
       ...documentMisfits(config, places),
@@ -94,5 +94,7 @@ function planRun(context: RuleContext, config: RunConfig, call: HookCall): Inten
   const argv = fillArgv(config.argv, context, call);
   if ("problem" in argv) return { kind: "fault", rule, action: "run", message: argv.problem, onError };
   const { input, output, timeoutMs } = config;
-  return { kind: "run", rule, argv, environment: programEnvironment(rule, call), input, output, timeoutMs, onError };
+  const filled = filledWords(config.argv);
+  const environment = programEnvironment(rule, call);
+  return { kind: "run", rule, argv, filled, environment, input, output, timeoutMs, onError };
 }

@@ -2,33 +2,55 @@
  * The first look at the administrator's folder, which is all that a host without rules pays for.
  * @module
  */
+import { UnansweredError } from "../sys/paths.ts";
 import type { Sys } from "../sys/sys.ts";
-import { CONFIG_DIRECTORY, DISABLED_FILE } from "./paths.ts";
+import { checkTrust } from "../trust/trust.ts";
+import { CONFIG_DIRECTORY } from "./paths.ts";
 
 /** What is there to obey. `rules` also where the files may be broken or not to be trusted. */
 export type Config = "nothing" | "disabled" | "rules";
 
 const COMMENT_BYTES_MAX = 65_536;
 
-/** Looks what there is. A `disabled` that is not root's counts for nothing. */
-export function lookAtConfig(sys: Pick<Sys, "lstat" | "readDirectory" | "readTextFile">): Config {
-  const names = sys.readDirectory(CONFIG_DIRECTORY) ?? [];
-  if (names.includes("disabled") && sys.lstat(DISABLED_FILE)?.uid === 0) return "disabled";
-  if (names.includes("rules.d") && hasDropIns(sys)) return "rules";
-  return names.includes("rules.toml") && !isComment(`${CONFIG_DIRECTORY}/rules.toml`, sys) ? "rules" : "nothing";
+/**
+ * Looks what there is. A `disabled` that is not root's counts for nothing, and none counts in a folder that others than root
+ * can write: they could have renamed a file of root's.
+ */
+export async function lookAtConfig(sys: Pick<Sys, "paths">): Promise<Config> {
+  try {
+    const trust = await checkTrust(CONFIG_DIRECTORY, sys);
+    // Whoever reads the rules refuses the folder.
+    if (trust.kind === "untrusted") return "rules";
+    return trust.kind === "missing" ? "nothing" : await lookInside(trust.path, sys);
+  } catch (error) {
+    if (!(error instanceof UnansweredError)) throw error;
+    // There may be rules, and whoever reads them says that they cannot be read.
+    return "rules";
+  }
 }
 
-function hasDropIns(sys: Pick<Sys, "readDirectory">): boolean {
-  const names = sys.readDirectory(`${CONFIG_DIRECTORY}/rules.d`);
+async function lookInside(folder: string, sys: Pick<Sys, "paths">): Promise<Config> {
+  const names = await sys.paths.readDirectory(folder) ?? [];
+  if (names.includes("disabled") && (await sys.paths.lstat(`${folder}/disabled`))?.uid === 0) return "disabled";
+  if (names.includes("rules.d") && await hasDropIns(`${folder}/rules.d`, sys)) return "rules";
+  return names.includes("rules.toml") && !await isComment(`${folder}/rules.toml`, sys) ? "rules" : "nothing";
+}
+
+async function hasDropIns(folder: string, { paths }: Pick<Sys, "paths">): Promise<boolean> {
+  // Where a link leads is looked at by whoever reads the rules.
+  if ((await paths.lstat(folder))?.kind === "symlink") return true;
+  const names = await paths.readDirectory(folder);
   return names === undefined || names.some((name) => name.endsWith(".toml"));
 }
 
 /** Whether a file holds comments at most, as the one that is installed does. */
-function isComment(path: string, sys: Pick<Sys, "lstat" | "readTextFile">): boolean {
-  const facts = sys.lstat(path);
+async function isComment(path: string, { paths }: Pick<Sys, "paths">): Promise<boolean> {
+  const facts = await paths.lstat(path);
   if (facts?.kind !== "file" || facts.sizeBytes > COMMENT_BYTES_MAX) return false;
   try {
-    return sys.readTextFile(path, COMMENT_BYTES_MAX).split(/\r\n?|\n/).every((line) => /^\s*(#|$)/.test(line));
+    return (await paths.readTextFile(path, COMMENT_BYTES_MAX)).split(/\r\n?|\n/).every((line) =>
+      /^\s*(#|$)/.test(line)
+    );
   } catch {
     // Not text: whoever reads it as rules says so.
     return false;

@@ -9,7 +9,7 @@ import { parsePath } from "../xml/path_parser.ts";
 import { select } from "../xml/select.ts";
 import { applySplices } from "../xml/splice.ts";
 import { XmlLimitError } from "../xml/limit_error.ts";
-import { positionFinder, XmlSyntaxError } from "../xml/syntax_error.ts";
+import { positionFinder, withoutNames, XmlSyntaxError } from "../xml/syntax_error.ts";
 import { getAttribute, textContent, type XmlDocument } from "../xml/tree.ts";
 
 /** One place that an edit changed. */
@@ -87,7 +87,8 @@ function attempt(change: () => Changed): Changed {
   try {
     return change();
   } catch (error) {
-    if (error instanceof XmlEditError || error instanceof XmlSyntaxError || error instanceof XmlLimitError) {
+    if (error instanceof XmlSyntaxError) return { kind: "failed", problem: withoutNames(error) };
+    if (error instanceof XmlEditError || error instanceof XmlLimitError) {
       return { kind: "failed", problem: error.message };
     }
     throw error;

@@ -139,7 +139,7 @@ async function executeEdit(intent: Edit, work: Work, sys: ExecuteSys): Promise<D
 
 async function executeRun(intent: Run, work: Work, sys: ExecuteSys): Promise<Done> {
   const [program] = intent.argv;
-  const refusal = refuseArgv(intent.argv, sys);
+  const refusal = await refuseArgv(intent, sys);
   if (refusal !== undefined) {
     return { step: failed(`cannot run ${quote(program)}: ${visible(refusal.reason)}`, refusal.advice) };
   }

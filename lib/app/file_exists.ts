@@ -3,14 +3,16 @@
  * @module
  */
 import type { FileExists } from "../rules/match.ts";
-import type { Sys } from "../sys/sys.ts";
+import { UnansweredError } from "../sys/paths.ts";
+import { followPath, type TrustSys } from "../trust/trust.ts";
 
 /** Whether there is something at a path. Behind a link to itself, or under a name that is too long, nothing can be. */
-export function fileExists(sys: Pick<Sys, "lstat">): FileExists {
-  return (path) => {
+export function fileExists(sys: TrustSys): FileExists {
+  return async (path) => {
     try {
-      return sys.lstat(path) !== undefined;
-    } catch {
+      return await followPath(path, { isLast: true }, sys) !== undefined;
+    } catch (error) {
+      if (error instanceof UnansweredError) return { unknown: error.message };
       // A folder on the way may be another user's, who must not be able to turn a rule into a failure.
       return false;
     }

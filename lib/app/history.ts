@@ -3,7 +3,7 @@
  * @module
  */
 import type { Invocation } from "../libvirt/invocation.ts";
-import { visible } from "../plan/render.ts";
+import { visible, visibleJson } from "../plan/render.ts";
 import type { Sys } from "../sys/sys.ts";
 import type { Change } from "./document.ts";
 import type { Outcome } from "./outcome.ts";
@@ -77,7 +77,7 @@ const SHOWN_TEXT_LENGTH_MAX = 200;
 /** What the history needs of the world. */
 export type HistorySys = Pick<
   Sys,
-  "lstat" | "makeDirectory" | "appendFile" | "rename" | "tryWithLock" | "now" | "elapsedMs" | "pid"
+  "lstat" | "makeDirectory" | "appendLine" | "rename" | "tryWithLock" | "now" | "elapsedMs" | "pid"
 >;
 
 /** Puts the entry of a call together. */
@@ -101,7 +101,8 @@ export function historyEntry(
     ...(facts === undefined ? {} : { verb: facts.verb }),
     rules: outcome.matches.filter((match) => match.matches).map((match) => ({
       name: match.rule.name,
-      because: match.verdicts.map((verdict) => verdict.because),
+      // A label, which a guest's owner writes, can be of any length.
+      because: match.verdicts.map((verdict) => shortened(verdict.because)),
     })),
     actions: outcome.steps.map(historyAction),
     ...keptPart(outcome.kept),
@@ -178,15 +179,15 @@ function output(stream: "stdout" | "stderr", text: string | undefined): { stdout
   return { [stream]: shortened(text, SHOWN_OUTPUT_LENGTH_MAX) };
 }
 
-/** The entry on one line; parts are left out when it would be too long. What is left at last always fits. */
+/** The entry as a line, without its end; parts are left out when it would be too long. What is left at last always fits. */
 export function historyLine(entry: HistoryEntry): string {
   const shorter: readonly HistoryEntry[] = [
     entry,
     { ...entry, actions: entry.actions.map(({ stdout: _, stderr: __, ...rest }) => rest), shortened: true },
     barest(entry),
   ];
-  const lines = shorter.map((candidate) => `${JSON.stringify(candidate)}\n`);
-  return lines.find((line) => new TextEncoder().encode(line).length <= LINE_BYTES_MAX) ?? "";
+  const lines = shorter.map((candidate) => visibleJson(JSON.stringify(candidate)));
+  return lines.find((line) => new TextEncoder().encode(line).length < LINE_BYTES_MAX) ?? "";
 }
 
 /** Without what was decided and done, and with names cut: libvirt takes names of any length. */
@@ -213,7 +214,7 @@ function barest(entry: HistoryEntry): HistoryEntry {
 export function writeHistory(entry: HistoryEntry, sys: HistorySys): string | undefined {
   try {
     const problem = prepareLog(sys);
-    if (problem === undefined) sys.appendFile(HISTORY_FILE, historyLine(entry));
+    if (problem === undefined) sys.appendLine(HISTORY_FILE, historyLine(entry));
     return problem;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

@@ -5,11 +5,12 @@
 import type { Issue } from "../rules/mistake.ts";
 import { readRules, type RulesReading } from "../rules/read.ts";
 import type { RulesFile } from "../rules/rule.ts";
+import { UnansweredError } from "../sys/paths.ts";
 import type { FileFacts, Sys } from "../sys/sys.ts";
 import { checkTrust } from "../trust/trust.ts";
 
 /** What loading needs of the world. */
-export type RulesSys = Pick<Sys, "lstat" | "readLink" | "readDirectory" | "readTextFile">;
+export type RulesSys = Pick<Sys, "paths">;
 
 /** How rules are loaded. */
 export interface LoadOptions {
@@ -27,8 +28,8 @@ const TOTAL_LENGTH_MAX = 1024 * 1024;
 export async function loadRules(directory: string, sys: RulesSys, options: LoadOptions): Promise<RulesReading> {
   const issues: Issue[] = [];
   const files: RulesFile[] = [];
-  for (const path of findRulesFiles(directory, sys, issues, options)) {
-    const file = readRulesFile(path, directory, sys, options);
+  for (const path of await findRulesFiles(directory, sys, issues, options)) {
+    const file = await readRulesFile(path, directory, sys, options);
     if ("text" in file) files.push(file);
     else issues.push(file);
   }
@@ -43,31 +44,65 @@ export async function loadRules(directory: string, sys: RulesSys, options: LoadO
   return { kind: "broken", issues: [...issues, ...reading.issues], count: issues.length + reading.count };
 }
 
-function findRulesFiles(directory: string, sys: RulesSys, issues: Issue[], options: LoadOptions): readonly string[] {
-  const main = `${directory}/rules.toml`;
-  const dropIns = `${directory}/rules.d`;
-  const paths = sys.lstat(main) === undefined ? [] : [main];
-  if (sys.lstat(dropIns) === undefined) return paths;
-  const problem = options.trust ? trustIssue(dropIns, directory, "directory", sys) : undefined;
-  if (problem !== undefined) {
-    issues.push(problem);
-    return paths;
+async function findRulesFiles(
+  directory: string,
+  sys: RulesSys,
+  issues: Issue[],
+  options: LoadOptions,
+): Promise<readonly string[]> {
+  try {
+    const folder = options.trust ? await trustedFolder(directory, sys) : directory;
+    if (folder === undefined) return [];
+    if (typeof folder === "object") {
+      issues.push(folder);
+      return [];
+    }
+    const main = await sys.paths.lstat(`${folder}/rules.toml`) === undefined ? [] : [`${directory}/rules.toml`];
+    if (await sys.paths.lstat(`${folder}/rules.d`) === undefined) return main;
+    const dropIns = options.trust
+      ? await trustedPath(`${directory}/rules.d`, directory, "directory", sys)
+      : `${folder}/rules.d`;
+    if (typeof dropIns === "object") {
+      issues.push(dropIns);
+      return main;
+    }
+    const names = (await sys.paths.readDirectory(dropIns) ?? [])
+      .filter((name) => name.endsWith(".toml") && !name.startsWith("."));
+    return [...main, ...names.map((name) => `${directory}/rules.d/${name}`)];
+  } catch (error) {
+    if (!(error instanceof UnansweredError)) throw error;
+    issues.push(wholeFile(directory, error.message, "a folder that can be read", "see: findmnt"));
+    return [];
   }
-  const names = (sys.readDirectory(dropIns) ?? []).filter((name) => name.endsWith(".toml") && !name.startsWith("."));
-  return [...paths, ...names.map((name) => `${dropIns}/${name}`)];
+}
+
+/** Others who can write the folder itself could take rules away. */
+async function trustedFolder(directory: string, sys: RulesSys): Promise<string | Issue | undefined> {
+  const trust = await checkTrust(directory, sys);
+  switch (trust.kind) {
+    case "missing":
+      return undefined;
+    case "untrusted":
+      return wholeFile(directory, trust.reason, "a folder that only root can write", trust.advice);
+    case "trusted":
+      return trust.path;
+    default:
+      return trust satisfies never;
+  }
 }
 
 /** Reads one file, or says why it is not read. */
-export function readRulesFile(
+export async function readRulesFile(
   path: string,
   directory: string,
   sys: RulesSys,
   options: LoadOptions,
-): RulesFile | Issue {
+): Promise<RulesFile | Issue> {
   try {
-    const problem = options.trust ? trustIssue(path, directory, "file", sys) : kindIssue(path, "file", sys);
-    if (problem !== undefined) return problem;
-    return { path, text: sys.readTextFile(path, FILE_BYTES_MAX) };
+    const found = options.trust
+      ? await trustedPath(path, directory, "file", sys)
+      : await readablePath(path, "file", sys);
+    return typeof found === "object" ? found : { path, text: await sys.paths.readTextFile(found, FILE_BYTES_MAX) };
   } catch (error) {
     if (isDenied(error)) return wholeFile(path, "a file that virt-hooks may not open", "a text file");
     const reason = error instanceof Error ? error.message : String(error);
@@ -81,14 +116,20 @@ function isDenied(error: unknown): boolean {
 }
 
 /** Without trust, what is opened must still not be a FIFO, which would hang the program. */
-function kindIssue(path: string, kind: "file" | "directory", sys: RulesSys): Issue | undefined {
-  const facts = sys.lstat(path);
+async function readablePath(path: string, kind: "file" | "directory", sys: RulesSys): Promise<string | Issue> {
+  const facts = await sys.paths.lstat(path);
   if (facts === undefined) return wholeFile(path, "nothing there", KINDS[kind]);
-  return facts.kind === kind || facts.kind === "symlink" ? undefined : wrongKind(path, facts, kind);
+  return facts.kind === kind || facts.kind === "symlink" ? path : wrongKind(path, facts, kind);
 }
 
-function trustIssue(path: string, directory: string, kind: "file" | "directory", sys: RulesSys): Issue | undefined {
-  const trust = checkTrust(path, sys);
+/** Where a path of the rules leads, without links, or why it is not read. */
+async function trustedPath(
+  path: string,
+  directory: string,
+  kind: "file" | "directory",
+  sys: RulesSys,
+): Promise<string | Issue> {
+  const trust = await checkTrust(path, sys);
   switch (trust.kind) {
     case "missing":
       return wholeFile(path, `a link to ${trust.path}, which is not there`, KINDS[kind]);
@@ -97,9 +138,9 @@ function trustIssue(path: string, directory: string, kind: "file" | "directory",
     case "trusted": {
       if (trust.facts.kind !== kind) return wrongKind(path, trust.facts, kind);
       // Without a link on the way it is where its name says.
-      if (trust.path === path) return undefined;
-      const home = checkTrust(directory, sys);
-      if (home.kind === "trusted" && trust.path.startsWith(`${home.path}/`)) return undefined;
+      if (trust.path === path) return path;
+      const home = await checkTrust(directory, sys);
+      if (home.kind === "trusted" && trust.path.startsWith(`${home.path}/`)) return trust.path;
       return wholeFile(path, `a link out of ${directory}, to ${trust.path}`, `${KINDS[kind]} inside ${directory}`);
     }
     default:

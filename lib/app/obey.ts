@@ -111,7 +111,7 @@ async function obey(ruleSet: RuleSet, asked: Asked, sys: Sys): Promise<Outcome> 
   const planned = callOf(asked, parser ?? noParser, sys);
   const deadlineMs = deadlineOf(planned, ruleSet);
   const isLate = (): boolean => sys.elapsedMs() >= deadlineMs;
-  const matches = matchRules(ruleSet, planned, fileExists(sys), isLate);
+  const matches = await matchRules(ruleSet, planned, fileExists(sys), isLate);
   const undecided = matches.find((match) => match.problem !== undefined);
   // Nothing is begun where it can still be refused.
   if (undecided !== undefined && failurePolicy(asked.facts) === "strict") return unreadable(undecided, NOTHING_DONE);

@@ -5,6 +5,7 @@
 import type { Driver } from "../libvirt/driver.ts";
 import { type Invocation, InvocationError, parseInvocation } from "../libvirt/invocation.ts";
 import { visible } from "../plan/render.ts";
+import { boundedPaths } from "../sys/bounded_paths.ts";
 import type { Sys } from "../sys/sys.ts";
 import { hasLedger } from "../ledger/layout.ts";
 import { lookAtConfig } from "./config_folder.ts";
@@ -46,13 +47,14 @@ function usage(driver: Driver, error: InvocationError, sys: Sys): number {
   return exitCodeOf("bad-call");
 }
 
-async function answer(invocation: Invocation, sys: Sys): Promise<Outcome> {
+async function answer(invocation: Invocation, host: Sys): Promise<Outcome> {
   const { facts } = invocation;
-  const input = sys.readStdin(STDIN_BYTES_MAX);
+  const input = host.readStdin(STDIN_BYTES_MAX);
   if (facts === undefined) {
     return { ...NOTHING, kind: "unknown-operation", problem: `${PRODUCT} ${VERSION} knows no such operation` };
   }
-  const config = lookAtConfig(sys);
+  const sys: Sys = { ...host, paths: boundedPaths(host, facts.budgetMs) };
+  const config = await lookAtConfig(sys);
   if (config === "disabled") {
     return { ...NOTHING, kind: "disabled", problem: `every hook is off, since there is ${DISABLED_FILE}` };
   }
@@ -76,6 +78,8 @@ function bug(error: unknown): Outcome {
 function report(invocation: Invocation, planned: Outcome, sys: Sys): number {
   const outcome = writeDocument(planned, sys);
   const code = exitCode(outcome, invocation.facts);
+  // First: a full stderr that nobody reads blocks this process for ever.
+  writeHistory(historyEntry(invocation, outcome, code, sys), sys);
   if (outcome.problem !== undefined && outcome.kind !== "disabled" && outcome.kind !== "unknown-operation") {
     const hint = outcome.hint === undefined ? "" : `hint: ${outcome.hint}\n`;
     try {
@@ -84,18 +88,33 @@ function report(invocation: Invocation, planned: Outcome, sys: Sys): number {
       // A closed stderr: the history still tells.
     }
   }
-  writeHistory(historyEntry(invocation, outcome, code, sys), sys);
   return code;
 }
 
 /** libvirt would go on with the old document if half of the new one were taken for success. */
 function writeDocument(outcome: Outcome, sys: Sys): Outcome {
   if (outcome.stdout === undefined) return outcome;
+  const reason = isStdoutClosed(sys) ? "stdout is closed, or /dev/null" : tryToWrite(outcome.stdout, sys);
+  if (reason === undefined) return outcome;
+  return { ...outcome, kind: "failed", weight: "fails", problem: `cannot hand libvirt the new document: ${reason}` };
+}
+
+/** Where a program is started with its stdout closed, its runtime puts /dev/null there: a write would seem to succeed. */
+function isStdoutClosed(sys: Pick<Sys, "readLink">): boolean {
   try {
-    sys.writeStdout(outcome.stdout);
-    return outcome;
+    return sys.readLink("/proc/self/fd/1") === "/dev/null";
+  } catch {
+    // Without /proc it cannot be told; the write tells what it can.
+    return false;
+  }
+}
+
+/** Why the document cannot be written. */
+function tryToWrite(document: string, sys: Pick<Sys, "writeStdout">): string | undefined {
+  try {
+    sys.writeStdout(document);
+    return undefined;
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return { ...outcome, kind: "failed", weight: "fails", problem: `cannot hand libvirt the new document: ${reason}` };
+    return error instanceof Error ? error.message : String(error);
   }
 }

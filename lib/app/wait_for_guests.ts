@@ -47,7 +47,7 @@ async function waitForAll(driver: Driver, served: Set<string>, sys: Sys): Promis
   if (await openLedger(sys, { make: false }) === undefined) return false;
   let hasWaited = false;
   let pauseMs = FIRST_LOOK_MS;
-  while (lookAtConfig(sys) !== "disabled") {
+  while (await lookAtConfig(sys) !== "disabled") {
     const work: Work = { sys, notes: [], deadlineMs: sys.elapsedMs() + CONVERGE_MS, mayWait: true };
     const waiting = (await waitingDemands(work)).filter((filed) => !served.has(lifeOf(filed)));
     if (waiting.length === 0) return hasWaited;

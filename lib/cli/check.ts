@@ -45,7 +45,7 @@ async function run(given: Given, desk: Desk): Promise<number> {
     ? await loadRules(CONFIG_DIRECTORY, desk.sys, { trust: true })
     : await readFiles(given.words, desk);
   if (reading.kind === "rules") {
-    const problems = given.words.length === 0 ? programProblems(reading.ruleSet, desk) : [];
+    const problems = given.words.length === 0 ? await programProblems(reading.ruleSet, desk) : [];
     for (const problem of problems) desk.print(problem);
     if (problems.length > 0) return exitCodeOf("bad-rules");
     for (const note of notes(reading.ruleSet)) desk.print(desk.paint("yellow", visible(note)));
@@ -53,7 +53,7 @@ async function run(given: Given, desk: Desk): Promise<number> {
     return isHost ? await tellHost(reading.ruleSet, desk) : 0;
   }
   for (const issue of reading.issues) {
-    desk.print(desk.terminal.isTerminal ? marked(issue, desk) : visible(issueLine(issue)));
+    desk.print(desk.terminal.isTerminal ? await marked(issue, desk) : visible(issueLine(issue)));
   }
   const told = reading.issues.length < reading.count ? `, the first ${reading.issues.length} of them above` : "";
   desk.print(desk.paint("bold", `${counted(reading.count, "mistake")}${told}`));
@@ -75,7 +75,7 @@ async function tellHost(ruleSet: RuleSet, desk: Desk): Promise<number> {
 }
 
 async function readFiles(paths: readonly string[], desk: Desk): Promise<RulesReading> {
-  const read = paths.map((path) => readRulesFile(path, "", desk.sys, { trust: false }));
+  const read = await Promise.all(paths.map((path) => readRulesFile(path, "", desk.sys, { trust: false })));
   const unreadable = read.filter((file): file is Issue => !("text" in file));
   const reading = await readRules(read.filter((file): file is RulesFile => "text" in file));
   if (unreadable.length === 0) return reading;
@@ -84,16 +84,17 @@ async function readFiles(paths: readonly string[], desk: Desk): Promise<RulesRea
 }
 
 /** Programs that the hooks would refuse to run, each told once with the command that repairs it. */
-function programProblems(ruleSet: RuleSet, desk: Desk): readonly string[] {
-  return ruleSet.rules.flatMap((rule) =>
-    rule.actions.flatMap((action) => action.programs).flatMap((argv) => {
-      const refusal = refuseArgv(argv, desk.sys);
-      if (refusal === undefined) return [];
-      return [
-        visible(`${rule.file}: rule "${rule.name}": cannot run ${argv[0]}: ${refusal.reason}; ${refusal.advice}`),
-      ];
-    })
-  );
+async function programProblems(ruleSet: RuleSet, desk: Desk): Promise<readonly string[]> {
+  const problems: string[] = [];
+  for (const { file, name, actions } of ruleSet.rules) {
+    for (const program of actions.flatMap((action) => action.programs)) {
+      const refusal = await refuseArgv(program, desk.sys);
+      if (refusal === undefined) continue;
+      const what = `cannot run ${program.argv[0]}: ${refusal.reason}; ${refusal.advice}`;
+      problems.push(visible(`${file}: rule "${name}": ${what}`));
+    }
+  }
+  return problems;
 }
 
 /** Actions that reach beyond the guest they are for. */
@@ -149,11 +150,11 @@ function summary(ruleSet: RuleSet, given: readonly string[]): string {
 }
 
 /** An issue with its line of the file, the place marked. */
-function marked(issue: Issue, desk: Desk): string {
+async function marked(issue: Issue, desk: Desk): Promise<string> {
   const { paint } = desk;
   const text = paint("red", visible(issueLine(issue)));
   if (issue.line === undefined || issue.column === undefined) return text;
-  const line = lineOf(issue.file, issue.line, desk);
+  const line = await lineOf(issue.file, issue.line, desk);
   if (line === undefined) return text;
   const number = String(issue.line);
   const before = visible(line.slice(0, issue.column - 1));
@@ -164,7 +165,7 @@ function marked(issue: Issue, desk: Desk): string {
   ].join("\n");
 }
 
-function lineOf(path: string, line: number, desk: Desk): string | undefined {
-  const file = readRulesFile(path, "", desk.sys, { trust: false });
+async function lineOf(path: string, line: number, desk: Desk): Promise<string | undefined> {
+  const file = await readRulesFile(path, "", desk.sys, { trust: false });
   return "text" in file ? file.text.split(/\r?\n/)[line - 1]?.replaceAll("\t", " ") : undefined;
 }

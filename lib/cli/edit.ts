@@ -62,7 +62,7 @@ async function run(given: Given, desk: Desk): Promise<number> {
     return exitCodeOf("bad-rules");
   }
   const isLate = timeLimit(call, reading.ruleSet, desk.sys);
-  const matches = matchRules(reading.ruleSet, call, fileExists(desk.sys), isLate);
+  const matches = await matchRules(reading.ruleSet, call, fileExists(desk.sys), isLate);
   const undecided = matches.find((match) => match.problem !== undefined);
   if (undecided?.problem !== undefined) {
     throw new CommandError(`The call would fail: ${undecided.problem}`, { code: exitCodeOf("bad-call") });

@@ -6,6 +6,8 @@ import { lookAtConfig } from "../app/config_folder.ts";
 import { exitCodeOf } from "../app/outcome.ts";
 import { CONFIG_DIRECTORY, DISABLED_FILE } from "../app/paths.ts";
 import { visible } from "../plan/render.ts";
+import type { Sys } from "../sys/sys.ts";
+import { checkTrust } from "../trust/trust.ts";
 import { CommandError, type Desk, type Given, type Subcommand } from "./command.ts";
 import { openForWork } from "./ledger_access.ts";
 import { needRoot } from "./need_root.ts";
@@ -20,7 +22,7 @@ export const disable: Subcommand = {
   texts: ["reason"],
   switches: [],
   words: { min: 0, max: 0 },
-  run: (given, desk) => Promise.resolve(runDisable(given, desk)),
+  run: runDisable,
 };
 
 /** Lets the hooks obey the rules again. */
@@ -40,10 +42,11 @@ export const enable: Subcommand = {
   run: (_given, desk) => runEnable(desk),
 };
 
-function runDisable(given: Given, desk: Desk): number {
+async function runDisable(given: Given, desk: Desk): Promise<number> {
   const { sys } = desk;
   needRoot("disable the hooks", "disable", desk);
-  if (lookAtConfig(sys) === "disabled") {
+  await needTrustedFolder("disable the hooks", sys);
+  if (await lookAtConfig(sys) === "disabled") {
     desk.print(`The hooks are disabled already, by ${DISABLED_FILE}`);
     return 0;
   }
@@ -58,10 +61,20 @@ function runDisable(given: Given, desk: Desk): number {
   return 0;
 }
 
+/** @throws {CommandError} where others can write the folder, so that the hooks heed nothing in it */
+async function needTrustedFolder(what: string, sys: Sys): Promise<void> {
+  const trust = await checkTrust(CONFIG_DIRECTORY, sys);
+  if (trust.kind !== "untrusted") return;
+  throw new CommandError(`Cannot ${what}: the hooks ignore ${DISABLED_FILE}, since ${trust.reason}`, {
+    hint: trust.advice,
+  });
+}
+
 async function runEnable(desk: Desk): Promise<number> {
   const { sys } = desk;
   needRoot("enable the hooks", "enable", desk);
-  if (lookAtConfig(sys) !== "disabled") {
+  await needTrustedFolder("enable the hooks", sys);
+  if (await lookAtConfig(sys) !== "disabled") {
     const strange = sys.lstat(DISABLED_FILE) === undefined
       ? ""
       : `: ${DISABLED_FILE} is not root's, so it counts for nothing`;

@@ -13,6 +13,7 @@ import type { HookCall } from "../libvirt/call.ts";
 import { type Consequence, failurePolicy } from "../libvirt/driver.ts";
 import type { Intent } from "../plan/intent.ts";
 import type { Plan } from "../plan/plan.ts";
+import type { ProgramWords } from "../plan/program_words.ts";
 import { quote, renderIntent, visible } from "../plan/render.ts";
 import { matchRules, type RuleMatch } from "../rules/match.ts";
 import { issueLine } from "../rules/mistake.ts";
@@ -50,7 +51,7 @@ async function run(given: Given, desk: Desk): Promise<number> {
   const call = readCall(given.words, new Uint8Array(), desk);
   const { directory, own, reading } = await loadAskedRules(given, desk);
   tellCall(call, desk);
-  if (own && lookAtConfig(desk.sys) === "disabled") {
+  if (own && await lookAtConfig(desk.sys) === "disabled") {
     desk.print(
       desk.paint("yellow", `${DISABLED_FILE} is there: the hooks do nothing of this until "virt-hooks enable"`),
     );
@@ -62,11 +63,11 @@ async function run(given: Given, desk: Desk): Promise<number> {
   }
   if (reading.ruleSet.rules.length === 0) desk.print(`there are no rules in ${directory}`);
   const stdin = readOnce(desk);
-  const { matches, plan } = decide(reading.ruleSet, given.words, { desk, stdin });
+  const { matches, plan } = await decide(reading.ruleSet, given.words, { desk, stdin });
   for (const match of matches) tellMatch(match, desk);
   const whose = asksWhose(plan, call, desk) ? readCall(given.words, stdin(), desk) : call;
   const notes = await explainHolds(plan, { call: whose }, desk);
-  tellPlan(plan, { own, notes, linesMax: given.switches.has("all") ? Infinity : SCRIPT_LINES_MAX }, desk);
+  await tellPlan(plan, { own, notes, linesMax: given.switches.has("all") ? Infinity : SCRIPT_LINES_MAX }, desk);
   return 0;
 }
 
@@ -82,19 +83,19 @@ interface Decision {
 }
 
 /** Stdin is read only for rules that look at the document. */
-function decide(
+async function decide(
   ruleSet: RuleSet,
   words: readonly string[],
   { desk, stdin }: { readonly desk: Desk; readonly stdin: () => Uint8Array },
-): Decision {
-  const blind = decideCall(ruleSet, readCall(words, new Uint8Array(), desk), desk);
+): Promise<Decision> {
+  const blind = await decideCall(ruleSet, readCall(words, new Uint8Array(), desk), desk);
   if (documentTrouble(blind) === undefined) return blind;
   const document = stdin();
   if (document.length === 0) {
     const hint = "give it on stdin: virsh dumpxml GUEST | virt-hooks explain …";
     throw new CommandError("Cannot decide: a rule looks at the document", { hint, code: USAGE_CODE });
   }
-  const decision = decideCall(ruleSet, readCall(words, document, desk), desk);
+  const decision = await decideCall(ruleSet, readCall(words, document, desk), desk);
   const undecided = decision.matches.find((match) => match.problem !== undefined);
   if (undecided?.problem !== undefined) {
     throw new CommandError(`Cannot decide: ${undecided.problem}`, { code: exitCodeOf("bad-call") });
@@ -104,14 +105,14 @@ function decide(
 
 /** What keeps a rule from looking at the document. */
 function documentTrouble({ matches, plan }: Decision): string | undefined {
-  const undecided = matches.find((match) => match.problem !== undefined);
+  const undecided = matches.find((match) => match.problem !== undefined && match.isLate !== true);
   const fault = plan.find((intent) => intent.kind === "fault" && intent.cause === "document");
   return undecided?.problem ?? (fault?.kind === "fault" ? fault.message : undefined);
 }
 
-function decideCall(ruleSet: RuleSet, call: HookCall, desk: Desk): Decision {
+async function decideCall(ruleSet: RuleSet, call: HookCall, desk: Desk): Promise<Decision> {
   const isLate = timeLimit(call, ruleSet, desk.sys);
-  const matches = matchRules(ruleSet, call, fileExists(desk.sys), isLate);
+  const matches = await matchRules(ruleSet, call, fileExists(desk.sys), isLate);
   return { matches, plan: planCall(matches, call, isLate) };
 }
 
@@ -138,7 +139,8 @@ function brokenNote(call: HookCall): string {
     : "this call would do nothing and exit 0";
 }
 
-function tellMatch({ rule, matches, verdicts }: RuleMatch, desk: Desk): void {
+function tellMatch({ rule, matches, verdicts, isLate, problem }: RuleMatch, desk: Desk): void {
+  if (isLate === true) return desk.print(desk.paint("red", visible(problem ?? "")));
   const because = verdicts.filter((verdict) => verdict.holds === matches).map((verdict) => visible(verdict.because));
   const name = `rule "${rule.name}"`;
   desk.print(
@@ -148,17 +150,17 @@ function tellMatch({ rule, matches, verdicts }: RuleMatch, desk: Desk): void {
   );
 }
 
-function tellPlan(
+async function tellPlan(
   plan: Plan,
   { own, notes, linesMax }: { readonly own: boolean; readonly notes: HoldNotes; readonly linesMax: number },
   desk: Desk,
-): void {
+): Promise<void> {
   desk.print(desk.paint("bold", "plan:"));
   if (plan.length === 0) desk.print("  nothing to do");
   for (const intent of plan) {
     desk.print(`  ${renderIntent(intent)}  ${desk.paint("dim", `(rule "${intent.rule}")`)}`);
-    for (const argv of own ? programsOf(intent) : []) {
-      const refusal = refuseArgv(argv, desk.sys);
+    for (const program of own ? programsOf(intent) : []) {
+      const refusal = await refuseArgv(program, desk.sys);
       if (refusal === undefined) continue;
       desk.print(desk.paint("red", `        would not be run: ${visible(`${refusal.reason}; ${refusal.advice}`)}`));
     }
@@ -174,14 +176,16 @@ function cut(lines: readonly string[], max: number): readonly string[] {
 }
 
 /** The programs that an intent runs itself. */
-function programsOf(intent: Intent): readonly (readonly [string, ...string[]])[] {
-  if (intent.kind === "run") return [intent.argv];
+function programsOf(intent: Intent): readonly ProgramWords[] {
+  if (intent.kind === "run") return [intent];
   if (intent.kind !== "hold") return [];
   switch (intent.resource) {
-    case "command":
-      return intent.demand.undo === undefined ? [intent.demand.argv] : [intent.demand.argv, intent.demand.undo];
+    case "command": {
+      const { undo, undoFilled } = intent.demand;
+      return undo === undefined ? [intent.demand] : [intent.demand, { argv: undo, filled: undoFilled }];
+    }
     case "process":
-      return [intent.demand.argv];
+      return [intent.demand];
     default:
       return [];
   }

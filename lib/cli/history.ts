@@ -4,7 +4,7 @@
  */
 import { logProblem } from "../app/history.ts";
 import { HISTORY_FILE } from "../app/paths.ts";
-import { visible } from "../plan/render.ts";
+import { visible, visibleJson } from "../plan/render.ts";
 import { matchGlob } from "../rules/glob.ts";
 import { CommandError, type Desk, type Given, type Subcommand } from "./command.ts";
 import type { Tone } from "./colour.ts";
@@ -18,7 +18,7 @@ export const history: Subcommand = {
   summary: "Shows the calls the hooks have answered",
   details: [
     `It reads ${HISTORY_FILE}.1 and ${HISTORY_FILE}, oldest first.`,
-    "--json prints the lines as they are; --follow goes on as calls come in, until it is interrupted.",
+    "--json prints the lines as JSON; --follow goes on as calls come in, until it is interrupted.",
     "--object takes a guest's or network's name, or a glob.",
   ],
   texts: ["object"],
@@ -80,7 +80,9 @@ function showLines(text: string, given: Given, desk: Desk): void {
     const entry = parseEntry(line);
     const glob = given.texts["object"];
     if (glob !== undefined && (entry === undefined || !matchGlob(glob, entry.object))) continue;
-    desk.print(given.switches.has("json") || entry === undefined ? line : shown(entry, desk));
+    const asJson = given.switches.has("json") && entry !== undefined;
+    // A line that is no JSON may hold anything.
+    desk.print(asJson ? visibleJson(line) : entry === undefined ? visible(line) : shown(entry, desk));
   }
 }
 

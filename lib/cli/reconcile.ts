@@ -46,7 +46,7 @@ export const reconcile: Subcommand = {
 async function run(given: Given, desk: Desk): Promise<number> {
   needRoot("reconcile", "reconcile", desk);
   const options = { stale: given.switches.has("stale") };
-  if (lookAtConfig(desk.sys) === "disabled") {
+  if (await lookAtConfig(desk.sys) === "disabled") {
     desk.print(desk.paint("yellow", `${DISABLED_FILE} is there: reconcile works all the same, the hooks do not`));
   }
   const dryRun = given.switches.has("dry-run");

@@ -54,7 +54,7 @@ async function reconcileGuest(
   { ruleSet, dryRun }: { readonly ruleSet: RuleSet; readonly dryRun: boolean },
   desk: Desk,
 ): Promise<boolean> {
-  const matches = matchRules(ruleSet, call, fileExists(desk.sys));
+  const matches = await matchRules(ruleSet, call, fileExists(desk.sys));
   const undecided = matches.find(({ problem }) => problem !== undefined);
   const who = `guest ${quote(call.object)} (${call.driver}), by the rules of today`;
   if (undecided?.problem !== undefined) {

@@ -2,6 +2,7 @@
  * `virt-hooks status`: everything that is held, by whom, and whether the host is as it shall be.
  * @module
  */
+import { visibleJson } from "../plan/render.ts";
 import type { Desk, Given, Subcommand } from "./command.ts";
 import { openForLook } from "./ledger_access.ts";
 import { needRoot } from "./need_root.ts";
@@ -35,7 +36,7 @@ const NOT_OK = 1;
 async function run(given: Given, desk: Desk): Promise<number> {
   needRoot("read what is held", "status", desk);
   const report = await makeStatusReport(await openForLook(desk.sys), desk.sys);
-  if (given.switches.has("json")) desk.print(JSON.stringify(report));
+  if (given.switches.has("json")) desk.print(visibleJson(JSON.stringify(report)));
   else for (const line of statusLines(report, desk)) desk.print(line);
   return report.ok ? 0 : NOT_OK;
 }

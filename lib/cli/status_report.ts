@@ -113,7 +113,7 @@ export async function makeStatusReport(look: Look, sys: Sys): Promise<StatusRepo
     host: sys.hostname(),
     time: sys.now().toISOString(),
     ok: damaged.length === 0 && resources.every(({ state }) => state === "ok"),
-    disabled: lookAtConfig(sys) === "disabled",
+    disabled: await lookAtConfig(sys) === "disabled",
     ledger: look.kind,
     resources,
     damaged,

@@ -5,6 +5,7 @@
 import type { Lifetime } from "../libvirt/driver.ts";
 import type { IpFamily } from "./ip_address.ts";
 import type { NftDemand } from "./nft_demand.ts";
+import type { ProgramWords } from "./program_words.ts";
 
 /** How long a demand lasts. */
 export type { Lifetime };
@@ -120,9 +121,9 @@ export interface DnsDemand {
 }
 
 /** A program that is run once, and one that undoes it. */
-export interface CommandDemand {
-  readonly argv: readonly [string, ...string[]];
-  readonly undo: readonly [string, ...string[]] | undefined;
+export interface CommandDemand extends ProgramWords {
+  readonly undo: ProgramWords["argv"] | undefined;
+  readonly undoFilled: ProgramWords["filled"];
   readonly environment: Readonly<Record<string, string>>;
   readonly timeoutMs: number | undefined;
   /** Set where an undo that fails is noted and forgotten. */
@@ -130,8 +131,7 @@ export interface CommandDemand {
 }
 
 /** A program that lives while the holder lives. */
-export interface ProcessDemand {
-  readonly argv: readonly [string, ...string[]];
+export interface ProcessDemand extends ProgramWords {
   readonly environment: Readonly<Record<string, string>>;
 }
 

@@ -4,6 +4,7 @@
  */
 
 import type { AnyDemand, Lifetime } from "./demand.ts";
+import type { ProgramWords } from "./program_words.ts";
 import type { Edit as XmlEdit } from "../xml/edit.ts";
 import type { Path } from "../xml/path.ts";
 import type { Regex } from "../xml/regex.ts";
@@ -19,10 +20,9 @@ export interface Deny {
 }
 
 /** Run a program once. */
-export interface Run {
+export interface Run extends ProgramWords {
   readonly kind: "run";
   readonly rule: string;
-  readonly argv: readonly [string, ...string[]];
   readonly environment: Readonly<Record<string, string>>;
   readonly input: "document" | "none";
   /** `document`: what the program prints is the document that libvirt goes on with. */

@@ -1,22 +1,33 @@
 /**
- * Programs that run what their arguments say: what a guest's owner chose must not get into it, and a script they are
- * given is as much a program as they are.
+ * Programs that run what their arguments say, and the paths that arguments name: a value of the call must not become
+ * code, and a script that a program is given is as much a program as the program itself.
  * @module
  */
 
 /** Shells: every argument can be code. */
 const SHELLS = /^(r?bash|sh|dash|ash|ksh|mksh|zsh|fish|csh|tcsh)[\d.]*$/;
 /** Programs that run the program named by their arguments, some with a shell. */
+// deno-fmt-ignore
 const WRAPPERS =
-  /^(busybox|env|eval|xargs|ssh|su|sudo|doas|runuser|nsenter|unshare|chroot|timeout|nice|ionice|chrt|taskset|setsid|nohup|flock|stdbuf|strace|systemd-run|systemd-inhibit|find|parallel)$/;
-/** Interpreters: code stands behind an option, or in a file. */
-const INTERPRETERS = /^(python|perl|ruby|node|nodejs|deno|bun|php|lua|tclsh|Rscript)[\d.]*$/;
-/** Their first argument is code. */
-const CODE_FIRST = /^(awk|gawk|mawk|sed)[\d.]*$/;
-/** An option with code behind it or glued to it. */
-const INLINE_CODE = /^(-[A-Za-z]*[cerEpn]|--(eval|execute|command|print)(=|$)|eval$)/;
-/** Options of shells and interpreters whose value is the next argument. */
-const WITH_VALUE = /^([-+][oO]|-[WXIMmrQ]|--(rcfile|init-file|require|import))$/;
+  /^(batch|busybox|bwrap|catchsegv|cgexec|choom|chpst|chroot|chrt|dbus-launch|dbus-run-session|doas|env|eval|fakeroot|find|firejail|flock|gdb|gosu|ionice|ld-linux[\w.-]*|ld\.so[\d.]*|linux32|linux64|ltrace|machinectl|nice|nohup|nsenter|numactl|parallel|perf|pkexec|prlimit|proot|run-parts|runcon|runuser|screen|script|setarch|setpriv|setsid|ssh|start-stop-daemon|stdbuf|strace|su|su-exec|sudo|systemd-inhibit|systemd-nspawn|systemd-run|taskset|time|timeout|tmux|unshare|valgrind|watch|xargs)$/;
+/** Programs with a language of their own, which any of their arguments can be written in or can be a file of. */
+const LANGUAGES =
+  /^(awk|gawk|mawk|nawk|original-awk|sed|bc|dc|ed|ex|expect|gmake|m4|make|socat|sqlite3|vi|vim|view|wish)[\d.]*$/;
+/** Of these, names that an administrator may well give a program of their own: only the system's are meant. */
+const WORDS = /^(batch|ed|ex|expect|make|perf|screen|script|time|view|watch)$/;
+const SYSTEM_PROGRAM = /^\/(usr\/)?s?bin\/[^/]+$/;
+/** Interpreters, each with the options that code follows, in the next argument or glued to the option. */
+const INTERPRETERS: readonly { readonly name: RegExp; readonly code: RegExp }[] = [
+  { name: /^(python|pypy)[\d.]*$/, code: /^-[A-Za-z]*c/ },
+  { name: /^perl[\d.]*$/, code: /^-[A-Za-z\d]*[eEmM]/ },
+  { name: /^ruby[\d.]*$/, code: /^-[A-Za-z\d]*[er]/ },
+  { name: /^(node|nodejs|bun|deno)[\d.]*$/, code: /^(-[a-z]*[epr]|--(eval|import|print|require)(=|$)|eval$)/ },
+  { name: /^php[\d.]*$/, code: /^(-[a-z]*[rBRE]|--(run|process-begin|process-code|process-end)(=|$))/ },
+  { name: /^(lua|luajit)[\d.]*$/, code: /^-[el]/ },
+  { name: /^(tclsh|guile|Rscript|osascript|jshell|java)[\d.]*$/, code: /^(-[a-z]*[ec]|--(eval|expression)(=|$))/ },
+];
+/** Programs for which a folder is a list of programs, or of files that say what to run. */
+const RUNS_FOLDERS = /^(run-parts|make|gmake)$/;
 
 function nameOf(program: string): string {
   return program.slice(program.lastIndexOf("/") + 1);
@@ -29,28 +40,73 @@ export function isShell(program: string): boolean {
 
 /** Whether any of these arguments may be run as code, by the program or by one that it is told to run. */
 export function takesInlineCode(argv: readonly string[]): boolean {
-  return argv.some((element, index) => {
-    const name = nameOf(element);
-    if (SHELLS.test(name) || (index === 0 && WRAPPERS.test(name)) || CODE_FIRST.test(name)) return true;
-    return INTERPRETERS.test(name) && argv.slice(index + 1).some((argument) => INLINE_CODE.test(argument));
+  return argv.some((word, index) => {
+    if (runsAnyWord(word, index, argv)) return true;
+    const interpreter = interpreterOf(word);
+    return interpreter !== undefined && argv.slice(index + 1).some((argument) => interpreter.code.test(argument));
   });
 }
 
-/** Paths in an argv that may be programs or scripts too: of wrappers and interpreters, found wherever they stand. */
-export function scriptsIn(argv: readonly string[]): readonly string[] {
-  const paths = argv.flatMap((element, index): readonly string[] => {
-    const name = nameOf(element);
-    const rest = argv.slice(index + 1);
-    if (WRAPPERS.test(name)) return rest.filter((argument) => argument.startsWith("/"));
-    return SHELLS.test(name) || INTERPRETERS.test(name) ? operand(rest) : [];
-  });
-  // Programs start in the root folder.
-  return [...new Set(paths.map((path) => path.startsWith("/") ? path : `/${path}`))];
+/** Whether one of these words, the program or an argument, names a program that runs files which later arguments name. */
+export function runsArguments(words: readonly string[]): boolean {
+  return words.some((word, index) => runsAnyWord(word, index, words) || interpreterOf(word) !== undefined);
 }
 
-/** The script an interpreter is given; none where its code stands in an option. */
-function operand([argument, ...rest]: readonly string[]): readonly string[] {
-  if (argument === undefined || INLINE_CODE.test(argument)) return [];
-  if (WITH_VALUE.test(argument)) return operand(rest.slice(1));
-  return /^[-+]/.test(argument) ? operand(rest) : [argument];
+function runsAnyWord(word: string, index: number, argv: readonly string[]): boolean {
+  const name = nameOf(word);
+  if (SHELLS.test(name)) return true;
+  // As a mere word, "find" or "watch" may mean anything to a program.
+  if (index > 0 && !word.startsWith("/")) return false;
+  if (WORDS.test(name) && !SYSTEM_PROGRAM.test(word)) return false;
+  return WRAPPERS.test(name) || LANGUAGES.test(name) || (name === "ip" && argv.includes("exec"));
+}
+
+function interpreterOf(word: string): (typeof INTERPRETERS)[number] | undefined {
+  const name = nameOf(word);
+  return INTERPRETERS.find((one) => one.name.test(name));
+}
+
+/** Whether a program runs what it finds in the folders that its arguments name. */
+export function runsFolders(program: string): boolean {
+  return RUNS_FOLDERS.test(nameOf(program));
+}
+
+/** A path in an argument. */
+export interface NamedPath {
+  /** Absolute; programs start in the root folder. */
+  readonly path: string;
+  /**
+   * `file`: the argument or a value in it is the path. `folder`: programs or libraries are looked for there.
+   * `code`: a word in a longer text, which a shell may run.
+   */
+  readonly kind: "file" | "folder" | "code";
+}
+
+/** Variables and options whose value is a list of folders, or of libraries. */
+const SEARCH = /(PATH|LIB|PRELOAD|^-I)$/;
+
+/**
+ * The paths that an argument names, wherever they are in it: `/path`, `-f/path`, `--file=/path`, `NAME=/path:/path`, and the
+ * absolute paths in a text with spaces.
+ */
+export function namedPaths(word: string): readonly NamedPath[] {
+  const found: NamedPath[] = [{ path: word, kind: "file" }];
+  const [glued, option = "", value = ""] = /^(-[^=/]+)(\/.*)$/s.exec(word) ?? [];
+  if (glued !== undefined) found.push({ path: value, kind: SEARCH.test(option) ? "folder" : "file" });
+  let name = "";
+  for (let at = word.indexOf("="); at !== -1; at = word.indexOf("=", at + 1)) {
+    name = word.slice(0, at);
+    found.push({ path: word.slice(at + 1), kind: "file" });
+  }
+  if (name !== "" || /[:,]/.test(word)) {
+    const kind = SEARCH.test(name) ? "folder" : "file";
+    found.push(...word.split(/[=:,]/).slice(name === "" ? 0 : 1).map((path) => ({ path, kind }) as const));
+  }
+  if (/\s/.test(word)) {
+    const words = word.split(/[\s;|&<>()"'`$={}]+/).filter((path) => path.startsWith("/"));
+    found.push(...words.map((path) => ({ path, kind: "code" }) as const));
+  }
+  const absolute = found.filter(({ path }) => path !== "")
+    .map(({ path, kind }) => ({ path: path.startsWith("/") ? path : `/${path}`, kind }));
+  return [...new Map(absolute.map((one) => [`${one.kind} ${one.path}`, one])).values()];
 }

@@ -7,9 +7,10 @@ import * as v from "valibot";
 import { giveUpHint } from "../plan/give_up_hint.ts";
 import { quote } from "../plan/render.ts";
 import type { CommandDemand } from "../plan/demand.ts";
+import type { ProgramWords } from "../plan/program_words.ts";
 import type { Sys } from "../sys/sys.ts";
 import { runProblem } from "./program/command_end.ts";
-import { type Argv, argvSchema, refusedArgv } from "./program/argv.ts";
+import { argvSchema, filledSchema, refusedArgv } from "./program/argv.ts";
 import {
   type Change,
   type Noted,
@@ -23,10 +24,10 @@ import {
 import { endSession, MARK_NAME, newMark } from "./program/session.ts";
 
 /** A program that was started, with all that undoing it takes. `begun`: nobody saw it end. */
-interface Run {
+interface Run extends ProgramWords {
   readonly phase: "begun" | "ran";
-  readonly argv: Argv;
-  readonly undo?: Argv | undefined;
+  readonly undo?: ProgramWords["argv"] | undefined;
+  readonly undoFilled: ProgramWords["filled"];
   readonly environment: Readonly<Record<string, string>>;
   readonly timeoutMs?: number | undefined;
   readonly undoError?: "continue" | undefined;
@@ -53,7 +54,7 @@ export const command = resource<CommandDemand, CommandValue>({
   anew: true,
   tools: [],
   keeps: (before, now) => sameValue([before.argv, before.undo], [now.argv, now.undo]),
-  resolve: (demand, sys, whose) => Promise.resolve(resolve(demand, sys, whose)),
+  resolve,
   read: (_key, _sys, noted) => Promise.resolve(read(noted)),
   wanted: (_original, [first], actual) => {
     if (first === undefined) throw new Error("Cannot tell what a command shall be that nobody wants");
@@ -71,13 +72,15 @@ function demandSchema(): v.GenericSchema<unknown, CommandDemand> {
   return v.pipe(
     v.object({
       argv: argvSchema(),
+      filled: filledSchema(),
       undo: v.optional(argvSchema()),
+      undoFilled: filledSchema(),
       environment: v.record(v.string(), v.string()),
       timeoutMs: v.optional(v.number()),
       undoError: v.optional(v.literal("continue")),
     }),
-    v.transform(({ argv, undo, environment, timeoutMs, undoError }) => ({
-      ...{ argv, undo, environment, timeoutMs },
+    v.transform(({ undo, timeoutMs, undoError, ...rest }) => ({
+      ...{ ...rest, undo, timeoutMs },
       ...(undoError === undefined ? {} : { undoError }),
     })),
   );
@@ -89,7 +92,9 @@ function valueSchema(): v.GenericSchema<unknown, CommandValue> {
     v.object({
       phase: v.picklist(["begun", "ran"]),
       argv: argvSchema(),
+      filled: filledSchema(),
       undo: v.optional(argvSchema()),
+      undoFilled: filledSchema(),
       environment: v.record(v.string(), v.string()),
       timeoutMs: v.optional(v.number()),
       undoError: v.optional(v.literal("continue")),
@@ -99,12 +104,20 @@ function valueSchema(): v.GenericSchema<unknown, CommandValue> {
   ]);
 }
 
-function resolve(demand: CommandDemand, sys: Sys, { holder, rule, action }: Whose): Resolution<CommandDemand> {
-  for (const argv of [demand.argv, demand.undo]) {
-    const refused = argv === undefined ? undefined : refusedArgv(argv, sys);
+async function resolve(
+  demand: CommandDemand,
+  sys: Sys,
+  { holder, rule, action }: Whose,
+): Promise<Resolution<CommandDemand>> {
+  for (const program of [demand, undoOf(demand)]) {
+    const refused = program === undefined ? undefined : await refusedArgv(program, sys);
     if (refused !== undefined) return refused;
   }
   return { kind: "resolved", key: `command/${rule}/${action}/${holder}`, demand };
+}
+
+function undoOf({ undo, undoFilled }: CommandDemand | Run): ProgramWords | undefined {
+  return undo === undefined ? undefined : { argv: undo, filled: undoFilled };
 }
 
 /** What was noted last; that it shall be undone does not undo it yet. */
@@ -119,7 +132,7 @@ async function run(to: Run, change: Change<CommandValue>, sys: Sys): Promise<Wri
   const marked: Run = { ...to, mark: newMark() };
   change.note(marked);
   let noted = marked;
-  const fault = await runProgram({ argv: to.argv, run: marked, deadlineMs: change.deadlineMs }, sys, (pid) => {
+  const fault = await runProgram({ program: to, run: marked, deadlineMs: change.deadlineMs }, sys, (pid) => {
     noted = { ...marked, session: pid };
     change.note(noted);
   });
@@ -132,7 +145,8 @@ async function undo(change: Change<CommandValue>, sys: Sys): Promise<WriteEnd<Co
   const { mark, session } = from;
   const problem = mark === undefined ? undefined : await endSession({ mark, session }, { askMs: 0 }, sys);
   if (problem !== undefined) return { kind: "stuck", reason: problem };
-  const fault = from.undo === undefined ? undefined : await runProgram({ argv: from.undo, run: from, deadlineMs }, sys);
+  const program = undoOf(from);
+  const fault = program === undefined ? undefined : await runProgram({ program, run: from, deadlineMs }, sys);
   if (fault === undefined) return { kind: "stands", value: IDLE };
   if (from.undoError === "continue" && fault.isTried) {
     return {
@@ -158,23 +172,23 @@ interface Fault {
 
 /** A program to run, within its own time and the call's. */
 interface Errand {
-  readonly argv: Argv;
+  readonly program: ProgramWords;
   readonly run: Run;
   readonly deadlineMs: number;
 }
 
 /** Runs a program; gives what went wrong. */
 async function runProgram(
-  { argv, run, deadlineMs }: Errand,
+  { program, run, deadlineMs }: Errand,
   sys: Sys,
   onStart?: (pid: number) => void,
 ): Promise<Fault | undefined> {
-  const [program] = argv;
-  const refused = refusedArgv(argv, sys);
+  const { argv } = program;
+  const isUndo = onStart === undefined;
+  const refused = await refusedArgv(program, sys, { again: isUndo });
   if (refused !== undefined) return { reason: refused.reason, hint: refused.hint, isTried: true };
   const leftMs = deadlineMs - sys.elapsedMs();
-  if (leftMs <= 0) return { reason: `cannot run ${quote(program)}: no time is left for this call`, isTried: false };
-  const isUndo = onStart === undefined;
+  if (leftMs <= 0) return { reason: `cannot run ${quote(argv[0])}: no time is left for this call`, isTried: false };
   const timeoutMs = Math.min(leftMs, run.timeoutMs ?? (isUndo ? leftMs * UNDO_SHARE : leftMs));
   const mark = isUndo ? {} : { [MARK_NAME]: run.mark ?? "" };
   const result = await sys.run({
@@ -186,7 +200,7 @@ async function runProgram(
     ...(isUndo ? {} : { onStart }),
   });
   if (result.end.kind === "exited" && result.end.code === 0) return undefined;
-  return { reason: runProblem(program, result, timeoutMs), isTried: result.end.kind !== "interrupted" };
+  return { reason: runProblem(argv[0], result, timeoutMs), isTried: result.end.kind !== "interrupted" };
 }
 
 function describe(value: CommandValue): string {

@@ -6,10 +6,11 @@
 import * as v from "valibot";
 import { quote } from "../plan/render.ts";
 import type { ProcessDemand } from "../plan/demand.ts";
+import type { ProgramWords } from "../plan/program_words.ts";
 import type { Sys } from "../sys/sys.ts";
 import { parseProcStat, procStatPath } from "../sys/proc_stat.ts";
 import { endText } from "./program/command_end.ts";
-import { type Argv, argvSchema, refusedArgv } from "./program/argv.ts";
+import { argvSchema, filledSchema, refusedArgv } from "./program/argv.ts";
 import {
   type Change,
   type Noted,
@@ -24,9 +25,8 @@ import { endSession, MARK_NAME, membersOf, newMark } from "./program/session.ts"
 import { hasSystemd, startUnit, stopUnit, unitEnd, unitState } from "./program/unit.ts";
 
 /** A program that was started. `left`: it has ended, but what it started has not. */
-interface Program {
+interface Program extends ProgramWords {
   readonly phase: "running" | "left";
-  readonly argv: Argv;
   readonly environment: Readonly<Record<string, string>>;
   /** Missing where it was not started yet. */
   readonly mark?: string | undefined;
@@ -46,19 +46,20 @@ const ASK_MS = 5_000;
 /** The kind. */
 export const process = resource<ProcessDemand, ProcessValue>({
   name: "process",
-  demand: v.object({ argv: argvSchema(), environment: v.record(v.string(), v.string()) }),
+  demand: v.object({ argv: argvSchema(), filled: filledSchema(), environment: v.record(v.string(), v.string()) }),
   value: valueSchema(),
   // A program that has ended, or left something behind, is ours all the same.
   restores: "difference",
   anew: true,
   tools: [],
   keeps: (before, now) => sameValue(before.argv, now.argv),
-  resolve: (demand, sys, whose) => Promise.resolve(resolve(demand, sys, whose)),
+  resolve,
   read: (_key, sys, noted) => read(noted, sys),
   wanted: (_original, [first], actual) => {
     if (first === undefined) throw new Error("Cannot tell what a process shall be that nobody wants");
-    const { argv, environment } = first.demand;
-    return { kind: "value", value: actual?.phase === "running" ? actual : { phase: "running", argv, environment } };
+    const { argv, filled, environment } = first.demand;
+    const isRunning = actual?.phase === "running";
+    return { kind: "value", value: isRunning ? actual : { phase: "running", argv, filled, environment } };
   },
   write,
   tellDrift,
@@ -71,6 +72,7 @@ function valueSchema(): v.GenericSchema<unknown, ProcessValue> {
     v.object({
       phase: v.picklist(["running", "left"]),
       argv: argvSchema(),
+      filled: filledSchema(),
       environment: v.record(v.string(), v.string()),
       mark: v.optional(v.string()),
       unit: v.optional(v.string()),
@@ -80,8 +82,12 @@ function valueSchema(): v.GenericSchema<unknown, ProcessValue> {
   ]);
 }
 
-function resolve(demand: ProcessDemand, sys: Sys, { holder, rule, action }: Whose): Resolution<ProcessDemand> {
-  const refused = refusedArgv(demand.argv, sys);
+async function resolve(
+  demand: ProcessDemand,
+  sys: Sys,
+  { holder, rule, action }: Whose,
+): Promise<Resolution<ProcessDemand>> {
+  const refused = await refusedArgv(demand, sys);
   return refused ?? { kind: "resolved", key: `process/${rule}/${action}/${holder}`, demand };
 }
 
@@ -136,7 +142,7 @@ async function write(change: Change<ProcessValue>, sys: Sys): Promise<WriteEnd<P
     if (problem !== undefined) return { kind: "stuck", reason: problem };
   }
   if (to.phase === "idle") return { kind: "stands", value: to };
-  const refused = refusedArgv(to.argv, sys);
+  const refused = await refusedArgv(to, sys);
   if (refused !== undefined) return { kind: "failed", reason: refused.reason, hint: refused.hint };
   const mark = newMark();
   return hasSystemd(sys)

@@ -9,7 +9,7 @@ import { type Namespaces, parsePath } from "../xml/path_parser.ts";
 import { select, type SelectedNode } from "../xml/select.ts";
 import { isDocumentError, XmlLimitError } from "../xml/limit_error.ts";
 import { XML_LIMITS } from "../xml/limits.ts";
-import { positionAt, XmlSyntaxError } from "../xml/syntax_error.ts";
+import { positionAt, withoutNames, XmlSyntaxError } from "../xml/syntax_error.ts";
 import type { XmlAttribute, XmlElement } from "../xml/tree.ts";
 import { globCost, matchGlob } from "./glob.ts";
 import { beginsLife } from "./places.ts";
@@ -28,9 +28,9 @@ export interface RuleMatch {
   readonly matches: boolean;
   /** The selectors that were looked at, in order; the last one decided. */
   readonly verdicts: readonly Verdict[];
-  /** Why it could not be decided: the document cannot be read, or not in reasonable time. */
+  /** Why it could not be decided: the document cannot be read, or not in reasonable time; or a path does not answer. */
   readonly problem?: string;
-  /** Set where the call's time was up before it was decided. */
+  /** Set where the call's time was up before it was decided, or that of a path which does not answer. */
   readonly isLate?: true;
 }
 
@@ -42,8 +42,8 @@ export function looksAtDocument(ruleSet: RuleSet): boolean {
   );
 }
 
-/** Tells whether a path exists on the host. */
-export type FileExists = (path: string) => boolean;
+/** Tells whether a path exists on the host, or why that cannot be told. */
+export type FileExists = (path: string) => Promise<boolean | { readonly unknown: string }>;
 
 /** Tells whether the call's time is up. */
 export type IsLate = () => boolean;
@@ -53,7 +53,7 @@ export function neverLate(): boolean {
   return false;
 }
 
-/** Thrown when the call's time is up before a rule is decided. */
+/** Thrown when the call's time, or that of a path, is up before a rule is decided. */
 class OutOfTimeError extends Error {
   override readonly name = "OutOfTimeError";
 }
@@ -69,26 +69,30 @@ interface Subject {
  * Asks every rule, in order. A document that one rule cannot look at does not keep the others from being asked, but the end
  * of the call's time does.
  */
-export function matchRules(
+export async function matchRules(
   ruleSet: RuleSet,
   call: HookCall,
   exists: FileExists,
   isLate: IsLate = neverLate,
-): readonly RuleMatch[] {
+): Promise<readonly RuleMatch[]> {
   const subject: Subject = { call, exists, isLate };
-  return ruleSet.rules.map((rule) => {
-    try {
-      return matchRule(rule, subject);
-    } catch (error) {
-      const isOutOfTime = error instanceof OutOfTimeError;
-      if (!isOutOfTime && !isDocumentError(error)) throw error;
-      const problem = error instanceof XmlSyntaxError
-        ? documentProblem(error)
-        : `rule ${JSON.stringify(rule.name)}: ${error.message}`;
-      const match: RuleMatch = { rule, matches: false, verdicts: [{ holds: false, because: problem }], problem };
-      return isOutOfTime ? { ...match, isLate: true } : match;
-    }
-  });
+  const matches: RuleMatch[] = [];
+  for (const rule of ruleSet.rules) matches.push(await tryRule(rule, subject));
+  return matches;
+}
+
+async function tryRule(rule: Rule, subject: Subject): Promise<RuleMatch> {
+  try {
+    return await matchRule(rule, subject);
+  } catch (error) {
+    const isOutOfTime = error instanceof OutOfTimeError;
+    if (!isOutOfTime && !isDocumentError(error)) throw error;
+    const problem = error instanceof XmlSyntaxError
+      ? documentProblem(error)
+      : `rule ${JSON.stringify(rule.name)}: ${error.message}`;
+    const match: RuleMatch = { rule, matches: false, verdicts: [{ holds: false, because: problem }], problem };
+    return isOutOfTime ? { ...match, isLate: true } : match;
+  }
 }
 
 /** @throws {OutOfTimeError} when the call's time is up */
@@ -98,22 +102,28 @@ function checkTime({ isLate }: Subject): void {
 
 /** What is wrong with a document, in a sentence about it. */
 export function documentProblem(error: Error): string {
-  return error.message.replace("Cannot parse the XML", "the document on stdin cannot be read");
+  const message = error instanceof XmlSyntaxError ? withoutNames(error) : error.message;
+  return message.replace("Cannot parse the XML", "the document on stdin cannot be read");
 }
 
-function matchRule(rule: Rule, subject: Subject): RuleMatch {
+async function matchRule(rule: Rule, subject: Subject): Promise<RuleMatch> {
   const { call } = subject;
   const verdicts: Verdict[] = [];
   if (rule.actions.some(({ lasts }) => lasts !== "event") && !beginsLife(rule.while, call.facts)) {
     const because = `it holds while a ${rule.while} lives, and no such life begins at ${call.driver} ${call.operation}`;
     return { rule, matches: false, verdicts: [{ holds: false, because }] };
   }
-  for (const verdict of whenVerdicts(rule, subject)) {
+  for (const pending of whenVerdicts(rule, subject)) {
+    const verdict = pending instanceof Promise ? await pending : pending;
     verdicts.push(verdict);
     if (!verdict.holds) return { rule, matches: false, verdicts };
   }
   for (const table of rule.unless) {
-    const excludes = selectorVerdicts({ selectors: table, namespaces: rule.namespaces }, subject).toArray();
+    const excludes: Verdict[] = [];
+    for (const pending of selectorVerdicts({ selectors: table, namespaces: rule.namespaces }, subject)) {
+      excludes.push(pending instanceof Promise ? await pending : pending);
+      if (excludes.at(-1)?.holds === false) break;
+    }
     if (excludes.every((verdict) => verdict.holds)) {
       const because = `unless ${excludes.map((verdict) => verdict.because).join(", ")}`;
       return { rule, matches: false, verdicts: [...verdicts, { holds: false, because }] };
@@ -122,7 +132,10 @@ function matchRule(rule: Rule, subject: Subject): RuleMatch {
   return { rule, matches: true, verdicts };
 }
 
-function* whenVerdicts({ when, namespaces }: Rule, subject: Subject): Generator<Verdict> {
+/** What a selector says; what the host is asked comes later. */
+type Pending = Verdict | Promise<Verdict>;
+
+function* whenVerdicts({ when, namespaces }: Rule, subject: Subject): Generator<Pending> {
   if (when.on !== undefined) yield oneOf("operation", subject.call.operation, when.on);
   yield* selectorVerdicts({ selectors: when, namespaces }, subject);
 }
@@ -131,7 +144,7 @@ function* whenVerdicts({ when, namespaces }: Rule, subject: Subject): Generator<
 function* selectorVerdicts(
   { selectors, namespaces }: { readonly selectors: Selectors; readonly namespaces: Namespaces },
   subject: Subject,
-): Generator<Verdict> {
+): Generator<Pending> {
   const { call, exists } = subject;
   if (selectors.driver !== undefined) yield oneOf("driver", call.driver, selectors.driver);
   if (selectors.domain !== undefined) yield globbed("domain", call.domain, selectors.domain);
@@ -219,9 +232,14 @@ function globbed(what: string, value: string | undefined, globs: readonly string
     : { holds: true, because: `${what} ${shown} matches ${JSON.stringify(glob)}` };
 }
 
-function present(paths: readonly string[], exists: FileExists): Verdict {
-  const path = paths.find(exists);
-  return path === undefined
-    ? { holds: false, because: `there is no ${paths.join(" nor ")}` }
-    : { holds: true, because: `${path} is there` };
+/** A path that is there decides, whatever others do not answer. */
+async function present(paths: readonly string[], exists: FileExists): Promise<Verdict> {
+  let unknown: string | undefined;
+  for (const path of paths) {
+    const answer = await exists(path);
+    if (answer === true) return { holds: true, because: `${path} is there` };
+    if (answer !== false) unknown ??= answer.unknown;
+  }
+  if (unknown !== undefined) throw new OutOfTimeError(`cannot tell whether it applies: ${unknown}`);
+  return { holds: false, because: `there is no ${paths.join(" nor ")}` };
 }

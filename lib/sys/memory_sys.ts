@@ -3,6 +3,7 @@
  * react like a kernel; tests against the real one do that.
  * @module
  */
+import { boundedPaths } from "./bounded_paths.ts";
 import type { Opener } from "./kernel.ts";
 import { memoryKernel, type Reactions } from "./memory_kernel.ts";
 import { memoryProcesses } from "./memory_processes.ts";
@@ -76,7 +77,7 @@ export function memorySys(host: MemoryHost = {}): MemorySys {
   const held = host.locks ?? new Set<string>(host.locked ?? []);
   let onUncaught: (error: unknown) => number = () => 1;
   const files = memoryFiles(nodes, host.failing ?? {});
-  return {
+  const sys: Omit<MemorySys, "paths"> = {
     ...files,
     nodes,
     commands,
@@ -119,6 +120,7 @@ export function memorySys(host: MemoryHost = {}): MemorySys {
     },
     crash: (error) => onUncaught(error),
   };
+  return { ...sys, paths: boundedPaths(sys, Infinity) };
 }
 
 /**
@@ -173,7 +175,8 @@ type Files = Pick<
   | "readDirectory"
   | "readTextFile"
   | "readStart"
-  | "appendFile"
+  | "readMounts"
+  | "appendLine"
   | "createFile"
   | "makeDirectory"
   | "rename"
@@ -199,9 +202,11 @@ function memoryFiles(nodes: Map<string, MemoryNode>, failing: Readonly<Record<st
     readDirectory: (path) => namesIn(nodes, path),
     readTextFile: (path) => node(path).text,
     readStart: (path, bytesMax) => node(path).text.slice(0, bytesMax),
-    appendFile: (path, text) => {
+    readMounts: () => Promise.resolve(nodes.get("/proc/self/mountinfo")?.text ?? ""),
+    appendLine: (path, line) => {
       const before = nodes.get(path) ?? { kind: "file", text: "", uid: 0, mode: 0o600 };
-      write(path, { ...before, text: before.text + text });
+      const begin = /[^\n]$/.test(before.text) ? "\n" : "";
+      write(path, { ...before, text: `${before.text}${begin}${line}\n` });
     },
     createFile: (path, text, mode) => {
       if (nodes.has(path)) throw new Error(`File exists (os error 17): "${path}"`);

@@ -5,6 +5,7 @@
  */
 
 import type { Kernel } from "./kernel.ts";
+import type { Paths } from "./paths.ts";
 
 /** What `lstat` says of a path. */
 export interface FileFacts {
@@ -115,8 +116,15 @@ export interface Sys {
   readTextFile(path: string, bytesMax: number): string;
   /** The first bytes of a regular file, each as one character. */
   readStart(path: string, bytesMax: number): string;
-  /** Appends in one write, creating the file readable by its owner alone. */
-  appendFile(path: string, text: string): void;
+  /** The text of `/proc/self/mountinfo`; empty where no file system of this host can wait for a server. */
+  readMounts(): Promise<string>;
+  /** Looks at paths that an administrator names; the methods above are for paths of our own. */
+  readonly paths: Paths;
+  /**
+   * Appends a line in one write, creating the file readable by its owner alone. Where a full disk cut the last line off, the
+   * new one begins on a line of its own.
+   */
+  appendLine(path: string, line: string): void;
   /** Creates a file that must not be there yet. */
   createFile(path: string, text: string, mode: number): void;
   makeDirectory(path: string, mode: number): void;

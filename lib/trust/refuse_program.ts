@@ -2,12 +2,16 @@
  * Whether a program that a rule names may be run, and can be.
  * @module
  */
-import { isShell, scriptsIn } from "../plan/interpreter.ts";
-import type { Sys } from "../sys/sys.ts";
+import { isShell } from "../plan/interpreter.ts";
+import type { ProgramWords } from "../plan/program_words.ts";
+import { type Paths, UnansweredError } from "../sys/paths.ts";
+import { refuseArguments } from "./refuse_arguments.ts";
 import { checkTrust, folderOf, shellQuote, type Trust } from "./trust.ts";
 
 /** What looking at a program needs of the world. */
-export type ProgramSys = Pick<Sys, "lstat" | "readLink" | "readStart">;
+export interface ProgramSys {
+  readonly paths: Pick<Paths, "lstat" | "readLink" | "readStart" | "readStartOfOthers">;
+}
 
 /** Why a program is not run, and what to do about it. */
 export interface Refusal {
@@ -17,32 +21,33 @@ export interface Refusal {
 
 /** As much of a file's beginning as the kernel looks at. */
 const START_BYTES = 256;
+/** So many scripts can have each other for interpreters (`BINPRM_MAX_RECURSION` of Linux allows five programs in a row). */
+const INTERPRETERS_MAX = 5;
 const ELF = "\x7fELF";
 /** An ELF header, little-endian: version 1, and the type of a program (2) or of one that can lie anywhere (3). */
 // deno-lint-ignore no-control-regex
 const ELF_KIND = /^\x7fELF[\x01\x02]\x01\x01[^]{9}[\x02\x03]\x00[^]{2}\x01\x00\x00\x00/;
 
-/** Looks at the program of an argv, its interpreter, and the programs and scripts that it is given to run. */
-export function refuseArgv(argv: readonly [string, ...string[]], sys: ProgramSys): Refusal | undefined {
-  const [program] = argv;
-  const refusal = refuseProgram(program, sys);
-  if (refusal !== undefined) return refusal;
-  for (const path of scriptsIn(argv)) {
-    // What is no file there is no script: a word, a folder to work in, a device.
-    const kind = sys.lstat(path)?.kind;
-    const script = kind === "file" || kind === "symlink" ? refuseScript(path, sys) : undefined;
-    if (script !== undefined) return script;
+/**
+ * Looks at the program of an argv, its interpreter, and every file that their arguments name. `again`: the program undoes
+ * what it was allowed to do, so that whoever filled its arguments must not be able to keep it from being run.
+ */
+export async function refuseArgv(
+  program: ProgramWords,
+  sys: ProgramSys,
+  { again = false }: { readonly again?: boolean } = {},
+): Promise<Refusal | undefined> {
+  try {
+    return await refuseProgram(program.argv[0], 0, sys) ??
+      await refuseArguments(program, { again, refuseScript: (path) => refuseScript(path, 0, sys) }, sys);
+  } catch (error) {
+    if (!(error instanceof UnansweredError)) throw error;
+    return { reason: error.message, advice: "see: findmnt" };
   }
-  return undefined;
 }
 
-function refuseScript(path: string, sys: ProgramSys): Refusal | undefined {
-  const trust = checkTrust(path, sys);
-  return trust.kind === "untrusted" ? refuseFile(path, trust) : undefined;
-}
-
-function refuseProgram(path: string, sys: ProgramSys): Refusal | undefined {
-  const trust = checkTrust(path, sys);
+async function refuseProgram(path: string, depth: number, sys: ProgramSys): Promise<Refusal | undefined> {
+  const trust = await checkTrust(path, sys);
   const refusal = refuseFile(path, trust);
   if (refusal !== undefined || trust.kind !== "trusted") return refusal;
   if ((trust.facts.mode & 0o111) === 0) {
@@ -51,31 +56,63 @@ function refuseProgram(path: string, sys: ProgramSys): Refusal | undefined {
   if (isShell(trust.path) && !isShell(path)) {
     return { reason: `${path} is a shell by another name`, advice: `name it as what it is: ${trust.path}` };
   }
-  return refuseStart(trust.path, sys);
+  return await refuseStart(trust.path, depth, sys);
 }
 
 /**
  * A file without `#!` that is no ELF program is refused by the kernel, and then run by a shell by the C library
  * (`execvp`): no shell is what we promise. An interpreter that is missing looks like a missing program there.
  */
-function refuseStart(path: string, sys: ProgramSys): Refusal | undefined {
-  const start = sys.readStart(path, START_BYTES);
+async function refuseStart(path: string, depth: number, sys: ProgramSys): Promise<Refusal | undefined> {
+  const start = await sys.paths.readStart(path, START_BYTES);
   if (start.startsWith(ELF)) {
     return isRunnable(start)
       ? undefined
       : { reason: `${path} is broken, or of another machine`, advice: `see: file ${shellQuote(path)}` };
   }
-  const [, interpreter] = /^#![ \t]*([^ \t\n]+)/.exec(start) ?? [];
-  if (interpreter === undefined) {
-    return {
-      reason: `${path} is neither a program nor a script`,
-      advice: 'a script begins with "#!" and its interpreter',
-    };
+  const interpreter = interpreterIn(start);
+  if (interpreter !== undefined) return await refuseInterpreter(path, { argv: interpreter, depth }, sys);
+  return {
+    reason: `${path} is neither a program nor a script`,
+    advice: 'a script begins with "#!" and its interpreter',
+  };
+}
+
+/** A file that an argument names need not be a program; where it is a script, its interpreter counts if it is there. */
+async function refuseScript(path: string, depth: number, sys: ProgramSys): Promise<Refusal | undefined> {
+  const interpreter = interpreterIn(await sys.paths.readStart(path, START_BYTES));
+  if (interpreter === undefined || (await checkTrust(interpreter[0], sys)).kind === "missing") return undefined;
+  return await refuseInterpreter(path, { argv: interpreter, depth }, sys);
+}
+
+/** The words of a `#!` line. A program that is named without a slash at its beginning is in the root folder, where programs start. */
+function interpreterIn(start: string): readonly [string, ...string[]] | undefined {
+  const [, line] = /^#!([^\n]*)/.exec(start) ?? [];
+  const [program, ...words] = line === undefined ? [] : decoded(line).split(/[ \t]+/).filter((word) => word !== "");
+  if (program === undefined) return undefined;
+  return [program.startsWith("/") ? program : `/${program}`, ...words];
+}
+
+/** Bytes as the characters they stand for. */
+function decoded(bytes: string): string {
+  return new TextDecoder().decode(Uint8Array.from(bytes, (character) => character.codePointAt(0) ?? 0));
+}
+
+/** The kernel hands over what is behind an interpreter as one word; `env -S` and others take it apart. */
+async function refuseInterpreter(
+  script: string,
+  { argv, depth }: { readonly argv: readonly [string, ...string[]]; readonly depth: number },
+  sys: ProgramSys,
+): Promise<Refusal | undefined> {
+  if (depth + 1 >= INTERPRETERS_MAX) {
+    return { reason: `the interpreters of ${script} are too many`, advice: 'name the last of them behind "#!"' };
   }
-  const trust = checkTrust(interpreter, sys);
-  if (trust.kind !== "missing") return undefined;
-  const { reason, advice } = missing(trust.path);
-  return { reason: `the interpreter of ${path}: ${reason}`, advice };
+  const looking = { again: false, refuseScript: (path: string) => refuseScript(path, depth + 1, sys) };
+  const refusal = await refuseProgram(argv[0], depth + 1, sys) ??
+    await refuseArguments({ argv, filled: [] }, looking, sys);
+  return refusal === undefined
+    ? undefined
+    : { reason: `the interpreter of ${script}: ${refusal.reason}`, advice: refusal.advice };
 }
 
 function missing(path: string): Refusal {

@@ -2,16 +2,28 @@
  * Whether what root is about to obey could have been written by anybody else.
  * @module
  */
-import type { FileFacts, Sys } from "../sys/sys.ts";
+import type { Paths } from "../sys/paths.ts";
+import type { FileFacts } from "../sys/sys.ts";
 
 /** What a trust check needs of the world. */
-export type TrustSys = Pick<Sys, "lstat" | "readLink">;
+export interface TrustSys {
+  readonly paths: Pick<Paths, "lstat" | "readLink">;
+}
 
 /** What came of following a path from `/` to its end. */
 export type Trust =
   | { readonly kind: "trusted"; readonly path: string; readonly facts: FileFacts }
   | { readonly kind: "missing"; readonly path: string }
-  | { readonly kind: "untrusted"; readonly reason: string; readonly advice: string };
+  | Untrusted;
+
+/** A path that others than root can change, or can change what it leads to. */
+export interface Untrusted {
+  readonly kind: "untrusted";
+  readonly reason: string;
+  readonly advice: string;
+  /** What is at the end, where only that is not root's: nobody but root can put something else there. */
+  readonly end?: FileFacts;
+}
 
 const LINKS_MAX = 40;
 const ROOT_UID = 0;
@@ -22,11 +34,33 @@ const STICKY = 0o1000;
 /**
  * Follows a path step by step. Every folder, link and file on the way must be root's, and writable by nobody else: then
  * nobody else can change what the path leads to. The path that comes back has no links left.
+ * @throws {UnansweredError} when a file system on the way does not answer
  */
-export function checkTrust(path: string, sys: TrustSys): Trust {
+export async function checkTrust(path: string, sys: TrustSys): Promise<Trust> {
+  return await walk(path, { judge: distrust }, sys);
+}
+
+/** Follows a path, whoever can change it; `isLast` stops before a link at its end. */
+export async function followPath(
+  path: string,
+  { isLast }: { readonly isLast: boolean },
+  sys: TrustSys,
+): Promise<FileFacts | undefined> {
+  const end = await walk(path, { judge: () => undefined, isLast }, sys);
+  return end.kind === "trusted" ? end.facts : undefined;
+}
+
+interface Way {
+  /** Why a path may not be followed further. */
+  readonly judge: (path: string, facts: FileFacts) => Untrusted | undefined;
+  readonly isLast?: boolean;
+}
+
+async function walk(path: string, { judge, isLast = false }: Way, { paths }: TrustSys): Promise<Trust> {
   let [done, rest] = ["/", segments(path)];
   let links = 0;
-  const top = distrust("/", sys.lstat("/"));
+  const root = await paths.lstat("/");
+  const top = root === undefined ? undefined : judge("/", root);
   if (top !== undefined) return top;
   while (true) {
     const [segment, ...following] = rest;
@@ -36,11 +70,13 @@ export function checkTrust(path: string, sys: TrustSys): Trust {
       continue;
     }
     const here = done === "/" ? `/${segment}` : `${done}/${segment}`;
-    const facts = sys.lstat(here);
+    const facts = await paths.lstat(here);
     if (facts === undefined) return { kind: "missing", path: here };
-    const problem = distrust(here, facts);
-    if (problem !== undefined) return problem;
-    if (facts.kind !== "symlink") {
+    const problem = judge(here, facts);
+    if (problem !== undefined) {
+      return following.length === 0 && facts.kind !== "symlink" ? { ...problem, end: facts } : problem;
+    }
+    if (facts.kind !== "symlink" || (isLast && following.length === 0)) {
       [done, rest] = [here, following];
       continue;
     }
@@ -51,16 +87,15 @@ export function checkTrust(path: string, sys: TrustSys): Trust {
         advice: `see: ls -l ${shellQuote(here)}`,
       };
     }
-    const target = sys.readLink(here);
+    const target = await paths.readLink(here);
     rest = [...segments(target), ...following];
     if (target.startsWith("/")) done = "/";
   }
-  const facts = sys.lstat(done);
+  const facts = await paths.lstat(done);
   return facts === undefined ? { kind: "missing", path: done } : { kind: "trusted", path: done, facts };
 }
 
-function distrust(path: string, facts: FileFacts | undefined): Trust | undefined {
-  if (facts === undefined) return { kind: "missing", path };
+function distrust(path: string, facts: FileFacts): Untrusted | undefined {
   if (facts.uid !== ROOT_UID) {
     const chown = facts.kind === "symlink" ? "chown -h" : "chown";
     const reason = `${path} belongs to user ${facts.uid}, not to root`;

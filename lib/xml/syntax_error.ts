@@ -20,6 +20,14 @@ export class XmlSyntaxError extends SyntaxError {
   }
 }
 
+/**
+ * What is wrong and where, without what the text says there: a program that forgets to escape a password puts it where a name is
+ * read. From the first quote to the last, since what is quoted may hold quotes itself.
+ */
+export function withoutNames(error: XmlSyntaxError): string {
+  return error.message.replace(/".*"/s, '"…"');
+}
+
 /** Turns an offset into line and column. `\n`, `\r\n` and a lone `\r` end a line; a byte order mark has no column. */
 export function positionAt(text: string, offset: number): XmlPosition {
   return positionFinder(text)(offset);

@@ -29,7 +29,7 @@ async function planOf(text: string, name: DriverName = "qemu", document = GUEST)
     ...{ host: "hv-01", document: new TextEncoder().encode(document) },
     parse: parseLibvirtDocument,
   });
-  return planCall(matchRules(reading.ruleSet, call, () => false), call);
+  return planCall(await matchRules(reading.ruleSet, call, () => Promise.resolve(false)), call);
 }
 
 function rule(action: string, life = ""): string {

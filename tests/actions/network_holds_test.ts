@@ -36,7 +36,7 @@ async function planOf(action: string, life: "guest" | "network"): Promise<readon
     ...{ host: "hv-01", document },
     parse: parseLibvirtDocument,
   });
-  return planCall(matchRules(reading.ruleSet, call, () => false), call).map(renderIntent);
+  return planCall(await matchRules(reading.ruleSet, call, () => Promise.resolve(false)), call).map(renderIntent);
 }
 
 const PLANS = [

@@ -51,7 +51,10 @@ const PLANNED: readonly Case[] = [
     operation: "prepare",
     want: {
       ...{ resource: "command", lifetime: "domain", action: "run", onError: "fail" },
-      demand: { argv: ["/a", "web-1"], undo: ["/b", "web-1"], environment: environmentAt("prepare"), timeoutMs: 5000 },
+      demand: {
+        ...{ argv: ["/a", "web-1"], filled: [1], environment: environmentAt("prepare"), timeoutMs: 5000 },
+        ...{ undo: ["/b", "web-1"], undoFilled: [1] },
+      },
       text: "run /a web-1, undone by /b web-1, each for 5 s at most",
     },
   },
@@ -62,7 +65,10 @@ const PLANNED: readonly Case[] = [
     operation: "started",
     want: {
       ...{ resource: "command", lifetime: "running", action: "run", onError: "fail" },
-      demand: { argv: ["/a", "5901"], undo: undefined, environment: environmentAt("started"), timeoutMs: undefined },
+      demand: {
+        ...{ argv: ["/a", "5901"], filled: [1], environment: environmentAt("started"), timeoutMs: undefined },
+        ...{ undo: undefined, undoFilled: [] },
+      },
       text: "run /a 5901",
     },
   },
@@ -73,7 +79,10 @@ const PLANNED: readonly Case[] = [
     operation: "prepare",
     want: {
       ...{ resource: "command", lifetime: "running", action: "run", onError: "fail" },
-      demand: { argv: ["/a", PORT], undo: ["/b"], environment: environmentAt("prepare"), timeoutMs: undefined },
+      demand: {
+        ...{ argv: ["/a", PORT], filled: [1], environment: environmentAt("prepare"), timeoutMs: undefined },
+        ...{ undo: ["/b"], undoFilled: [] },
+      },
       text: `run /a "${PORT}", undone by /b`,
     },
   },
@@ -84,7 +93,7 @@ const PLANNED: readonly Case[] = [
     operation: "started",
     want: {
       ...{ resource: "process", lifetime: "running", action: "process", onError: "continue" },
-      demand: { argv: ["/a", "5901"], environment: environmentAt("started") },
+      demand: { argv: ["/a", "5901"], filled: [1], environment: environmentAt("started") },
       text: "process /a 5901",
     },
   },
@@ -107,8 +116,11 @@ Deno.test("a run without undo and during is an event", () => {
 });
 
 Deno.test("every program of an action is there to be looked at", () => {
-  assertEquals(run({ argv: ["/a", "${domain}"], undo: ["/b"] })().programs, [["/a", "${domain}"], ["/b"]]);
-  assertEquals(v.parse(processSchema(), { argv: ["/a"] }).programs, [["/a"]]);
+  assertEquals(run({ argv: ["/a", "${domain}"], undo: ["/b"] })().programs, [
+    { argv: ["/a", "${domain}"], filled: [1] },
+    { argv: ["/b"], filled: [] },
+  ]);
+  assertEquals(v.parse(processSchema(), { argv: ["/a"] }).programs, [{ argv: ["/a"], filled: [] }]);
 });
 
 Deno.test("a filling without a value is a fault when its time has come", () => {

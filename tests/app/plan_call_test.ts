@@ -21,7 +21,7 @@ Deno.test("what a rule holds several times by one action has names of its own", 
   const invocation = parseInvocation(drivers.qemu, ["web-1", "prepare", "begin", "-"]);
   const options = { host: "hv-01", document: new Uint8Array(), parse: parseDocument };
   const call = makeCall(invocation, drivers.qemu.operations.prepare, options);
-  const plan = planCall(matchRules(reading.ruleSet, call, () => false), call);
+  const plan = planCall(await matchRules(reading.ruleSet, call, () => Promise.resolve(false)), call);
   assertEquals(
     plan.map((intent) => intent.kind === "hold" && intent.action),
     ["modules", "sysctl.1", "sysctl.2", "sysctl.3", "run.1", "run.2"],
@@ -42,7 +42,7 @@ async function planOf(document: string, isLate?: () => boolean): Promise<readonl
   const invocation = parseInvocation(drivers.qemu, ["web-1", "prepare", "begin", "-"]);
   const options = { host: "hv-01", document: new TextEncoder().encode(document), parse: parseDocument };
   const call = makeCall(invocation, drivers.qemu.operations.prepare, options);
-  return planCall(matchRules(reading.ruleSet, call, () => false), call, isLate).map((intent) =>
+  return planCall(await matchRules(reading.ruleSet, call, () => Promise.resolve(false)), call, isLate).map((intent) =>
     intent.kind === "fault" ? [intent.action, intent.cause, intent.onError] : intent.kind
   );
 }

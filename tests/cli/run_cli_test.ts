@@ -21,10 +21,10 @@ async function cli(
   args: readonly string[],
   host: MemoryHost = {},
   isTerminal = false,
-  readTextFile?: MemorySys["readTextFile"],
+  readTextFile?: MemorySys["paths"]["readTextFile"],
 ): Promise<{ readonly code: number; readonly sys: MemorySys }> {
   const memory = memorySys({ ...host, args });
-  const sys = readTextFile === undefined ? memory : { ...memory, readTextFile };
+  const sys = readTextFile === undefined ? memory : { ...memory, paths: { ...memory.paths, readTextFile } };
   const terminal = testTerminal({
     isTerminal,
     readTail: (path, offset) => sys.readTextFile(path, Infinity).slice(offset),
@@ -134,7 +134,8 @@ Deno.test("check and explain find every program of what lasts: a run, its undo, 
   const { sys } = await cli(["check"], { files });
   const explained = await cli(["explain", "qemu", "web-1", "prepare"], { files });
   for (const path of ["/opt/begin", "/opt/end", "/opt/watch"]) {
-    const told = `not trusted: ${path} belongs to user 1000, not to root; try: chown root:root ${path}`;
+    const before = path === "/opt/watch" ? `the argument ${path} could be run, and is not trusted` : "not trusted";
+    const told = `${before}: ${path} belongs to user 1000, not to root; try: chown root:root ${path}`;
     assertStringIncludes(sys.written.stdout, told);
     assertStringIncludes(explained.sys.written.stdout, `would not be run: ${told}`);
   }
@@ -364,3 +365,20 @@ for (const error of ["NotCapable", "PermissionDenied"]) {
     ]);
   });
 }
+
+Deno.test("disable and enable say that a folder others can write keeps the hooks from heeding them", async () => {
+  for (const name of ["disable", "enable"]) {
+    const { code, sys } = await cli([name], { files: { "/etc/virt-hooks": { kind: "directory", mode: 0o777 } } });
+    assertEquals([code, sys.nodes.has("/etc/virt-hooks/disabled")], [1, false]);
+    assertStringIncludes(sys.written.stderr, "the hooks ignore /etc/virt-hooks/disabled, since /etc/virt-hooks can be");
+    assertStringIncludes(sys.written.stderr, "hint: try: chmod go-w /etc/virt-hooks\n");
+  }
+});
+
+Deno.test("history shows no character that a terminal obeys or hides, also of lines that are no JSON", async () => {
+  const files = { [HISTORY_FILE]: `{"object":"a\u009bb","message":"m\u202e"}\n{"cut \u009b\n` };
+  const json = await cli(["history", "--json"], { files });
+  assertEquals(json.sys.written.stdout, '{"object":"a\\u009bb","message":"m\\u202e"}\n{"cut \\x9b\n');
+  const text = await cli(["history"], { files });
+  assertEquals(/[\u009b\u202e]/.test(text.sys.written.stdout), false);
+});

@@ -83,7 +83,10 @@ async function cli(
     ...real,
     args,
     hostname: () => host,
-    lstat: (path) => path === "/run/maintenance" ? fileFacts(path === file) : real.lstat(path),
+    paths: {
+      ...real.paths,
+      lstat: (path) => path === "/run/maintenance" ? Promise.resolve(fileFacts(path === file)) : real.paths.lstat(path),
+    },
     writeStdout: (text) => stdout += text,
     onUncaught: () => {},
   }, testTerminal({ stdinIsTerminal: true }));

@@ -8,6 +8,7 @@ const RUN: Intent = {
   kind: "run",
   rule: "a",
   argv: ["/opt/x", "two words"],
+  filled: [],
   environment: {},
   input: "document",
   output: "none",

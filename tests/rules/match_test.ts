@@ -15,6 +15,7 @@ interface Case {
   readonly matches: boolean;
   /** The last reason. */
   readonly because: string;
+  readonly problem?: string;
 }
 
 const CASES: readonly Case[] = [
@@ -124,6 +125,37 @@ const CASES: readonly Case[] = [
     because: "there is no /no nor /nor",
   },
   {
+    name: "a file beside one on a dead file system",
+    call: ["qemu", "a", "start"],
+    when: { file: ["/dead/x", "/run/maintenance"] },
+    matches: true,
+    because: "/run/maintenance is there",
+  },
+  {
+    name: "a file on a dead file system",
+    call: ["qemu", "a", "start"],
+    when: { file: ["/dead/x", "/no"] },
+    matches: false,
+    because: 'rule "r": cannot tell whether it applies: /dead/x does not answer',
+    problem: 'rule "r": cannot tell whether it applies: /dead/x does not answer',
+  },
+  {
+    name: "a file on a dead file system that another selector makes useless",
+    call: ["qemu", "a", "start"],
+    when: { domain: ["b"], file: ["/dead/x"] },
+    matches: false,
+    because: 'domain "a" does not match "b"',
+  },
+  {
+    name: "an exclusion that cannot be told",
+    call: ["qemu", "a", "start"],
+    when: { on: ["start"] },
+    unless: [{ file: ["/dead/x"] }],
+    matches: false,
+    because: 'rule "r": cannot tell whether it applies: /dead/x does not answer',
+    problem: 'rule "r": cannot tell whether it applies: /dead/x does not answer',
+  },
+  {
     name: "an exclusion",
     call: ["qemu", "a", "start"],
     when: { on: ["start"] },
@@ -141,8 +173,15 @@ const CASES: readonly Case[] = [
   },
 ];
 
-for (const { name, call: [driverName, object, operation, extra = "-"], when, unless = [], matches, because } of CASES) {
-  Deno.test(`matchRules() says ${matches} to ${name}`, () => {
+function fileExists(path: string): Promise<boolean | { readonly unknown: string }> {
+  return Promise.resolve(
+    path.startsWith("/dead/") ? { unknown: `${path} does not answer` } : path === "/run/maintenance",
+  );
+}
+
+for (const { name, call: words, when, unless = [], matches, because, problem } of CASES) {
+  Deno.test(`matchRules() says ${matches} to ${name}`, async () => {
+    const [driverName, object, operation, extra = "-"] = words;
     const driver: Driver = drivers[driverName];
     const invocation = parseInvocation(driver, [object, operation, "begin", extra]);
     assert(invocation.facts !== undefined);
@@ -154,14 +193,17 @@ for (const { name, call: [driverName, object, operation, extra = "-"], when, unl
     const context = { name: "r", while: "guest", namespaces: {} } as const;
     const rule = { ...context, file: "rules.toml", when, unless, actions: [] };
     const ruleSet = { rules: [rule], settings: { budgetsMs: {} } };
-    const [match] = matchRules(ruleSet, call, (path) => path === "/run/maintenance");
-    assertEquals([match?.matches, match?.verdicts.at(-1)?.because], [matches, because]);
+    const [match] = await matchRules(ruleSet, call, fileExists);
+    assertEquals(
+      [match?.matches, match?.verdicts.at(-1)?.because, match?.problem, match?.isLate],
+      [matches, because, problem, problem === undefined ? undefined : true],
+    );
   });
 }
 
 const TWO_PATHS = { on: ["start"], xml: ["/domain/a", "/domain/b"] };
 
-function lateCall(rules: readonly When[], lateAfter: number): readonly RuleMatch[] {
+async function lateCall(rules: readonly When[], lateAfter: number): Promise<readonly RuleMatch[]> {
   const invocation = parseInvocation(drivers.qemu, ["a", "start", "begin", "-"]);
   const call = makeCall(invocation, drivers.qemu.operations.start, {
     host: "hv-01",
@@ -174,11 +216,11 @@ function lateCall(rules: readonly When[], lateAfter: number): readonly RuleMatch
     settings: { budgetsMs: {} },
   };
   let asked = 0;
-  return matchRules(ruleSet, call, () => false, () => ++asked > lateAfter);
+  return await matchRules(ruleSet, call, () => Promise.resolve(false), () => ++asked > lateAfter);
 }
 
-Deno.test("matchRules() looks at the time before each path, and leaves undecided what it has no time for", () => {
-  const matches = lateCall([TWO_PATHS, TWO_PATHS, { host: ["hv-*"] }], 3);
+Deno.test("matchRules() looks at the time before each path, and leaves undecided what it has no time for", async () => {
+  const matches = await lateCall([TWO_PATHS, TWO_PATHS, { host: ["hv-*"] }], 3);
   assertEquals(matches.map(({ matches, isLate, problem }) => ({ matches, isLate, problem })), [
     { matches: false, isLate: undefined, problem: undefined },
     {

@@ -85,7 +85,7 @@ function doomed(sys: MemorySys, { act, look }: Fate, partOf: Death["partOf"]): S
         () => sys.createFile(path, text, mode),
         () => sys.createFile(path, text.slice(0, Math.floor(text.length / 2)), mode),
       ),
-    appendFile: (path, text) => act(`appendFile ${path}`, () => sys.appendFile(path, text)),
+    appendLine: (path, line) => act(`appendLine ${path}`, () => sys.appendLine(path, line)),
     makeDirectory: (path, mode) => act(`makeDirectory ${path}`, () => sys.makeDirectory(path, mode)),
     rename: (from, to) => act(`rename ${to}`, () => sys.rename(from, to)),
     removeFile: (path) => act(`removeFile ${path}`, () => sys.removeFile(path)),

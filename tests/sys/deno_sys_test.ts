@@ -76,9 +76,12 @@ Deno.test("denoSys() lets a lock go once, however often it is told", async () =>
 Deno.test("denoSys() appends to a file that only its owner can read", async () => {
   const sys = denoSys();
   const folder = await Deno.makeTempDir();
-  sys.appendFile(`${folder}/log`, "a\n");
-  sys.appendFile(`${folder}/log`, "b\n");
+  sys.appendLine(`${folder}/log`, "a");
+  sys.appendLine(`${folder}/log`, "b");
   assertEquals([sys.readTextFile(`${folder}/log`, 10), sys.lstat(`${folder}/log`)?.mode], ["a\nb\n", 0o600]);
+  Deno.truncateSync(`${folder}/log`, 3);
+  sys.appendLine(`${folder}/log`, "c");
+  assertEquals(sys.readTextFile(`${folder}/log`, 10), "a\nb\nc\n");
   await Deno.remove(folder, { recursive: true });
 });
 

@@ -1,12 +1,14 @@
 import { ELF_START } from "../support/elf.ts";
 import { refuseArgv } from "../../lib/trust/refuse_program.ts";
 import { type MemoryHost, memorySys } from "../../lib/sys/memory_sys.ts";
-import { assertEquals } from "../support/assert.ts";
+import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 
 interface Case {
   readonly name: string;
   readonly files: NonNullable<MemoryHost["files"]>;
   readonly argv: readonly [string, ...string[]];
+  readonly filled?: readonly number[];
+  readonly again?: true;
   readonly want: string | undefined;
 }
 
@@ -16,6 +18,13 @@ const ELF = { text: ELF_START, mode: 0o755 };
 function script(interpreter: string): { readonly text: string; readonly mode: number } {
   return { text: `#!${interpreter}\nexit 0\n`, mode: 0o755 };
 }
+
+const OTHERS_FOLDER = {
+  "/srv/u": { kind: "directory", uid: 1000, mode: 0o755 },
+  "/srv/u/folder": { kind: "directory", uid: 1000, mode: 0o755 },
+  "/srv/u/program": { ...ELF, uid: 1000 },
+  "/srv/u/script": { text: "#!/bin/sh\n", uid: 1000 },
+} as const;
 
 const CASES: readonly Case[] = [
   { name: "takes a program", files: { "/opt/x": ELF }, argv: ["/opt/x"], want: undefined },
@@ -66,7 +75,8 @@ const CASES: readonly Case[] = [
     name: "refuses another's script behind root's interpreter",
     files: { "/usr/bin/python3": ELF, "/srv/s.py": { uid: 1000 } },
     argv: ["/usr/bin/python3", "-u", "/srv/s.py"],
-    want: "not trusted: /srv/s.py belongs to user 1000, not to root; try: chown root:root /srv/s.py",
+    want: "the argument /srv/s.py could be run, and is not trusted: /srv/s.py belongs to user 1000, not to root; " +
+      "try: chown root:root /srv/s.py; or, where it is data, let the program itself name it",
   },
   {
     name: "refuses a program that is no program",
@@ -81,40 +91,122 @@ const CASES: readonly Case[] = [
     want: "/opt/x is a shell by another name; name it as what it is: /bin/bash",
   },
   ...[
+    ["/bin/sh", "/srv/s"],
+    ["/bin/sh", "-eu", "/srv/s"],
+    ["/bin/sh", "-eo", "pipefail", "/srv/s"],
+    ["/bin/sh", "-o", "pipefail", "/srv/s"],
+    ["/bin/sh", "--rcfile", "/srv/s", "-i"],
+    ["/usr/bin/python3", "-I", "/srv/s"],
+    ["/usr/bin/python3", "-E", "srv/s"],
     ["/usr/bin/python3", "-W", "ignore", "/srv/s"],
-    ["/usr/bin/python3", "srv/s"],
-    ["/bin/bash", "-o", "pipefail", "/srv/s"],
     ["/usr/bin/env", "A=1", "/srv/s"],
-    ["/usr/bin/timeout", "5", "/srv/s"],
-    ["/usr/bin/timeout", "5", "/bin/bash", "-eu", "/srv/s"],
+    ["/usr/bin/env", "BASH_ENV=/srv/s", "/bin/sh", "-c", "true"],
+    ["/usr/bin/timeout", "5", "/bin/sh", "-eu", "/srv/s"],
+    ["/usr/bin/awk", "-f", "/srv/s"],
+    ["/usr/bin/awk", "-f/srv/s"],
+    ["/usr/bin/make", "--file=/srv/s"],
+    ["/usr/bin/prlimit", "--nofile=5:9", "/srv/s"],
+    ["/opt/unknown", "/srv/s"],
+    ["/opt/unknown", "--config=/etc/a,/srv/s"],
+    ["/opt/unknown", "/opt/link"],
   ].map(([program = "", ...args]): Case => ({
-    name: `refuses another's script in ${program} ${args.join(" ")}`,
-    files: { [program]: ELF, "/bin/bash": ELF, "/srv/s": { uid: 1000 } },
+    name: `refuses another's file in ${program} ${args.join(" ")}`,
+    files: {
+      ...{ [program]: ELF, "/bin/sh": ELF, "/srv/s": { uid: 1000 }, "/etc/a": "" },
+      "/opt/link": { kind: "symlink", text: "../srv/s" },
+    },
     argv: [program, ...args],
-    want: "not trusted: /srv/s belongs to user 1000, not to root; try: chown root:root /srv/s",
+    want:
+      `the argument ${args.some((word) => word.endsWith("link")) ? "/opt/link" : "/srv/s"} could be run, and is not ` +
+      "trusted: /srv/s belongs to user 1000, not to root; try: chown root:root /srv/s; or, where it is data, let the program " +
+      "itself name it",
+  })),
+  ...[
+    ["/usr/bin/env", "PATH=/usr/bin:/srv/u", "x"],
+    ["/usr/bin/perl", "-I/srv/u", "/opt/x"],
+    ["/usr/bin/run-parts", "/srv/u"],
+    ["/bin/sh", "-c", "cd /; exec /srv/u/program"],
+    // Its owner can put a script there between this look and the start.
+    ["/bin/sh", "/srv/u/not-yet"],
+    ["/usr/bin/timeout", "5", "/srv/u/folder"],
+  ].map(([program = "", ...args]): Case => ({
+    name: `refuses another's folder in ${program} ${args.join(" ")}`,
+    files: { [program]: ELF, "/opt/x": "", ...OTHERS_FOLDER },
+    argv: [program, ...args],
+    want: "not trusted: /srv/u belongs to user 1000, not to root",
   })),
   ...[
     ["/bin/sh", "-c", "/srv/s | cat"],
-    ["/usr/bin/sed", "-n", "/srv/s"],
+    ["/usr/bin/sed", "-n", "/srv/t"],
     ["/usr/sbin/chroot", "/srv", "/bin/true"],
+    ["/usr/sbin/chroot", "/srv/u", "/bin/true"],
     ["/bin/bash", "--rcfile", "/dev/null", "-c", "true"],
+    // Behind the slash can only be a folder.
+    ["/usr/bin/env", "/usr/bin/rsync", "/srv/u/folder/"],
+    ["/usr/bin/env", "HOME=/srv/u", "/bin/true"],
+    ["/opt/unknown", "/srv/u/not-yet", "/srv/u/folder", "a".repeat(300), "x".repeat(5000)],
+    ["/opt/unknown", "-c", "/bin/notes"],
   ].map(([program = "", ...args]): Case => ({
-    name: `takes ${program} ${args.join(" ")}`,
-    files: { [program]: ELF, "/bin/true": ELF, "/srv/s": { uid: 1000 }, "/dev/null": { kind: "other", mode: 0o666 } },
+    name: `takes ${program} ${args.join(" ").slice(0, 60)}`,
+    files: {
+      ...{ [program]: ELF, "/bin/true": ELF, "/usr/bin/rsync": ELF, "/srv/s": { uid: 1000 }, ...OTHERS_FOLDER },
+      ...{ "/dev/null": { kind: "other", mode: 0o666 }, "/bin/notes": { text: "no program", mode: 0o755 } },
+    },
     argv: [program, ...args],
     want: undefined,
   })),
-  {
-    name: "leaves data that a program is given alone",
-    files: { "/opt/x": ELF, "/srv/data": { uid: 1000 } },
-    argv: ["/opt/x", "/srv/data"],
-    want: undefined,
-  },
+  ...[
+    { name: "data", argv: ["/opt/unknown", "/srv/s"], want: undefined },
+    { name: "data glued to text", argv: ["/opt/unknown", "--disk=/srv/s"], want: undefined },
+    { name: "a program", argv: ["/opt/unknown", "/srv/u/program"], want: "/srv/u belongs to user 1000" },
+    { name: "a script that is not executable", argv: ["/opt/unknown", "/srv/u/script"], want: "/srv/u belongs to" },
+    {
+      name: "anything behind an interpreter",
+      argv: ["/usr/bin/python3", "/srv/s"],
+      want: "/srv/s belongs to user 1000",
+    },
+    { name: "a program, where it undoes", argv: ["/opt/unknown", "/srv/u/program"], again: true, want: undefined },
+  ].map(({ name, argv: [program = "", ...args], want, again }): Case => ({
+    name: `looks at a value of the call that is ${name}`,
+    files: { [program]: ELF, "/srv/s": { uid: 1000 }, ...OTHERS_FOLDER },
+    ...{ argv: [program, ...args], filled: [1], want },
+    ...(again === undefined ? {} : { again: true }),
+  })),
+  ...[
+    { interpreter: "/home/u/python", want: "not trusted: /home/u/python belongs to user 1000, not to root" },
+    { interpreter: "/opt/chain", want: "not trusted: /home/u/python belongs to user 1000, not to root" },
+    { interpreter: "/usr/bin/env -S /home/u/script", want: "the argument /home/u/script could be run" },
+    { interpreter: "/bin/sh /home/u/script", want: "the argument /home/u/script could be run" },
+    { interpreter: "bin/sh home/u/script", want: "the argument /home/u/script could be run" },
+    { interpreter: "/opt/loop", want: "the interpreters of /opt/loop are too many" },
+  ].flatMap(({ interpreter, want }): readonly Case[] => {
+    const files = {
+      ...{ "/opt/x": script(interpreter), "/bin/sh": ELF, "/usr/bin/env": ELF, "/usr/bin/timeout": ELF },
+      ...{ "/opt/chain": script("/home/u/python"), "/opt/loop": script("/opt/loop") },
+      ...{ "/home/u/python": { ...ELF, uid: 1000 }, "/home/u/script": { ...script("/bin/sh"), uid: 1000 } },
+    };
+    return [
+      { name: `refuses a script for ${interpreter}`, files, argv: ["/opt/x"], want },
+      { name: `refuses an argument for ${interpreter}`, files, argv: ["/usr/bin/timeout", "5", "/opt/x"], want },
+    ];
+  }),
 ];
 
-for (const { name, files, argv, want } of CASES) {
-  Deno.test(`refuseArgv() ${name}`, () => {
-    const refusal = refuseArgv(argv, memorySys({ files }));
-    assertEquals(refusal === undefined ? undefined : `${refusal.reason}; ${refusal.advice}`, want);
+for (const { name, files, argv, filled = [], again = false, want } of CASES) {
+  Deno.test(`refuseArgv() ${name}`, async () => {
+    const sys = memorySys({
+      files,
+      programs: { "/usr/bin/head": ({ argv: [, , , , path = ""] }) => head(path, files) },
+    });
+    const refusal = await refuseArgv({ argv, filled }, sys, { again });
+    const got = refusal === undefined ? undefined : `${refusal.reason}; ${refusal.advice}`;
+    if (got === undefined || want === undefined) assertEquals(got, want);
+    else assertStringIncludes(got, want);
   });
+}
+
+/** What the program `head` prints of a file in memory. */
+function head(path: string, files: NonNullable<MemoryHost["files"]>): { readonly stdout: string } {
+  const file = files[path];
+  return { stdout: (typeof file === "string" ? file : file?.text ?? "").slice(0, 4) };
 }

@@ -101,8 +101,8 @@ const CASES: readonly { readonly name: string; readonly files: Files; readonly p
   ];
 
 for (const { name, files, path, want } of CASES) {
-  Deno.test(`checkTrust() sees ${name}`, () => {
-    const trust = checkTrust(path, memorySys({ files }));
+  Deno.test(`checkTrust() sees ${name}`, async () => {
+    const trust = await checkTrust(path, memorySys({ files }));
     const got = trust.kind === "untrusted" ? `${trust.reason}; ${trust.advice}` : `${trust.kind} ${trust.path}`;
     assertEquals(got, want);
   });

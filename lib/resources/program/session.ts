@@ -24,7 +24,9 @@ export interface Traces {
 export type SessionSys = Pick<Sys, "kernel" | "killGroup" | "sleep" | "elapsedMs">;
 
 const POLL_MS = 50;
-const FILES_MAX = 200;
+/** So many files of up to some hundred bytes, and of up to 64 KiB, are read by one program. */
+const SHORT_FILES_MAX = 2_000;
+const LONG_FILES_MAX = 200;
 /** What SIGKILL does not end in this time hangs in the kernel. */
 const KILL_MS = 2_000;
 
@@ -51,16 +53,20 @@ function isLeader({ pid, startTime }: ProcStat, traces: Traces): boolean {
 async function livingProcesses({ kernel }: SessionSys): Promise<readonly ProcStat[]> {
   const names = (await kernel.list("/proc"))?.keys() ?? [];
   const pids = [...names].filter((name) => /^\d+$/.test(name)).map(Number);
-  const stats = await readMany(pids.map(procStatPath), kernel);
+  const stats = await readMany(pids.map(procStatPath), SHORT_FILES_MAX, kernel);
   return [...stats.values()].map(parseProcStat).filter((stat) => stat !== undefined)
     .filter(({ state }) => !/[ZXx]/.test(state));
 }
 
 /** Many files, some at a time: what one reading can answer has an end. */
-async function readMany(paths: readonly string[], kernel: Kernel): Promise<ReadonlyMap<string, string>> {
+async function readMany(
+  paths: readonly string[],
+  atOnce: number,
+  kernel: Kernel,
+): Promise<ReadonlyMap<string, string>> {
   const all = new Map<string, string>();
-  for (let at = 0; at < paths.length; at += FILES_MAX) {
-    for (const [path, text] of await kernel.read(paths.slice(at, at + FILES_MAX))) all.set(path, text);
+  for (let at = 0; at < paths.length; at += atOnce) {
+    for (const [path, text] of await kernel.read(paths.slice(at, at + atOnce))) all.set(path, text);
   }
   return all;
 }
@@ -70,7 +76,7 @@ async function markedOf(
   mark: string,
   { kernel }: SessionSys,
 ): Promise<readonly ProcStat[]> {
-  const environments = await readMany(processes.map(({ pid }) => `/proc/${pid}/environ`), kernel);
+  const environments = await readMany(processes.map(({ pid }) => `/proc/${pid}/environ`), LONG_FILES_MAX, kernel);
   const entry = `${MARK_NAME}=${mark}`;
   return processes.filter(({ pid }) => environments.get(`/proc/${pid}/environ`)?.split("\0").includes(entry) ?? false);
 }

@@ -1,0 +1,126 @@
+/**
+ * Files that the arguments of a program name. Any program may run them, so those that a rule writes must be root's alone; a
+ * value of the call, such as a guest's disk, is a program only where it looks like one, or where the program runs its arguments.
+ * @module
+ */
+import { type NamedPath, namedPaths, runsArguments, runsFolders } from "../plan/interpreter.ts";
+import type { ProgramWords } from "../plan/program_words.ts";
+import { type Paths, UnansweredError } from "../sys/paths.ts";
+import type { FileFacts } from "../sys/sys.ts";
+import { checkTrust, followPath, shellQuote, type Untrusted } from "./trust.ts";
+
+/** Why an argument keeps a program from being run, and what to do about it. */
+interface Refusal {
+  readonly reason: string;
+  readonly advice: string;
+}
+
+interface ArgumentSys {
+  readonly paths: Pick<Paths, "lstat" | "readLink" | "readStartOfOthers">;
+}
+
+/** How arguments are looked at. */
+interface Looking {
+  /** Whether values of the call were looked at before, and count no more. */
+  readonly again: boolean;
+  /** Why a trusted script cannot be run: its interpreter. */
+  readonly refuseScript: (path: string) => Promise<Refusal | undefined>;
+}
+
+/** The kernel takes no longer path, and no longer name in one (`PATH_MAX`, `NAME_MAX`). */
+const PATH_LENGTH_MAX = 4096;
+const NAME_LENGTH_MAX = 255;
+/** So many paths in one argument are looked at. */
+const PATHS_MAX = 1_000;
+const EXECUTABLE = 0o111;
+const START_BYTES = 4;
+const PROGRAM_START = /^(#!|\x7fELF)/;
+
+/** Why the arguments keep a program from being run. */
+export async function refuseArguments(
+  { argv, filled }: ProgramWords,
+  looking: Looking,
+  sys: ArgumentSys,
+): Promise<Refusal | undefined> {
+  for (const [index, word] of argv.entries()) {
+    if (index === 0) continue;
+    const isRunner = runsArguments(argv.slice(0, index));
+    const isFilled = filled.includes(index);
+    if (isFilled && looking.again && !isRunner) continue;
+    const paths = namedPaths(word).filter((named) => isPath(named) && (isRunner || !isFilled || named.kind !== "code"));
+    if (paths.length > PATHS_MAX) {
+      return { reason: `an argument names more than ${PATHS_MAX} paths`, advice: "give the program fewer at once" };
+    }
+    for (const named of paths) {
+      const one = { named, isFilled, isRunner, isFolderRun: runsFolders(argv[0]) };
+      const refusal = await refusePath(one, looking, sys);
+      if (refusal !== undefined) return refusal;
+    }
+  }
+  return undefined;
+}
+
+/** Whether the kernel takes it for a path at all. */
+function isPath({ path }: NamedPath): boolean {
+  return path.length < PATH_LENGTH_MAX && path.split("/").every((name) => name.length <= NAME_LENGTH_MAX);
+}
+
+interface Argument {
+  readonly named: NamedPath;
+  readonly isFilled: boolean;
+  /** Whether the program, or a word before this one, is known to run what its arguments name. */
+  readonly isRunner: boolean;
+  readonly isFolderRun: boolean;
+}
+
+async function refusePath(argument: Argument, looking: Looking, sys: ArgumentSys): Promise<Refusal | undefined> {
+  const { named: { path }, isFilled } = argument;
+  try {
+    const trust = await checkTrust(path, sys);
+    if (trust.kind === "untrusted") return await refuseUntrusted(argument, trust, sys);
+    const isProgram = trust.kind === "trusted" && trust.facts.kind === "file" && (trust.facts.mode & EXECUTABLE) !== 0;
+    return isProgram && !isFilled ? await looking.refuseScript(trust.path) : undefined;
+  } catch (error) {
+    if (error instanceof UnansweredError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    return { reason: `cannot look at the argument ${path}: ${reason}`, advice: `see: ls -ld ${shellQuote(path)}` };
+  }
+}
+
+async function refuseUntrusted(argument: Argument, trust: Untrusted, sys: ArgumentSys): Promise<Refusal | undefined> {
+  const { named: { path, kind }, isFilled, isRunner, isFolderRun } = argument;
+  const facts = trust.end ?? await followPath(path, { isLast: false }, sys);
+  const isFolder = kind === "folder" || isFolderRun;
+  switch (facts?.kind) {
+    case "file": {
+      const mustBeTrusted = kind !== "code" && (isRunner || !isFilled);
+      return mustBeTrusted || await looksLikeProgram(argument, facts, sys) ? refusal(argument, trust) : undefined;
+    }
+    case "directory":
+    case undefined:
+      if (isFolder && facts !== undefined) return refusal(argument, trust);
+      // Below a folder that others can write, a script can appear at any moment; behind a slash only a folder can be.
+      return isRunner && kind !== "code" && trust.end === undefined && !path.endsWith("/")
+        ? refusal(argument, trust)
+        : undefined;
+    default:
+      return undefined;
+  }
+}
+
+async function looksLikeProgram(
+  { named: { path, kind } }: Argument,
+  facts: FileFacts,
+  { paths }: ArgumentSys,
+): Promise<boolean> {
+  if ((facts.mode & EXECUTABLE) !== 0) return true;
+  return kind !== "code" && PROGRAM_START.test(await paths.readStartOfOthers(path, START_BYTES));
+}
+
+function refusal({ named: { path }, isFilled, isRunner }: Argument, { reason, advice }: Untrusted): Refusal {
+  const what = `the argument ${shellQuote(path)} could be run, and is not trusted: ${reason}`;
+  if (isFilled && isRunner) {
+    return { reason: what, advice: `${advice}; or make the script executable and name it as the program` };
+  }
+  return { reason: what, advice: `${advice}; or, where it is data, let the program itself name it` };
+}
