@@ -3,7 +3,7 @@
  * @module
  */
 import type { BuiltTarget } from "../../lib/build/build.ts";
-import type { Bind, Placed } from "../../tests/support/private_root.ts";
+import { type Bind, forOwnShell, type Placed } from "../../tests/support/private_root.ts";
 
 /** The documents libvirt sends with a call, as files of this folder. */
 export type Document = "guest.xml" | "guest_running.xml" | "network.xml" | "network_port.xml";
@@ -14,11 +14,6 @@ export const COMMAND_PATH = "/opt/virt-hooks/virt-hooks";
 /** Where the rules name programs, and where they are in the private root: its /usr is this machine's, untouched. */
 const REAL_PROGRAMS = /\/usr\/(?:local\/)?s?bin\//g;
 const DEMO_PROGRAMS = "/opt/demo/";
-/**
- * A copy of this machine's shell, which the programs' `#!` lines name: the hooks trust no interpreter that is not root's, and
- * to an ordinary user's private root everything of this machine's belongs to user 65534.
- */
-const SHELL = "/opt/demo/bin/sh";
 
 const HERE = decodeURIComponent(new URL("./", import.meta.url).pathname);
 const EXAMPLES = decodeURIComponent(new URL("../", import.meta.url).pathname);
@@ -54,23 +49,20 @@ export function stagedRules(name: string, text: string): Placed {
 
 /** Everything that stands there when the curtain rises. */
 export function stagedFiles(): readonly Placed[] {
-  const programs = Array.from(
-    Deno.readDirSync(`${HERE}programs`),
-    ({ name }) =>
-      stagedProgram(name, Deno.readTextFileSync(`${HERE}programs/${name}`).replace("#!/bin/sh\n", `#!${SHELL}\n`)),
-  );
+  const programs = Array.from(Deno.readDirSync(`${HERE}programs`), ({ name }): Placed => {
+    return {
+      kind: "file",
+      path: DEMO_PROGRAMS + name,
+      mode: "0755",
+      content: forOwnShell(Deno.readFileSync(`${HERE}programs/${name}`)),
+    };
+  });
   return [
     { kind: "folder", path: "/etc/virt-hooks/rules.d", mode: "0755" },
     { kind: "folder", path: "/srv/images", mode: "0755" },
     ...exampleNames().map(stagedExample),
-    { kind: "folder", path: SHELL.slice(0, SHELL.lastIndexOf("/")), mode: "0755" },
-    { kind: "file", path: SHELL, mode: "0755", content: Deno.readFileSync("/bin/sh") },
     ...programs,
   ];
-}
-
-function stagedProgram(name: string, content: string): Placed {
-  return { kind: "file", path: DEMO_PROGRAMS + name, mode: "0755", content };
 }
 
 /** A document about `object`, which the files call web-1. */

@@ -23,13 +23,14 @@ export function argvSchema(): v.GenericSchema<unknown, Argv> {
         addIssue({ message, ...element(dataset.value, 0) });
         return NEVER;
       }
-      const filled = args.findIndex(hasFilling);
-      if (filled !== -1 && takesInlineCode(dataset.value.map((argument) => argument.text))) {
+      const argv: Argv = [program, ...args];
+      const [filled] = filledWords(argv);
+      if (filled !== undefined && takesInlineCode(plainProgram(argv))) {
         const message = "no fillings in what a shell or interpreter runs: use the VIRT_HOOKS_ environment there";
-        addIssue({ message, ...element(dataset.value, filled + 1) });
+        addIssue({ message, ...element(dataset.value, filled) });
         return NEVER;
       }
-      return [program, ...args];
+      return argv;
     }),
   );
 }

@@ -13,6 +13,7 @@ import { documentProblem, looksAtDocument, matchRules, type RuleMatch } from "..
 import { type Issue, issueLine } from "../rules/mistake.ts";
 import { NO_RULES, type RuleSet } from "../rules/rule.ts";
 import { kindsEnsuredAt } from "../resources/registry.ts";
+import { boundedPaths } from "../sys/bounded_paths.ts";
 import type { Sys } from "../sys/sys.ts";
 import { isDocumentError, XmlLimitError } from "../xml/limit_error.ts";
 import { carryOut } from "./carry_out.ts";
@@ -88,12 +89,18 @@ async function obeyOwn(asked: Asked, sys: Sys): Promise<Outcome> {
     : await loadRules(CONFIG_DIRECTORY, sys, { trust: true, most: 1 });
   if (reading.kind === "broken") return brokenRules(reading);
   try {
-    return await obey(reading.ruleSet, asked, sys);
+    return await obey(reading.ruleSet, asked, withinBudget(reading.ruleSet, asked, sys));
   } catch (error) {
     // An edit looks where no rule's selectors did.
     if (!isDocumentError(error)) throw error;
     return { ...NOTHING_DONE, kind: "bad-call", weight: "fails", problem: documentProblem(error) };
   }
+}
+
+/** Looks at paths within the time that the settings give the call. */
+function withinBudget({ settings }: RuleSet, { invocation: { driver, operation } }: Asked, sys: Sys): Sys {
+  const budgetMs = settings.budgetsMs[driver.name]?.[operation];
+  return budgetMs === undefined ? sys : { ...sys, paths: boundedPaths(sys, budgetMs) };
 }
 
 function brokenRules(

@@ -3,6 +3,7 @@
  * code, and a script that a program is given is as much a program as the program itself.
  * @module
  */
+import type { ProgramWords } from "./program_words.ts";
 
 /** Shells: every argument can be code. */
 const SHELLS = /^(r?bash|sh|dash|ash|ksh|mksh|zsh|fish|csh|tcsh)[\d.]*$/;
@@ -38,12 +39,17 @@ export function isShell(program: string): boolean {
   return SHELLS.test(nameOf(program));
 }
 
-/** Whether any of these arguments may be run as code, by the program or by one that it is told to run. */
-export function takesInlineCode(argv: readonly string[]): boolean {
+/**
+ * Whether any of these arguments may be run as code, by the program or by one that it is told to run. So is a script that an
+ * interpreter is given: `filled` are the places of the words with values of the call.
+ */
+export function takesInlineCode({ argv, filled }: ProgramWords): boolean {
   return argv.some((word, index) => {
     if (runsAnyWord(word, index, argv)) return true;
     const interpreter = interpreterOf(word);
-    return interpreter !== undefined && argv.slice(index + 1).some((argument) => interpreter.code.test(argument));
+    if (interpreter === undefined) return false;
+    const script = argv.findIndex((argument, at) => at > index && !argument.startsWith("-"));
+    return filled.includes(script) || argv.slice(index + 1).some((argument) => interpreter.code.test(argument));
   });
 }
 

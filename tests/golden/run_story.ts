@@ -2,7 +2,15 @@
  * Plays a story in a private root, through the compiled programs, and tells what was seen.
  * @module
  */
-import { type Bind, type CallResult, openPrivateRoot, type Placed, type PrivateRoot, type Stdin } from "../support/private_root.ts";
+import {
+  type Bind,
+  type CallResult,
+  forOwnShell,
+  openPrivateRoot,
+  type Placed,
+  type PrivateRoot,
+  type Stdin,
+} from "../support/private_root.ts";
 import { readStoryFile, type Story, type StoryCall, type StoryFile } from "./story.ts";
 
 /** What was seen while a story was played. */
@@ -64,7 +72,7 @@ function programBinds(binaries: string): readonly Bind[] {
 function placedFile(story: Story, file: StoryFile): Placed {
   if (!("from" in file)) return file;
   const { path, mode, ownerUid } = file;
-  return { kind: "file", path, mode, content: readStoryFile(story, file.from), ownerUid: ownerUid ?? 0 };
+  return { kind: "file", path, mode, content: forOwnShell(readStoryFile(story, file.from)), ownerUid: ownerUid ?? 0 };
 }
 
 async function playCall(story: Story, call: StoryCall, root: PrivateRoot): Promise<CallResult> {

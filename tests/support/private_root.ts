@@ -47,6 +47,15 @@ export type Opened =
   | { readonly kind: "open"; readonly root: PrivateRoot }
   | { readonly kind: "refused"; readonly reason: string };
 
+/** A copy of this machine's shell that is the private root's own, for scripts that hooks run. */
+const SHELL_LINE = "#!/opt/shell/sh\n";
+
+/** A script for `/bin/sh` as one for the private root's own shell; any other file as it is. */
+export function forOwnShell<Content extends string | Uint8Array>(content: Content): string | Content {
+  const text = typeof content === "string" ? content : new TextDecoder().decode(content);
+  return text.startsWith("#!/bin/sh\n") ? text.replace("#!/bin/sh\n", SHELL_LINE) : content;
+}
+
 const SCRIPT_PATH = decodeURIComponent(new URL("private_root.sh", import.meta.url).pathname);
 const RUN_LIMIT_MS = 120_000;
 const CLOSE_LIMIT_MS = 2_000;
