@@ -240,6 +240,6 @@ async function present(paths: readonly string[], exists: FileExists): Promise<Ve
     if (answer === true) return { holds: true, because: `${path} is there` };
     if (answer !== false) unknown ??= answer.unknown;
   }
-  if (unknown !== undefined) throw new OutOfTimeError(`cannot tell whether it applies: ${unknown}`);
+  if (unknown !== undefined) throw new OutOfTimeError(`Cannot tell whether it applies: ${unknown}`);
   return { holds: false, because: `there is no ${paths.join(" nor ")}` };
 }

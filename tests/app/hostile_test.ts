@@ -119,7 +119,7 @@ for (
     [
       "file",
       'when = { on = ["OP"], driver = "qemu", file = "/mnt/flag" }\ndeny_or_run',
-      "cannot tell whether it applies",
+      "Cannot tell whether it applies",
     ],
     [
       "program",

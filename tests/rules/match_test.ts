@@ -136,8 +136,8 @@ const CASES: readonly Case[] = [
     call: ["qemu", "a", "start"],
     when: { file: ["/dead/x", "/no"] },
     matches: false,
-    because: 'rule "r": cannot tell whether it applies: /dead/x does not answer',
-    problem: 'rule "r": cannot tell whether it applies: /dead/x does not answer',
+    because: 'rule "r": Cannot tell whether it applies: /dead/x does not answer',
+    problem: 'rule "r": Cannot tell whether it applies: /dead/x does not answer',
   },
   {
     name: "a file on a dead file system that another selector makes useless",
@@ -152,8 +152,8 @@ const CASES: readonly Case[] = [
     when: { on: ["start"] },
     unless: [{ file: ["/dead/x"] }],
     matches: false,
-    because: 'rule "r": cannot tell whether it applies: /dead/x does not answer',
-    problem: 'rule "r": cannot tell whether it applies: /dead/x does not answer',
+    because: 'rule "r": Cannot tell whether it applies: /dead/x does not answer',
+    problem: 'rule "r": Cannot tell whether it applies: /dead/x does not answer',
   },
   {
     name: "an exclusion",
