@@ -87,9 +87,9 @@ async function tryRule(rule: Rule, subject: Subject): Promise<RuleMatch> {
   } catch (error) {
     const isOutOfTime = error instanceof OutOfTimeError;
     if (!isOutOfTime && !isDocumentError(error)) throw error;
-    const problem = error instanceof XmlSyntaxError
-      ? documentProblem(error)
-      : `rule ${JSON.stringify(rule.name)}: ${error.message}`;
+    // A document that is too long is not parsed, which is no mistake in its syntax.
+    const isUnread = error instanceof XmlSyntaxError || error.message.startsWith("Cannot parse the XML");
+    const problem = isUnread ? documentProblem(error) : `rule ${JSON.stringify(rule.name)}: ${error.message}`;
     const match: RuleMatch = { rule, matches: false, verdicts: [{ holds: false, because: problem }], problem };
     return isOutOfTime ? { ...match, isLate: true } : match;
   }
