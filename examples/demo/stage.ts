@@ -73,7 +73,7 @@ export function documentText(document: Document, object: string): string {
 
 /** The file in which libvirt keeps that a guest runs. */
 export function stagedStatus(object: string): Placed {
-  const content = documentText("guest_running.xml", object);
+  const content = `<domstatus state="running">\n${documentText("guest_running.xml", object)}</domstatus>\n`;
   return { kind: "file", path: `/run/libvirt/qemu/${object}.xml`, mode: "0600", content };
 }
 
