@@ -74,7 +74,8 @@ export async function resourceOf(node: Node, key: HeldKey): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(name));
   const hex = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   const folder = `${LEDGER}/resources/${hex.slice(0, 32)}`;
-  await node.sh(["test", "-d", folder]);
+  // It comes and goes with what is held.
+  await node.sh(["mkdir", "-p", folder]);
   return folder;
 }
 

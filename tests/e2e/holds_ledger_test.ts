@@ -114,7 +114,8 @@ scene("a FIFO in the ledger hangs nobody, and the rest is given back", async ({ 
     await assertNothingHeld(node);
   });
   await step("a start that cannot know who holds is refused, and holds nothing", async () => {
-    await node.sh(["rm", "-rf", `${folder}/demands`]);
+    await node.sh(["rm", "-rf", folder]);
+    await node.sh(["mkdir", folder]);
     await node.sh(["mkfifo", `${folder}/demands`]);
     const lines = await linesOf(node, async () => {
       const refused = await node.virsh(["start", "vm1"]);
