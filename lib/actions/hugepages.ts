@@ -102,7 +102,10 @@ function ofMemory({ sizeKib }: Config, domain: XmlElement): Parts {
     return { problem: "the guest's XML does not say how much memory it takes" };
   }
   const bySize = Map.groupBy(taken, (one) => one.pageBytes === undefined ? sizeKib ?? "default" : sizeOf(one));
-  return [...bySize].map(([size, ones]) => makePart(size, ones.map(memoryPart)));
+  return [...bySize].flatMap(([size, ones]) => {
+    const parts = ones.filter(({ memoryBytes }) => memoryBytes !== 0).map(memoryPart);
+    return parts.length === 0 ? [] : [makePart(size, parts)];
+  });
 }
 
 function askedOf(domain: XmlElement): readonly HugepageDemand[] {

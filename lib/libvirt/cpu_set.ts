@@ -5,7 +5,7 @@
 
 /** libvirt knows no CPU and no node beyond these (`VIR_DOMAIN_CPUMASK_LEN`). */
 const MEMBERS_MAX = 16_384;
-const ITEM = /^(?:(\^?)\s*([0-9]+)|([0-9]+)\s*-\s*([0-9]+))$/;
+const ITEM = /^(?:(\^?)([0-9]+)|([0-9]+)\s*-\s*\+?([0-9]+))$/;
 
 /**
  * The members of a set, in ascending order. `^` takes out what the items before it put in.
@@ -14,6 +14,8 @@ const ITEM = /^(?:(\^?)\s*([0-9]+)|([0-9]+)\s*-\s*([0-9]+))$/;
  */
 export function parseCpuSet(text: string | undefined): readonly number[] | undefined {
   const items = text?.split(",") ?? [];
+  // virBitmapParse() takes a comma at the end.
+  if (items.length > 1 && items.at(-1)?.trim() === "") items.pop();
   if (items.length > MEMBERS_MAX) return undefined;
   const isMember = new Uint8Array(MEMBERS_MAX);
   for (const item of items) {

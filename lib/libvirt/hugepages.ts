@@ -6,7 +6,7 @@
 import type { XmlElement } from "../xml/tree.ts";
 import { parseCpuSet } from "./cpu_set.ts";
 import { attributeOf, childElements, descend, descendText } from "./elements.ts";
-import { elementBytes, memoryBytes, type MemoryModule, memoryModules, scaledBytes } from "./memory.ts";
+import { elementBytes, memoryBytes, type MemoryModule, memoryModules, scaledBytes, wholeKib } from "./memory.ts";
 import { type NumaBinding, numaBinding, numaCells } from "./numa.ts";
 
 /** One part of a guest's memory that shall stand on huge pages. */
@@ -28,7 +28,8 @@ interface Page {
 
 /**
  * `/domain/memoryBacking/hugepages`, its `<page size unit nodeset>` (since 1.2.5), and the `<pagesize>` of
- * memory modules of the model `dimm`. Everywhere.
+ * memory modules of the models `dimm` and `virtio-mem`. Everywhere. Of `virtio-mem` (since 7.9.0) it is what the guest begins
+ * with, `<requested>`: what it gets later, up to `<size>`, libvirt takes when it is asked for.
  *
  * Follows libvirt: a cell takes the page that names it in `nodeset`, else the last one that names none, else ordinary
  * memory.
@@ -42,8 +43,8 @@ export function hugepageDemands(domain: XmlElement): readonly HugepageDemand[] {
     const page = pageFor(pages, part.cell);
     if (page !== undefined) demands.push({ ...part, pageBytes: page.bytes, binding: numaBinding(domain, part.cell) });
   }
-  for (const dimm of modules.filter(({ model }) => model === "dimm")) {
-    const demand = dimmDemand(domain, dimm, pageFor(pages, dimm.cell));
+  for (const module of modules.filter(isOfHost)) {
+    const demand = moduleDemand(domain, module, pageFor(pages, module.cell));
     if (demand !== undefined) demands.push(demand);
   }
   return demands;
@@ -52,13 +53,15 @@ export function hugepageDemands(domain: XmlElement): readonly HugepageDemand[] {
 /** All of a guest's memory, in the parts that can come from different nodes of the host: as if it asked for huge pages. */
 export function wholeMemory(domain: XmlElement): readonly HugepageDemand[] {
   const modules = memoryModules(domain);
-  // The others are files, or memory that the host sets apart.
-  const ofHost = modules.filter(({ model }) => model === "dimm" || model === "virtio-mem");
-  const parts = [
-    ...ownMemory(domain, modules),
-    ...ofHost.map(({ cell, sizeBytes }) => ({ cell, memoryBytes: sizeBytes })),
-  ];
-  return parts.map((part) => ({ ...part, pageBytes: undefined, binding: numaBinding(domain, part.cell) }));
+  return [
+    ...ownMemory(domain, modules).map((part) => ({ ...part, binding: numaBinding(domain, part.cell) })),
+    ...modules.filter(isOfHost).map((module) => moduleMemory(domain, module)),
+  ].map((part) => ({ ...part, pageBytes: undefined }));
+}
+
+/** The other models are files, or memory that the host sets apart. */
+function isOfHost({ model }: MemoryModule): boolean {
+  return model === "dimm" || model === "virtio-mem";
 }
 
 /** The memory that a guest begins with, by its cells. */
@@ -90,15 +93,23 @@ function pageFor(pages: readonly Page[], cell: number | undefined): Page | undef
   return named ?? pages.findLast(({ cells }) => cells === undefined);
 }
 
-function dimmDemand(domain: XmlElement, dimm: MemoryModule, page: Page | undefined): HugepageDemand | undefined {
-  const ownBytes = elementBytes(descend(dimm.element, "source", "pagesize"));
+function moduleDemand(domain: XmlElement, module: MemoryModule, page: Page | undefined): HugepageDemand | undefined {
+  const ownBytes = elementBytes(descend(module.element, "source", "pagesize"));
   if (ownBytes === undefined && page === undefined) return undefined;
-  const hostNodes = parseCpuSet(descendText(dimm.element, "source", "nodemask"));
-  const ofCell = numaBinding(domain, dimm.cell);
+  return { ...moduleMemory(domain, module), pageBytes: ownBytes ?? page?.bytes };
+}
+
+/** What a module begins with, and where it comes from: libvirt prefers the module's `<nodemask>` to `<numatune>`. */
+function moduleMemory(
+  domain: XmlElement,
+  { cell, model, sizeBytes, element }: MemoryModule,
+): Omit<HugepageDemand, "pageBytes"> {
+  const requested = descend(element, "target", "requested");
+  const hostNodes = parseCpuSet(descendText(element, "source", "nodemask"));
+  const ofCell = numaBinding(domain, cell);
   return {
-    cell: dimm.cell,
-    pageBytes: ownBytes ?? page?.bytes,
-    memoryBytes: dimm.sizeBytes,
+    cell,
+    memoryBytes: model !== "virtio-mem" ? sizeBytes : requested === undefined ? 0 : wholeKib(elementBytes(requested)),
     binding: hostNodes === undefined ? ofCell : { mode: ofCell?.mode ?? "strict", hostNodes },
   };
 }

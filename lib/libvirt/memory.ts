@@ -37,10 +37,16 @@ export function memoryBytes(domain: XmlElement): number | undefined {
   return wholeKib(elementBytes(descend(domain, "memory")));
 }
 
-/** `/domain/currentMemory`: what the guest has now, by its balloon; without one all of it. Everywhere. */
+/**
+ * `/domain/currentMemory`: what the guest has now, by its balloon; without one, and for 0, all of it, and never more.
+ * Everywhere.
+ */
 export function currentMemoryBytes(domain: XmlElement): number | undefined {
-  const current = descend(domain, "currentMemory");
-  return current === undefined ? memoryBytes(domain) : wholeKib(elementBytes(current));
+  const element = descend(domain, "currentMemory");
+  const all = memoryBytes(domain);
+  if (element === undefined) return all;
+  const current = wholeKib(elementBytes(element));
+  return current === 0 ? all : current === undefined || all === undefined ? current : Math.min(current, all);
 }
 
 /** A memory module, `/domain/devices/memory`. */

@@ -44,6 +44,8 @@ export function numaBinding(domain: XmlElement, cell: number | undefined): NumaB
   const ofCell = cell === undefined ? undefined : childElements(numatune, "memnode")
     .find((memnode) => parseDecimal(attributeOf(memnode, "cellid")) === cell);
   const element = ofCell ?? descend(numatune, "memory");
+  // libvirt drops a nodeset beside it, and refuses memnodes.
+  if (attributeOf(descend(numatune, "memory"), "placement") === "auto") return undefined;
   const hostNodes = parseCpuSet(attributeOf(element, "nodeset"));
   if (hostNodes === undefined) return undefined;
   return { mode: attributeOf(element, "mode") ?? "strict", hostNodes };

@@ -1,6 +1,8 @@
-import { hugepageDemands } from "../../lib/libvirt/hugepages.ts";
+import { parseCpuSet } from "../../lib/libvirt/cpu_set.ts";
+import { hugepageDemands, wholeMemory } from "../../lib/libvirt/hugepages.ts";
 import { currentMemoryBytes, memoryBytes, memoryModules, scaledBytes } from "../../lib/libvirt/memory.ts";
 import { numaBinding, numaCells } from "../../lib/libvirt/numa.ts";
+import type { XmlElement } from "../../lib/xml/tree.ts";
 import { assertEquals } from "../support/assert.ts";
 import { capturedDomain, domainOf } from "./documents.ts";
 
@@ -174,4 +176,56 @@ Deno.test("memoryModules() tells model, size and cell", () => {
   const modules = memoryModules(domainOf(DIMM)).map(({ model, sizeBytes, cell }) => [model, sizeBytes, cell]);
   assertEquals(modules, [["dimm", 512 * MIB, 0], ["nvdimm", 512 * MIB, 1]]);
   assertEquals(memoryModules(capturedDomain("qemu-started.xml")), []);
+});
+
+/** A guest with one cell and a module that is given 64 MiB of 2 GiB. */
+function withVirtioMem(
+  { backing = "", source = "" }: { readonly backing?: string; readonly source?: string },
+): XmlElement {
+  return domainOf(`<memory unit='MiB'>3072</memory>${backing}
+    <cpu><numa><cell id='0' cpus='0-1' memory='1024' unit='MiB'/></numa></cpu>
+    <devices><memory model='virtio-mem'>${source}<target><size unit='MiB'>2048</size><node>0</node>
+    <block unit='MiB'>2</block><requested unit='MiB'>64</requested></target></memory></devices>`);
+}
+
+Deno.test("hugepageDemands() counts what a virtio-mem module begins with, alone where only it has a page size", () => {
+  const source = "<source><nodemask>1</nodemask><pagesize unit='KiB'>2048</pagesize></source>";
+  const module = { cell: 0, memoryBytes: 64 * MIB, pageBytes: 2 * MIB, binding: { mode: "strict", hostNodes: [1] } };
+  assertEquals(hugepageDemands(withVirtioMem({ source })), [module]);
+  const backing = "<memoryBacking><hugepages/></memoryBacking>";
+  assertEquals(hugepageDemands(withVirtioMem({ backing })), [
+    { cell: 0, memoryBytes: 1024 * MIB, pageBytes: undefined, binding: undefined },
+    { cell: 0, memoryBytes: 64 * MIB, pageBytes: undefined, binding: undefined },
+  ]);
+});
+
+Deno.test("wholeMemory() takes a module from the nodes of its nodemask", () => {
+  const source = "<source><nodemask>1</nodemask></source>";
+  assertEquals(wholeMemory(withVirtioMem({ source })).map(({ memoryBytes, binding }) => [memoryBytes, binding]), [
+    [1024 * MIB, undefined],
+    [64 * MIB, { mode: "strict", hostNodes: [1] }],
+  ]);
+});
+
+const CPU_SETS = [
+  { text: "0,1,", want: [0, 1] },
+  { text: "1-+3", want: [1, 2, 3] },
+  { text: "0,1,^ 1", want: undefined },
+  { text: "0,,1", want: undefined },
+  { text: ",", want: undefined },
+];
+for (const { text, want } of CPU_SETS) {
+  Deno.test(`parseCpuSet() reads ${text} as libvirt does`, () => assertEquals(parseCpuSet(text), want));
+}
+
+Deno.test("numaBinding() tells no nodes where libvirt chooses them", () => {
+  const domain = domainOf("<numatune><memory placement='auto' nodeset='0'/></numatune>");
+  assertEquals(numaBinding(domain, undefined), undefined);
+});
+
+Deno.test("currentMemoryBytes() is all of the memory for 0, and never more", () => {
+  for (const { text, want } of [{ text: "0", want: 4 }, { text: "9", want: 4 }, { text: "3", want: 3 }]) {
+    const domain = domainOf(`<memory>4</memory><currentMemory>${text}</currentMemory>`);
+    assertEquals(currentMemoryBytes(domain), want * 1024);
+  }
 });

@@ -15,7 +15,7 @@ const SETS = [
   { text: "0-4294967295", want: undefined },
   { text: "3-1", want: undefined },
   { text: "1,^1", want: undefined },
-  { text: "1,", want: undefined },
+  { text: "1,", want: [1] },
   { text: "^1-2", want: undefined },
   { text: "a", want: undefined },
   { text: "", want: undefined },
