@@ -100,7 +100,7 @@ const UNDONE = [
     name: "is outranked by another's rule in front of ours",
     undo: ({ filter }: Scene) => filter.forward.iptables.unshift("-j LIBVIRT_FWI"),
     state: "outranked",
-    because: "outranked by FORWARD of iptables, which may reject it first",
+    because: "outranked by FORWARD of iptables (its chain LIBVIRT_FWI), which may reject it first",
   },
   {
     name: "is not outranked by what sees another family alone",
@@ -123,7 +123,7 @@ for (const { name, undo, state, because } of UNDONE) {
     const { code, lines } = await admin(scene.host, ["status", "--json"]);
     const [{ holders }] = JSON.parse(lines.join("")).resources;
     const counts = state === "drift" ? null : 0;
-    assertEquals([code, holders[0].forward], [1, {
+    assertEquals([code, holders[0].forward], [state === "active" ? 0 : 1, {
       ...{ addresses: [], ports: "8080", protocol: "tcp", from: [] },
       guest: { address: "192.168.122.28", ports: "80", source: "lease", network: "default" },
       ...{ state, because, packets: counts, bytes: counts, connections: counts },
