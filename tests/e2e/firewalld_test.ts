@@ -3,7 +3,7 @@
  * zone the wire is in; what a reload takes away is there again when somebody is next called.
  * @module
  */
-import { assertEquals } from "../support/assert.ts";
+import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { DEFAULT_NETWORK, define } from "./guests.ts";
 import type { Node } from "./node.ts";
 import { reachableDomain } from "./reachable.ts";
@@ -141,5 +141,87 @@ sceneOnSystems("forwards beside firewalld", async ({ startNode, step }, system) 
   await step("no call failed", async () => {
     const bad = (await node.history()).filter(({ exitCode }) => exitCode !== 0);
     assertEquals(bad.map(({ message }) => message), []);
+  });
+}, { systems: SYSTEMS.filter(({ isDebian13 }) => isDebian13) });
+
+const OPEN = `
+[[rule]]
+name = "the network can be reached"
+when = { network = "default" }
+while = "network"
+open = { ports = 80, from = ["203.0.113.0/24", "2001:db8:1::/64"] }
+`;
+
+sceneOnSystems("a network that is open beside firewalld", async ({ startNode, step }, system) => {
+  const node = await startNode(`firewalld-open-${system.name}`, system);
+  await node.installHooks(HOOKS, ["daemon", "lxc", "network"]);
+  await node.writeRules(OPEN);
+  await startFirewalld(node);
+  await node.startLibvirtd();
+  await define(node, "network", NETWORK);
+  await node.mustVirsh(["net-start", "default"]);
+  await using wire = await wireClient(node);
+  const word = `web-1-${crypto.randomUUID()}`;
+  const [ipv4, ipv6] = ["192.168.122.11", "fd00:122::11"] as const;
+  const addresses = [`${ipv4}/24`, `${ipv6}/64`];
+  await define(node, "lxc", await reachableDomain(node, "web-1", { mac: "52:54:00:00:00:01", addresses, word }));
+  await node.mustVirsh(["start", "web-1"], LXC);
+  for (const at of [ipv4, ipv6]) await wire.serve(await containerPid(word), "web-1", at, [80, 81]);
+
+  const asked = (): Promise<readonly string[]> =>
+    Promise.all([ipv4, ipv6].flatMap((at) => [80, 81].map((port) => wire.ask("client", "tcp", at, port))));
+  const isOpen = async (): Promise<void> =>
+    assertEquals((await asked()).map((answer) => answer.startsWith("web-1 sees")), [true, false, true, false]);
+  const told = async (): Promise<readonly [number, boolean]> => {
+    const { code, stdout } = await node.run([COMMAND, "status"]);
+    return [code, stdout.includes("drift")];
+  };
+
+  for (const bridge of ["libvirt", "libvirt-routed"]) {
+    for (const zone of ["public", "trusted", "internal", "drop"]) {
+      await step(`with the bridge in zone ${bridge} and the wire in zone ${zone}`, async () => {
+        await node.sh(["firewall-cmd", `--zone=${bridge}`, "--change-interface=virbr0"]);
+        await node.sh(["firewall-cmd", `--zone=${zone}`, "--change-interface=up0"]);
+        // In a zone that trusts, firewalld lets in what no rule of ours opens.
+        assertEquals(
+          (await asked()).filter((_, index) => index % 2 === 0).every((one) => one.startsWith("web-1")),
+          true,
+        );
+        assertEquals(await told(), [0, false]);
+      });
+    }
+  }
+  await node.sh(["firewall-cmd", "--zone=libvirt", "--change-interface=virbr0"]);
+  await node.sh(["firewall-cmd", "--zone=public", "--change-interface=up0"]);
+  await step("only what the rule names", isOpen);
+  await step(
+    "after firewall-cmd --reload it is closed, status says so, and a reload of libvirtd opens it",
+    async () => {
+      await node.sh(["firewall-cmd", "--reload"]);
+      await until("closed", async () => !(await wire.ask("client", "tcp", ipv4, 80)).startsWith("web-1"));
+      assertEquals(await told(), [1, true]);
+      assertStringIncludes(
+        (await node.run([COMMAND, "check", "--host"])).stdout,
+        "filter_FORWARD of table inet firewalld",
+      );
+      const before = (await node.history()).length;
+      await node.reload();
+      await until("reload", async () => (await node.history()).slice(before).some((one) => one.operation === "reload"));
+      await isOpen();
+      assertEquals(await told(), [0, false]);
+    },
+  );
+  await step("after reconcile too", async () => {
+    await node.sh(["firewall-cmd", "--complete-reload"]);
+    assertEquals((await node.run([COMMAND, "reconcile"])).code, 0);
+    assertStringIncludes(
+      await node.sh(["nft", "list", "chain", "inet", "firewalld", "filter_FORWARD"]),
+      'accept comment "virt-hooks"',
+    );
+  });
+  await step("with the network nothing of ours is left in firewalld's chain", async () => {
+    await node.mustVirsh(["destroy", "web-1"], LXC);
+    await node.mustVirsh(["net-destroy", "default"]);
+    assertEquals((await node.sh(["nft", "list", "ruleset"])).match(/virt.hooks/g), null);
   });
 }, { systems: SYSTEMS.filter(({ isDebian13 }) => isDebian13) });
