@@ -3,7 +3,7 @@
  * @module
  */
 import { DEFAULT_MARK } from "../plan/nft_demand.ts";
-import { type Firewalls, type ForeignChain, lookAtFirewalls } from "../resources/nft/firewalls.ts";
+import { type Firewalls, type ForeignChain, type LetIn, lookAtFirewalls } from "../resources/nft/firewalls.ts";
 import { contestedText, readListeners } from "../resources/nft/listeners.ts";
 import { FilterError } from "../resources/nft/list.ts";
 import type { Rule, RuleSet } from "../rules/rule.ts";
@@ -22,19 +22,19 @@ export async function forwardingFindings({ rules, settings }: RuleSet, sys: Sys)
     return [{ level: "fail", text: `there is no ${TOOLS.nft}: nothing can be forwarded`, advice: "install nftables" }];
   }
   return [
-    ...await filterFindings(settings.forwardMark ?? DEFAULT_MARK, sys),
+    ...await filterFindings({ mark: settings.forwardMark ?? DEFAULT_MARK, opens: kinds.has("open") }, sys),
     ...await kernelFindings(sys),
     ...(kinds.has("forward") ? [conntrackFinding(sys)] : []),
     ...await portFindings(rules, sys),
   ];
 }
 
-async function filterFindings(mark: number, sys: Sys): Promise<readonly Finding[]> {
+async function filterFindings(letIn: LetIn, sys: Sys): Promise<readonly Finding[]> {
   if (sys.uid() !== 0) {
     return [{ level: "warn", text: "the packet filter is root's to see", advice: "sudo virt-hooks check --host" }];
   }
   try {
-    const found = await lookAtFirewalls(mark, sys);
+    const found = await lookAtFirewalls(letIn, sys);
     return [
       versionFinding(found),
       namesFinding(found),

@@ -9,6 +9,7 @@ import {
   gateOfIptables,
   gateOfNft,
   iptablesRule,
+  isOwned,
   isSettled,
   marksFor,
   marksOf,
@@ -92,7 +93,7 @@ async function gatesAmong(bases: readonly BaseChain[], sys: Sys): Promise<readon
   const places = nftPlaces(bases);
   const chains = places.map((place) => `chain ${PLACES[place].table} ${PLACES[place].chain}`);
   const [objects, ...texts] = await Promise.all([
-    listEach(chains, sys),
+    listEach([...chains, ...(places.includes("firewalld") ? ["tables"] : [])], sys),
     ...TOOL_NAMES.map((tool) => listIptables(tool, { bases, chain: "FORWARD" }, sys)),
   ]);
   if (objects === undefined) return undefined;
@@ -101,7 +102,7 @@ async function gatesAmong(bases: readonly BaseChain[], sys: Sys): Promise<readon
       const text = texts[index];
       return text === undefined ? [] : [gateOfIptables(tool, text)];
     }),
-    ...places.map((place) => gateOfNft(place, objects)),
+    ...places.filter((place) => !isOwned(PLACES[place].table, objects)).map((place) => gateOfNft(place, objects)),
   ];
 }
 

@@ -65,11 +65,19 @@ const LEGACY = [
   { tool: "ip6tables", path: "/proc/net/ip6_tables_names" },
 ] as const;
 
+/** What the rules let in, by which chains are judged while nothing is held. */
+export interface LetIn {
+  /** The bit of the settings. */
+  readonly mark: number;
+  /** Whether a rule opens addresses of guests, of which the destination is not changed. */
+  readonly opens: boolean;
+}
+
 /**
- * Looks who else there is. `mark` is the bit of the settings, by which packets are judged while nothing is let in.
+ * Looks who else there is.
  * @throws {FilterError} when the packet filter cannot be read
  */
-export async function lookAtFirewalls(mark: number, sys: Sys): Promise<Firewalls> {
+export async function lookAtFirewalls(letIn: LetIn, sys: Sys): Promise<Firewalls> {
   const version = await said(["nft", "--version"], sys);
   const view = await viewFilter(sys);
   const networks = await readActiveNetworks(sys);
@@ -81,7 +89,7 @@ export async function lookAtFirewalls(mark: number, sys: Sys): Promise<Firewalls
       ...TOOL_NAMES.flatMap((tool) => namesInIptables(tool, view.iptables[tool] ?? "")),
       ...IN_NFT.filter(({ tables }) => tables.some(isThere)).map(({ name }) => name),
     ],
-    ...obstacles(mark, view),
+    ...obstacles(letIn, view),
     earlier: view.bases.filter(({ type, hook, priority }) =>
       type === "nat" && hook === "prerouting" && priority < Number(ours)
     ),
@@ -92,18 +100,20 @@ export async function lookAtFirewalls(mark: number, sys: Sys): Promise<Firewalls
 }
 
 /** Whatever may be let in. */
-function anything(mark: number): readonly Packets[] {
+function anything({ mark, opens }: LetIn): readonly Packets[] {
   const unknown = { in: undefined, out: undefined, to: undefined, protocol: undefined, ports: undefined } as const;
-  return (["ipv4", "ipv6"] as const).map((family) => (
-    { ...unknown, family, isTranslated: true, mark: { mask: mark, value: mark } }
-  ));
+  return (["ipv4", "ipv6"] as const).flatMap((family) =>
+    (opens ? [true, false] : [true]).map((isTranslated) => (
+      { ...unknown, family, isTranslated, mark: { mask: mark, value: mark } }
+    ))
+  );
 }
 
 const WORST = ["rejects", "rejects-rest", "rejects-some"] as const satisfies readonly Obstacle["kind"][];
 
-function obstacles(mark: number, view: FilterView): Pick<Firewalls, "closed" | "foreign"> {
+function obstacles(letIn: LetIn, view: FilterView): Pick<Firewalls, "closed" | "foreign"> {
   const held = marksOf(view.table).flatMap((one) => packetsOfTable(view.table, one, view.deviceTo));
-  const found = (held.length === 0 ? anything(mark) : held).flatMap((packets) =>
+  const found = (held.length === 0 ? anything(letIn) : held).flatMap((packets) =>
     obstaclesTo(view, packets).map((obstacle) => ({ obstacle, cure: cureFor(obstacle, packets) }))
   ).toSorted((a, b) => WORST.indexOf(a.obstacle.kind) - WORST.indexOf(b.obstacle.kind));
   const foreign = new Map<string, ForeignChain>();

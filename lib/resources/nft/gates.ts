@@ -121,6 +121,13 @@ const PLACE_NAMES = [
   "firewalld",
 ] as const satisfies readonly Place[];
 
+/** A table that its program keeps for itself, as firewalld does from 2.1 on unless it is told otherwise: no rule can be put there. */
+export function isOwned(table: string, objects: readonly Json[]): boolean {
+  return objects.map((object) => object["table"]).filter(isObject).some(({ family, name, flags }) =>
+    `${family} ${name}` === table && [flags].flat().includes("owner")
+  );
+}
+
 /** What was listed of a gate's chain. */
 export function gateOfNft(place: Place, objects: readonly Json[]): Gate {
   const { table, chain } = PLACES[place];

@@ -7,7 +7,7 @@ import type { IpFamily } from "../../plan/ip_address.ts";
 import { networkTexts } from "../../plan/ip_interval.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { listBases, listOurs, TOOL_NAMES } from "./filter.ts";
-import { chainName, PLACES } from "./gates.ts";
+import { chainName, isOwned, PLACES } from "./gates.ts";
 import { iptablesChains } from "./iptables_rules.ts";
 import {
   type BaseChain,
@@ -89,7 +89,7 @@ async function tryView(sys: Sys): Promise<FilterView | undefined> {
     bases,
     chains: [
       ...TOOL_NAMES.flatMap((tool) => iptablesViews(tool, iptables[tool])),
-      ...others.map((base) => nftView(base, nftChains(objects, base.table))),
+      ...others.map((base) => nftView(base, objects)),
     ],
     iptables,
     names: (table, device) => namesIn(objects, table).includes(JSON.stringify(device)),
@@ -123,11 +123,17 @@ function iptablesViews(tool: Iptables, text: string | undefined): readonly Chain
   }));
 }
 
-function nftView(base: BaseChain, rules: RuleChains): ChainView {
+function nftView(base: BaseChain, objects: readonly Json[]): ChainView {
   const { table, name, hook, priority } = base;
-  const isGate = hook === "forward" &&
+  const isPlace = hook === "forward" &&
     Object.values(PLACES).some((place) => place.tool === undefined && place.table === table && place.chain === name);
-  return { table, name, hook, priority, called: chainName(table, name), families: familiesOf(base), rules, isGate };
+  return {
+    ...{ table, name, hook, priority },
+    called: chainName(table, name),
+    families: familiesOf(base),
+    rules: nftChains(objects, table),
+    isGate: isPlace && !isOwned(table, objects),
+  };
 }
 
 /** A chain that may reject packets. */
@@ -165,8 +171,12 @@ function obstaclesAt(hook: string, chains: readonly ChainView[], packets: Packet
   });
 }
 
+/** firewalld's own setting: it takes no rule of another program else. */
+const OWNED_CURE = "set NftablesTableOwner=no in /etc/firewalld/firewalld.conf, and restart firewalld";
+
 /** The command that lets packets of ours through a chain that virt-hooks does not write to. */
 export function cureFor({ chain: { table, name }, isEarlier }: Obstacle, { mark, isTranslated, to }: Packets): string {
+  if (table === PLACES.firewalld.table) return OWNED_CURE;
   const bit = `0x${mark.value.toString(16)}`;
   const marked = `meta mark '&' ${bit} == ${bit}`;
   const addressed = to === undefined ? [] : networkTexts(to).map((text) => `${WORDS[to.family]} daddr ${text}`);

@@ -7,13 +7,13 @@ import { assertEquals, assertStringIncludes } from "../../support/assert.ts";
 import { forward, heldBy, SAMPLES } from "./demands.ts";
 import { filterTest } from "./namespace.ts";
 
-const MARK = 0x10000000;
+const FORWARDS = { mark: 0x10000000, opens: false } as const;
 const IPTABLES = "/usr/sbin/iptables";
 const NFT = "/usr/sbin/nft";
 
 filterTest("other firewalls are found in the real packet filter, and ours is none", async ({ sys, must }) => {
   await must([NFT, "-f", "-"], changeScript(null, wantedTable(SAMPLES["plain"] ?? [])));
-  const { version, ...alone } = await lookAtFirewalls(MARK, sys);
+  const { version, ...alone } = await lookAtFirewalls(FORWARDS, sys);
   assertStringIncludes(version, "nftables v");
   const nothing = { closed: [], foreign: [], earlier: [], legacy: [], missing: [], leases: [] };
   assertEquals(alone, { ...nothing, names: [] });
@@ -22,7 +22,7 @@ filterTest("other firewalls are found in the real packet filter, and ours is non
     await must([IPTABLES, "-w", "-A", "FORWARD", "-j", chain]);
   }
   await must([IPTABLES, "-w", "-P", "FORWARD", "DROP"]);
-  const { names, closed, foreign } = await lookAtFirewalls(MARK, sys);
+  const { names, closed, foreign } = await lookAtFirewalls(FORWARDS, sys);
   assertEquals([names, closed, foreign], [
     ["libvirt", "Docker", "ufw", "the policy DROP"].map((name) => `${name} (iptables)`),
     ["FORWARD of iptables"],
@@ -67,7 +67,7 @@ for (const [what, { rules, found }] of Object.entries(FOREIGN)) {
       [NFT, "-f", "-"],
       `add table inet fw\nadd chain inet fw forward { type filter hook forward priority 0 ; ${rules}\n`,
     );
-    const { foreign, names } = await lookAtFirewalls(MARK, sys);
+    const { foreign, names } = await lookAtFirewalls(FORWARDS, sys);
     const told = foreign.map(({ kind, cure }) => [kind, cure]);
     assertEquals([told, names], [found === undefined ? [] : [found], []]);
     const [{ who } = { who: "" }] = held;
@@ -76,7 +76,7 @@ for (const [what, { rules, found }] of Object.entries(FOREIGN)) {
     assertEquals(state, wanted);
     // As the advice says.
     await must([NFT, ...CURE.replaceAll("'", "").split(" ").slice(1)]);
-    assertEquals((await lookAtFirewalls(MARK, sys)).foreign, []);
+    assertEquals((await lookAtFirewalls(FORWARDS, sys)).foreign, []);
   });
 }
 
@@ -91,14 +91,14 @@ add table ip lb
 add chain ip lb in { type nat hook prerouting priority -150 ; policy accept ; }
 `,
   );
-  const { foreign, earlier } = await lookAtFirewalls(MARK, sys);
+  const { foreign, earlier } = await lookAtFirewalls(FORWARDS, sys);
   const cure = "nft insert rule ip early f ct status dnat accept";
   assertEquals([foreign.map((one) => one.cure), earlier.map(({ table, name }) => `${table} ${name}`)], [
     [cure],
     ["ip lb in"],
   ]);
   await must([NFT, ...cure.split(" ").slice(1)]);
-  assertEquals((await lookAtFirewalls(MARK, sys)).foreign, []);
+  assertEquals((await lookAtFirewalls(FORWARDS, sys)).foreign, []);
 });
 
 filterTest("a table filter of nft's own is judged, and left alone", async ({ sys, must }) => {
@@ -112,7 +112,7 @@ add rule ip filter ${chain} ct state established,related accept
 `,
     );
     const before = await must([NFT, "list", "table", "ip", "filter"]);
-    const { foreign } = await lookAtFirewalls(MARK, sys);
+    const { foreign } = await lookAtFirewalls(FORWARDS, sys);
     assertEquals(foreign.map(({ called, kind }) => [called, kind]), [
       [`the chain ${chain} of table ip filter`, "rejects"],
     ]);
