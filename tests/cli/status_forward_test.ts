@@ -131,6 +131,44 @@ for (const { name, undo, state, because } of UNDONE) {
   });
 }
 
+const INPUT = {
+  chain: {
+    ...{ family: "inet", table: "fw", name: "input", type: "filter" },
+    ...{ hook: "input", prio: 0, policy: "drop" },
+  },
+};
+
+Deno.test("status says which chain keeps a guest from getting an address", async () => {
+  const { host, filter } = await running("");
+  assertEquals((await admin(host, ["status"])).code, 0);
+  filter.others.chains.push(INPUT);
+  const { code, lines } = await admin(host, ["status", "--json"]);
+  const [{ holders, reasons }] = JSON.parse(lines.join("")).resources;
+  const why = 'the chain input of table inet fw rejects what guests of network "default" ask its DHCP server; ' +
+    "let them in: nft insert rule inet fw input iifname virbr0 accept";
+  assertEquals([code, holders[0].forward.state, holders[0].forward.because, reasons], [
+    1,
+    "pending",
+    `no address yet: waits for a lease of network "default"; ${why}`,
+    [{ state: "drift", text: why }],
+  ]);
+});
+
+Deno.test("status says where libvirt's own rules are missing", async () => {
+  const { host, filter } = await running(LEASE);
+  for (const rules of [filter.forward.iptables, filter.forward.ip6tables]) {
+    rules.splice(rules.indexOf("-j LIBVIRT_FWI"), 1);
+  }
+  const { code, lines } = await admin(host, ["status", "--json"]);
+  const [{ reasons }] = JSON.parse(lines.join("")).resources;
+  assertEquals([code, reasons], [1, [{
+    state: "drift",
+    text:
+      'libvirt\'s own rules for network "default" (bridge virbr0) are missing, so its guests may not reach the outside: ' +
+      "restart its daemon (systemctl restart libvirtd)",
+  }]]);
+});
+
 Deno.test("status says so where the packet filter cannot be read", async () => {
   const { host, filter } = await running(LEASE);
   filter.breakNft("Operation not permitted");

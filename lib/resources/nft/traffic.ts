@@ -2,7 +2,7 @@
  * How each forward stands in the packet filter, and what went through it.
  * @module
  */
-import type { ForwardDemand, NftDemand } from "../../plan/nft_demand.ts";
+import type { ForwardDemand, GuestEnd, NftDemand } from "../../plan/nft_demand.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { leaseProblem, missingRules, readActiveNetworks } from "./active_networks.ts";
 import { FilterError } from "./list.ts";
@@ -53,7 +53,9 @@ export async function watchFilter(sys: Sys): Promise<FilterWatch> {
     const leases = new Map(networks.map(({ name, ...rest }) => [name, leaseProblem({ name, ...rest }, view)]));
     return {
       forward: (forward) => standingIn(view, leases, forward),
-      problems: (demand) => [...new Set(obstaclesOf(demand, view).flatMap(foreignProblem))],
+      problems: (
+        demand,
+      ) => [...new Set([...obstaclesOf(demand, view).flatMap(foreignProblem), ...waitsInVain(demand, leases)])],
       missing: missingRules(networks, view, sys),
     };
   } catch (error) {
@@ -108,11 +110,19 @@ function foreignProblem({ packets, ...obstacle }: Met): readonly string[] {
 }
 
 /** What a forward without an address waits for. */
-function waitingText({ interfaces }: ForwardDemand, leases: LeaseProblems): string {
-  const networks = [...new Set(interfaces.flatMap(({ network }) => network ?? []))];
-  const names = networks.map((name) => JSON.stringify(name)).join(" or ");
-  const problems = networks.flatMap((name) => leases.get(name) ?? []);
-  return [`no address yet: waits for a lease of network ${names}`, ...problems].join("; ");
+function waitingText(demand: ForwardDemand, leases: LeaseProblems): string {
+  const names = networksOf(demand).map((name) => JSON.stringify(name)).join(" or ");
+  return [`no address yet: waits for a lease of network ${names}`, ...waitsInVain(demand, leases)].join("; ");
+}
+
+/** Why the guest of a demand that waits for its address gets none. */
+function waitsInVain(demand: NftDemand, leases: LeaseProblems): readonly string[] {
+  const end = demand.kind === "forward" ? demand : demand.at;
+  return end === null || end.guest !== null ? [] : networksOf(end).flatMap((name) => leases.get(name) ?? []);
+}
+
+function networksOf({ interfaces }: GuestEnd): readonly string[] {
+  return [...new Set(interfaces.flatMap(({ network }) => network ?? []))];
 }
 
 function holds(table: Table | null, wanted: Table): boolean {
