@@ -39,6 +39,16 @@ async function startFirewalld(node: Node): Promise<void> {
   await until("firewalld", async () => (await node.run(["firewall-cmd", "--state"])).code === 0);
 }
 
+/** firewalld first, then libvirt with its network. */
+async function startNetwork(node: Node, rules: string): Promise<void> {
+  await node.installHooks(HOOKS, ["daemon", "lxc", "network"]);
+  await node.writeRules(rules);
+  await startFirewalld(node);
+  await node.startLibvirtd();
+  await define(node, "network", NETWORK);
+  await node.mustVirsh(["net-start", "default"]);
+}
+
 async function endFirewalld(node: Node): Promise<void> {
   await node.sh(["sh", "-c", "kill $(cat /run/firewalld.own)"]);
   await until("firewalld's end", async () => (await node.run(["firewall-cmd", "--state"])).code !== 0);
@@ -57,12 +67,7 @@ async function restart(node: Node): Promise<void> {
 
 sceneOnSystems("forwards beside firewalld", async ({ startNode, step }, system) => {
   const node = await startNode(`firewalld-${system.name}`, system);
-  await node.installHooks(HOOKS, ["daemon", "lxc", "network"]);
-  await node.writeRules(RULES);
-  await startFirewalld(node);
-  await node.startLibvirtd();
-  await define(node, "network", NETWORK);
-  await node.mustVirsh(["net-start", "default"]);
+  await startNetwork(node, RULES);
   await using wire = await wireClient(node);
   const word = `web-1-${crypto.randomUUID()}`;
   const addresses = ["192.168.122.11/24", "fd00:122::11/64"];
@@ -158,12 +163,7 @@ open = { ports = 80, from = ["203.0.113.0/24", "2001:db8:1::/64"] }
 
 sceneOnSystems("a network that is open beside firewalld", async ({ startNode, step }, system) => {
   const node = await startNode(`firewalld-open-${system.name}`, system);
-  await node.installHooks(HOOKS, ["daemon", "lxc", "network"]);
-  await node.writeRules(OPEN);
-  await startFirewalld(node);
-  await node.startLibvirtd();
-  await define(node, "network", NETWORK);
-  await node.mustVirsh(["net-start", "default"]);
+  await startNetwork(node, OPEN);
   await using wire = await wireClient(node);
   const word = `web-1-${crypto.randomUUID()}`;
   const [ipv4, ipv6] = ["192.168.122.11", "fd00:122::11"] as const;
