@@ -94,6 +94,8 @@ export const IPTABLES = {
 export type Iptables = keyof typeof IPTABLES;
 
 const NFT_FORM = "xtables-nft-multi";
+/** What the older form says on a kernel that has no such table, or no such family: nothing in it can reject. */
+const NO_TABLE = /Table does not exist|Address family not supported/;
 const LINKS_MAX = 8;
 
 /** Whether the program writes for nft, so that what it wrote is listed there: told by where its name leads. */
@@ -126,6 +128,7 @@ export async function listIptables(
   const end = await runTool(argv, { timeoutMs: LOOK_MS }, sys);
   // Rules of nft's own in a table of the same name are for nft to list.
   if (end.kind === "failed" && isListed && /is incompatible/.test(end.reason)) return undefined;
+  if (end.kind === "failed" && !isListed && NO_TABLE.test(end.reason)) return undefined;
   if (end.kind !== "done") throw errorOf(end);
   if (end.stdout !== "" && !end.stdout.endsWith("\n")) throw new FilterError(`Cannot read all that ${tool} -S lists`);
   return end.stdout;
