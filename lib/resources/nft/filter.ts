@@ -2,6 +2,7 @@
  * The packet filter of the host: what stands in our table and in the gates, and how both are changed.
  * @module
  */
+import type { IpFamily } from "../../plan/ip_address.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { type Tool, TOOLS } from "../../sys/tools.ts";
 import {
@@ -15,6 +16,7 @@ import {
   marksOf,
   nftPlaces,
   nftRule,
+  type Place,
   PLACES,
 } from "./gates.ts";
 import { iptablesChains } from "./iptables_rules.ts";
@@ -23,7 +25,6 @@ import {
   baseChains,
   errorOf,
   FilterError,
-  IPTABLES,
   type Iptables,
   list,
   listEach,
@@ -31,6 +32,7 @@ import {
   readDevices,
 } from "./list.ts";
 import { type Json, tableOfListing } from "./listing.ts";
+import { nftChains } from "./nft_rules.ts";
 import { packetsOfTable } from "./packets.ts";
 import { changeScript, TABLE, type Table } from "./table.ts";
 import { runTool } from "../run_tool.ts";
@@ -129,16 +131,33 @@ async function passesAnyway(
   { table, bases }: { readonly table: Table; readonly bases: readonly BaseChain[] },
   sys: Sys,
 ): Promise<boolean> {
-  const { tool, chain } = PLACES[place];
   const marks = marksOf(table);
   const [mark] = marks;
-  if (tool === undefined || mark === undefined || marks.length > 1 || ours.length > 1) return false;
-  const text = await listIptables(tool, { bases }, sys);
-  if (text === undefined) return false;
-  const chains: RuleChains = iptablesChains(text);
+  if (mark === undefined || marks.length > 1 || ours.length > 1) return false;
+  const chains = await chainsOf(place, bases, sys);
+  if (chains === undefined) return false;
   const packets = packetsOfTable(table, mark, await readDevices(sys));
-  return packets.filter(({ family }) => family === IPTABLES[tool].family)
-    .every((one) => judge(chain, chains, one).kind === "passes");
+  return packets.filter(({ family }) => FAMILIES_OF[place].includes(family))
+    .every((one) => judge(PLACES[place].chain, chains, one).kind === "passes");
+}
+
+const FAMILIES_OF: Readonly<Record<Place, readonly IpFamily[]>> = {
+  iptables: ["ipv4"],
+  ip6tables: ["ipv6"],
+  "libvirt-ip": ["ipv4"],
+  "libvirt-ip6": ["ipv6"],
+  firewalld: ["ipv4", "ipv6"],
+};
+
+/** All chains that a gate may lead to. */
+async function chainsOf(place: Place, bases: readonly BaseChain[], sys: Sys): Promise<RuleChains | undefined> {
+  const { tool, table } = PLACES[place];
+  if (tool !== undefined) {
+    const text = await listIptables(tool, { bases }, sys);
+    return text === undefined ? undefined : iptablesChains(text);
+  }
+  const objects = await listEach([`table ${table}`], sys);
+  return objects === undefined ? undefined : nftChains(objects, table);
 }
 
 /** From one filter to another. */

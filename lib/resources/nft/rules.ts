@@ -99,7 +99,7 @@ function openRules(demand: OpenDemand, who: string): readonly Rule[] {
       const set = setText(mergePorts(ports).map(portText));
       return protocolsOf(protocol).flatMap((one) => [
         { chain: "forward", text: `${match} ${one} dport ${set} ${end}` },
-        { chain: "forward", text: `${answers} meta l4proto ${one} ct original proto-dst ${set} ${end}` },
+        { chain: "forward", text: `${answers} ${one} sport ${set} ${end}` },
       ]);
     })
   );
