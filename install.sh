@@ -14,8 +14,10 @@ DROP_IN=50-virt-hooks
 RULES_FILE=/etc/virt-hooks/rules.toml
 UNITS_DIR=/etc/systemd/system
 UNIT_NAME=virt-hooks-firewall
-UNIT=$UNIT_NAME@.service # one instance a firewall: what starts firewalld stops nftables, and all that is a part of it
-FIREWALLS='firewalld nftables'
+UNIT=$UNIT_NAME@.service # one instance a service: what starts firewalld stops nftables, and all that is a part of it
+# Services that write the packet filter, or empty it. Each is waited for, also one that is installed later.
+FIREWALLS='firewalld nftables docker ufw'
+LIBVIRT_FIREWALLS='libvirtd virtnetworkd' # these write libvirt's own rules
 RECORD_DIR=/var/lib/virt-hooks/install
 RECORD_FILE=$RECORD_DIR/record
 LEDGER_DIR=/run/virt-hooks/ledger
@@ -37,8 +39,8 @@ Usage: install.sh [--drivers LIST] [--prefix DIR] [--hooks-dir DIR]
   --hooks-dir DIR  where libvirt looks for hooks (default: /etc/libvirt/hooks)
   --no-firewall-unit
                    without the systemd unit that brings forwarded ports back when
-                   firewalld or nftables was restarted (remembered;
-                   --firewall-unit asks for it again)
+                   firewalld, nftables, Docker, ufw or libvirt was restarted
+                   (remembered; --firewall-unit asks for it again)
   --uninstall      remove what was installed, and nothing else
   --status         tell what is installed and whether it is intact (exit 1 if not)
   --dry-run        print every step, change nothing
@@ -678,7 +680,7 @@ plan_unit() {
     return 0
   fi
   plan_written unit "$unit"
-  for firewall in $FIREWALLS; do
+  for firewall in $FIREWALLS $LIBVIRT_FIREWALLS; do
     link=$UNITS_DIR/$firewall.service.wants/$UNIT_NAME@$firewall.service
     plan_directory 0755 "${link%/*}"
     look_at "$link"
@@ -717,8 +719,10 @@ unit_text() {
   cat <<EOF
 # Made by install.sh of virt-hooks. Once edited it is yours: neither an update nor --uninstall touches it.
 [Unit]
-Description=Makes the host again as guests need it when %i was restarted or reloaded
+Description=Restore what virt-hooks holds on this host after %i was restarted or reloaded
 PartOf=%i.service
+# Active without that service, it would not be started with it.
+Requisite=%i.service
 ReloadPropagatedFrom=%i.service
 After=%i.service
 
@@ -1322,20 +1326,51 @@ advise_reload() {
   fi
 }
 
-# The unit's instances, as systemctl names them.
-instances() { say "$FIREWALLS" | sed "s/[^ ]*/$UNIT_NAME@&/g"; }
+# instances SERVICE...: the unit's instances for them, as systemctl names them.
+instances() { say "$*" | sed "s/[^ ]*/$UNIT_NAME@&/g"; }
+
+# active_of UNIT...: those that are active now.
+active_of() {
+  found=''
+  for name; do
+    if systemctl is-active --quiet "$name.service" 2>/dev/null; then found="$found $name"; fi
+  done
+  say "${found# }"
+}
+
+# Whether a rule of this host forwards or opens something, so that libvirt's own rules matter.
+has_forwards() {
+  for file in "$DESTDIR$RULES_FILE" "$DESTDIR${RULES_FILE%/*}"/rules.d/*.toml; do
+    if [ -f "$file" ] && grep -Eq '^[^#]*(forward|open)("|'\''|[[:space:]])*(=|\.|])' "$file"; then return 0; fi
+  done
+  return 1
+}
 
 # advise_units WHEN, where the plan changes the unit. Reloads reach a unit only while it is active.
 advise_units() {
   case $PLAN in
-  *"write unit $UNITS_DIR/"*) commands="systemctl daemon-reload && systemctl start $(instances)" ;;
-  *"drop unit $UNITS_DIR/"*) commands="systemctl stop $(instances); systemctl daemon-reload" ;;
+  *"write unit $UNITS_DIR/"*) commands=$(start_commands) ;;
+  *"drop unit $UNITS_DIR/"*) commands=$(stop_commands) ;;
   *) return 0 ;;
   esac
-  if [ -z "$DESTDIR" ]; then
+  if [ -z "$DESTDIR" ] && [ -n "$commands" ]; then
     say "systemd reads changed units only when it is told to. $1"
     say "  $commands"
   fi
+}
+
+# Nothing where no firewall runs that could take anything away. The instance of a service that does not run starts with it.
+# shellcheck disable=SC2086 # lists of names
+start_commands() {
+  if [ -z "$(active_of $FIREWALLS)" ] && ! has_forwards; then return 0; fi
+  active=$(active_of $FIREWALLS $LIBVIRT_FIREWALLS)
+  say "systemctl daemon-reload${active:+ && systemctl start $(instances $active)}"
+}
+
+# shellcheck disable=SC2046,SC2086 # lists of names
+stop_commands() {
+  active=$(active_of $(instances $FIREWALLS $LIBVIRT_FIREWALLS))
+  say "${active:+systemctl stop $active; }systemctl daemon-reload"
 }
 
 # Without hooks nobody would put back what guests hold.

@@ -47,7 +47,7 @@ const NOTHING_ACQUIRED = { steps: [], gaveUp: [] } as const satisfies Acquisitio
 /** A guest's address may come when no hook is called any more. */
 async function waitFor(checked: readonly Checked[], sys: Sys): Promise<readonly string[]> {
   if (!checked.some(({ ready: { resource, record } }) => resource.waits?.(record.demand))) return [];
-  const problem = await launchWaiter(sys);
+  const problem = await launchWaiter("guests", sys);
   return problem === undefined ? [] : [problem];
 }
 

@@ -13,9 +13,10 @@ import { reasonOf } from "../ledger/ledger_error.ts";
 import { allDemands, reconcile } from "../ledger/reconcile.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import { isDocumentError } from "../xml/limit_error.ts";
-import { kindsEnsuredAt } from "../resources/registry.ts";
+import { kindsEnsuredAt, kindsWrittenAfterStart } from "../resources/registry.ts";
 import type { Sys } from "../sys/sys.ts";
 import { holderOf } from "./holder_of.ts";
+import { launchWaiter } from "./waiter.ts";
 
 /** What became of demands in the ledger. */
 export interface Kept {
@@ -149,5 +150,14 @@ async function keepAll(call: HookCall, { daemon }: Ledger, work: Work): Promise<
     { includes: (holder) => isServed(holder, served), stale: false },
     work,
   );
+  if (served.includes("network")) await lookAgainLater(work);
   return [...holders.flatMap(({ results }) => results), ...resources];
+}
+
+/** The daemon that has the networks writes its own rules of the packet filter after this call, and no other call may come. */
+async function lookAgainLater(work: Work): Promise<void> {
+  const kinds = kindsWrittenAfterStart();
+  if (!allDemands(work).some(({ record }) => kinds.includes(record.resource))) return;
+  const problem = await launchWaiter("firewall", work.sys);
+  if (problem !== undefined) work.notes.push(problem);
 }

@@ -13,14 +13,16 @@ import { historyEntry, writeHistory } from "./history.ts";
 import { exitCode, exitCodeOf, type Outcome } from "./outcome.ts";
 import { DISABLED_FILE } from "./paths.ts";
 import { PRODUCT, VERSION } from "./version.ts";
-import { isWaiter } from "./waiter.ts";
+import { waitingIn } from "./waiter.ts";
 
 const STDIN_BYTES_MAX = 16 * 1024 * 1024;
 const TOO_LONG = { bytesMax: STDIN_BYTES_MAX } as const;
 
 /** Answers one hook call; returns the exit code. Never throws. */
 export async function runHook(driver: Driver, sys: Sys): Promise<number> {
-  if (isWaiter(sys.args)) return await (await import("./wait_for_guests.ts")).waitForGuests(driver, sys);
+  const waiting = waitingIn(sys.args);
+  if (waiting === "guests") return await (await import("./wait_for_guests.ts")).waitForGuests(driver, sys);
+  if (waiting === "firewall") return await (await import("./wait_for_firewall.ts")).waitForFirewall(driver, sys);
   let invocation: Invocation;
   try {
     invocation = parseInvocation(driver, sys.args);

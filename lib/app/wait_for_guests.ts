@@ -29,7 +29,7 @@ export async function waitForGuests(driver: Driver, sys: Sys): Promise<number> {
   try {
     while (hasLedger(sys) && await waitInTurn(driver, served, sys));
   } catch (error) {
-    trace(driver, [{ key: "the ledger", end: "failed", problem: reasonOf(error) }], { sys, notes: [] });
+    traceWaited(driver, [{ key: "the ledger", end: "failed", problem: reasonOf(error) }], { sys, notes: [] });
   }
   return 0;
 }
@@ -55,7 +55,7 @@ async function waitForAll(driver: Driver, served: Set<string>, sys: Sys): Promis
     const ready = await readyDemands(waiting, work);
     const results: Converged[] = [];
     for (const folder of new Set(ready.map((filed) => filed.folder))) results.push(await converge(folder, work));
-    if (results.length > 0) trace(driver, results, work);
+    if (results.length > 0) traceWaited(driver, results, work);
     // Also what failed: it stands in the ledger now, where reconcile finds it.
     for (const filed of ready) served.add(lifeOf(filed));
     await sys.sleep(pauseMs);
@@ -92,10 +92,15 @@ async function readyDemands(waiting: readonly FiledDemand[], { sys }: Work): Pro
   return ready;
 }
 
-function trace(driver: Driver, results: readonly Converged[], { sys, notes }: Pick<Work, "sys" | "notes">): void {
+/** Notes in the history what a process that waits has done. */
+export function traceWaited(
+  driver: Driver,
+  results: readonly Converged[],
+  { sys, notes }: Pick<Work, "sys" | "notes">,
+): void {
   const problem = results.find((one) => !isWell(one))?.problem;
-  // It does what a guest's reconnect does.
-  const facts = findOperation(driver, "reconnect");
+  // It does what a guest's reconnect does, or a daemon's reload.
+  const facts = findOperation(driver, "reconnect") ?? findOperation(driver, "reload");
   const invocation = { driver, object: "-", operation: "waited", subOperation: "-", extra: "-", facts };
   const kept = { results, notes };
   const outcome = problem === undefined

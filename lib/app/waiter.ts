@@ -1,27 +1,40 @@
 /**
- * Some things no hook is told of: a guest's lease comes seconds after it has started. So a hook leaves a process of ours behind,
- * which looks again.
+ * Some things no hook is told of: a guest's lease comes seconds after it has started, and libvirt writes its rules of the packet
+ * filter after the last call of its daemon's start. So a hook leaves a process of ours behind, which looks again.
  * @module
  */
 import type { Sys } from "../sys/sys.ts";
 import { TOOL_ENVIRONMENT } from "../sys/tools.ts";
 
-/** libvirt calls with four arguments, always. */
-const ARGUMENT = "--wait-for-guests";
+/** What such a process waits for, by its argument. libvirt calls with four arguments, always. */
+const ARGUMENTS = { guests: "--wait-for-guests", firewall: "--wait-for-firewall" } as const;
 
-/** Whether these are the arguments of such a process. */
-export function isWaiter(args: readonly string[]): boolean {
-  return args.length === 1 && args[0] === ARGUMENT;
+/** What a process of ours waits for. */
+export type Waiting = keyof typeof ARGUMENTS;
+
+/** What these arguments tell a process to wait for; `undefined` for a call of libvirt's. */
+export function waitingIn(args: readonly string[]): Waiting | undefined {
+  if (args.length !== 1) return undefined;
+  return args[0] === ARGUMENTS.guests ? "guests" : args[0] === ARGUMENTS.firewall ? "firewall" : undefined;
 }
 
+/** What is not waited for when no such process can be started. */
+const FAILURES = {
+  guests: "nobody waits for the guest's address",
+  firewall: "the packet filter is not looked at again when libvirt has written its own rules",
+} as const satisfies Record<Waiting, string>;
+
 /** Leaves one behind; tells why it cannot. */
-export async function launchWaiter(sys: Pick<Sys, "launch" | "program">): Promise<string | undefined> {
+export async function launchWaiter(
+  waiting: Waiting,
+  sys: Pick<Sys, "launch" | "program">,
+): Promise<string | undefined> {
   const launched = await sys.launch({
-    argv: [sys.program(), ARGUMENT],
+    argv: [sys.program(), ARGUMENTS[waiting]],
     environment: TOOL_ENVIRONMENT,
     watchMs: 0,
     onStart: () => {},
   });
   if (launched.kind === "running" || launched.end.kind !== "not-started") return undefined;
-  return `nobody waits for the guest's address (${launched.end.reason}): "virt-hooks reconcile" looks again`;
+  return `${FAILURES[waiting]} (${launched.end.reason}): "virt-hooks reconcile" looks again`;
 }

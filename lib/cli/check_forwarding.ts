@@ -3,9 +3,9 @@
  * @module
  */
 import { DEFAULT_MARK } from "../plan/nft_demand.ts";
-import { type BaseChain, type Firewalls, lookAtFirewalls } from "../resources/nft/firewalls.ts";
+import { type Firewalls, type ForeignChain, type LetIn, lookAtFirewalls } from "../resources/nft/firewalls.ts";
 import { contestedText, readListeners } from "../resources/nft/listeners.ts";
-import { FilterError } from "../resources/nft/filter.ts";
+import { FilterError } from "../resources/nft/list.ts";
 import type { Rule, RuleSet } from "../rules/rule.ts";
 import type { Sys } from "../sys/sys.ts";
 import { TOOLS } from "../sys/tools.ts";
@@ -22,25 +22,27 @@ export async function forwardingFindings({ rules, settings }: RuleSet, sys: Sys)
     return [{ level: "fail", text: `there is no ${TOOLS.nft}: nothing can be forwarded`, advice: "install nftables" }];
   }
   return [
-    ...await filterFindings(settings.forwardMark ?? DEFAULT_MARK, sys),
+    ...await filterFindings({ mark: settings.forwardMark ?? DEFAULT_MARK, opens: kinds.has("open") }, sys),
     ...await kernelFindings(sys),
     ...(kinds.has("forward") ? [conntrackFinding(sys)] : []),
     ...await portFindings(rules, sys),
   ];
 }
 
-async function filterFindings(mark: number, sys: Sys): Promise<readonly Finding[]> {
+async function filterFindings(letIn: LetIn, sys: Sys): Promise<readonly Finding[]> {
   if (sys.uid() !== 0) {
     return [{ level: "warn", text: "the packet filter is root's to see", advice: "sudo virt-hooks check --host" }];
   }
   try {
-    const found = await lookAtFirewalls(mark, sys);
+    const found = await lookAtFirewalls(letIn, sys);
     return [
       versionFinding(found),
       namesFinding(found),
-      ...found.dropping.map((chain) => droppingFinding(chain, mark)),
+      ...found.closed.map(closedFinding),
+      ...found.foreign.map(foreignFinding),
       ...found.earlier.map(earlierFinding),
       ...found.legacy.map(legacyFinding),
+      ...[...found.missing, ...found.leases].map((text): Finding => ({ level: "warn", text })),
     ];
   } catch (error) {
     if (!(error instanceof FilterError)) throw error;
@@ -56,24 +58,35 @@ function versionFinding({ version }: Firewalls): Finding {
   return { level: "warn", text, advice: `it is known to work from ${OLDEST_NFT.join(".")} on` };
 }
 
-function namesFinding({ names }: Firewalls): Finding {
-  if (names.length === 0) return { level: "ok", text: "nobody known filters what is passed on to guests yet" };
-  return {
-    level: "ok",
-    text: `what is passed on to guests is filtered by ${names.join(", ")}: forwards are let through there`,
-  };
+function namesFinding({ names, closed, foreign }: Firewalls): Finding {
+  if (names.length === 0) {
+    return { level: "ok", text: "no firewall of a known kind filters what is passed on to guests yet" };
+  }
+  const by = `what is passed on to guests is filtered by ${names.join(", ")}`;
+  if (closed.length + foreign.length > 0) return { level: "ok", text: by };
+  return { level: "ok", text: `${by}: forwards are let through there` };
 }
 
-function droppingFinding({ table, name }: BaseChain, mark: number): Finding {
-  const bit = `0x${mark.toString(16)}`;
+function closedFinding(called: string): Finding {
   return {
     level: "warn",
-    text: `the chain ${name} of table ${table} drops what it does not accept, forwards too`,
-    advice: `let them through: nft insert rule ${table} ${name} meta mark '&' ${bit} == ${bit} accept`,
+    text: `${called} may reject what virt-hooks lets in, since another rule comes first there`,
+    advice: "virt-hooks reconcile",
   };
 }
 
-function earlierFinding({ table, name, priority }: BaseChain): Finding {
+function foreignFinding({ called, kind, cure, look }: ForeignChain): Finding {
+  if (kind === "rejects-some") {
+    return { level: "warn", text: `${called} drops some packets, which may be a forward's`, advice: `see: ${look}` };
+  }
+  return {
+    level: "warn",
+    text: `${called} drops what it does not accept, forwards too`,
+    advice: `let them through: ${cure}`,
+  };
+}
+
+function earlierFinding({ table, name, priority }: Firewalls["earlier"][number]): Finding {
   return {
     level: "warn",
     text:

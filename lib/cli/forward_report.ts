@@ -4,9 +4,9 @@
  */
 import type { ForwardDemand, GuestAddress, PortProtocol } from "../plan/nft_demand.ts";
 import type { ResourceName } from "../plan/demand.ts";
-import { forwardIn } from "../resources/nft.ts";
+import { nftDemandIn } from "../resources/nft.ts";
 import { portText } from "../resources/nft/rules.ts";
-import { type ForwardStanding, type ForwardWatch, watchForwards } from "../resources/nft/traffic.ts";
+import { type FilterWatch, type ForwardStanding, watchFilter } from "../resources/nft/traffic.ts";
 import type { Held } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
 
@@ -38,24 +38,36 @@ export interface ForwardReport {
   readonly connections: number | null;
 }
 
-/** Makes the report of a demand on a resource of some kind, where it is a forward. */
-export type ForwardReporter = (kind: string, held: Held<unknown>) => ForwardReport | undefined;
+/** Reports on demands on resources of any kind. */
+export interface ForwardReporter {
+  /** The report of a demand, where it is a forward. */
+  report(kind: string, held: Held<unknown>): ForwardReport | undefined;
+  /** What keeps packets away, and `reconcile` does not cure. */
+  problems(kind: string, demands: readonly Held<unknown>[]): readonly string[];
+}
 
 const KIND = "nft" satisfies ResourceName;
 
 /** Looks at the packet filter, unless nobody asks for it. */
 export async function forwardReporter(kinds: readonly string[], sys: Sys): Promise<ForwardReporter> {
-  if (!kinds.includes(KIND)) return () => undefined;
-  const watch = await watchForwards(sys);
-  return (kind, { who, demand: data }) => {
-    const demand = kind === KIND ? forwardIn(data) : undefined;
-    return demand === undefined ? undefined : reportOf(who, demand, watch);
+  if (!kinds.includes(KIND)) return { report: () => undefined, problems: () => [] };
+  const watch = await watchFilter(sys);
+  return {
+    report: (kind, { who, demand: data }) => {
+      const demand = kind === KIND ? nftDemandIn(data) : undefined;
+      return demand?.kind === "forward" ? reportOf(who, demand, watch) : undefined;
+    },
+    problems: (kind, demands) => {
+      if (kind !== KIND || demands.length === 0) return [];
+      const known = demands.flatMap(({ demand }) => nftDemandIn(demand) ?? []);
+      return [...new Set([...watch.missing, ...known.flatMap((demand) => watch.problems(demand))])];
+    },
   };
 }
 
-function reportOf(who: string, demand: ForwardDemand, watch: ForwardWatch): ForwardReport {
+function reportOf(who: string, demand: ForwardDemand, watch: FilterWatch): ForwardReport {
   const { hostAddresses, hostPorts, guestPort, protocol, from, guest } = demand;
-  const { state, because, traffic } = watch({ who, demand });
+  const { state, because, traffic } = watch.forward({ who, demand });
   const last = guestPort + hostPorts.last - hostPorts.first;
   return {
     addresses: hostAddresses,

@@ -138,11 +138,16 @@ function resourceReport(
     const of = known.get(holderId(record.holder));
     if (of === undefined) return [];
     const one = { ...holderReport(record, of, now), ...wantsOf(record.demand, surveyed) };
-    const forwarded = forward(resource, heldOf(filed));
+    const forwarded = forward.report(resource, heldOf(filed));
     return [forwarded === undefined ? one : { ...one, forward: forwarded }];
   });
   const goal = foresee(surveyed, demands.map(heldOf));
-  const reasons = [...ownReasons(surveyed, goal), ...holders.flatMap(holderReason)];
+  const problems = forward.problems(resource, demands.map(heldOf));
+  const reasons = [
+    ...ownReasons(surveyed, goal),
+    ...problems.map((text) => ({ state: "drift", text }) as const),
+    ...holders.flatMap(holderReason),
+  ];
   const text = textOf(surveyed);
   const actual = standing.kind === "value" ? text(standing.actual) : null;
   const isVerified = standing.kind !== "value" || standing.resource.unverified !== true;
@@ -191,7 +196,8 @@ function ownReasons(surveyed: Surveyed, goal: ReturnType<typeof foresee>): reado
     return [{ state: "pending", text: `${pending} was to be written: a hook is at it, or was killed at it` }];
   }
   if (demands.length === 0) return [{ state: "stuck", text: "nobody holds it any more, but it was not put back" }];
-  if (goal.change === undefined || standing.kind !== "value") return [];
+  if (goal.change === undefined || goal.write === undefined || standing.kind !== "value") return [];
+  if (standing.resource.suffices?.(goal.write.from, goal.write.to) === true) return [];
   if (state?.written === undefined) {
     return [{ state: "pending", text: `it is not ${goal.change.to} yet: a hook is at it, or was killed at it` }];
   }

@@ -11,10 +11,19 @@ import { missingText, readHostAddresses } from "./nft/host_addresses.ts";
 import { contestedText, type Listener, readListeners } from "./nft/listeners.ts";
 import { forwardConflict } from "./nft/conflict.ts";
 import { endConnections } from "./nft/connections.ts";
-import { changeFilter, type Filter, FilterError, filterScript, readFilter, readGates } from "./nft/filter.ts";
+import { changeFilter, type Filter, filterScript, readFilter, readGates } from "./nft/filter.ts";
+import { FilterError } from "./nft/list.ts";
 import { familyOf, means, portText, wantedTable } from "./nft/rules.ts";
 import { describeDemand, describeFilter, describeGuest } from "./nft/text.ts";
-import { type Change, type Reading, type Resolution, resource, type Whose, type WriteEnd } from "./resource.ts";
+import {
+  type Change,
+  type Reading,
+  type Resolution,
+  resource,
+  sameValue,
+  type Whose,
+  type WriteEnd,
+} from "./resource.ts";
 import type { Sys } from "../sys/sys.ts";
 
 const KEY = "nft";
@@ -67,10 +76,10 @@ const demandSchema: v.GenericSchema<unknown, NftDemand> = v.variant("kind", [
   }),
 ]);
 
-/** The forward that a demand of the ledger is; `undefined` for another, and for what is none. */
-export function forwardIn(data: unknown): ForwardDemand | undefined {
+/** The demand that data of the ledger is; `undefined` for what is none. */
+export function nftDemandIn(data: unknown): NftDemand | undefined {
   const result = v.safeParse(demandSchema, data);
-  return result.success && result.output.kind === "forward" ? result.output : undefined;
+  return result.success ? result.output : undefined;
 }
 
 const filterSchema: v.GenericSchema<unknown, Filter> = v.object({
@@ -79,16 +88,16 @@ const filterSchema: v.GenericSchema<unknown, Filter> = v.object({
     chains: v.array(v.object({ name: v.string(), hook: v.string(), rules: v.array(v.string()) })),
     foreign: v.array(v.string()),
   })),
-  gates: v.picklist(["open", "closed", "unsettled"]),
+  gates: v.picklist(["open", "lax", "closed", "unsettled"]),
 });
-
-const gateSchema = v.object({ rejects: v.boolean(), first: v.array(v.number()), ours: v.array(v.string()) });
 
 /** What was seen when the filter was read: programs need not look twice. */
-const gatesSchema = v.object({
-  iptables: v.array(gateSchema),
-  libvirt: v.array(gateSchema),
-});
+const gatesSchema = v.array(v.object({
+  place: v.picklist(["iptables", "ip6tables", "libvirt-ip", "libvirt-ip6", "firewalld"]),
+  first: v.array(v.number()),
+  ours: v.array(v.string()),
+  passesForwards: v.boolean(),
+}));
 
 /** The kind. */
 export const nft = resource<NftDemand, Filter>({
@@ -110,6 +119,7 @@ export const nft = resource<NftDemand, Filter>({
   },
   // The table is ours alone: what stood there before was left by somebody who lost the ledger.
   rebase: () => NOTHING,
+  suffices: (actual, wanted) => actual.gates === "lax" && sameValue(actual.table, wanted.table),
   write,
   script: async (from, to, sys) => filterScript({ from, to, gates: await readGates(sys) }),
   describe: describeFilter,

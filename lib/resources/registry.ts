@@ -49,6 +49,14 @@ export function kindsEnsuredAt(driver: DriverName, operation: string): readonly 
     .map(([name]) => name);
 }
 
+/** Kinds that share the host with what libvirt writes anew after the last call of its daemon's start. */
+const WRITTEN_AFTER_START = ["nft"] as const satisfies readonly ResourceName[];
+
+/** Those kinds. */
+export function kindsWrittenAfterStart(): readonly string[] {
+  return WRITTEN_AFTER_START;
+}
+
 /** Loads a kind by its name; `undefined` for a kind that this version does not know. */
 export async function loadResource(name: string): Promise<Resource | undefined> {
   for (const [known, load] of Object.entries(LOADERS)) {

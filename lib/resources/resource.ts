@@ -152,6 +152,8 @@ export interface ResourceSpec<Demand, Value> {
   rebase?(noted: Noted<Value>, actual: Value): Value;
   /** Whether what stands is nobody's, or ours in parts, so that the original may take its place though we did not write it. Pure. */
   isFree?(actual: Value, noted: Noted<Value>): boolean;
+  /** Whether what stands does all that is wanted already, though a write would make it last longer: then it is no drift. Pure. */
+  suffices?(actual: Value, wanted: Value): boolean;
   /** Makes the change. */
   write(change: Change<Value>, sys: Sys): Promise<WriteEnd<Value>>;
   /** The very words with which the host would be told of a change, a line each, for people. Nothing is touched. */
@@ -181,7 +183,7 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     written: data.written === undefined ? undefined : value(data.written),
     pending: data.pending === undefined ? undefined : value(data.pending),
   });
-  const { clear, rebase, isFree, keeps, renew, waits, script, tell, tellDrift } = spec;
+  const { clear, rebase, isFree, keeps, renew, suffices, waits, script, tell, tellDrift } = spec;
   return {
     name: spec.name,
     demand: spec.demand,
@@ -213,6 +215,9 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
       ),
     ...(rebase === undefined ? {} : { rebase: (data, actual) => rebase.call(spec, noted(data), value(actual)) }),
     ...(isFree === undefined ? {} : { isFree: (actual, data) => isFree.call(spec, value(actual), noted(data)) }),
+    ...(suffices === undefined
+      ? {}
+      : { suffices: (actual, wanted) => suffices.call(spec, value(actual), value(wanted)) }),
     write: (change, sys) =>
       spec.write({ ...change, from: value(change.from), to: value(change.to), noted: noted(change.noted) }, sys),
     describe: (data) => spec.describe(value(data)),

@@ -68,6 +68,7 @@ const DROPPING = {
 };
 const ACCEPTED = {
   rule: {
+    ...{ family: "inet", table: "filter", chain: "forward" },
     expr: [
       { match: { op: "==", left: { "&": [{ meta: { key: "mark" } }, 0x10000000] }, right: 0x10000000 } },
       { accept: null },

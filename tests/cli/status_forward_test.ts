@@ -100,7 +100,7 @@ const UNDONE = [
     name: "is outranked by another's rule in front of ours",
     undo: ({ filter }: Scene) => filter.forward.iptables.unshift("-j LIBVIRT_FWI"),
     state: "outranked",
-    because: "outranked by FORWARD of iptables, which may reject it first",
+    because: "outranked by FORWARD of iptables (its chain LIBVIRT_FWI), which may reject it first",
   },
   {
     name: "is not outranked by what sees another family alone",
@@ -123,13 +123,51 @@ for (const { name, undo, state, because } of UNDONE) {
     const { code, lines } = await admin(scene.host, ["status", "--json"]);
     const [{ holders }] = JSON.parse(lines.join("")).resources;
     const counts = state === "drift" ? null : 0;
-    assertEquals([code, holders[0].forward], [1, {
+    assertEquals([code, holders[0].forward], [state === "active" ? 0 : 1, {
       ...{ addresses: [], ports: "8080", protocol: "tcp", from: [] },
       guest: { address: "192.168.122.28", ports: "80", source: "lease", network: "default" },
       ...{ state, because, packets: counts, bytes: counts, connections: counts },
     }]);
   });
 }
+
+const INPUT = {
+  chain: {
+    ...{ family: "inet", table: "fw", name: "input", type: "filter" },
+    ...{ hook: "input", prio: 0, policy: "drop" },
+  },
+};
+
+Deno.test("status says which chain keeps a guest from getting an address", async () => {
+  const { host, filter } = await running("");
+  assertEquals((await admin(host, ["status"])).code, 0);
+  filter.others.chains.push(INPUT);
+  const { code, lines } = await admin(host, ["status", "--json"]);
+  const [{ holders, reasons }] = JSON.parse(lines.join("")).resources;
+  const why = 'the chain input of table inet fw rejects what guests of network "default" ask its DHCP server; ' +
+    "let them in: nft insert rule inet fw input iifname virbr0 accept";
+  assertEquals([code, holders[0].forward.state, holders[0].forward.because, reasons], [
+    1,
+    "pending",
+    `no address yet: waits for a lease of network "default"; ${why}`,
+    [{ state: "drift", text: why }],
+  ]);
+});
+
+Deno.test("status says where libvirt's own rules are missing", async () => {
+  const { host, filter } = await running(LEASE);
+  for (const rules of [filter.forward.iptables, filter.forward.ip6tables]) {
+    rules.splice(rules.indexOf("-j LIBVIRT_FWI"), 1);
+  }
+  const { code, lines } = await admin(host, ["status", "--json"]);
+  const [{ reasons }] = JSON.parse(lines.join("")).resources;
+  assertEquals([code, reasons], [1, [{
+    state: "drift",
+    text:
+      'libvirt\'s own rules for network "default" (bridge virbr0) are missing, so its guests may not reach the outside: ' +
+      "restart its daemon (systemctl restart libvirtd)",
+  }]]);
+});
 
 Deno.test("status says so where the packet filter cannot be read", async () => {
   const { host, filter } = await running(LEASE);

@@ -12,8 +12,8 @@ DEBIAN_FRONTEND=noninteractive
 export LC_ALL DEBIAN_FRONTEND
 
 packages='libvirt-daemon-driver-lxc libvirt-daemon-driver-qemu libvirt-daemon-driver-network libvirt-daemon-system
-  libvirt-clients qemu-system-x86 nftables iptables dnsmasq-base iproute2 busybox-static conntrack procps firewalld dbus
-  dbus-daemon'
+  libvirt-clients qemu-system-x86 nftables iptables dnsmasq-base iproute2 busybox-static conntrack procps firewalld ufw docker.io
+  dbus dbus-daemon'
 
 if [ -e "$folder/etc/debian_version" ]; then exit 0; fi
 mkdir -p "${folder%/*}"

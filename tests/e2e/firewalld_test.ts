@@ -3,7 +3,7 @@
  * zone the wire is in; what a reload takes away is there again when somebody is next called.
  * @module
  */
-import { assertEquals } from "../support/assert.ts";
+import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { DEFAULT_NETWORK, define } from "./guests.ts";
 import type { Node } from "./node.ts";
 import { reachableDomain } from "./reachable.ts";
@@ -29,14 +29,29 @@ forward = [
 
 const ALL = [OUTSIDE.client, OUTSIDE.client6].flatMap((who) => [`web-1 sees ${who} at 80`, `web-1 sees ${who} at 80`]);
 
-/** Starts the two daemons; they end with the node. */
+/** Starts firewalld, and the bus that it needs; they end with the node. */
 async function startFirewalld(node: Node): Promise<void> {
   await node.sh(["mkdir", "-p", "/run/dbus"]);
-  await node.sh(["dbus-daemon", "--system", "--fork", "--nopidfile"]);
+  await node.sh(["sh", "-c", "[ -e /run/dbus/system_bus_socket ] || dbus-daemon --system --fork --nopidfile"]);
   const start =
     "setsid firewalld --nofork --nopid >/var/log/firewalld.out 2>&1 </dev/null & echo $! >/run/firewalld.own";
   await node.sh(["sh", "-c", start]);
   await until("firewalld", async () => (await node.run(["firewall-cmd", "--state"])).code === 0);
+}
+
+/** firewalld first, then libvirt with its network. */
+async function startNetwork(node: Node, rules: string): Promise<void> {
+  await node.installHooks(HOOKS, ["daemon", "lxc", "network"]);
+  await node.writeRules(rules);
+  await startFirewalld(node);
+  await node.startLibvirtd();
+  await define(node, "network", NETWORK);
+  await node.mustVirsh(["net-start", "default"]);
+}
+
+async function endFirewalld(node: Node): Promise<void> {
+  await node.sh(["sh", "-c", "kill $(cat /run/firewalld.own)"]);
+  await until("firewalld's end", async () => (await node.run(["firewall-cmd", "--state"])).code !== 0);
 }
 
 async function restart(node: Node): Promise<void> {
@@ -52,12 +67,7 @@ async function restart(node: Node): Promise<void> {
 
 sceneOnSystems("forwards beside firewalld", async ({ startNode, step }, system) => {
   const node = await startNode(`firewalld-${system.name}`, system);
-  await node.installHooks(HOOKS, ["daemon", "lxc", "network"]);
-  await node.writeRules(RULES);
-  await startFirewalld(node);
-  await node.startLibvirtd();
-  await define(node, "network", NETWORK);
-  await node.mustVirsh(["net-start", "default"]);
+  await startNetwork(node, RULES);
   await using wire = await wireClient(node);
   const word = `web-1-${crypto.randomUUID()}`;
   const addresses = ["192.168.122.11/24", "fd00:122::11/64"];
@@ -115,8 +125,7 @@ sceneOnSystems("forwards beside firewalld", async ({ startNode, step }, system) 
     await fromOutside();
   });
   await step("after firewalld's end", async () => {
-    await node.sh(["sh", "-c", "kill $(cat /run/firewalld.own)"]);
-    await until("firewalld's end", async () => (await node.run(["firewall-cmd", "--state"])).code !== 0);
+    await endFirewalld(node);
     await fromOutside();
     await restart(node);
     await fromOutside();
@@ -141,5 +150,91 @@ sceneOnSystems("forwards beside firewalld", async ({ startNode, step }, system) 
   await step("no call failed", async () => {
     const bad = (await node.history()).filter(({ exitCode }) => exitCode !== 0);
     assertEquals(bad.map(({ message }) => message), []);
+  });
+}, { systems: SYSTEMS.filter(({ isDebian13 }) => isDebian13) });
+
+const OPEN = `
+[[rule]]
+name = "the network can be reached"
+when = { network = "default" }
+while = "network"
+open = { ports = 80, from = ["203.0.113.0/24", "2001:db8:1::/64"] }
+`;
+
+sceneOnSystems("a network that is open beside firewalld", async ({ startNode, step }, system) => {
+  const node = await startNode(`firewalld-open-${system.name}`, system);
+  await startNetwork(node, OPEN);
+  await using wire = await wireClient(node);
+  const word = `web-1-${crypto.randomUUID()}`;
+  const [ipv4, ipv6] = ["192.168.122.11", "fd00:122::11"] as const;
+  const addresses = [`${ipv4}/24`, `${ipv6}/64`];
+  await define(node, "lxc", await reachableDomain(node, "web-1", { mac: "52:54:00:00:00:01", addresses, word }));
+  await node.mustVirsh(["start", "web-1"], LXC);
+  for (const at of [ipv4, ipv6]) await wire.serve(await containerPid(word), "web-1", at, [80, 81]);
+
+  const asked = (): Promise<readonly string[]> =>
+    Promise.all([ipv4, ipv6].flatMap((at) => [80, 81].map((port) => wire.ask("client", "tcp", at, port))));
+  const isOpen = async (): Promise<void> =>
+    assertEquals((await asked()).map((answer) => answer.startsWith("web-1 sees")), [true, false, true, false]);
+  const told = async (): Promise<readonly [number, boolean]> => {
+    const { code, stdout } = await node.run([COMMAND, "status"]);
+    return [code, stdout.includes("drift")];
+  };
+
+  await step("firewalld keeps its table for itself: status and check --host say so, and what helps", async () => {
+    assertEquals(await wire.ask("client", "tcp", ipv4, 80), "refused");
+    const cure = "set NftablesTableOwner=no in /etc/firewalld/firewalld.conf, and restart firewalld";
+    const { code, stdout } = await node.run([COMMAND, "status"]);
+    assertEquals([code, stdout.replace(/\s+/g, " ").includes(cure)], [1, true], stdout);
+    assertStringIncludes((await node.run([COMMAND, "check", "--host"])).stdout, cure);
+    await node.sh(["sed", "-i", "s/^NftablesTableOwner=.*/NftablesTableOwner=no/", "/etc/firewalld/firewalld.conf"]);
+    await endFirewalld(node);
+    await startFirewalld(node);
+    assertEquals((await node.run([COMMAND, "reconcile"])).code, 0);
+  });
+  for (const bridge of ["libvirt", "libvirt-routed"]) {
+    for (const zone of ["public", "trusted", "internal", "drop"]) {
+      await step(`with the bridge in zone ${bridge} and the wire in zone ${zone}`, async () => {
+        await node.sh(["firewall-cmd", `--zone=${bridge}`, "--change-interface=virbr0"]);
+        await node.sh(["firewall-cmd", `--zone=${zone}`, "--change-interface=up0"]);
+        // In a zone that trusts, firewalld lets in what no rule of ours opens.
+        const named = (await asked()).filter((_, index) => index % 2 === 0);
+        assertEquals(named, [`web-1 sees ${OUTSIDE.client} at 80`, `web-1 sees ${OUTSIDE.client6} at 80`]);
+        assertEquals(await told(), [0, false]);
+      });
+    }
+  }
+  await node.sh(["firewall-cmd", "--zone=libvirt", "--change-interface=virbr0"]);
+  await node.sh(["firewall-cmd", "--zone=public", "--change-interface=up0"]);
+  await step("only what the rule names", isOpen);
+  await step(
+    "after firewall-cmd --reload it is closed, status says so, and a reload of libvirtd opens it",
+    async () => {
+      await node.sh(["firewall-cmd", "--reload"]);
+      await until("closed", async () => !(await wire.ask("client", "tcp", ipv4, 80)).startsWith("web-1"));
+      assertEquals(await told(), [1, true]);
+      assertStringIncludes(
+        (await node.run([COMMAND, "check", "--host"])).stdout,
+        "filter_FORWARD of table inet firewalld",
+      );
+      const before = (await node.history()).length;
+      await node.reload();
+      await until("reload", async () => (await node.history()).slice(before).some((one) => one.operation === "reload"));
+      await isOpen();
+      assertEquals(await told(), [0, false]);
+    },
+  );
+  await step("after reconcile too", async () => {
+    await node.sh(["firewall-cmd", "--complete-reload"]);
+    assertEquals((await node.run([COMMAND, "reconcile"])).code, 0);
+    assertStringIncludes(
+      await node.sh(["nft", "list", "chain", "inet", "firewalld", "filter_FORWARD"]),
+      'accept comment "virt-hooks"',
+    );
+  });
+  await step("with the network nothing of ours is left in firewalld's chain", async () => {
+    await node.mustVirsh(["destroy", "web-1"], LXC);
+    await node.mustVirsh(["net-destroy", "default"]);
+    assertEquals((await node.sh(["nft", "list", "ruleset"])).match(/virt.hooks/g), null);
   });
 }, { systems: SYSTEMS.filter(({ isDebian13 }) => isDebian13) });

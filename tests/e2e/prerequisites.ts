@@ -14,6 +14,8 @@ const PROGRAMS = [
   { program: "iptables", package: "iptables" },
   { program: "nft", package: "nftables" },
   { program: "conntrack", package: "conntrack" },
+  { program: "dockerd", package: "docker.io" },
+  { program: "ufw", package: "ufw" },
   { program: "ip", package: "iproute2" },
   { program: "unshare", package: "util-linux" },
   { program: "nsenter", package: "util-linux" },

@@ -41,7 +41,8 @@ export function debian13Problem(): string | undefined {
 export async function rootOf(system: System): Promise<string> {
   if (!system.isDebian13) return "";
   const cache = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME") ?? "/root"}/.cache`;
-  const folder = `${cache}/virt-hooks/debian-13`;
+  // The number changes with the list of packages.
+  const folder = `${cache}/virt-hooks/debian-13-2`;
   const { success, stderr } = await new Deno.Command(SCRIPT, { args: [folder], stdin: "null", stderr: "piped" })
     .output();
   if (success) return folder;

@@ -85,7 +85,7 @@ sceneOnSystems("forwards as the admin command tells them", async ({ startNode, s
   });
   await step("what outranks a forward is named, and mended", async () => {
     const undo = system.firewall === "nftables"
-      ? "nft insert rule ip libvirt_network forward counter"
+      ? "nft insert rule ip libvirt_network forward counter jump guest_input"
       : "/usr/sbin/iptables -I FORWARD 1 -j LIBVIRT_FWI";
     await node.sh(["sh", "-c", undo]);
     const { code, forwards: [outranked] } = await status();

@@ -3,7 +3,7 @@ import { type Scenario, scenario } from "./scenario.ts";
 import { listTree } from "./tree.ts";
 
 const UNIT = "etc/systemd/system/virt-hooks-firewall@.service";
-const WANTS = ["firewalld", "nftables"].map((name) =>
+const WANTS = ["docker", "firewalld", "libvirtd", "nftables", "ufw", "virtnetworkd"].map((name) =>
   `etc/systemd/system/${name}.service.wants/virt-hooks-firewall@${name}.service`
 );
 
@@ -21,31 +21,34 @@ function underSystemd(name: string, play: (stage: Scenario) => Promise<void>): v
   });
 }
 
-underSystemd("writes a unit that firewalld and nftables start, and takes it away again", async (stage) => {
-  const { destdir, install } = stage;
-  const before = await listTree(destdir);
-  const ran = await install(["--drivers", "network"]);
-  assertEquals([ran.code, ran.stderr], [0, ""]);
-  assertEquals(await unitFiles(destdir), [...WANTS, UNIT]);
-  assertEquals(Deno.statSync(`${destdir}/${UNIT}`).mode, 0o100644);
-  for (const link of WANTS) assertEquals(await Deno.readLink(`${destdir}/${link}`), `/${UNIT}`);
-  const lines = (await Deno.readTextFile(`${destdir}/${UNIT}`)).split("\n");
-  for (const key of ["PartOf", "ReloadPropagatedFrom", "After", "WantedBy"]) {
-    assert(lines.includes(`${key}=%i.service`), key);
-  }
-  for (const key of ["ExecStart", "ExecReload"]) {
-    assert(lines.includes(`${key}="/usr/local/sbin/virt-hooks" reconcile`), key);
-  }
-  const status = await install(["--status"]);
-  assertEquals(status.code, 0, status.stdout);
-  for (const path of [UNIT, ...WANTS]) assertStringIncludes(status.stdout, `${destdir}/${path}: intact\n`);
+underSystemd(
+  "writes a unit that each service that writes the packet filter starts, and takes it away again",
+  async (stage) => {
+    const { destdir, install } = stage;
+    const before = await listTree(destdir);
+    const ran = await install(["--drivers", "network"]);
+    assertEquals([ran.code, ran.stderr], [0, ""]);
+    assertEquals((await unitFiles(destdir)).toSorted(), [...WANTS, UNIT].toSorted());
+    assertEquals(Deno.statSync(`${destdir}/${UNIT}`).mode, 0o100644);
+    for (const link of WANTS) assertEquals(await Deno.readLink(`${destdir}/${link}`), `/${UNIT}`);
+    const lines = (await Deno.readTextFile(`${destdir}/${UNIT}`)).split("\n");
+    for (const key of ["PartOf", "Requisite", "ReloadPropagatedFrom", "After", "WantedBy"]) {
+      assert(lines.includes(`${key}=%i.service`), key);
+    }
+    for (const key of ["ExecStart", "ExecReload"]) {
+      assert(lines.includes(`${key}="/usr/local/sbin/virt-hooks" reconcile`), key);
+    }
+    const status = await install(["--status"]);
+    assertEquals(status.code, 0, status.stdout);
+    for (const path of [UNIT, ...WANTS]) assertStringIncludes(status.stdout, `${destdir}/${path}: intact\n`);
 
-  const installed = await listTree(destdir, { times: true });
-  assertStringIncludes((await install([])).stdout, "already installed: nothing to do");
-  assertEquals(await listTree(destdir, { times: true }), installed);
-  assertEquals((await install(["--uninstall"])).code, 0);
-  assertEquals(await listTree(destdir), before);
-});
+    const installed = await listTree(destdir, { times: true });
+    assertStringIncludes((await install([])).stdout, "already installed: nothing to do");
+    assertEquals(await listTree(destdir, { times: true }), installed);
+    assertEquals((await install(["--uninstall"])).code, 0);
+    assertEquals(await listTree(destdir), before);
+  },
+);
 
 scenario("writes no unit where systemd is not", async ({ destdir, install }) => {
   await install(["--drivers", "network"]);
@@ -59,7 +62,7 @@ underSystemd("leaves the unit out for --no-firewall-unit, and remembers it", asy
   await install([], await makeArchive("2.0.0"));
   assertEquals(await unitFiles(destdir), []);
   assertEquals((await install(["--firewall-unit"])).code, 0);
-  assertEquals(await unitFiles(destdir), [...WANTS, UNIT]);
+  assertEquals((await unitFiles(destdir)).toSorted(), [...WANTS, UNIT].toSorted());
   const dry = await install(["--no-firewall-unit", "--dry-run"]);
   for (const path of [UNIT, ...WANTS]) assertStringIncludes(dry.stdout, `would remove  ${destdir}/${path}\n`);
   assertEquals((await install(["--no-firewall-unit"])).code, 0);
@@ -76,7 +79,7 @@ underSystemd("adds the unit at an update of an installation that had none", asyn
   await Deno.writeTextFile(record, text.replace(/^firewall-unit .*\n/m, ""));
   await Deno.rename(`${stage.folder}/systemd`, `${destdir}/etc/systemd`);
   assertEquals((await install([])).code, 0);
-  assertEquals(await unitFiles(destdir), [...WANTS, UNIT]);
+  assertEquals((await unitFiles(destdir)).toSorted(), [...WANTS, UNIT].toSorted());
 });
 
 underSystemd("puts the unit's missing link and wrong mode right again", async ({ destdir, install }) => {
@@ -106,7 +109,7 @@ underSystemd("keeps a unit that was edited, and a link that leads elsewhere", as
   const away = await install(["--uninstall"]);
   assertEquals(away.code, 0);
   for (const path of [UNIT, WANTS[1]]) assertStringIncludes(away.stdout, `kept    ${destdir}/${path} (changed`);
-  assertEquals(await unitFiles(destdir), [`${WANTS[1]}`, UNIT]);
+  assertEquals((await unitFiles(destdir)).toSorted(), [`${WANTS[1]}`, UNIT].toSorted());
   assertEquals(await Deno.readTextFile(`${destdir}/${UNIT}`), edited);
 });
 
@@ -127,7 +130,7 @@ underSystemd("takes the unit back when a later step fails, also a newer one", as
   const path = `${destdir}/${UNIT}`;
   const text = await Deno.readTextFile(path);
   assertStringIncludes(text, 'ExecStart="/opt/50%% \\"virt\\" \\\\ hooks/sbin/virt-hooks" reconcile\n');
-  await Deno.remove(`${destdir}/${WANTS[1]}`);
+  await Deno.remove(`${destdir}/${WANTS[3]}`);
   await Deno.remove(`${destdir}/etc/systemd/system/nftables.service.wants`);
   await Deno.writeTextFile(`${destdir}/etc/systemd/system/nftables.service.wants`, "");
   await Deno.chmod(path, 0o600);

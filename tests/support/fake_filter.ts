@@ -31,6 +31,8 @@ interface FakeTable {
   readonly chains: Map<string, { readonly hook: string; readonly rules: string[] }>;
 }
 
+const LIBVIRT_RULES = ["-N LIBVIRT_FWI", "-A LIBVIRT_FWI -o virbr0 -j REJECT"];
+
 /** Makes a packet filter in which libvirt's own rules reject. */
 export function fakeFilter(): FakeFilter {
   const forward = { iptables: ["-j LIBVIRT_FWI"], ip6tables: ["-j LIBVIRT_FWI"] };
@@ -43,8 +45,8 @@ export function fakeFilter(): FakeFilter {
     if (trouble !== undefined) return { end: { kind: "exited", code: 1 }, stderr: `Error: ${trouble}\n` };
     if (command.argv.includes("--version")) return { stdout: "nftables v1.0.6 (Lester Gooch #5)\n" };
     if (command.argv.includes("chains")) return { stdout: JSON.stringify({ nftables: others.chains }) };
-    if (command.argv.includes("chain") && !command.argv.includes("libvirt_network")) {
-      return { stdout: JSON.stringify({ nftables: others.rules }) };
+    if (command.argv.includes("-t")) {
+      return { stdout: JSON.stringify({ nftables: [...others.chains, ...others.rules] }) };
     }
     if (command.argv.includes("list")) {
       const isOurs = command.argv.includes("virt_hooks");
@@ -59,7 +61,9 @@ export function fakeFilter(): FakeFilter {
   const iptables = (rules: string[]): MemoryProgram => ({ argv: [, first, verb, , ...rest] }) => {
     if (first === "--version") return { stdout: "iptables v1.8.9 (nf_tables)\n" };
     if (verb === "-S") {
-      return { stdout: ["-P FORWARD ACCEPT", ...rules.map((rule) => `-A FORWARD ${rule}`)].join("\n") };
+      const forwarded = rules.map((rule) => `-A FORWARD ${rule}`);
+      const ofLibvirt = rules.includes("-j LIBVIRT_FWI") ? LIBVIRT_RULES : [];
+      return { stdout: ["-P INPUT ACCEPT", "-P FORWARD ACCEPT", ...ofLibvirt, ...forwarded, ""].join("\n") };
     }
     writes.count++;
     if (verb === "-I") rules.unshift(rest.slice(1).join(" "));

@@ -35,7 +35,7 @@ async function starts(machine: Machine): Promise<void> {
   await machine.must("mkdir -p /var/lib/libvirt /var/cache/libvirt /var/log/libvirt /etc/systemd/system");
   await machine.must("systemctl mask --runtime --now polkit.service && systemctl start dbus.service");
   await machine.must("sh /archive/install.sh --drivers network --prefix /opt/virt-hooks");
-  await machine.must(`systemctl daemon-reload && systemctl start ${INSTANCES}`);
+  await machine.must("systemctl daemon-reload");
   await machine.must("systemctl start nftables.service && systemctl start firewalld.service");
   await machine.must("systemctl stop libvirtd-tls.socket libvirtd-tcp.socket && systemctl start libvirtd.service");
   await machine.must("virsh net-define /root/network.xml && virsh net-start default");

@@ -2,144 +2,162 @@
  * The packet filter of the host: what stands in our table and in the gates, and how both are changed.
  * @module
  */
+import type { IpFamily } from "../../plan/ip_address.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { type Tool, TOOLS } from "../../sys/tools.ts";
-import type { IpFamily } from "../../plan/ip_address.ts";
 import {
   type Gate,
   gateOfIptables,
-  gateOfLibvirtChain,
+  gateOfNft,
   iptablesRule,
-  isOpen,
+  isOwned,
+  isSettled,
+  marksFor,
   marksOf,
+  nftPlaces,
   nftRule,
-  NO_GATE,
+  type Place,
+  PLACES,
 } from "./gates.ts";
-import { type Json, parseListing, tableOfListing } from "./listing.ts";
+import { iptablesChains } from "./iptables_rules.ts";
+import {
+  type BaseChain,
+  baseChains,
+  errorOf,
+  FilterError,
+  type Iptables,
+  list,
+  listEach,
+  listIptables,
+  readDevices,
+} from "./list.ts";
+import { type Json, tableOfListing } from "./listing.ts";
+import { nftChains } from "./nft_rules.ts";
+import { packetsOfTable } from "./packets.ts";
 import { changeScript, TABLE, type Table } from "./table.ts";
-import { runTool, type ToolEnd } from "../run_tool.ts";
+import { runTool } from "../run_tool.ts";
+import { judge, type RuleChains } from "./verdict.ts";
 
 /** What there is of ours in the packet filter. */
 export interface Filter {
   readonly table: Table | null;
   /**
-   * Whether other people's chains fit the table. `open`: each that could reject lets our marks through first. `closed`:
-   * there is no table, and nothing of ours in any chain.
+   * Whether other people's chains fit the table. `open`: each gate lets our marks through first. `lax`: not each does, but
+   * none rejects anything of ours now. `closed`: there is no table, and nothing of ours in any chain.
    */
-  readonly gates: "open" | "closed" | "unsettled";
-}
-
-/** The packet filter cannot be read or changed. */
-export class FilterError extends Error {
-  override readonly name = "FilterError";
-  /** The kernel does not come back from it. */
-  readonly isStuck: boolean;
-
-  constructor(message: string, isStuck = false) {
-    super(message);
-    this.isStuck = isStuck;
-  }
-}
-
-/** How long one look may take. */
-const LOOK_MS = 5_000;
-
-/** The programs and the families of libvirt's tables whose chain of forwarded packets is a gate. */
-const IPTABLES = ["iptables", "ip6tables"] as const satisfies readonly Tool[];
-const FAMILIES = ["ip", "ip6"] as const;
-
-/** Every gate of the host. */
-export interface Gates {
-  readonly iptables: readonly Gate[];
-  readonly libvirt: readonly Gate[];
+  readonly gates: "open" | "lax" | "closed" | "unsettled";
 }
 
 /**
- * Looks at everything at once.
+ * Looks at our table and at every gate.
  * @throws {FilterError} when it cannot be read
  */
-export async function readFilter(sys: Sys): Promise<{ readonly filter: Filter; readonly gates: Gates }> {
-  const [listing, gates] = await Promise.all([list(["table", ...TABLE.split(" ")], sys), readGates(sys)]);
+export async function readFilter(sys: Sys): Promise<{ readonly filter: Filter; readonly gates: readonly Gate[] }> {
+  const [listing, { bases, gates }] = await Promise.all([listOurs(sys), lookAtGates(sys)]);
   const table = listing === undefined ? null : tableOfListing(listing);
-  return { filter: { table, gates: stateOf(gates, table) }, gates };
+  return { filter: { table, gates: await stateOf({ table, gates, bases }, sys) }, gates };
 }
 
-function stateOf({ iptables, libvirt }: Gates, table: Table | null): Filter["gates"] {
-  const all = [...iptables, ...libvirt];
-  if (table === null) return all.every((gate) => gate.ours.length === 0) ? "closed" : "unsettled";
-  const marks = marksOf(table);
-  return all.every((gate) => isOpen(gate, marks)) ? "open" : "unsettled";
+/** What nft lists of our table; `undefined` where there is none. */
+export async function listOurs(sys: Sys): Promise<readonly Json[] | undefined> {
+  return await list(["table", ...TABLE.split(" ")], sys);
+}
+
+/** Every base chain that nft knows. */
+export async function listBases(sys: Sys): Promise<readonly BaseChain[]> {
+  return baseChains(await list(["chains"], sys) ?? []);
 }
 
 /**
  * Looks at every gate.
  * @throws {FilterError} when one cannot be read
  */
-export async function readGates(sys: Sys): Promise<Gates> {
-  const [iptables, libvirt] = await Promise.all([
-    Promise.all(IPTABLES.map((tool) => readIptables(tool, sys))),
-    Promise.all(FAMILIES.map((family) => readLibvirtChain(family, sys))),
+export async function readGates(sys: Sys): Promise<readonly Gate[]> {
+  return (await lookAtGates(sys)).gates;
+}
+
+const TRIES = 4;
+
+/** Another firewall may write its rules anew meanwhile: a chain that has just gone is looked for again. */
+async function lookAtGates(sys: Sys): Promise<Pick<Standing, "bases" | "gates">> {
+  for (let tries = TRIES; tries > 0; tries--) {
+    const bases = await listBases(sys);
+    const gates = await gatesAmong(bases, sys);
+    if (gates !== undefined) return { bases, gates };
+  }
+  throw new FilterError("Cannot list the chains of other firewalls: they go while they are looked at");
+}
+
+/** The programs, each for its family. */
+export const TOOL_NAMES = ["iptables", "ip6tables"] as const satisfies readonly Iptables[];
+
+async function gatesAmong(bases: readonly BaseChain[], sys: Sys): Promise<readonly Gate[] | undefined> {
+  const places = nftPlaces(bases);
+  const chains = places.map((place) => `chain ${PLACES[place].table} ${PLACES[place].chain}`);
+  const [objects, ...texts] = await Promise.all([
+    listEach([...chains, ...(places.includes("firewalld") ? ["tables"] : [])], sys),
+    ...TOOL_NAMES.map((tool) => listIptables(tool, { bases, chain: "FORWARD" }, sys)),
   ]);
-  return { iptables, libvirt };
+  if (objects === undefined) return undefined;
+  return [
+    ...TOOL_NAMES.flatMap((tool, index) => {
+      const text = texts[index];
+      return text === undefined ? [] : [gateOfIptables(tool, text)];
+    }),
+    ...places.filter((place) => !isOwned(PLACES[place].table, objects)).map((place) => gateOfNft(place, objects)),
+  ];
 }
 
-/** Whose packets each gate sees, and what it is called. */
-const GATES = [
-  { family: "ipv4", name: "FORWARD of iptables" },
-  { family: "ipv6", name: "FORWARD of ip6tables" },
-  { family: "ipv4", name: "the chain forward of table ip libvirt_network" },
-  { family: "ipv6", name: "the chain forward of table ip6 libvirt_network" },
-] as const satisfies readonly { readonly family: IpFamily; readonly name: string }[];
-
-/** The packet filter as it is listed, with all that it counted. */
-export interface FilterView {
-  /** What nft lists of our table; `undefined` where there is none. */
-  readonly listing: readonly Json[] | undefined;
-  /** The gates that may reject what our table lets through. */
-  readonly closed: readonly (typeof GATES)[number][];
+/** What decides how the gates fit the table. */
+interface Standing {
+  readonly table: Table | null;
+  readonly gates: readonly Gate[];
+  readonly bases: readonly BaseChain[];
 }
 
-/**
- * Looks at everything at once, for a person.
- * @throws {FilterError} when it cannot be read
- */
-export async function viewFilter(sys: Sys): Promise<FilterView> {
-  const [listing, gates] = await Promise.all([list(["table", ...TABLE.split(" ")], sys), readGates(sys)]);
-  const marks = listing === undefined ? [] : marksOf(tableOfListing(listing));
-  const all = [...gates.iptables, ...gates.libvirt];
-  return { listing, closed: GATES.filter((_, index) => !isOpen(all[index] ?? NO_GATE, marks)) };
+async function stateOf({ table, gates, bases }: Standing, sys: Sys): Promise<Filter["gates"]> {
+  if (table === null) return gates.every((gate) => gate.ours.length === 0) ? "closed" : "unsettled";
+  const unsettled = gates.filter((gate) => !isSettled(gate, marksFor(gate, table)));
+  if (unsettled.length === 0) return "open";
+  for (const gate of unsettled) {
+    if (!await passesAnyway(gate, { table, bases }, sys)) return "unsettled";
+  }
+  return "lax";
 }
 
-/** The absolute path, as libvirt calls it: another one may write where nobody looks. */
-async function readIptables(tool: "iptables" | "ip6tables", sys: Sys): Promise<Gate> {
-  if (sys.lstat(TOOLS[tool]) === undefined) return NO_GATE;
-  const end = await runTool([tool, "-w", "-S", "FORWARD"], { timeoutMs: LOOK_MS }, sys);
-  if (end.kind === "done") return gateOfIptables(end.stdout);
-  // A kernel without such a table has nothing in it that rejects.
-  if (end.kind === "failed" && end.code !== undefined) return NO_GATE;
-  throw errorOf(end);
+/** Ours may have been pushed down by rules that reject nothing of ours, as Docker does, or may be missing where nothing rejects. */
+async function passesAnyway(
+  { place, ours }: Gate,
+  { table, bases }: { readonly table: Table; readonly bases: readonly BaseChain[] },
+  sys: Sys,
+): Promise<boolean> {
+  const marks = marksOf(table);
+  const [mark] = marks;
+  if (mark === undefined || marks.length > 1 || ours.length > 1) return false;
+  const chains = await chainsOf(place, bases, sys);
+  if (chains === undefined) return false;
+  const packets = packetsOfTable(table, mark, await readDevices(sys));
+  return packets.filter(({ family }) => FAMILIES_OF[place].includes(family))
+    .every((one) => judge(PLACES[place].chain, chains, one).kind === "passes");
 }
 
-async function readLibvirtChain(family: "ip" | "ip6", sys: Sys): Promise<Gate> {
-  const listing = await list(["chain", family, "libvirt_network", "forward"], sys);
-  return listing === undefined ? NO_GATE : gateOfLibvirtChain(listing);
-}
+const FAMILIES_OF: Readonly<Record<Place, readonly IpFamily[]>> = {
+  iptables: ["ipv4"],
+  ip6tables: ["ipv6"],
+  "libvirt-ip": ["ipv4"],
+  "libvirt-ip6": ["ipv6"],
+  firewalld: ["ipv4", "ipv6"],
+};
 
-/**
- * What nft lists; `undefined` where there is no such thing.
- * @throws {FilterError} when it cannot be listed
- */
-export async function list(what: readonly string[], sys: Sys): Promise<readonly Json[] | undefined> {
-  const end = await runTool(["nft", "-j", "list", ...what], { timeoutMs: LOOK_MS }, sys);
-  if (end.kind === "failed" && end.reason.includes("No such file or directory")) return undefined;
-  if (end.kind !== "done") throw errorOf(end);
-  const objects = parseListing(end.stdout);
-  if (objects === undefined) throw new FilterError(`Cannot read what nft lists of ${what.join(" ")}`);
-  return objects;
-}
-
-function errorOf(end: Exclude<ToolEnd, { readonly kind: "done" }>): FilterError {
-  return new FilterError(end.reason, end.kind === "stuck");
+/** All chains that a gate may lead to. */
+async function chainsOf(place: Place, bases: readonly BaseChain[], sys: Sys): Promise<RuleChains | undefined> {
+  const { tool, table } = PLACES[place];
+  if (tool !== undefined) {
+    const text = await listIptables(tool, { bases }, sys);
+    return text === undefined ? undefined : iptablesChains(text);
+  }
+  const objects = await listEach([`table ${table}`], sys);
+  return objects === undefined ? undefined : nftChains(objects, table);
 }
 
 /** From one filter to another. */
@@ -147,7 +165,7 @@ export interface FilterChange {
   readonly from: Filter;
   readonly to: Filter;
   /** How they stand. */
-  readonly gates: Gates;
+  readonly gates: readonly Gate[];
   /** Time is up then, in milliseconds since the program started. */
   readonly deadlineMs: number;
 }
@@ -190,21 +208,26 @@ function commandsOf(change: Omit<FilterChange, "deadlineMs">): readonly Command[
   return to.table === null ? [...table, ...gates] : [...gates, ...table];
 }
 
-function gateCommands({ to, gates: { iptables, libvirt } }: Omit<FilterChange, "deadlineMs">): readonly Command[] {
-  const marks = marksOf(to.table);
+function gateCommands({ to, gates }: Omit<FilterChange, "deadlineMs">): readonly Command[] {
+  const unsettled = gates.map((gate) => ({ gate, marks: marksFor(gate, to.table) }))
+    .filter(({ gate, marks }) => !isSettled(gate, marks));
+  const lines = unsettled.flatMap(nftLines);
   return [
-    ...iptables.flatMap((gate, index) => iptablesCommands(gate, IPTABLES[index] ?? "iptables", marks)),
-    ...libvirtCommands(libvirt, marks),
+    ...unsettled.flatMap(iptablesCommands),
+    // In one transaction.
+    ...(lines.length === 0 ? [] : [{ argv: ["nft", "-f", "-"], stdin: lines.join("") } as const]),
   ];
 }
 
-/** Whether a gate is as it shall be: open for the marks, or without anything of ours where there are none. */
-function isSettled(gate: Gate, marks: readonly number[]): boolean {
-  return marks.length === 0 ? gate.ours.length === 0 : isOpen(gate, marks);
+/** A gate, and what it shall let through. */
+interface Opening {
+  readonly gate: Gate;
+  readonly marks: readonly number[];
 }
 
-function iptablesCommands(gate: Gate, tool: "iptables" | "ip6tables", marks: readonly number[]): readonly Command[] {
-  if (isSettled(gate, marks)) return [];
+function iptablesCommands({ gate, marks }: Opening): readonly Command[] {
+  const { tool } = PLACES[gate.place];
+  if (tool === undefined) return [];
   return [
     ...gate.ours.map((rule): Command => ({ argv: [tool, "-w", "-D", ...rule.replaceAll('"', "").split(" ")] })),
     ...marks.toReversed().map((mark): Command => ({
@@ -213,15 +236,11 @@ function iptablesCommands(gate: Gate, tool: "iptables" | "ip6tables", marks: rea
   ];
 }
 
-/** In one transaction. */
-function libvirtCommands(gates: readonly Gate[], marks: readonly number[]): readonly Command[] {
-  const lines = gates.flatMap((gate, index) => {
-    const chain = `${FAMILIES[index]} libvirt_network forward`;
-    if (isSettled(gate, marks)) return [];
-    return [
-      ...gate.ours.map((handle) => `delete rule ${chain} handle ${handle}\n`),
-      ...marks.toReversed().map((mark) => `insert rule ${chain} ${nftRule(mark)}\n`),
-    ];
-  });
-  return lines.length === 0 ? [] : [{ argv: ["nft", "-f", "-"], stdin: lines.join("") }];
+function nftLines({ gate, marks }: Opening): readonly string[] {
+  const { tool, table, chain } = PLACES[gate.place];
+  if (tool !== undefined) return [];
+  return [
+    ...gate.ours.map((handle) => `delete rule ${table} ${chain} handle ${handle}\n`),
+    ...marks.toReversed().map((mark) => `insert rule ${table} ${chain} ${nftRule(mark)}\n`),
+  ];
 }

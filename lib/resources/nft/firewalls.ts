@@ -4,21 +4,15 @@
  */
 import type { Sys } from "../../sys/sys.ts";
 import { type Tool, TOOLS } from "../../sys/tools.ts";
-import { FilterError, list } from "./filter.ts";
-import { isObject, type Json } from "./listing.ts";
-import { HOOKS, TABLE } from "./table.ts";
+import { leaseProblem, missingRules, readActiveNetworks } from "./active_networks.ts";
+import { TOOL_NAMES } from "./filter.ts";
+import { marksOf } from "./gates.ts";
+import { type BaseChain, errorOf, type Iptables, LOOK_MS } from "./list.ts";
+import { packetsOfTable } from "./packets.ts";
+import { HOOKS } from "./table.ts";
+import type { Packets } from "./verdict.ts";
+import { cureFor, type FilterView, type Obstacle, obstaclesTo, viewFilter } from "./view.ts";
 import { runTool } from "../run_tool.ts";
-
-/** A chain that the kernel calls. */
-export interface BaseChain {
-  /** `inet filter` */
-  readonly table: string;
-  readonly name: string;
-  readonly type: string;
-  readonly hook: string;
-  readonly priority: number;
-  readonly policy: string;
-}
 
 /** What there is. */
 export interface Firewalls {
@@ -26,25 +20,40 @@ export interface Firewalls {
   readonly version: string;
   /** Who filters what is passed on, for people. */
   readonly names: readonly string[];
-  /** Chains of somebody's own that drop what none of their rules accepts, marked or not. */
-  readonly dropping: readonly BaseChain[];
+  /** Gates whose first rule is not ours, and that may reject what is held open now: reconciling opens them. */
+  readonly closed: readonly string[];
+  /** Chains that virt-hooks does not write to and that may reject what it lets in. */
+  readonly foreign: readonly ForeignChain[];
   /** Chains that may send a packet elsewhere before our table is asked. */
   readonly earlier: readonly BaseChain[];
   /** Tools of iptables of which an older form has tables of its own in the kernel: nobody lets anything through there. */
-  readonly legacy: readonly ("iptables" | "ip6tables")[];
+  readonly legacy: readonly Iptables[];
+  /** What is missing of libvirt's own rules. */
+  readonly missing: readonly string[];
+  /** Why guests of some network get no address. */
+  readonly leases: readonly string[];
 }
 
-const LOOK_MS = 5_000;
+/** A chain of somebody's own. */
+export interface ForeignChain {
+  /** For people. */
+  readonly called: string;
+  readonly kind: Obstacle["kind"];
+  /** The command that lets our packets through. */
+  readonly cure: string;
+  /** The command that shows it. */
+  readonly look: string;
+}
 
-/** By what each is known in `iptables -S FORWARD`. */
+/** By what each is known in `iptables -S`. */
 const IN_IPTABLES = [
-  { name: "libvirt", pattern: /-j LIBVIRT_FWI\b/ },
-  { name: "Docker", pattern: /-j DOCKER\b/ },
-  { name: "ufw", pattern: /-j ufw-/ },
+  { name: "libvirt", pattern: /^-A FORWARD -j LIBVIRT_FWI\b/m },
+  { name: "Docker", pattern: /^-A FORWARD (?:.* )?-j DOCKER\b/m },
+  { name: "ufw", pattern: /^-A FORWARD -j ufw6?-/m },
   { name: "the policy DROP", pattern: /^-P FORWARD DROP$/m },
 ] as const;
 
-/** By what table each is known. Of these our mark is let through, or need not be. */
+/** By what table each is known. */
 const IN_NFT = [
   { name: "libvirt (nftables)", tables: ["ip libvirt_network", "ip6 libvirt_network"] },
   { name: "firewalld", tables: ["inet firewalld", "ip firewalld", "ip6 firewalld"] },
@@ -56,51 +65,74 @@ const LEGACY = [
   { tool: "ip6tables", path: "/proc/net/ip6_tables_names" },
 ] as const;
 
-/** Where the tools of iptables keep what they filter, if they write for nft: those are looked at by iptables itself. */
-const OF_IPTABLES: readonly string[] = ["ip filter", "ip6 filter"];
+/** What the rules let in, by which chains are judged while nothing is held. */
+export interface LetIn {
+  /** The bit of the settings. */
+  readonly mark: number;
+  /** Whether a rule opens addresses of guests, of which the destination is not changed. */
+  readonly opens: boolean;
+}
 
 /**
- * Looks who else there is. `mark` is the bit that a chain may let through by a rule of somebody's own.
+ * Looks who else there is.
  * @throws {FilterError} when the packet filter cannot be read
  */
-export async function lookAtFirewalls(mark: number, sys: Sys): Promise<Firewalls> {
+export async function lookAtFirewalls(letIn: LetIn, sys: Sys): Promise<Firewalls> {
   const version = await said(["nft", "--version"], sys);
-  const chains = baseChains(await list(["chains"], sys) ?? []).filter(({ table }) => table !== TABLE);
-  const known = [...IN_NFT.flatMap(({ tables }) => tables), ...OF_IPTABLES];
-  const forward = chains.filter(({ hook }) => hook === "forward");
-  const dropping: BaseChain[] = [];
-  for (const chain of forward) {
-    const isForeign = chain.policy === "drop" && !known.includes(chain.table);
-    if (isForeign && !await letsThrough(chain, mark, sys)) dropping.push(chain);
-  }
+  const view = await viewFilter(sys);
+  const networks = await readActiveNetworks(sys);
+  const isThere = (table: string): boolean => view.chains.some((chain) => chain.table === table);
   const [, ours] = /priority (-\d+)/.exec(HOOKS.prerouting) ?? [];
   return {
     version: version.trim(),
     names: [
-      ...await namesInIptables("iptables", sys),
-      ...await namesInIptables("ip6tables", sys),
-      ...IN_NFT.filter(({ tables }) => tables.some((table) => forward.some((chain) => chain.table === table)))
-        .map(({ name }) => name),
+      ...TOOL_NAMES.flatMap((tool) => namesInIptables(tool, view.iptables[tool] ?? "")),
+      ...IN_NFT.filter(({ tables }) => tables.some(isThere)).map(({ name }) => name),
     ],
-    dropping,
-    earlier: chains.filter(({ type, hook, priority }) =>
+    ...obstacles(letIn, view),
+    earlier: view.bases.filter(({ type, hook, priority }) =>
       type === "nat" && hook === "prerouting" && priority < Number(ours)
     ),
     legacy: await legacyTools(sys),
+    missing: missingRules(networks, view, sys),
+    leases: networks.flatMap((network) => leaseProblem(network, view) ?? []),
   };
+}
+
+/** Whatever may be let in. */
+function anything({ mark, opens }: LetIn): readonly Packets[] {
+  const unknown = { in: undefined, out: undefined, to: undefined, protocol: undefined, ports: undefined } as const;
+  return (["ipv4", "ipv6"] as const).flatMap((family) =>
+    (opens ? [true, false] : [true]).map((isTranslated) => (
+      { ...unknown, family, isTranslated, mark: { mask: mark, value: mark } }
+    ))
+  );
+}
+
+const WORST = ["rejects", "rejects-rest", "rejects-some"] as const satisfies readonly Obstacle["kind"][];
+
+function obstacles(letIn: LetIn, view: FilterView): Pick<Firewalls, "closed" | "foreign"> {
+  const held = marksOf(view.table).flatMap((one) => packetsOfTable(view.table, one, view.deviceTo));
+  const found = (held.length === 0 ? anything(letIn) : held).flatMap((packets) =>
+    obstaclesTo(view, packets).map((obstacle) => ({ obstacle, cure: cureFor(obstacle, packets) }))
+  ).toSorted((a, b) => WORST.indexOf(a.obstacle.kind) - WORST.indexOf(b.obstacle.kind));
+  const foreign = new Map<string, ForeignChain>();
+  for (const { obstacle: { chain, kind, called }, cure } of found.filter(({ obstacle }) => !obstacle.chain.isGate)) {
+    const place = `${chain.table} ${chain.name}`;
+    if (!foreign.has(place)) foreign.set(place, { called, kind, cure, look: `nft list chain ${place}` });
+  }
+  const gates = found.flatMap(({ obstacle: { chain, called } }) => chain.isGate ? [called] : []);
+  return { closed: held.length === 0 ? [] : [...new Set(gates)], foreign: [...foreign.values()] };
 }
 
 async function said(argv: readonly [Tool, ...string[]], sys: Sys): Promise<string> {
   const end = await runTool(argv, { timeoutMs: LOOK_MS }, sys);
-  if (end.kind !== "done") throw new FilterError(end.reason);
+  if (end.kind !== "done") throw errorOf(end);
   return end.stdout;
 }
 
-async function namesInIptables(tool: "iptables" | "ip6tables", sys: Sys): Promise<readonly string[]> {
-  if (sys.lstat(TOOLS[tool]) === undefined) return [];
-  const end = await runTool([tool, "-w", "-S", "FORWARD"], { timeoutMs: LOOK_MS }, sys);
-  if (end.kind !== "done") return [];
-  return IN_IPTABLES.filter(({ pattern }) => pattern.test(end.stdout)).map(({ name }) => `${name} (${tool})`);
+function namesInIptables(tool: Iptables, text: string): readonly string[] {
+  return IN_IPTABLES.filter(({ pattern }) => pattern.test(text)).map(({ name }) => `${name} (${tool})`);
 }
 
 /** Both forms filter, each in tables of its own; what the older one filters is looked at only where it is the one in use. */
@@ -116,27 +148,4 @@ async function legacyTools(sys: Sys): Promise<Firewalls["legacy"]> {
     }
   }
   return found;
-}
-
-function baseChains(objects: readonly Json[]): readonly BaseChain[] {
-  return objects.map(({ chain }) => chain).filter(isObject).filter(({ hook }) => hook !== undefined)
-    .map(({ family, table, name, type, hook, prio, policy }) => ({
-      table: `${family} ${table}`,
-      name: String(name),
-      type: String(type),
-      hook: String(hook),
-      priority: Number(prio),
-      policy: String(policy),
-    }));
-}
-
-/** Whether a rule of the chain accepts what bears our mark. */
-async function letsThrough({ table, name }: BaseChain, mark: number, sys: Sys): Promise<boolean> {
-  const objects = await list(["chain", ...table.split(" "), name], sys) ?? [];
-  return objects.map(({ rule }) => rule).filter(isObject).some(({ expr }) => {
-    const terms: unknown[] = Array.isArray(expr) ? expr : [];
-    const text = JSON.stringify(terms);
-    return text.includes('{"meta":{"key":"mark"}}') && new RegExp(`\\b${mark}\\b`).test(text) &&
-      terms.some((term) => isObject(term) && "accept" in term);
-  });
 }

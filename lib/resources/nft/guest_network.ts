@@ -31,18 +31,27 @@ export interface GuestNetwork {
   readonly isolated: boolean;
 }
 
-const NETWORKS_DIRECTORY = "/run/libvirt/network";
+/** Where libvirt keeps the documents of active networks. */
+export const NETWORKS_DIRECTORY = "/run/libvirt/network";
 const DOCUMENT_BYTES_MAX = 4 * 1024 * 1024;
+
+/** Reads the document of an active network; `undefined` where there is none of this name. */
+export async function readNetworkDocument(
+  name: string,
+  sys: Pick<Sys, "lstat" | "readTextFile">,
+): Promise<XmlElement | undefined> {
+  const path = `${NETWORKS_DIRECTORY}/${name}.xml`;
+  if (name.includes("/") || sys.lstat(path)?.kind !== "file") return undefined;
+  const text = readStatus(path, sys);
+  return text === undefined ? undefined : await networkIn(text);
+}
 
 /** Reads an active network; `undefined` where there is none of this name. */
 export async function readNetwork(
   name: string,
   sys: Pick<Sys, "lstat" | "readTextFile">,
 ): Promise<GuestNetwork | undefined> {
-  const path = `${NETWORKS_DIRECTORY}/${name}.xml`;
-  if (name.includes("/") || sys.lstat(path)?.kind !== "file") return undefined;
-  const text = readStatus(path, sys);
-  const network = text === undefined ? undefined : await networkIn(text);
+  const network = await readNetworkDocument(name, sys);
   if (network === undefined) return undefined;
   const addresses = networkAddresses(network);
   const mode = networkForward(network)?.mode;

@@ -122,7 +122,8 @@ function valuesText(right: unknown): string | undefined {
   return values.every((value) => typeof value === "string") ? setText(values) : undefined;
 }
 
-function intervalOf(value: unknown): IpInterval | undefined {
+/** An address, a network or a range, as nft lists one. */
+export function intervalOf(value: unknown): IpInterval | undefined {
   if (typeof value === "string") return parseInterval(value);
   if (!isObject(value)) return undefined;
   const { prefix, range } = value;
@@ -132,7 +133,8 @@ function intervalOf(value: unknown): IpInterval | undefined {
   return { family: first.family, first: first.bits, last: last.bits };
 }
 
-function rangeOf(value: unknown): { readonly first: number; readonly last: number } | undefined {
+/** A port or a range of them, as nft lists one. */
+export function rangeOf(value: unknown): { readonly first: number; readonly last: number } | undefined {
   if (typeof value === "number") return { first: value, last: value };
   const range: unknown = isObject(value) ? value["range"] : undefined;
   const [first, last]: readonly unknown[] = Array.isArray(range) ? range : [];

@@ -88,10 +88,19 @@ function openRules(demand: OpenDemand, who: string): readonly Rule[] {
       const word = WORD[network.family];
       if (!means(from, network.family)) return [];
       const match = [...addressMatch(`${word} saddr`, from, network.family), `${word} daddr ${text}`].join(" ");
+      // A chain that drops by default drops the answers too, unless it accepts all that is established.
+      const answers = [
+        "ct direction reply",
+        ...addressMatch(`ct original ${word} saddr`, from, network.family),
+        `ct original ${word} daddr ${text}`,
+      ].join(" ");
       const end = `${markText(mark)} ${commentText(who)}`;
-      if (ports.length === 0) return [{ chain: "forward", text: `${match} ${end}` }];
+      if (ports.length === 0) return [match, answers].map((one) => ({ chain: "forward", text: `${one} ${end}` }));
       const set = setText(mergePorts(ports).map(portText));
-      return protocolsOf(protocol).map((one) => ({ chain: "forward", text: `${match} ${one} dport ${set} ${end}` }));
+      return protocolsOf(protocol).flatMap((one) => [
+        { chain: "forward", text: `${match} ${one} dport ${set} ${end}` },
+        { chain: "forward", text: `${answers} ${one} sport ${set} ${end}` },
+      ]);
     })
   );
 }

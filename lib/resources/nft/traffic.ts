@@ -2,12 +2,16 @@
  * How each forward stands in the packet filter, and what went through it.
  * @module
  */
-import type { ForwardDemand } from "../../plan/nft_demand.ts";
+import type { ForwardDemand, GuestEnd, NftDemand } from "../../plan/nft_demand.ts";
 import type { Sys } from "../../sys/sys.ts";
-import { FilterError, type FilterView, viewFilter } from "./filter.ts";
-import { isObject, type Json, tableOfListing } from "./listing.ts";
-import { familyOf, wantedTable } from "./rules.ts";
+import { leaseProblem, missingRules, readActiveNetworks } from "./active_networks.ts";
+import { FilterError } from "./list.ts";
+import { isObject, type Json } from "./listing.ts";
+import { packetsOfDemand } from "./packets.ts";
+import { wantedTable } from "./rules.ts";
 import type { Table } from "./table.ts";
+import { cureFor, type FilterView, type Obstacle, obstaclesTo, viewFilter } from "./view.ts";
+import type { Packets } from "./verdict.ts";
 import type { Held } from "../resource.ts";
 
 /** What was counted. */
@@ -31,40 +35,94 @@ export interface ForwardStanding {
   readonly traffic: Traffic | null;
 }
 
-/** Tells how a forward stands in a packet filter that was looked at once. */
-export type ForwardWatch = (forward: Held<ForwardDemand>) => ForwardStanding;
+/** How demands stand in a packet filter that was looked at once. */
+export interface FilterWatch {
+  /** Tells how a forward stands. */
+  forward(forward: Held<ForwardDemand>): ForwardStanding;
+  /** What of other people's chains keeps packets of a demand away, and no write of ours cures. */
+  problems(demand: NftDemand): readonly string[];
+  /** What is missing of libvirt's own. */
+  readonly missing: readonly string[];
+}
 
 /** Looks at the packet filter. */
-export async function watchForwards(sys: Sys): Promise<ForwardWatch> {
+export async function watchFilter(sys: Sys): Promise<FilterWatch> {
   try {
     const view = await viewFilter(sys);
-    const table = view.listing === undefined ? null : tableOfListing(view.listing);
-    return (forward) => standingIn(view, table, forward);
+    const networks = await readActiveNetworks(sys);
+    const leases = new Map(networks.map(({ name, ...rest }) => [name, leaseProblem({ name, ...rest }, view)]));
+    return {
+      forward: (forward) => standingIn(view, leases, forward),
+      problems: (
+        demand,
+      ) => [...new Set([...obstaclesOf(demand, view).flatMap(foreignProblem), ...waitsInVain(demand, leases)])],
+      missing: missingRules(networks, view, sys),
+    };
   } catch (error) {
     if (!(error instanceof FilterError)) throw error;
-    return () => ({ state: "unknown", because: error.message, traffic: null });
+    return {
+      forward: () => ({ state: "unknown", because: error.message, traffic: null }),
+      problems: () => [],
+      missing: [],
+    };
   }
 }
 
-function standingIn(view: FilterView, table: Table | null, forward: Held<ForwardDemand>): ForwardStanding {
+type LeaseProblems = ReadonlyMap<string, string | undefined>;
+
+function standingIn(view: FilterView, leases: LeaseProblems, forward: Held<ForwardDemand>): ForwardStanding {
   const { guest } = forward.demand;
-  if (guest === null) return { state: "pending", because: waitingText(forward.demand), traffic: null };
+  if (guest === null) return { state: "pending", because: waitingText(forward.demand, leases), traffic: null };
   const wanted = wantedTable([forward]);
   if (wanted === null) return { state: "drift", because: "nobody that it is for can reach its guest", traffic: null };
-  if (!holds(table, wanted)) {
+  if (!holds(view.table, wanted)) {
     return { state: "drift", because: "not all of it is in the table inet virt_hooks", traffic: null };
   }
   const traffic = trafficOf(view.listing ?? [], wanted);
-  const names = view.closed.filter(({ family }) => family === familyOf(guest.address)).map(({ name }) => name);
-  return names.length === 0
-    ? { state: "active", because: null, traffic }
-    : { state: "outranked", because: `outranked by ${names.join(" and ")}, which may reject it first`, traffic };
+  const obstacles = obstaclesOf(forward.demand, view);
+  const gates = [...new Set(obstacles.filter(({ chain }) => chain.isGate).map(({ called }) => called))];
+  const foreign = obstacles.filter(({ chain }) => !chain.isGate);
+  const because = [
+    ...(gates.length === 0 ? [] : [`outranked by ${gates.join(" and ")}, which may reject it first`]),
+    ...new Set(foreign.flatMap(foreignProblem)),
+  ];
+  if (because.length === 0) return { state: "active", because: null, traffic };
+  const isSure = gates.length > 0 || foreign.some(({ kind }) => kind === "rejects");
+  return { state: isSure ? "outranked" : "unknown", because: because.join("; "), traffic };
+}
+
+/** An obstacle, and for which packets it is one. */
+type Met = Obstacle & { readonly packets: Packets };
+
+function obstaclesOf(demand: NftDemand, view: FilterView): readonly Met[] {
+  return packetsOfDemand(demand, view.deviceTo).flatMap((packets) =>
+    obstaclesTo(view, packets).map((obstacle) => ({ ...obstacle, packets }))
+  );
+}
+
+/** A rule that rejects what may be some of the packets is its author's affair: `check --host` tells it. */
+function foreignProblem({ packets, ...obstacle }: Met): readonly string[] {
+  if (obstacle.chain.isGate || obstacle.kind === "rejects-some") return [];
+  const does = obstacle.kind === "rejects"
+    ? "rejects it"
+    : "rejects it, but for packets that another of its rules may accept";
+  return [`outranked by ${obstacle.called}, which ${does}; let it through: ${cureFor(obstacle, packets)}`];
 }
 
 /** What a forward without an address waits for. */
-function waitingText({ interfaces }: ForwardDemand): string {
-  const networks = new Set(interfaces.flatMap(({ network }) => network === null ? [] : [JSON.stringify(network)]));
-  return `no address yet: waits for a lease of network ${[...networks].join(" or ")}`;
+function waitingText(demand: ForwardDemand, leases: LeaseProblems): string {
+  const names = networksOf(demand).map((name) => JSON.stringify(name)).join(" or ");
+  return [`no address yet: waits for a lease of network ${names}`, ...waitsInVain(demand, leases)].join("; ");
+}
+
+/** Why the guest of a demand that waits for its address gets none. */
+function waitsInVain(demand: NftDemand, leases: LeaseProblems): readonly string[] {
+  const end = demand.kind === "forward" ? demand : demand.at;
+  return end === null || end.guest !== null ? [] : networksOf(end).flatMap((name) => leases.get(name) ?? []);
+}
+
+function networksOf({ interfaces }: GuestEnd): readonly string[] {
+  return [...new Set(interfaces.flatMap(({ network }) => network ?? []))];
 }
 
 function holds(table: Table | null, wanted: Table): boolean {

@@ -7,7 +7,7 @@ import { assertEquals } from "../../support/assert.ts";
 import type { NftDemand } from "../../../lib/plan/nft_demand.ts";
 import { nft } from "../../../lib/resources/nft.ts";
 import { sameValue } from "../../../lib/resources/resource.ts";
-import { forward, heldBy } from "./demands.ts";
+import { forward, heldBy, open } from "./demands.ts";
 import { filterTest, type Namespace } from "./namespace.ts";
 
 const IPTABLES = "/usr/sbin/iptables";
@@ -92,14 +92,116 @@ for (const [what, commands] of Object.entries(DISTURBANCES)) {
   });
 }
 
-filterTest("a chain whose policy drops is a gate; one that rejects nothing is left alone", async (namespace) => {
+filterTest(
+  "a chain that is not there is not made; one that is lets ours through before it rejects",
+  async (namespace) => {
+    await settle([forward(80)], namespace);
+    assertEquals((await namespace.must([NFT, "list", "tables"])).trim(), "table inet virt_hooks");
+    await namespace.must([IPTABLES, "-A", "FORWARD", "-j", "LOG"]);
+    assertEquals(await standing(namespace), ["lax", true]);
+    assertEquals(await settle([forward(80)], namespace), true);
+    assertEquals(await forwardRules(namespace), ["-P FORWARD ACCEPT", OURS, "-A FORWARD -j LOG"]);
+    await namespace.must([IPTABLES, "-F", "FORWARD"]);
+    await namespace.must([IPTABLES, "-P", "FORWARD", "DROP"]);
+    assertEquals(await settle([forward(80)], namespace), true);
+    assertEquals(await forwardRules(namespace), ["-P FORWARD DROP", OURS]);
+    assertEquals(await settle([], namespace), true);
+    assertEquals(await forwardRules(namespace), ["-P FORWARD DROP"]);
+  },
+);
+
+/** As dockerd writes them at each start, above all that stands there. */
+const DOCKER = `*filter
+:DOCKER - [0:0]
+:DOCKER-ISOLATION-STAGE-1 - [0:0]
+:DOCKER-ISOLATION-STAGE-2 - [0:0]
+:DOCKER-USER - [0:0]
+-A DOCKER-ISOLATION-STAGE-1 -i docker0 ! -o docker0 -j DOCKER-ISOLATION-STAGE-2
+-A DOCKER-ISOLATION-STAGE-1 -j RETURN
+-A DOCKER-ISOLATION-STAGE-2 -o docker0 -j DROP
+-A DOCKER-ISOLATION-STAGE-2 -j RETURN
+-A DOCKER-USER -j RETURN
+-I FORWARD 1 -i docker0 ! -o docker0 -j ACCEPT
+-I FORWARD 1 -o docker0 -j DOCKER
+-I FORWARD 1 -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-I FORWARD 1 -j DOCKER-ISOLATION-STAGE-1
+-I FORWARD 1 -j DOCKER-USER
+COMMIT
+`;
+
+/** The state of the gates, and whether it does all that is wanted. */
+async function standing(namespace: Namespace): Promise<readonly [string, boolean]> {
+  const { value } = await look(namespace);
+  const wanted = nft.wanted(NOTHING, heldBy("a", forward(80)));
+  const state = value instanceof Object && "gates" in value ? String(value.gates) : "";
+  return [state, wanted.kind === "value" && nft.suffices?.(value, wanted.value) === true];
+}
+
+/** A device that leads to the guest: what leaves by another is not meant by a rule of Docker's. */
+const BRIDGE = "192.168.122.1/24";
+
+filterTest(
+  "Docker's chains above ours reject nothing of ours: that is no drift, and ours goes first again",
+  async (namespace) => {
+    const { must } = namespace;
+    await must(["/usr/sbin/ip", "link", "add", "virbr0", "type", "bridge"]);
+    await must(["/usr/sbin/ip", "addr", "add", BRIDGE, "dev", "virbr0"]);
+    await must(["/usr/sbin/ip", "link", "set", "virbr0", "up"]);
+    await likeLibvirt(namespace);
+    await must([IPTABLES, "-P", "FORWARD", "DROP"]);
+    await settle([forward(80)], namespace);
+    await must(["/usr/sbin/iptables-restore", "-n"], DOCKER);
+    assertEquals([(await forwardRules(namespace))[1], await standing(namespace)], [
+      "-A FORWARD -j DOCKER-USER",
+      ["lax", true],
+    ]);
+    for (const rule of ["-i up0 -j DROP", "-p tcp --dport 80 -j REJECT", "-m connmark --mark 0x1 -j DROP"]) {
+      await must([IPTABLES, "-I", "DOCKER-USER", ...rule.split(" ")]);
+      assertEquals(await standing(namespace), ["unsettled", false], rule);
+      await must([IPTABLES, "-D", "DOCKER-USER", "1"]);
+    }
+    for (
+      const rule of ["-d 10.0.0.0/8 -j DROP", "-p tcp --dport 81 -j DROP", "-m conntrack --ctstate INVALID -j DROP"]
+    ) {
+      await must([IPTABLES, "-I", "DOCKER-USER", ...rule.split(" ")]);
+      assertEquals(await standing(namespace), ["lax", true], rule);
+    }
+    assertEquals(await settle([forward(80)], namespace), true);
+    assertEquals((await forwardRules(namespace))[1], OURS);
+  },
+);
+
+const FIREWALLD = `add table inet firewalld
+add chain inet firewalld filter_FORWARD_ZONES
+add chain inet firewalld filter_FORWARD { type filter hook forward priority 10 ; policy accept ; }
+add rule inet firewalld filter_FORWARD ct state { established, related } accept
+add rule inet firewalld filter_FORWARD ct status dnat accept
+add rule inet firewalld filter_FORWARD jump filter_FORWARD_ZONES
+add rule inet firewalld filter_FORWARD reject with icmpx type admin-prohibited
+`;
+
+filterTest("firewalld lets forwards through by itself; for an open network ours is first there", async (namespace) => {
+  const { must } = namespace;
+  await must([NFT, "-f", "-"], FIREWALLD);
+  const chain = async (): Promise<readonly string[]> =>
+    (await must([NFT, "-s", "list", "chain", "inet", "firewalld", "filter_FORWARD"])).split("\n").slice(3, 5)
+      .map((line) => line.trim());
+  const before = await chain();
   await settle([forward(80)], namespace);
-  assertEquals(await forwardRules(namespace), ["-P FORWARD ACCEPT"]);
-  await namespace.must([IPTABLES, "-P", "FORWARD", "DROP"]);
+  assertEquals(await chain(), before);
+  await settle([forward(80), open()], namespace);
+  const ours = 'meta mark & 0x10000000 == 0x10000000 counter accept comment "virt-hooks"';
+  assertEquals(await chain(), [ours, ...before.slice(0, 1)]);
+  // As a reload does.
+  await must([NFT, "-f", "-"], `delete table inet firewalld\n${FIREWALLD}`);
+  assertEquals(await settle([forward(80), open()], namespace), true);
+  assertEquals(await chain(), [ours, ...before.slice(0, 1)]);
+  await settle([forward(80)], namespace);
+  assertEquals(await chain(), before);
+  // One that is told to let through only what it forwards itself.
+  await must([NFT, "-f", "-"], `delete table inet firewalld\n${FIREWALLD.replace("ct status dnat accept", "counter")}`);
   assertEquals(await settle([forward(80)], namespace), true);
-  assertEquals(await forwardRules(namespace), ["-P FORWARD DROP", OURS]);
-  assertEquals(await settle([], namespace), true);
-  assertEquals(await forwardRules(namespace), ["-P FORWARD DROP"]);
+  assertEquals((await chain())[0], ours);
 });
 
 filterTest("two marks: each has its rule, and another mark takes the place of the first", async (namespace) => {

@@ -2,9 +2,11 @@
  * A network namespace of a test's own, with the real packet filter in it.
  * @module
  */
+import { splitFiles } from "../../../lib/sys/deno_kernel.ts";
 import { denoSys } from "../../../lib/sys/deno_sys.ts";
 import type { CommandResult, Sys } from "../../../lib/sys/sys.ts";
-import { TOOL_ENVIRONMENT } from "../../../lib/sys/tools.ts";
+import type { Kernel } from "../../../lib/sys/kernel.ts";
+import { TOOL_ENVIRONMENT, TOOLS } from "../../../lib/sys/tools.ts";
 import { until } from "../../e2e/until.ts";
 
 /** A network namespace. */
@@ -28,11 +30,11 @@ export async function openNamespace(): Promise<Namespace> {
   const own = Deno.readLinkSync("/proc/self/ns/net");
   await until("the namespace", () => Deno.readLinkSync(`/proc/${child.pid}/ns/net`) !== own);
   const outside = denoSys();
-  const sys: Sys = {
-    ...outside,
-    run: (command) =>
-      outside.run({ ...command, argv: ["/usr/bin/nsenter", `--net=/proc/${child.pid}/ns/net`, "--", ...command.argv] }),
-  };
+  const run: Sys["run"] = (command) =>
+    outside.run({ ...command, argv: ["/usr/bin/nsenter", `--net=/proc/${child.pid}/ns/net`, "--", ...command.argv] });
+  const read: Kernel["read"] = async (paths) =>
+    splitFiles((await run(commandOf([TOOLS.head, "-v", "--", ...paths], undefined))).stdout, paths);
+  const sys: Sys = { ...outside, run, kernel: { ...outside.kernel, read } };
   return {
     sys,
     must: async (argv, stdin) => succeeded(argv, await sys.run(commandOf(argv, stdin))),

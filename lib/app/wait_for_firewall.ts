@@ -1,0 +1,53 @@
+/**
+ * Looks again, for a while, at what libvirt's daemon writes anew when it has started: its own rules of the packet filter come
+ * after the last call of its start. Where systemd is, its unit does the same; this needs no systemd.
+ * @module
+ */
+import { hasLedger } from "../ledger/layout.ts";
+import { ensureAll } from "../ledger/holds.ts";
+import { openLedger } from "../ledger/ledger.ts";
+import { reasonOf } from "../ledger/ledger_error.ts";
+import { allDemands } from "../ledger/reconcile.ts";
+import type { Converged, Work } from "../ledger/work.ts";
+import type { Driver } from "../libvirt/driver.ts";
+import { kindsWrittenAfterStart } from "../resources/registry.ts";
+import type { Sys } from "../sys/sys.ts";
+import { lookAtConfig } from "./config_folder.ts";
+import { traceWaited } from "./wait_for_guests.ts";
+
+/** How long it looks: a daemon with many ports announces each of them before it writes its rules. */
+const WAIT_MS = 2 * 60_000;
+const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [250, 2_000];
+const CONVERGE_MS = 20_000;
+
+/** Looks; returns the exit code, which nothing reads. Never throws: the history tells. */
+export async function waitForFirewall(driver: Driver, sys: Sys): Promise<number> {
+  if (sys.uid() !== 0) return 0;
+  let told = "";
+  let pauseMs = FIRST_PAUSE_MS;
+  while (sys.elapsedMs() < WAIT_MS && hasLedger(sys) && lookAtConfig(sys) !== "disabled") {
+    await sys.sleep(pauseMs);
+    pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS);
+    const notes: string[] = [];
+    const results = await ensureOnce({ sys, notes, deadlineMs: sys.elapsedMs() + CONVERGE_MS, mayWait: true });
+    if (results === undefined) return 0;
+    const changed = results.filter(({ end }) => end !== "unchanged");
+    // What fails in the same way each time is told once.
+    const text = JSON.stringify(changed);
+    if (changed.length > 0 && text !== told) traceWaited(driver, changed, { sys, notes });
+    told = text;
+  }
+  return 0;
+}
+
+/** `undefined` where nothing is held that may be lost. */
+async function ensureOnce(work: Work): Promise<readonly Converged[] | undefined> {
+  try {
+    if (await openLedger(work.sys, { make: false }) === undefined) return undefined;
+    const kinds = kindsWrittenAfterStart();
+    const demands = allDemands(work).filter(({ record }) => kinds.includes(record.resource));
+    return demands.length === 0 ? undefined : await ensureAll(demands, work);
+  } catch (error) {
+    return [{ key: "the ledger", end: "failed", problem: reasonOf(error) }];
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * libvirt's active networks, as far as the packet filter may fail them: whether libvirt's own rules are there, and whether guests
+ * may ask for an address.
+ * @module
+ */
+import { networkAddresses } from "../../libvirt/network_addresses.ts";
+import { networkBridge, networkForward } from "../../libvirt/network.ts";
+import type { IpFamily } from "../../plan/ip_address.ts";
+import type { Sys } from "../../sys/sys.ts";
+import { NETWORKS_DIRECTORY, readNetworkDocument } from "./guest_network.ts";
+import { TOOL_NAMES } from "./filter.ts";
+import { leaseRequests } from "./packets.ts";
+import { PLACES } from "./gates.ts";
+import { type FilterView, type Obstacle, obstaclesToHost } from "./view.ts";
+
+/** An active network that libvirt filters. */
+export interface ActiveNetwork {
+  readonly name: string;
+  readonly bridge: string;
+  /** Of which families its server gives addresses to guests. */
+  readonly gives: readonly IpFamily[];
+}
+
+const DOCUMENT = ".xml";
+/** For these libvirt writes rules. A network without `<forward>` is isolated. */
+const FILTERED: readonly (string | undefined)[] = ["nat", "route", undefined];
+
+/** Reads the networks for which libvirt writes rules. */
+export async function readActiveNetworks(
+  sys: Pick<Sys, "lstat" | "readDirectory" | "readTextFile">,
+): Promise<readonly ActiveNetwork[]> {
+  const found: ActiveNetwork[] = [];
+  for (const file of sys.readDirectory(NETWORKS_DIRECTORY) ?? []) {
+    if (!file.endsWith(DOCUMENT)) continue;
+    const name = file.slice(0, -DOCUMENT.length);
+    const document = await readNetworkDocument(name, sys);
+    if (document === undefined) continue;
+    const bridge = networkBridge(document)?.name;
+    const addresses = networkAddresses(document);
+    if (bridge === undefined || addresses.length === 0 || !FILTERED.includes(networkForward(document)?.mode)) continue;
+    const gives = addresses.flatMap(({ family, ranges, hosts }) => ranges.length + hosts.length === 0 ? [] : [family]);
+    found.push({ name, bridge, gives: [...new Set(gives)] });
+  }
+  return found;
+}
+
+/** Tells for which of them libvirt's own rules are not there, as after another program has emptied the packet filter. */
+export function missingRules(
+  networks: readonly ActiveNetwork[],
+  view: FilterView,
+  sys: Pick<Sys, "lstat">,
+): readonly string[] {
+  return networks.filter(({ bridge }) => !hasRules(bridge, view)).map(({ name, bridge }) =>
+    `libvirt's own rules for network ${
+      JSON.stringify(name)
+    } (bridge ${bridge}) are missing, so its guests may not reach ` +
+    `the outside: restart its daemon (systemctl restart ${daemonOf(sys)})`
+  );
+}
+
+function hasRules(bridge: string, { iptables, names }: FilterView): boolean {
+  const words = new RegExp(`^-A LIBVIRT_\\S+ (?:.* )?-[io] ${RegExp.escape(bridge)} `, "m");
+  return TOOL_NAMES.some((tool) => words.test(iptables[tool] ?? "")) ||
+    [PLACES["libvirt-ip"], PLACES["libvirt-ip6"]].some(({ table }) => names(table, bridge));
+}
+
+const MODULAR_SOCKET = "/run/libvirt/virtnetworkd-sock";
+
+function daemonOf(sys: Pick<Sys, "lstat">): string {
+  return sys.lstat(MODULAR_SOCKET) === undefined ? "libvirtd" : "virtnetworkd";
+}
+
+/** Why guests of a network get no address: a chain rejects what they ask for. `undefined` where none surely does. */
+export function leaseProblem({ name, bridge, gives }: ActiveNetwork, view: FilterView): string | undefined {
+  const obstacle = gives.flatMap((family) => obstaclesToHost(view, leaseRequests(bridge, family)))
+    .find(({ kind }) => kind === "rejects");
+  if (obstacle === undefined) return undefined;
+  return `${obstacle.called} rejects what guests of network ${
+    JSON.stringify(name)
+  } ask its DHCP server; let them in: ` +
+    cureFor(obstacle, bridge, view);
+}
+
+function cureFor({ chain: { table, name, called } }: Obstacle, bridge: string, { iptables }: FilterView): string {
+  const tool = TOOL_NAMES.find((one) => called.endsWith(` of ${one}`));
+  if (tool === undefined) {
+    return table === PLACES.firewalld.table
+      ? `firewall-cmd --zone=libvirt --change-interface=${bridge}`
+      : `nft insert rule ${table} ${name} iifname ${bridge} accept`;
+  }
+  const isOfUfw = iptables[tool]?.includes("-N ufw-") === true || iptables[tool]?.includes("-N ufw6-") === true;
+  return isOfUfw ? `ufw allow in on ${bridge}` : `${tool} -I INPUT -i ${bridge} -j ACCEPT`;
+}

@@ -1,0 +1,176 @@
+/**
+ * What `nft -j list` says of any table → its chains, as far as they decide whether a packet passes.
+ * @module
+ */
+import type { IpFamily } from "../../plan/ip_address.ts";
+import { intervalOf, isObject, type Json, rangeOf } from "./listing.ts";
+import type { Action, ChainRule, Condition, RuleChain, RuleChains, Test } from "./verdict.ts";
+
+/** The chains of a table, `inet filter`, out of everything that was listed. */
+export function nftChains(objects: readonly Json[], table: string): RuleChains {
+  const chains = new Map<string, RuleChain & { readonly rules: ChainRule[] }>();
+  for (const { chain, rule } of objects) {
+    if (isObject(chain) && tableOf(chain) === table) {
+      chains.set(String(chain["name"]), { rules: [], drops: chain["policy"] === "drop" });
+    }
+    if (isObject(rule) && tableOf(rule) === table) chains.get(String(rule["chain"]))?.rules.push(...rulesOf(rule));
+  }
+  return chains;
+}
+
+/** `inet filter` */
+export function tableOf({ family, table }: Json): string {
+  return `${family} ${table}`;
+}
+
+/** A rule with a map of verdicts is a rule for each of its elements. */
+function rulesOf({ expr }: Json): readonly ChainRule[] {
+  const terms = (Array.isArray(expr) ? expr : []).filter(isObject);
+  const conditions = terms.flatMap(conditionsOf);
+  const maps = terms.map((term) => term["vmap"]).filter(isObject);
+  if (maps.length > 0) return maps.flatMap((map) => mapRules(map, conditions));
+  const actions = terms.flatMap(actionOf);
+  // Older versions of nft name what iptables added, a target among it, by nothing.
+  const isHidden = actions.length === 0 && terms.some((term) => Object.hasOwn(term, "xt") && !isObject(term["xt"]));
+  return [{ conditions, action: isHidden ? { kind: "unknown" } : actions[0] ?? { kind: "none" } }];
+}
+
+function mapRules({ key, data }: Json, conditions: readonly Condition[]): readonly ChainRule[] {
+  const set: unknown = isObject(data) ? data["set"] : undefined;
+  if (!Array.isArray(set)) return [{ conditions: [...conditions, UNKNOWN], action: { kind: "unknown" } }];
+  return set.map((pair): ChainRule => {
+    const [value, verdict]: readonly unknown[] = Array.isArray(pair) ? pair : [];
+    const action = isObject(verdict) ? actionOf(verdict)[0] : undefined;
+    const isDefault = value === "*";
+    const own = isDefault ? [UNKNOWN] : conditionsOf({ match: { op: "==", left: key, right: value } });
+    return { conditions: [...conditions, ...own], action: action ?? { kind: "none" } };
+  });
+}
+
+function actionOf(term: Json): readonly Action[] {
+  if ("accept" in term) return [{ kind: "accept" }];
+  if ("drop" in term || "reject" in term) return [{ kind: "reject" }];
+  if ("return" in term) return [{ kind: "return" }];
+  if ("queue" in term || "synproxy" in term) return [{ kind: "unknown" }];
+  const { jump, goto, xt } = term;
+  if (isObject(jump)) return [{ kind: "jump", chain: String(jump["target"]) }];
+  if (isObject(goto)) return [{ kind: "goto", chain: String(goto["target"]) }];
+  return isObject(xt) && xt["name"] === "REJECT" ? [{ kind: "reject" }] : [];
+}
+
+const UNKNOWN = { kind: "unknown", isNegated: false } as const satisfies Condition;
+
+/** What does no more than note or change something. */
+const IDLE: readonly string[] = [
+  ...["accept", "drop", "reject", "return", "continue", "jump", "goto", "queue", "synproxy", "vmap", "match"],
+  ...["counter", "log", "mangle", "notrack", "set", "map", "flow", "ct helper", "ct timeout", "secmark", "last"],
+];
+
+/** What nothing is known of may match or not. */
+function conditionsOf(term: Json): readonly Condition[] {
+  const { match, xt } = term;
+  if (isObject(match)) return matchConditions(match);
+  if (isObject(xt)) return xt["type"] === "match" && xt["name"] !== "comment" ? [UNKNOWN] : [];
+  return Object.keys(term).every((key) => IDLE.includes(key)) ? [] : [UNKNOWN];
+}
+
+function matchConditions({ op, left, right }: Json): readonly Condition[] {
+  if (!isObject(left)) return [UNKNOWN];
+  const isNegated = op === "!=";
+  const [implied, test] = testsOf(left, right);
+  const own: Test = isNegated || op === "==" || op === "in" ? test : UNKNOWN;
+  return [...implied.map((one): Condition => ({ ...one, isNegated: false })), { ...own, isNegated }];
+}
+
+/** What a field's being there implies, and the test of its value. */
+function testsOf(left: Json, right: unknown): readonly [readonly Test[], Test] {
+  const { meta, ct, payload } = left;
+  if (isObject(meta)) return [[], metaTest(String(meta["key"]), right)];
+  if (isObject(ct)) return [[], ctTest(ct, right)];
+  if (isObject(payload)) return payloadTests(payload, right);
+  return [[], maskedMark(left, right) ?? UNKNOWN];
+}
+
+const FAMILIES: Readonly<Record<string, IpFamily>> = { ipv4: "ipv4", ipv6: "ipv6", ip: "ipv4", ip6: "ipv6" };
+
+function metaTest(key: string, right: unknown): Test {
+  const words = wordsOf(right);
+  switch (key) {
+    case "iif":
+    case "iifname":
+      return words === undefined ? UNKNOWN : { kind: "in", devices: words };
+    case "oif":
+    case "oifname":
+      return words === undefined ? UNKNOWN : { kind: "out", devices: words };
+    case "nfproto":
+    case "protocol":
+      return words === undefined
+        ? UNKNOWN
+        : { kind: "family", families: words.flatMap((word) => FAMILIES[word] ?? []) };
+    case "l4proto":
+      return protocolTest(right);
+    case "mark":
+      return typeof right === "number" ? { kind: "mark", mask: 0xffffffff, value: right } : UNKNOWN;
+    default:
+      return UNKNOWN;
+  }
+}
+
+/** A host without `/etc/protocols` has no names for them. */
+const PROTOCOLS: Readonly<Record<string, string>> = { "1": "icmp", "6": "tcp", "17": "udp", "58": "ipv6-icmp" };
+
+function protocolTest(right: unknown): Test {
+  const words = wordsOf(right);
+  return words === undefined ? UNKNOWN : { kind: "protocol", protocols: words.map((word) => PROTOCOLS[word] ?? word) };
+}
+
+function ctTest(ct: Json, right: unknown): Test {
+  const words = wordsOf(right);
+  if (words === undefined) return UNKNOWN;
+  if (ct["key"] === "state") return { kind: "state", states: words };
+  return ct["key"] === "status" && words.length === 1 && words[0] === "dnat" ? { kind: "translated" } : UNKNOWN;
+}
+
+/** `meta mark & MASK == VALUE` */
+function maskedMark(left: Json, right: unknown): Test | undefined {
+  const and: unknown = left["&"];
+  const [field, mask]: readonly unknown[] = Array.isArray(and) ? and : [];
+  const isMark = isObject(field) && isObject(field["meta"]) && field["meta"]["key"] === "mark";
+  if (!isMark || typeof mask !== "number" || typeof right !== "number") return undefined;
+  return { kind: "mark", mask, value: right };
+}
+
+function payloadTests({ protocol, field }: Json, right: unknown): readonly [readonly Test[], Test] {
+  const family = FAMILIES[String(protocol)];
+  if (family !== undefined) {
+    const implied: readonly Test[] = [{ kind: "family", families: [family] }];
+    if (field === "daddr") return [implied, networkTest(right)];
+    return [implied, field === "protocol" || field === "nexthdr" ? protocolTest(right) : UNKNOWN];
+  }
+  const implied: readonly Test[] = protocol === "th" ? [] : [{ kind: "protocol", protocols: [String(protocol)] }];
+  return [implied, field === "dport" ? portTest(right) : UNKNOWN];
+}
+
+function networkTest(right: unknown): Test {
+  const networks = valuesOf(right).map(intervalOf);
+  return networks.every((one) => one !== undefined) ? { kind: "to", networks } : UNKNOWN;
+}
+
+function portTest(right: unknown): Test {
+  const ports = valuesOf(right).map(rangeOf);
+  return ports.every((one) => one !== undefined) ? { kind: "ports", ports } : UNKNOWN;
+}
+
+/** One value, a list of flags, or a set. */
+function valuesOf(right: unknown): readonly unknown[] {
+  const set: unknown = isObject(right) ? right["set"] : right;
+  return Array.isArray(set) ? set : [right];
+}
+
+/** What a set of its own name holds is not listed. */
+function wordsOf(right: unknown): readonly string[] | undefined {
+  const words = valuesOf(right).map((value) =>
+    typeof value === "number" ? String(value) : typeof value === "string" && !value.startsWith("@") ? value : undefined
+  );
+  return words.every((word) => word !== undefined) ? words : undefined;
+}
