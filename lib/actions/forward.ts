@@ -98,6 +98,7 @@ function parts(config: ForwardConfig, rule: RuleContext, call: HookCall): Parts 
   if ("problem" in end) return end;
   const demand = {
     ...{ kind: "forward", hostPorts, guestPort: guestPorts.first, protocol, hostAddresses, from } as const,
+    sparedAddresses: [],
     ...end,
     mark: rule.forwardMark ?? DEFAULT_MARK,
   };

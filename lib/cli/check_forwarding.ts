@@ -6,6 +6,8 @@ import { DEFAULT_MARK } from "../plan/nft_demand.ts";
 import { type BaseChain, type Firewalls, lookAtFirewalls } from "../resources/nft/firewalls.ts";
 import { contestedText, readListeners } from "../resources/nft/listeners.ts";
 import { FilterError } from "../resources/nft/filter.ts";
+import { sparedAddresses } from "../resources/nft/spared.ts";
+import { surroundings } from "../resources/nft/surroundings.ts";
 import type { Rule, RuleSet } from "../rules/rule.ts";
 import type { Sys } from "../sys/sys.ts";
 import { TOOLS } from "../sys/tools.ts";
@@ -132,10 +134,15 @@ function conntrackFinding(sys: Sys): Finding {
 /** Who listens now; at a guest's start it is looked at again. */
 async function portFindings(rules: readonly Rule[], sys: Sys): Promise<readonly Finding[]> {
   const listeners = await readListeners(sys);
-  return rules.flatMap(({ name, actions }) =>
-    actions.flatMap(({ takes }): readonly Finding[] => {
-      const text = takes === undefined ? undefined : contestedText(takes, listeners);
-      return text === undefined ? [] : [{ level: "warn", text: `rule "${name}": ${text}` }];
-    })
-  );
+  const around = surroundings(sys);
+  const findings: Finding[] = [];
+  for (const { name, actions } of rules) {
+    for (const takes of actions.flatMap((action) => action.takes ?? [])) {
+      // Only root reads the documents of libvirt's networks.
+      const spared = sys.uid() === 0 ? await sparedAddresses(takes, around) : [];
+      const text = contestedText({ ...takes, sparedAddresses: spared }, listeners);
+      if (text !== undefined) findings.push({ level: "warn", text: `rule "${name}": ${text}` });
+    }
+  }
+  return findings;
 }

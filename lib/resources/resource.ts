@@ -134,7 +134,7 @@ export interface ResourceSpec<Demand, Value> {
    * whenever the resource is converged; the ledger keeps them as they were made. Nothing is touched.
    */
   renew?(demands: readonly Demand[], sys: Sys): Promise<readonly Demand[]>;
-  /** Whether a demand waits for something that no hook is told of, so that somebody must look again. Pure. */
+  /** Whether what a demand comes to may change soon without a hook being called, so that a process must look again. Pure. */
   waits?(demand: Demand): boolean;
   /**
    * Clears the way for a demand, once, when it is acquired: waits for others to go, or makes them. Nothing of it is kept,

@@ -89,10 +89,11 @@ function foreignText(term: unknown): string {
 }
 
 function matchText(match: unknown): string | undefined {
-  if (!isObject(match) || (match["op"] !== "==" && match["op"] !== "in")) return undefined;
+  if (!isObject(match) || !["==", "in", "!="].includes(String(match["op"]))) return undefined;
   const left = fieldText(match["left"]);
   const right = left === "meta l4proto" ? protocolText(match["right"]) : valuesText(match["right"]);
-  return left === undefined || right === undefined ? undefined : `${left} ${right}`;
+  if (left === undefined || right === undefined) return undefined;
+  return `${left} ${match["op"] === "!=" ? "!= " : ""}${right}`;
 }
 
 /** A host without `/etc/protocols` has no names for them. */

@@ -62,9 +62,11 @@ function standingIn(view: FilterView, table: Table | null, forward: Held<Forward
 }
 
 /** What a forward without an address waits for. */
-function waitingText({ interfaces }: ForwardDemand): string {
-  const networks = new Set(interfaces.flatMap(({ network }) => network === null ? [] : [JSON.stringify(network)]));
-  return `no address yet: waits for a lease of network ${[...networks].join(" or ")}`;
+function waitingText({ awaited }: ForwardDemand): string {
+  if (awaited === null) return "no address yet";
+  const networks = awaited.networks.map((name) => JSON.stringify(name));
+  const lease = networks.length === 0 ? "" : `: waits for a lease of network ${networks.join(" or ")}`;
+  return `no address yet${lease}${awaited.problem === null ? "" : ` (${awaited.problem})`}`;
 }
 
 function holds(table: Table | null, wanted: Table): boolean {
