@@ -38,8 +38,12 @@ export interface ForwardReport {
   readonly connections: number | null;
 }
 
-/** Makes the report of a demand on a resource of some kind, where it is a forward. */
-export type ForwardReporter = (kind: string, held: Held<unknown>) => ForwardReport | undefined;
+/** Makes the report of a demand on a resource of some kind, where it is a forward. `unplugged`: why its guest is on no bridge. */
+export type ForwardReporter = (
+  kind: string,
+  held: Held<unknown>,
+  unplugged: string | undefined,
+) => ForwardReport | undefined;
 
 const KIND = "nft" satisfies ResourceName;
 
@@ -47,9 +51,13 @@ const KIND = "nft" satisfies ResourceName;
 export async function forwardReporter(kinds: readonly string[], sys: Sys): Promise<ForwardReporter> {
   if (!kinds.includes(KIND)) return () => undefined;
   const watch = await watchForwards(sys);
-  return (kind, { who, demand: data }) => {
+  return (kind, { who, demand: data }, unplugged) => {
     const demand = kind === KIND ? forwardIn(data) : undefined;
-    return demand === undefined ? undefined : reportOf(who, demand, watch);
+    if (demand === undefined) return undefined;
+    const report = reportOf(who, demand, watch);
+    // What is wrong with the packet filter itself is told first.
+    const isToldFirst = report.state === "drift" || report.state === "unknown";
+    return unplugged === undefined || isToldFirst ? report : { ...report, state: "unplugged", because: unplugged };
   };
 }
 

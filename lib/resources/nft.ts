@@ -92,6 +92,12 @@ export function forwardIn(data: unknown): ForwardDemand | undefined {
   return result.success && result.output.kind === "forward" ? result.output : undefined;
 }
 
+/** The guest that a demand of the ledger is about; `undefined` for one about a network, and for what is none. */
+export function guestEndIn(data: unknown): GuestEnd | undefined {
+  const result = v.safeParse(demandSchema, data);
+  return result.success ? guestEndOf(result.output) : undefined;
+}
+
 const filterSchema: v.GenericSchema<unknown, Filter> = v.object({
   table: v.nullable(v.object({
     counters: v.array(v.string()),

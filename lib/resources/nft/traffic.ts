@@ -20,11 +20,11 @@ export interface Traffic {
 }
 
 /**
- * How a forward stands. `pending`: its guest has no address yet. `outranked`: it is there, but another chain rejects what
- * comes in. `drift`: it is not there, or not as it shall be. `unknown`: the packet filter cannot be read.
+ * How a forward stands. `pending`: its guest has no address yet. `unplugged`: its guest is on no bridge. `outranked`: it is there,
+ * but another chain rejects what comes in. `drift`: it is not there, or not as it shall be. `unknown`: the packet filter cannot be read.
  */
 export interface ForwardStanding {
-  readonly state: "active" | "pending" | "outranked" | "drift" | "unknown";
+  readonly state: "active" | "pending" | "unplugged" | "outranked" | "drift" | "unknown";
   /** Why it is not `active`. */
   readonly because: string | null;
   /** `null` where nothing of it counts. */
