@@ -94,8 +94,10 @@ export interface ForwardDemand extends HostEnd, GuestEnd {
 /** A network whose guests can be reached from outside, or one guest. */
 export interface OpenDemand {
   readonly kind: "open";
-  /** The network's; none where one guest is meant. */
+  /** The network's, or what is routed to its guests; none where one guest is meant. */
   readonly networks: readonly string[];
+  /** Whether they are outside the network: libvirt then rejects also what guests answer. */
+  readonly isRouted: boolean;
   /** The one guest. */
   readonly at: GuestEnd | null;
   /** The networks of clients that may come in; none: all. */

@@ -81,6 +81,7 @@ const demandSchema: v.GenericSchema<unknown, NftDemand> = v.variant("kind", [
     ...common,
     kind: v.literal("open"),
     networks: v.array(v.string()),
+    isRouted: v.optional(v.boolean(), false),
     at: v.nullable(v.object(guestEnd)),
     ports: v.array(portsSchema),
   }),

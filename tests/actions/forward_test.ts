@@ -110,6 +110,17 @@ Deno.test("forward: a guest on user networking alone is told what to do instead"
   assertStringIncludes(fault ?? "", "<portForward>");
 });
 
+Deno.test("open: addresses that are routed to a network's guests", async () => {
+  const text = 'open = { to = ["203.0.113.16/28", "2001:db8::7"], ports = 443 }';
+  const [hold] = await planOf(rule(text, 'while = "network"\n'), "network", NETWORK);
+  assert(hold?.kind === "hold" && hold.resource === "nft" && hold.demand.kind === "open");
+  assertEquals([hold.demand.networks, hold.demand.isRouted, renderIntent(hold)], [
+    ["203.0.113.16/28", "2001:db8::7"],
+    true,
+    "hold  203.0.113.16/28, 2001:db8::7 opened to everybody, port 443 (tcp), while the network is active; a failure is noted",
+  ]);
+});
+
 Deno.test("open: a network's own addresses", async () => {
   const text = 'open = { from = "10.0.0.0/8", ports = [22, "80-90"] }';
   assertEquals((await planOf(rule(text, 'while = "network"\n'), "network", NETWORK)).map(renderIntent), [
@@ -162,8 +173,12 @@ const MISTAKES: Readonly<Record<string, string>> = {
   "open = false": "open: found false, expected true, or a table with from and ports",
   'while = "port"\nopen = true':
     'open: found open while a port lives, expected a rule with while = "guest" or "network"',
-  'while = "network"\nopen = { to = "192.168.7.9" }':
-    'open.to: found the key "to", expected no such key: it says which interface of a guest is meant',
+  'while = "network"\nopen = { mac = "52:54:00:00:00:01" }':
+    'open.mac: found the key "mac", expected no such key: it says which interface of a guest is meant',
+  'open = { to = "203.0.113.16/28" }':
+    'open.to: found 203.0.113.16/28, expected one address of the guest (several, or a network, in a rule with while = "network")',
+  'open = { to = "127.0.0.1" }':
+    "open.to: found a table, expected an address that others reach: no loopback address, nor 0.0.0.0 or ::; or a network of such",
   "forward = { host_port = 80 }\n[settings]\nforward_mark = 3":
     "settings.forward_mark: found 3, expected one bit of a packet's mark, such as 0x10000000",
 };

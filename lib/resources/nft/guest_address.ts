@@ -4,10 +4,9 @@
  * @module
  */
 import { type IpAddress, type IpFamily, parseIpAddress } from "../../plan/ip_address.ts";
-import { isWithin, networkTexts } from "../../plan/ip_interval.ts";
+import { familiesMeant, isWithin, networkTexts } from "../../plan/ip_interval.ts";
 import type { AwaitedAddress, ForwardDemand, GuestAddress, GuestInterface } from "../../plan/nft_demand.ts";
 import type { GuestNetwork, NetworkRange } from "./guest_network.ts";
-import { means } from "./rules.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** What looking for a guest came to. `waiting`: its network will give it an address. */
@@ -41,9 +40,7 @@ export interface Sought extends Pick<ForwardDemand, "to" | "network" | "interfac
 
 /** Finds the guest of a demand. */
 export async function findGuest(sought: Sought, around: Surroundings): Promise<Whereabouts> {
-  const families = (["ipv4", "ipv6"] as const).filter((family) =>
-    means(sought.hostAddresses, family) && means(sought.from, family)
-  );
+  const families = familiesMeant(sought.hostAddresses, sought.from);
   if (families.length === 0) {
     return { kind: "refused", reason: "host_address and from are of different families, so nothing would come in" };
   }

@@ -101,11 +101,21 @@ function openRules(demand: OpenDemand, who: string): readonly Rule[] {
       if (!means(from, network.family)) return [];
       const match = [...addressMatch(`${word} saddr`, from, network.family), `${word} daddr ${text}`].join(" ");
       const end = `${markText(mark)} ${commentText(who)}`;
-      if (ports.length === 0) return [{ chain: "forward", text: `${match} ${end}` }];
+      // libvirt lets a network's own addresses answer, and rejects what leaves its bridge from any other.
+      const answers = isOutside(demand) ? [`ct direction reply ${word} saddr ${text} ${end}`] : [];
       const set = setText(mergePorts(ports).map(portText));
-      return protocolsOf(protocol).map((one) => ({ chain: "forward", text: `${match} ${one} dport ${set} ${end}` }));
+      const calls = ports.length === 0
+        ? [`${match} ${end}`]
+        : protocolsOf(protocol).map((one) => `${match} ${one} dport ${set} ${end}`);
+      return [...calls, ...answers].map((rule) => ({ chain: "forward", text: rule }));
     })
   );
+}
+
+function isOutside({ isRouted, at }: OpenDemand): boolean {
+  if (at === null || at.guest === null) return isRouted;
+  const { address, network } = at.guest;
+  return network === null || !isInside(address, network);
 }
 
 /** What is open: a network's addresses, or a guest's once it is known. */

@@ -35,7 +35,22 @@ export function forward(port: number | readonly [number, number], given: Partial
 /** A network that is opened. */
 export function open(given: Partial<OpenDemand> = {}): OpenDemand {
   const networks = ["192.168.122.0/24"];
-  return { kind: "open", networks, at: null, from: [], protocol: "tcp", ports: [], mark: 0x10000000, ...given };
+  return {
+    kind: "open",
+    networks,
+    isRouted: false,
+    at: null,
+    from: [],
+    protocol: "tcp",
+    ports: [],
+    mark: 0x10000000,
+    ...given,
+  };
+}
+
+/** A guest that is opened. */
+function openGuest(guest: GuestAddress): OpenDemand {
+  return open({ networks: [], at: { to: null, network: null, interfaces: [], guest, awaited: null } });
 }
 
 /** Demands as a guest of this name holds them. */
@@ -79,6 +94,9 @@ export const SAMPLES: Readonly<Record<string, readonly Held<NftDemand>[]>> = {
     "net",
     open(),
     open({ networks: ["10.1.0.0/24", "fd00:122::/64"], from: ["203.0.113.0/24", "198.51.100.7", "2001:db8::/32"] }),
+    open({ networks: ["203.0.113.16/28"], isRouted: true, ports: [{ first: 443, last: 443 }] }),
+    openGuest({ ...guestAt("203.0.113.40"), network: "192.168.122.0/24", source: "rule" }),
+    openGuest(guestAt("192.168.122.99")),
     open({ networks: ["10.2.0.0/24"], protocol: "both", ports: [{ first: 22, last: 22 }, { first: 80, last: 90 }] }),
   ),
   spared: heldBy(
