@@ -86,8 +86,15 @@ scene("a guest's port follows its address", async ({ startNode, step }) => {
       const listed = await inNetwork(guest, "ip", "-6", "-o", "addr", "show", "dev", "eth0");
       return !listed.includes("tentative") && listed.includes("fe80");
     });
-    await inNetwork(guest, BUSYBOX, "udhcpc6", "-i", "eth0", "-s", "/bin/true", "-q", "-n", "-t", "20", "-T", "1");
-    assertStringIncludes(await Deno.readTextFile(node.path("/var/lib/libvirt/dnsmasq/virbr0.status")), "fd00:122::1");
+    const files = [["-lf", "leases6"], ["-pf", "pid6"]].flatMap((
+      [flag = "", name],
+    ) => [flag, `${node.scratch}/${name}`]);
+    // Its script is told of the address, which nothing here needs.
+    await inNetwork(guest, "dhclient", "-6", "-1", "-sf", "/bin/true", ...files, "eth0");
+    const pid = (await Deno.readTextFile(`${node.scratch}/pid6`)).trim();
+    await inNetwork(guest, "kill", pid);
+    const leases = node.path("/var/lib/libvirt/dnsmasq/virbr0.status");
+    await until("the lease", async () => (await Deno.readTextFile(leases)).includes("fd00:122::1"));
     const { code, text } = await statusOf(node);
     assertEquals([code, / \?:80 pending /.test(text)], [0, true], text);
   });
@@ -100,6 +107,14 @@ scene("a guest's port follows its address", async ({ startNode, step }) => {
     assert(first !== second, `both clients got ${first}`);
     await until("the forward", async () => await answers() === SEEN);
     assertStringIncludes(await node.sh(["nft", "list", "table", "inet", "virt_hooks"]), `dnat ip to ${second}:80`);
+  });
+  await step("leases that cannot be read close nothing for good", async () => {
+    const path = node.path("/var/lib/libvirt/dnsmasq/virbr0.status");
+    const leases = await Deno.readTextFile(path);
+    await Deno.writeFile(path, new Uint8Array([0x5b, 0xff, 0x5d]));
+    await until("status to say so", async () => (await statusOf(node)).text.includes("It is not UTF-8 text"));
+    await Deno.writeTextFile(path, leases);
+    await until("the forward", async () => await answers() === SEEN);
   });
   await step("a reservation for the running guest does not take its port away", async () => {
     const reserved = `<host mac='${MAC}' ip='192.168.122.50'/>`;
@@ -115,17 +130,9 @@ scene("a guest's port follows its address", async ({ startNode, step }) => {
   await step("a forward of port 53 leaves the network's own name server to guests and to the host", async () => {
     assertEquals(await wire.ask("client", "udp", host, 53), `web-1 sees ${client} at 53`);
     for (const where of [guest, node.pid]) {
-      const answer = await inNetwork(where, BUSYBOX, "nslookup", "probe.example", "192.168.122.1");
+      const answer = await inNetwork(where, BUSYBOX, "nslookup", "-type=a", "probe.example", "192.168.122.1");
       assertStringIncludes(answer, "192.0.2.99");
     }
-  });
-  await step("leases that cannot be read close nothing for good", async () => {
-    const path = node.path("/var/lib/libvirt/dnsmasq/virbr0.status");
-    const leases = await Deno.readTextFile(path);
-    await Deno.writeFile(path, new Uint8Array([0x5b, 0xff, 0x5d]));
-    await until("status to say so", async () => (await statusOf(node)).text.includes("It is not UTF-8 text"));
-    await Deno.writeTextFile(path, leases);
-    await until("the forward", async () => await answers() === SEEN);
   });
   await step("no call failed", async () => {
     const bad = (await node.history()).filter(({ exitCode }) => exitCode !== 0);
