@@ -56,7 +56,7 @@ interface Case {
 
 const LEASES = "/var/lib/libvirt/dnsmasq/virbr0.status";
 const UNREADABLE = "not UTF-8";
-const HALF = `waiting: default: ${LEASES} is not JSON, or is being written`;
+const HALF = `waiting: default: ${LEASES} is no list of leases, or is being written`;
 const NOT_THERE = "refused: 192.168.1.50 is in no network of the guest (192.168.122.0/24, fd00:122::/64)";
 const OTHER_MAC = "52:54:00:00:00:02";
 /** The network keeps an address for it. */
