@@ -7,6 +7,7 @@ import { DEFAULT_MARK } from "../plan/nft_demand.ts";
 import { type BaseChain, type Firewalls, lookAtFirewalls } from "../resources/nft/firewalls.ts";
 import { contestedText, readListeners } from "../resources/nft/listeners.ts";
 import { FilterError } from "../resources/nft/filter.ts";
+import { type OtherForward, readOtherForwards, takenOverText } from "../resources/nft/other_forwards.ts";
 import { sparedAddresses } from "../resources/nft/spared.ts";
 import { surroundings } from "../resources/nft/surroundings.ts";
 import type { Rule, RuleSet } from "../rules/rule.ts";
@@ -147,9 +148,21 @@ function conntrackFinding(sys: Sys): Finding {
   return { level: "warn", text, advice: "install conntrack, if that matters" };
 }
 
+/** That the packet filter cannot be read is told before. */
+async function otherForwards(sys: Sys): Promise<readonly OtherForward[]> {
+  if (sys.uid() !== 0) return [];
+  try {
+    return await readOtherForwards(sys);
+  } catch (error) {
+    if (!(error instanceof FilterError)) throw error;
+    return [];
+  }
+}
+
 /** Who listens now; at a guest's start it is looked at again. */
 async function portFindings(rules: readonly Rule[], sys: Sys): Promise<readonly Finding[]> {
   const listeners = await readListeners(sys);
+  const others = await otherForwards(sys);
   const around = surroundings(sys);
   const findings: Finding[] = [];
   for (const { name, actions } of rules) {
@@ -157,7 +170,8 @@ async function portFindings(rules: readonly Rule[], sys: Sys): Promise<readonly 
       // Only root reads the documents of libvirt's networks.
       const spared = sys.uid() === 0 ? await sparedAddresses(takes, around) : [];
       const text = contestedText({ ...takes, sparedAddresses: spared }, listeners);
-      if (text !== undefined) findings.push({ level: "warn", text: `rule "${name}": ${text}` });
+      const texts = [text, takenOverText(takes, others)].filter((one) => one !== undefined);
+      findings.push(...texts.map((one): Finding => ({ level: "warn", text: `rule "${name}": ${one}` })));
     }
   }
   return findings;

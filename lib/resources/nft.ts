@@ -127,6 +127,7 @@ export const nft = resource<NftDemand, Filter>({
   resolve,
   renew,
   waits: isByLease,
+  forewarn,
   read,
   wanted: (_original, held) => {
     const reason = forwardConflict(held);
@@ -195,6 +196,18 @@ async function hostEndNotes(demand: ForwardDemand, asked: Asked): Promise<readon
   const { hostAddresses } = demand;
   const missing = hostAddresses.length === 0 ? undefined : missingText(hostAddresses, await asked.hostAddresses());
   return [missing, contestedText(demand, await asked.listeners())].filter((note) => note !== undefined);
+}
+
+/** Another forward of the same ports is taken over. */
+async function forewarn(demand: NftDemand, sys: Sys): Promise<readonly string[]> {
+  if (demand.kind !== "forward") return [];
+  try {
+    const { readOtherForwards, takenOverText } = await import("./nft/other_forwards.ts");
+    return [takenOverText(demand, await readOtherForwards(sys))].filter((text) => text !== undefined);
+  } catch (error) {
+    if (!(error instanceof FilterError)) throw error;
+    return [`whether others forward the same ports cannot be told: ${error.message}`];
+  }
 }
 
 /** The guest that a demand is about; one about a whole network is about none. */

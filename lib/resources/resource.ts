@@ -137,6 +137,11 @@ export interface ResourceSpec<Demand, Value> {
   /** Whether what a demand comes to may change soon without a hook being called, so that a process must look again. Pure. */
   waits?(demand: Demand): boolean;
   /**
+   * What somebody who asks beforehand is told about a demand, and a hook takes no time to find out: a sentence each. Nothing is
+   * touched.
+   */
+  forewarn?(demand: Demand, sys: Sys): Promise<readonly string[]>;
+  /**
    * Clears the way for a demand, once, when it is acquired: waits for others to go, or makes them. Nothing of it is kept,
    * and nothing can put it back.
    */
@@ -181,7 +186,7 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     written: data.written === undefined ? undefined : value(data.written),
     pending: data.pending === undefined ? undefined : value(data.pending),
   });
-  const { clear, rebase, isFree, keeps, renew, waits, script, tell, tellDrift } = spec;
+  const { clear, forewarn, rebase, isFree, keeps, renew, waits, script, tell, tellDrift } = spec;
   return {
     name: spec.name,
     demand: spec.demand,
@@ -197,6 +202,7 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     ...(clear === undefined
       ? {}
       : { clear: (data, deadlineMs, sys) => clear.call(spec, demand(data), deadlineMs, sys) }),
+    ...(forewarn === undefined ? {} : { forewarn: (data, sys) => forewarn.call(spec, demand(data), sys) }),
     ...(script === undefined ? {} : { script: (from, to, sys) => script.call(spec, value(from), value(to), sys) }),
     ...(tellDrift === undefined
       ? {}

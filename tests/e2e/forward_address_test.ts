@@ -4,7 +4,7 @@
  * @module
  */
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
-import { BUSYBOX, DEFAULT_NETWORK, define } from "./guests.ts";
+import { BUSYBOX, DEFAULT_NETWORK, define, qemuDomain } from "./guests.ts";
 import type { Node } from "./node.ts";
 import { reachableDomain } from "./reachable.ts";
 import { COMMAND, HOOKS, scene, sceneOnSystems } from "./scene.ts";
@@ -154,6 +154,11 @@ while = "network"
 open = { to = "192.0.2.16/28", ports = 80 }
 
 [[rule]]
+name = "machine"
+when = { domain = "vm-1" }
+forward = { host_port = 8083, guest_port = 80, to = "192.168.122.60" }
+
+[[rule]]
 name = "on a bridge"
 when = { domain = "bridged" }
 forward = { host_port = 8082, guest_port = 80, network = "default" }
@@ -161,7 +166,7 @@ forward = { host_port = 8082, guest_port = 80, network = "default" }
 
 sceneOnSystems("a guest's port where libvirt does not expect the guest", async ({ startNode, step }, system) => {
   const node = await startNode(`place-${system.name}`, system);
-  await node.installHooks(HOOKS, ["daemon", "lxc", "network"]);
+  await node.installHooks(HOOKS, ["daemon", "lxc", "network", "qemu"]);
   await node.writeRules(PLACE_RULES);
   await node.startLibvirtd();
   await define(node, "network", DEFAULT_NETWORK);
@@ -198,6 +203,8 @@ sceneOnSystems("a guest's port where libvirt does not expect the guest", async (
     );
     await node.mustVirsh(["destroy", "bridged"], LXC);
   });
+  await define(node, "qemu", qemuDomain("vm-1", { network: "default" }));
+  await node.mustVirsh(["start", "vm-1"]);
   await step(
     "status tells when a restart of the network has taken the guest from its bridge, and what helps",
     async () => {
@@ -207,6 +214,7 @@ sceneOnSystems("a guest's port where libvirt does not expect the guest", async (
       const { code, text } = await statusOf(node);
       assertEquals(code, 1);
       assertStringIncludes(text, "guest web-1 is not on bridge virbr0");
+      assertStringIncludes(text, "guest vm-1 is not on bridge virbr0");
       assertStringIncludes(text, "systemctl restart libvirtd");
       assert((await wire.ask("client", "tcp", host, 8080)) !== SEEN, "The guest can be reached");
     },
@@ -220,6 +228,7 @@ sceneOnSystems("a guest's port where libvirt does not expect the guest", async (
   });
   await step("with the guest and the network all of it goes", async () => {
     await node.mustVirsh(["destroy", "web-1"], LXC);
+    await node.mustVirsh(["destroy", "vm-1"]);
     await node.mustVirsh(["net-destroy", "default"]);
     await until("the end", async () => !(await node.sh(["nft", "list", "ruleset"])).includes("virt_hooks"));
     assertEquals((await node.sh(["ip", "route"])).includes("192.0.2.20"), false);

@@ -6,6 +6,7 @@
 import { commentText, markNumber, mergePorts, portText, setText } from "./rules.ts";
 import { parseIpAddress } from "../../plan/ip_address.ts";
 import { type IpInterval, mergeIntervals, networkTexts, parseInterval } from "../../plan/ip_interval.ts";
+import type { PortRange } from "../../plan/nft_demand.ts";
 import { type Chain, normalTable, type Table } from "./table.ts";
 
 /** Something of nft's JSON. */
@@ -118,8 +119,8 @@ function valuesText(right: unknown): string | undefined {
   const values: unknown[] = isObject(right) && Array.isArray(right["set"]) ? right["set"] : [right];
   const intervals = values.map(intervalOf);
   if (intervals.every((one) => one !== undefined)) return setText(mergeIntervals(intervals).flatMap(networkTexts));
-  const ports = values.map(rangeOf);
-  if (ports.every((one) => one !== undefined)) return setText(mergePorts(ports).map(portText));
+  const ports = portsOf(right);
+  if (ports !== undefined) return setText(mergePorts(ports).map(portText));
   return values.every((value) => typeof value === "string") ? setText(values) : undefined;
 }
 
@@ -133,7 +134,14 @@ function intervalOf(value: unknown): IpInterval | undefined {
   return { family: first.family, first: first.bits, last: last.bits };
 }
 
-function rangeOf(value: unknown): { readonly first: number; readonly last: number } | undefined {
+/** The ports that a value is, or a set of them; `undefined` for anything else. */
+export function portsOf(right: unknown): readonly PortRange[] | undefined {
+  const values: unknown[] = isObject(right) && Array.isArray(right["set"]) ? right["set"] : [right];
+  const ports = values.map(rangeOf);
+  return ports.every((one) => one !== undefined) ? ports : undefined;
+}
+
+function rangeOf(value: unknown): PortRange | undefined {
   if (typeof value === "number") return { first: value, last: value };
   const range: unknown = isObject(value) ? value["range"] : undefined;
   const [first, last]: readonly unknown[] = Array.isArray(range) ? range : [];
