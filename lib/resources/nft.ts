@@ -174,14 +174,14 @@ function once<Answer>(ask: () => Promise<Answer>): () => Promise<Answer> {
 async function resolve(
   demand: NftDemand,
   sys: Sys,
-  { plan, held }: Pick<Whose, "plan" | "held">,
+  { plan, held, isAlive }: Pick<Whose, "plan" | "held" | "isAlive">,
 ): Promise<Resolution<NftDemand>> {
   const sought = soughtBy(demand);
   if (sought === undefined) return { ...RESOLVED, demand };
   const asked = askedFor(plan, sys);
-  // What the holder has by a lease, it has had since it started.
-  const isLeaseFirst = held.map((data) => v.safeParse(demandSchema, data))
-    .some(({ success, output }) => success && isByLease(output));
+  // A reservation that was made before the guest started is what it was given then.
+  const wasReserved = held.some((data) => guestEndIn(data)?.guest?.source === "reservation");
+  const isLeaseFirst = isAlive && !wasReserved;
   const where = await findGuest({ ...sought, isLeaseFirst }, asked.around);
   if (where.kind === "refused") return where;
   const lives = where.kind === "waiting"

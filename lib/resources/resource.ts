@@ -26,6 +26,8 @@ export interface Whose {
   readonly plan: readonly AnyDemand[];
   /** What the holder has of this kind, as the ledger has it: the plan takes its place. */
   readonly held: readonly unknown[];
+  /** Whether the holder lives already. */
+  readonly isAlive: boolean;
 }
 
 /** A demand with the key of its resource, once the host was asked; or why it cannot be fulfilled. Nothing is touched yet. */

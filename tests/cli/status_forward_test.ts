@@ -205,3 +205,16 @@ Deno.test("whether a guest is on a bridge is not told where libvirt's status doe
   const { code } = await admin(scene.host, ["status"]);
   assertEquals(code, 0);
 });
+
+Deno.test("reconcile --rules leaves a running guest at its lease, whatever was reserved meanwhile", async () => {
+  const scene = await running(LEASE);
+  plug(scene, { master: true });
+  const reserved = NETWORK.replace("</dhcp>", `<host mac='${MAC}' ip='192.168.122.50'/></dhcp>`);
+  scene.host.write("/run/libvirt/network/default.xml", reserved);
+  scene.host.write("/etc/virt-hooks/rules.toml", RULES.replace("host_port = 8080", "host_port = 8090"));
+  assertEquals((await admin(scene.host, ["reconcile", "--rules"])).code, 0);
+  const leads = scene.filter.rules().filter((rule) => rule.includes("dport 8090")).map((rule) =>
+    / to (\S+) /.exec(rule)?.[1]
+  );
+  assertEquals(leads, ["192.168.122.28:80"]);
+});
