@@ -45,10 +45,14 @@ function macSchema(): v.GenericSchema<unknown, string> {
   );
 }
 
-/** The interfaces of a call's guest that are meant. */
+/**
+ * The interfaces of a call's guest that may be meant. Which network an interface on a bridge is on, the document does not say: that is
+ * decided when the host is asked.
+ */
 export function selectedInterfaces({ network, mac }: InterfaceSelection, call: HookCall): readonly DomainInterface[] {
   return domainInterfaces(call.xml().root).filter((one) =>
-    (network === undefined || one.network === network) && (mac === undefined || one.mac === mac)
+    (network === undefined || one.network === network || (one.network === undefined && one.bridge !== undefined)) &&
+    (mac === undefined || one.mac === mac)
   );
 }
 
@@ -62,10 +66,7 @@ export function guestEnd(
   { to = null, network, mac }: InterfaceSelection & { readonly to: string | null | undefined },
   call: HookCall,
 ): GuestEnd | { readonly problem: string } {
-  // Which network an interface on a bridge is on, the document does not say: that is decided when the host is asked.
-  const selected = selectedInterfaces({ network: undefined, mac }, call).filter((one) =>
-    network === undefined || one.network === network || (one.network === undefined && one.bridge !== undefined)
-  );
+  const selected = selectedInterfaces({ network, mac }, call);
   if (to === null && selected.length === 0) {
     return { problem: `the guest has no interface${selectionText({ network, mac })}` };
   }

@@ -51,8 +51,8 @@ function textOf({ holder, daemon }: DemandRecord, { dev, bridge, stopped }: Unpl
   const isKnown = daemon.name === "libvirtd" || daemon.name === own;
   const name = isKnown ? daemon.name : ["libvirtd", ...own === undefined ? [] : [own]].join(" or ");
   const start = stopped === undefined ? "" : `virsh net-start ${quote(stopped)}, then `;
-  return `guest ${
-    quote(holder.name)
-  } is not on bridge ${bridge}: its device ${dev} is on no bridge, as after a restart of its ` +
+  return `guest ${quote(holder.name)} is not on ${
+    bridge === undefined ? "its bridge" : `bridge ${bridge}`
+  }: its device ${dev} is on no bridge, as after a restart of its ` +
     `network; cure: ${start}restart libvirt's daemon (systemctl restart ${name})`;
 }

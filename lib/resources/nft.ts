@@ -290,7 +290,8 @@ async function guestNow(
   const where = await findGuest({ ...sought, family, isLeaseFirst: true }, around);
   if (where.kind === "found") return where.guest;
   if (where.kind === "waiting") return where.awaited;
-  return { family: family ?? "ipv4", networks: awaited?.networks ?? [], problem: where.reason };
+  const networks = awaited?.networks ?? [guest?.on ?? null].filter((name) => name !== null);
+  return { family: family ?? "ipv4", networks, problem: where.reason };
 }
 
 async function read(_key: string, sys: Sys): Promise<Reading<Filter>> {

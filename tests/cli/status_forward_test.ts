@@ -193,6 +193,15 @@ Deno.test("status tells of a guest that is on no bridge, and what helps", async 
   ]);
 });
 
+Deno.test("status tells of a guest whose network was stopped, and how to start that", async () => {
+  const scene = await running(LEASE);
+  plug(scene, { master: false });
+  scene.host.nodes.delete("/run/libvirt/network/default.xml");
+  const { code, lines } = await admin(scene.host, ["status"]);
+  const text = lines.join(" ").replace(/\s+/g, " ");
+  assertEquals([code, /cure: virsh net-start default, then restart libvirt's daemon/.test(text)], [1, true], text);
+});
+
 Deno.test("a guest that waits for a lease and is on no bridge waits in vain, and status says so", async () => {
   const scene = await running("");
   plug(scene, { master: false });

@@ -102,6 +102,7 @@ async function routedTo(address: IpAddress, attached: readonly Attached[], aroun
   const bridges = attached.flatMap(({ bridge, net }) => [bridge, net?.bridge ?? null])
     .filter((bridge) => bridge !== null);
   const devices = await around.devicesTo(address);
+  if (devices.includes("lo")) return { kind: "refused", reason: `${address.text} is an address of this host itself` };
   const bridge = devices.find((one) => bridges.includes(one));
   if (bridge !== undefined) {
     const net = attached.find((one) => one.net?.bridge === bridge)?.net;

@@ -17,8 +17,8 @@ export interface LiveInterface {
 /** A device that is on no bridge. */
 export interface Unplugged {
   readonly dev: string;
-  /** The bridge that it was on. */
-  readonly bridge: string;
+  /** The bridge that it was on, where that can be told. */
+  readonly bridge: string | undefined;
   /** The network of the bridge, where that network is not active. */
   readonly stopped: string | undefined;
 }
@@ -40,12 +40,13 @@ export async function findUnplugged(
   for (const one of interfaces.filter(isMeant)) {
     const net = one.network === null ? undefined : await around.network(one.network);
     const bridge = one.bridge ?? net?.bridge;
+    const stopped = net === undefined ? one.network ?? undefined : undefined;
     // macvtap, for example, knows no bridge.
-    if (bridge === undefined) continue;
+    if (bridge === undefined && stopped === undefined) continue;
     const dev = live.find(({ mac }) => mac !== undefined && mac === one.mac)?.target;
     if (dev === undefined || dev.includes("/") || sys.lstat(`/sys/class/net/${dev}`) === undefined) return undefined;
     if (sys.lstat(`/sys/class/net/${dev}/master`) !== undefined) return undefined;
-    found ??= { dev, bridge, stopped: net === undefined ? one.network ?? undefined : undefined };
+    found ??= { dev, bridge, stopped };
   }
   return found;
 }

@@ -226,6 +226,12 @@ const CASES: Readonly<Record<string, Case>> = {
     routed: "eth0",
     expected: `${NOT_THERE}, and this host's route to it is by eth0`,
   },
+  "the rule's address is one of the host's others": {
+    interfaces: [ON_DEFAULT],
+    demand: { to: "203.0.113.1" },
+    routed: "lo",
+    expected: "refused: 203.0.113.1 is an address of this host itself",
+  },
   "the rule's address, which is routed to the guest's network": {
     interfaces: [ON_DEFAULT],
     demand: { to: "203.0.113.20" },
