@@ -21,9 +21,9 @@ import { findUnpluggedDemands } from "./unplugged.ts";
 export const REPORT_FORMAT = 1;
 
 /**
- * How a resource stands, the worst first. `stuck`: it cannot be brought to what it shall be, or does not reach its guest. `drift`: somebody else changed
- * it, or what is wanted of it is another by now. `pending`: a hook is at it, or was killed at it. `stale`: one of its holders
- * is gone, or nothing shows that it lives.
+ * How a resource stands, the worst first. `stuck`: it cannot be brought to what it shall be, or does not reach its guest.
+ * `drift`: somebody else changed it, or what is wanted of it is another by now. `pending`: a hook is at it, or was killed at it.
+ * `stale`: one of its holders is gone, or nothing shows that it lives.
  */
 export type ResourceState = "stuck" | "drift" | "pending" | "stale" | "ok";
 
