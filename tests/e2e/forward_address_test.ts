@@ -6,6 +6,7 @@
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { BUSYBOX, DEFAULT_NETWORK, define, qemuDomain } from "./guests.ts";
 import type { Node } from "./node.ts";
+import { readText } from "./place.ts";
 import { reachableDomain } from "./reachable.ts";
 import { COMMAND, HOOKS, scene, sceneOnSystems } from "./scene.ts";
 import { until } from "./until.ts";
@@ -91,7 +92,8 @@ scene("a guest's port follows its address", async ({ startNode, step }) => {
     ) => [flag, `${node.scratch}/${name}`]);
     // Its script is told of the address, which nothing here needs.
     await inNetwork(guest, "dhclient", "-6", "-1", "-sf", "/bin/true", ...files, "eth0");
-    const pid = (await Deno.readTextFile(`${node.scratch}/pid6`)).trim();
+    // It goes on in the background, and its file comes later.
+    const pid = await until("dhclient's pid", async () => (await readText(`${node.scratch}/pid6`)).trim() || undefined);
     await inNetwork(guest, "kill", pid);
     const leases = node.path("/var/lib/libvirt/dnsmasq/virbr0.status");
     await until("the lease", async () => (await Deno.readTextFile(leases)).includes("fd00:122::1"));
