@@ -6,6 +6,7 @@ import type { Driver, Operation } from "../libvirt/driver.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import type { Lifetime } from "../plan/demand.ts";
 import type { Intent, OnError } from "../plan/intent.ts";
+import type { IpFamily } from "../plan/ip_address.ts";
 import type { HostEnd } from "../plan/nft_demand.ts";
 import type { ProgramWords } from "../plan/program_words.ts";
 import type { Namespaces } from "../xml/path_parser.ts";
@@ -58,6 +59,8 @@ export interface Action {
   readonly undo?: { readonly argv: readonly string[]; readonly onError: OnError | undefined };
   /** The ports of the host that it takes for guests. */
   readonly takes?: HostEnd;
+  /** Where it lets packets through to guests: of which families they can be. */
+  readonly families?: readonly IpFamily[];
   /**
    * Finds what can never take effect at any of the places where the rule can match (or would do harm at one). A promise
    * where that takes code which is loaded for it.

@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import type { HookCall } from "../libvirt/call.ts";
 import type { OnError } from "../plan/intent.ts";
+import { familiesMeant } from "../plan/ip_interval.ts";
 import { DEFAULT_MARK, type PortProtocol, type PortRange } from "../plan/nft_demand.ts";
 import type { Action, RuleContext } from "./action.ts";
 import { isDeviceName } from "./device.ts";
@@ -86,6 +87,7 @@ function forward(config: ForwardConfig): Action {
     lasts: "running",
     whiles: ["guest"],
     looksAtDocument: true,
+    families: familiesMeant(config.hostAddresses, config.from, config.to === undefined ? [] : [config.to]),
     takes: { hostPorts: config.hostPorts, protocol: config.protocol, hostAddresses: config.hostAddresses },
     onError: config.onError,
     parts: (rule, call) => parts(config, rule, call),
@@ -98,6 +100,7 @@ function parts(config: ForwardConfig, rule: RuleContext, call: HookCall): Parts 
   if ("problem" in end) return end;
   const demand = {
     ...{ kind: "forward", hostPorts, guestPort: guestPorts.first, protocol, hostAddresses, from } as const,
+    sparedAddresses: [],
     ...end,
     mark: rule.forwardMark ?? DEFAULT_MARK,
   };

@@ -45,27 +45,39 @@ function macSchema(): v.GenericSchema<unknown, string> {
   );
 }
 
-/** The interfaces of a call's guest that are meant. */
+/**
+ * The interfaces of a call's guest that may be meant. Which network an interface on a bridge is on, the document does not say: that is
+ * decided when the host is asked.
+ */
 export function selectedInterfaces({ network, mac }: InterfaceSelection, call: HookCall): readonly DomainInterface[] {
   return domainInterfaces(call.xml().root).filter((one) =>
-    (network === undefined || one.network === network) && (mac === undefined || one.mac === mac)
+    (network === undefined || one.network === network || (one.network === undefined && one.bridge !== undefined)) &&
+    (mac === undefined || one.mac === mac)
   );
 }
 
+/** What helps where QEMU itself is the guest's network: `<portForward>`, since libvirt 9.0.0. */
+const USER_NETWORK =
+  "the guest's interface uses user networking (SLIRP or passt), so it has no address on this host: " +
+  "put the ports into the guest's document, <portForward> beside <backend type='passt'/>, or the guest on a libvirt network";
+
 /** The guest's end of what is asked for, not looked for yet; or why there can be none. */
 export function guestEnd(
-  { to = null, ...selection }: InterfaceSelection & { readonly to: string | null | undefined },
+  { to = null, network, mac }: InterfaceSelection & { readonly to: string | null | undefined },
   call: HookCall,
 ): GuestEnd | { readonly problem: string } {
-  const interfaces = selectedInterfaces(selection, call).map((one) => ({
+  const selected = selectedInterfaces({ network, mac }, call);
+  if (to === null && selected.length === 0) {
+    return { problem: `the guest has no interface${selectionText({ network, mac })}` };
+  }
+  if (to === null && selected.every(({ type }) => type === "user")) return { problem: USER_NETWORK };
+  const interfaces = selected.map((one) => ({
     mac: one.mac ?? null,
     network: one.network ?? null,
+    bridge: one.bridge ?? null,
     addresses: one.addresses.map(({ address }) => address),
   }));
-  if (interfaces.length === 0 && to === null) {
-    return { problem: `the guest has no interface${selectionText(selection)}` };
-  }
-  return { to, interfaces, guest: null };
+  return { to, network: network ?? null, interfaces, guest: null, awaited: null };
 }
 
 /** Which interfaces are meant, for people; nothing where all are. */

@@ -27,6 +27,7 @@ export interface HoldOptions {
   readonly programs?: Action["programs"];
   readonly undo?: Action["undo"] | undefined;
   readonly takes?: HostEnd;
+  readonly families?: Action["families"];
   readonly onError: OnError | undefined;
   readonly misfits?: Action["misfits"];
   /** Pure. */
@@ -40,7 +41,7 @@ export function onErrorEntry(): v.OptionalSchema<v.GenericSchema<unknown, OnErro
 
 /** Makes an action whose demands last. */
 export function holdAction(options: HoldOptions): Action {
-  const { kind, lasts, looksAtDocument, programs = [], takes } = options;
+  const { kind, lasts, looksAtDocument, programs = [], takes, families } = options;
   return {
     kind,
     lasts,
@@ -49,6 +50,7 @@ export function holdAction(options: HoldOptions): Action {
     programs,
     ...(takes === undefined ? {} : { takes }),
     ...(options.undo === undefined ? {} : { undo: options.undo }),
+    ...(families === undefined ? {} : { families }),
     misfits: async (rule, places) => {
       const own = await options.misfits?.(rule, places) ?? [];
       if (options.whiles.includes(rule.while)) return own;

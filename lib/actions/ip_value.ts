@@ -42,6 +42,14 @@ function addressSchema(
   );
 }
 
+/** A prefix of addresses that others reach, as a schema. */
+export function reachedPrefixSchema(): v.GenericSchema<unknown, IpPrefix> {
+  return v.pipe(
+    ipPrefixSchema(),
+    v.check((prefix) => !isLoopback(prefix) && prefix.bits !== 0n, `${REACHED}; or a network of such`),
+  );
+}
+
 /** A prefix, as a schema. */
 export function ipPrefixSchema(): v.GenericSchema<unknown, IpPrefix> {
   return v.pipe(

@@ -7,14 +7,14 @@ import * as v from "valibot";
 import type { HookCall } from "../libvirt/call.ts";
 import { networkAddresses } from "../libvirt/network_addresses.ts";
 import type { OnError } from "../plan/intent.ts";
-import { parseIpAddress } from "../plan/ip_address.ts";
-import { networkOf as networkAround, networkTexts } from "../plan/ip_interval.ts";
+import { ADDRESS_BITS, type IpPrefix, parseIpAddress } from "../plan/ip_address.ts";
+import { familiesMeant, networkOf as networkAround, networkTexts } from "../plan/ip_interval.ts";
 import { DEFAULT_MARK, type OpenDemand, type PortProtocol, type PortRange } from "../plan/nft_demand.ts";
 import type { Action, Misfit, RuleContext } from "./action.ts";
 import { networkOf } from "./device.ts";
 import { guestEnd, guestEndEntries, selectionText } from "./guest_end.ts";
 import { holdAction, onErrorEntry, type Part, type Parts } from "./hold.ts";
-import { ipPrefixSchema } from "./ip_value.ts";
+import { ipPrefixSchema, reachedPrefixSchema } from "./ip_value.ts";
 import { describePorts, portsSchema, protocolSchema } from "./port_value.ts";
 import { oneOrMany, tableSchema } from "./table_schema.ts";
 
@@ -22,14 +22,14 @@ interface OpenConfig {
   readonly from: readonly string[];
   readonly ports: readonly PortRange[];
   readonly protocol: PortProtocol;
-  /** Where a guest lives; not for a network. */
-  readonly to: string | undefined;
+  /** Of a guest: its address. Of a network: addresses that are routed to its guests, instead of its own. */
+  readonly to: readonly IpPrefix[];
   readonly network: string | undefined;
   readonly mac: string | undefined;
   readonly onError: OnError | undefined;
 }
 
-const EVERYTHING = { from: [], ports: [], protocol: "tcp", to: undefined, network: undefined, mac: undefined } as const;
+const EVERYTHING = { from: [], ports: [], protocol: "tcp", to: [], network: undefined, mac: undefined } as const;
 
 /** Who says "udp" and no port would else open TCP, too. */
 const PORTS_BESIDE = "ports beside protocol: without them everything is open, whatever its protocol";
@@ -46,11 +46,12 @@ export function openSchema(): v.GenericSchema<unknown, Action> {
       ports: v.optional(oneOrMany(portsSchema)),
       protocol: v.optional(protocolSchema()),
       ...guestEndEntries(),
+      to: v.optional(oneOrMany(reachedPrefixSchema)),
       on_error: onErrorEntry(),
     }, "true, or a table with from and ports"),
     v.check(({ ports, protocol }) => protocol === undefined || ports !== undefined, PORTS_BESIDE),
-    v.transform(({ from = [], ports = [], protocol = "tcp", to, network, mac, on_error }) =>
-      open({ from: from.map(({ text }) => text), ports, protocol, to: to?.text, network, mac, onError: on_error })
+    v.transform(({ from = [], ports = [], protocol = "tcp", to = [], network, mac, on_error }) =>
+      open({ from: from.map(({ text }) => text), ports, protocol, to, network, mac, onError: on_error })
     ),
   );
   return v.lazy((input) => typeof input === "object" ? some : everything);
@@ -62,15 +63,32 @@ function open(config: OpenConfig): Action {
     lasts: "running",
     whiles: ["guest", "network"],
     looksAtDocument: true,
+    families: familiesMeant(config.from, config.to.map(({ text }) => text)),
     onError: config.onError,
-    misfits: (rule) => rule.while === "guest" ? [] : guestKeyMisfits(config),
+    misfits: (rule) => rule.while === "guest" ? guestAddressMisfits(config) : guestKeyMisfits(config),
     parts: (rule, call) => rule.while === "guest" ? guestParts(config, rule, call) : networkParts(config, rule, call),
   });
 }
 
-/** A network is opened as a whole. */
+/** A guest is opened at one address. */
+function guestAddressMisfits({ to }: OpenConfig): readonly Misfit[] {
+  if (to.length === 0 || addressIn(to) !== undefined) return [];
+  return [{
+    path: ["to"],
+    found: to.map(({ text }) => text).join(", "),
+    expected: 'one address of the guest (several, or a network, in a rule with while = "network")',
+  }];
+}
+
+/** The one address that prefixes say; `undefined` where they say more. */
+function addressIn([first, ...rest]: readonly IpPrefix[]): string | undefined {
+  if (first === undefined || rest.length > 0 || first.length !== ADDRESS_BITS[first.family]) return undefined;
+  return networkTexts(networkAround(first, first.length)).join("");
+}
+
+/** A network is opened as a whole, or the addresses that are routed to it. */
 function guestKeyMisfits(config: OpenConfig): readonly Misfit[] {
-  return (["to", "network", "mac"] as const).filter((key) => config[key] !== undefined).map((key) => ({
+  return (["network", "mac"] as const).filter((key) => config[key] !== undefined).map((key) => ({
     path: [key],
     found: `the key "${key}"`,
     expected: "no such key: it says which interface of a guest is meant",
@@ -78,15 +96,18 @@ function guestKeyMisfits(config: OpenConfig): readonly Misfit[] {
 }
 
 function networkParts(config: OpenConfig, rule: RuleContext, call: HookCall): Parts {
-  const networks = networksOf(call);
+  const networks = config.to.length > 0
+    ? config.to.flatMap((prefix) => networkTexts(networkAround(prefix, prefix.length)))
+    : networksOf(call);
   if (networks.length === 0) return { problem: "the network has no addresses that libvirt knows of" };
   return [openPart(config, { networks, at: null, name: networks.join(", ") }, rule)];
 }
 
 function guestParts(config: OpenConfig, rule: RuleContext, call: HookCall): Parts {
-  const at = guestEnd(config, call);
+  const to = addressIn(config.to);
+  const at = guestEnd({ ...config, to }, call);
   if ("problem" in at) return at;
-  const name = `${config.to ?? "the guest"}${selectionText(config)}`;
+  const name = `${to ?? "the guest"}${selectionText(config)}`;
   return [openPart(config, { networks: [], at, name }, rule)];
 }
 

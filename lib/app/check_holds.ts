@@ -32,7 +32,7 @@ export async function checkHolds(holds: readonly Hold[], holding: Inquiry): Prom
     holding.ledger.notes.push("libvirt announces a port whose guest is gone: nothing is held for it");
     return { checked, failed };
   }
-  const company: Company = { plan: holds, former: await formerOf(holding) };
+  const company: Company = { plan: holds, former: await formerOf(holding), isAlive: holding.isAlive === true };
   // All at once: the host is asked by programs, and each takes its time to start.
   const answers = await Promise.all(holds.map((hold, order) => ask(hold, { order, company, holding })));
   const fitting = await whereAllFit(answers.filter((answer) => answer?.kind === "ready"), holding);

@@ -33,6 +33,14 @@ export function* readLiveGuests(sys: Sys): Generator<LiveGuest, void> {
   }
 }
 
+/** Reads the status file of one guest; `undefined` where there is none, so that it does not run. */
+export function readLiveGuest(driver: string, name: string, sys: Sys): LiveGuest | undefined {
+  const path = `${STATUS_DIRECTORY}/${driver}/${name}.xml`;
+  const known = Object.values<Driver>(drivers).find((one) => one.object === "domain" && one.name === driver);
+  if (known === undefined || name.includes("/") || sys.lstat(path)?.kind !== "file") return undefined;
+  return readGuest(path, known, sys);
+}
+
 function readGuest(path: string, driver: Driver, sys: Sys): LiveGuest {
   const started = driver.operations["started"];
   try {

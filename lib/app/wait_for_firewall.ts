@@ -25,7 +25,7 @@ export async function waitForFirewall(driver: Driver, sys: Sys): Promise<number>
   if (sys.uid() !== 0) return 0;
   let told = "";
   let pauseMs = FIRST_PAUSE_MS;
-  while (sys.elapsedMs() < WAIT_MS && hasLedger(sys) && lookAtConfig(sys) !== "disabled") {
+  while (sys.elapsedMs() < WAIT_MS && hasLedger(sys) && await lookAtConfig(sys) !== "disabled") {
     await sys.sleep(pauseMs);
     pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS);
     const notes: string[] = [];

@@ -1,6 +1,6 @@
 /**
- * Looks again at demands that wait for something which no hook is told of, until none waits any more, or for so long. It holds
- * nothing of libvirt's, and one such process waits for all.
+ * Looks again at demands that wait for something of which libvirt calls no hook, and follows what changes, for some time after each
+ * was made. It holds nothing of libvirt's, and one such process looks for all.
  * @module
  */
 import { converge } from "../ledger/converge.ts";
@@ -13,21 +13,28 @@ import { allDemands } from "../ledger/reconcile.ts";
 import type { Driver } from "../libvirt/driver.ts";
 import { findOperation } from "../libvirt/invocation.ts";
 import { loadResource } from "../resources/registry.ts";
+import { sameValue } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
 import { lookAtConfig } from "./config_folder.ts";
 import { historyEntry, writeHistory } from "./history.ts";
 
-/** How long a demand is waited for: a big guest takes minutes to ask for an address. */
+/**
+ * How long a demand is looked at: a big guest takes minutes to ask for an address, and then its firmware, its initial RAM disk and
+ * its system may each ask with another client identifier, and get another address.
+ */
 const WAIT_MS = 10 * 60_000;
 const [FIRST_LOOK_MS, LONGEST_LOOK_MS] = [250, 2_000];
 const CONVERGE_MS = 20_000;
 
+/** What demands were last seen to come to, by {@linkcode lifeOf}. */
+type Seen = Map<string, unknown>;
+
 /** Waits; returns the exit code, which nobody looks at. Never throws: the history tells. */
 export async function waitForGuests(driver: Driver, sys: Sys): Promise<number> {
   if (sys.uid() !== 0) return 0;
-  const served = new Set<string>();
+  const seen: Seen = new Map();
   try {
-    while (hasLedger(sys) && await waitInTurn(driver, served, sys));
+    while (hasLedger(sys) && await waitInTurn(driver, seen, sys));
   } catch (error) {
     traceWaited(driver, [{ key: "the ledger", end: "failed", problem: reasonOf(error) }], { sys, notes: [] });
   }
@@ -35,29 +42,27 @@ export async function waitForGuests(driver: Driver, sys: Sys): Promise<number> {
 }
 
 /** Who holds the lock waits for all, also for those that come behind its last look: it takes another one when it has let go. */
-async function waitInTurn(driver: Driver, served: Set<string>, sys: Sys): Promise<boolean> {
+async function waitInTurn(driver: Driver, seen: Seen, sys: Sys): Promise<boolean> {
   const lock = sys.lock(WAITER_LOCK);
   if (lock === undefined) return false;
   using _lock = lock;
-  return await waitForAll(driver, served, sys);
+  return await waitForAll(driver, seen, sys);
 }
 
-/** Waits until all are served; tells whether there was anybody to wait for. */
-async function waitForAll(driver: Driver, served: Set<string>, sys: Sys): Promise<boolean> {
+/** Looks until no demand is young enough; tells whether there was any. */
+async function waitForAll(driver: Driver, seen: Seen, sys: Sys): Promise<boolean> {
   if (await openLedger(sys, { make: false }) === undefined) return false;
   let hasWaited = false;
   let pauseMs = FIRST_LOOK_MS;
   while (await lookAtConfig(sys) !== "disabled") {
     const work: Work = { sys, notes: [], deadlineMs: sys.elapsedMs() + CONVERGE_MS, mayWait: true };
-    const waiting = (await waitingDemands(work)).filter((filed) => !served.has(lifeOf(filed)));
+    const waiting = await waitingDemands(work);
     if (waiting.length === 0) return hasWaited;
     hasWaited = true;
-    const ready = await readyDemands(waiting, work);
+    const moved = await movedDemands(waiting, seen, work);
     const results: Converged[] = [];
-    for (const folder of new Set(ready.map((filed) => filed.folder))) results.push(await converge(folder, work));
-    if (results.length > 0) traceWaited(driver, results, work);
-    // Also what failed: it stands in the ledger now, where reconcile finds it.
-    for (const filed of ready) served.add(lifeOf(filed));
+    for (const folder of new Set(moved.map((filed) => filed.folder))) results.push(await converge(folder, work));
+    if (results.some((one) => one.change !== undefined || !isWell(one))) traceWaited(driver, results, work);
     await sys.sleep(pauseMs);
     pauseMs = Math.min(pauseMs * 1.5, LONGEST_LOOK_MS);
   }
@@ -69,7 +74,7 @@ function lifeOf({ path, record: { since } }: FiledDemand): string {
   return `${since} ${path}`;
 }
 
-/** Demands that waited when they were made, and not too long ago. */
+/** Demands that may still change, and were made not too long ago. */
 async function waitingDemands(work: Work): Promise<readonly FiledDemand[]> {
   const nowMs = work.sys.now().getTime();
   const waiting: FiledDemand[] = [];
@@ -81,15 +86,24 @@ async function waitingDemands(work: Work): Promise<readonly FiledDemand[]> {
   return waiting;
 }
 
-/** Those that need not wait any more. */
-async function readyDemands(waiting: readonly FiledDemand[], { sys }: Work): Promise<readonly FiledDemand[]> {
-  const ready: FiledDemand[] = [];
-  for (const filed of waiting) {
-    const kind = await loadResource(filed.record.resource);
-    const [demand] = await kind?.renew?.([filed.record.demand], sys) ?? [];
-    if (demand !== undefined && !kind?.waits?.(demand)) ready.push(filed);
+/** Those that come to something else than when they were last looked at, or made. What fails then is kept in the ledger. */
+async function movedDemands(
+  waiting: readonly FiledDemand[],
+  seen: Seen,
+  { sys }: Work,
+): Promise<readonly FiledDemand[]> {
+  const moved: FiledDemand[] = [];
+  for (const resource of new Set(waiting.map(({ record }) => record.resource))) {
+    const filed = waiting.filter(({ record }) => record.resource === resource);
+    const demands = filed.map(({ record }) => record.demand);
+    const renewed = await (await loadResource(resource))?.renew?.(demands, sys) ?? demands;
+    for (const [index, one] of filed.entries()) {
+      const before = seen.get(lifeOf(one)) ?? one.record.demand;
+      if (!sameValue(before, renewed[index])) moved.push(one);
+      seen.set(lifeOf(one), renewed[index]);
+    }
   }
-  return ready;
+  return moved;
 }
 
 /** Notes in the history what a process that waits has done. */

@@ -2,10 +2,14 @@
  * Whether ports of this host can be forwarded, and what would stand in the way.
  * @module
  */
+import type { IpFamily } from "../plan/ip_address.ts";
 import { DEFAULT_MARK } from "../plan/nft_demand.ts";
 import { type Firewalls, type ForeignChain, type LetIn, lookAtFirewalls } from "../resources/nft/firewalls.ts";
 import { contestedText, readListeners } from "../resources/nft/listeners.ts";
 import { FilterError } from "../resources/nft/list.ts";
+import { type OtherForward, readOtherForwards, takenOverText } from "../resources/nft/other_forwards.ts";
+import { sparedAddresses } from "../resources/nft/spared.ts";
+import { surroundings } from "../resources/nft/surroundings.ts";
 import type { Rule, RuleSet } from "../rules/rule.ts";
 import type { Sys } from "../sys/sys.ts";
 import { TOOLS } from "../sys/tools.ts";
@@ -23,7 +27,7 @@ export async function forwardingFindings({ rules, settings }: RuleSet, sys: Sys)
   }
   return [
     ...await filterFindings({ mark: settings.forwardMark ?? DEFAULT_MARK, opens: kinds.has("open") }, sys),
-    ...await kernelFindings(sys),
+    ...await kernelFindings(rules, sys),
     ...(kinds.has("forward") ? [conntrackFinding(sys)] : []),
     ...await portFindings(rules, sys),
   ];
@@ -109,31 +113,46 @@ const KEYS = {
   bridged: "net/bridge/bridge-nf-call-iptables",
 } as const;
 
-async function kernelFindings({ kernel }: Sys): Promise<readonly Finding[]> {
+const PASSING = {
+  ipv4: { word: "IPv4", sysctl: "net.ipv4.ip_forward" },
+  ipv6: { word: "IPv6", sysctl: "net.ipv6.conf.all.forwarding" },
+} as const;
+
+async function kernelFindings(rules: readonly Rule[], { kernel }: Sys): Promise<readonly Finding[]> {
   const path = (key: keyof typeof KEYS): string => `/proc/sys/${KEYS[key]}`;
   const texts = await kernel.read([path("ipv4"), path("ipv6"), path("bridged")]);
   const is = (key: keyof typeof KEYS, value: string): boolean => texts.get(path(key))?.trim() === value;
-  return [
-    is("ipv4", "1") ? { level: "ok", text: "the kernel passes IPv4 on (net.ipv4.ip_forward = 1)" } : {
-      level: "warn",
-      text: "the kernel passes no IPv4 on (net.ipv4.ip_forward is 0): no forward reaches a guest",
-      advice: "libvirt sets it to 1 for a network with a way out; for others: a rule with sysctl",
-    },
-    {
-      level: "ok",
-      text: `the kernel passes ${is("ipv6", "1") ? "IPv6" : "no IPv6"} on (net.ipv6.conf.all.forwarding)`,
-    },
-    ...(is("bridged", "1")
-      ? [
-        {
-          level: "warn",
-          text: "bridged packets go through iptables (net.bridge.bridge-nf-call-iptables = 1)",
-          advice:
-            "a guest that calls its own forwarded port by the host's address waits in vain without hairpin = true",
-        } as const,
-      ]
-      : []),
-  ];
+  const meant = rules.flatMap(({ actions }) =>
+    actions.flatMap(({ families }) => families === undefined ? [] : [families])
+  );
+  const passing = (["ipv4", "ipv6"] as const).map((family) =>
+    passingFinding(family, { isOn: is(family, "1"), isNeeded: meant.some((families) => needs(families, family)) })
+  );
+  if (!is("bridged", "1")) return passing;
+  return [...passing, {
+    level: "warn",
+    text: "bridged packets go through iptables (net.bridge.bridge-nf-call-iptables = 1)",
+    advice: "a guest that calls its own forwarded port by the host's address waits in vain without hairpin = true",
+  }];
+}
+
+/** A rule that names no family mostly comes to IPv4; only one that is for IPv6 alone needs IPv6. */
+function needs(families: readonly IpFamily[], family: IpFamily): boolean {
+  return family === "ipv4" ? families.includes("ipv4") : families.join() === "ipv6";
+}
+
+function passingFinding(
+  family: IpFamily,
+  { isOn, isNeeded }: { readonly isOn: boolean; readonly isNeeded: boolean },
+): Finding {
+  const { word, sysctl } = PASSING[family];
+  if (isOn) return { level: "ok", text: `the kernel passes ${word} on (${sysctl} = 1)` };
+  if (!isNeeded) return { level: "ok", text: `the kernel passes no ${word} on (${sysctl})` };
+  return {
+    level: "warn",
+    text: `the kernel passes no ${word} on (${sysctl} is 0): nothing forwarded or opened reaches a guest by ${word}`,
+    advice: `libvirt sets it to 1 for a network with a way out; for others: a rule with sysctl = { "${sysctl}" = 1 }`,
+  };
 }
 
 function conntrackFinding(sys: Sys): Finding {
@@ -142,13 +161,31 @@ function conntrackFinding(sys: Sys): Finding {
   return { level: "warn", text, advice: "install conntrack, if that matters" };
 }
 
+/** That the packet filter cannot be read is told before. */
+async function otherForwards(sys: Sys): Promise<readonly OtherForward[]> {
+  if (sys.uid() !== 0) return [];
+  try {
+    return await readOtherForwards(sys);
+  } catch (error) {
+    if (!(error instanceof FilterError)) throw error;
+    return [];
+  }
+}
+
 /** Who listens now; at a guest's start it is looked at again. */
 async function portFindings(rules: readonly Rule[], sys: Sys): Promise<readonly Finding[]> {
   const listeners = await readListeners(sys);
-  return rules.flatMap(({ name, actions }) =>
-    actions.flatMap(({ takes }): readonly Finding[] => {
-      const text = takes === undefined ? undefined : contestedText(takes, listeners);
-      return text === undefined ? [] : [{ level: "warn", text: `rule "${name}": ${text}` }];
-    })
-  );
+  const others = await otherForwards(sys);
+  const around = surroundings(sys);
+  const findings: Finding[] = [];
+  for (const { name, actions } of rules) {
+    for (const takes of actions.flatMap((action) => action.takes ?? [])) {
+      // Only root reads the documents of libvirt's networks.
+      const spared = sys.uid() === 0 ? await sparedAddresses(takes, around) : [];
+      const text = contestedText({ ...takes, sparedAddresses: spared }, listeners);
+      const texts = [text, takenOverText(takes, others)].filter((one) => one !== undefined);
+      findings.push(...texts.map((one): Finding => ({ level: "warn", text: `rule "${name}": ${one}` })));
+    }
+  }
+  return findings;
 }

@@ -94,7 +94,7 @@ async function holdFinding(hold: Hold, sys: Sys): Promise<Finding> {
   const { resource, demand, rule, action, lifetime, text } = hold;
   const daemon = { pid: 0, startTime: "", name: "" };
   const wish = { resource, demand, rule, action, lifetime, order: 0, holder: NOBODY, daemon };
-  const ready = await readyWish(wish, { plan: [hold], former: [] }, sys);
+  const ready = await readyWish(wish, { plan: [hold], former: [], isAlive: false }, sys);
   if (ready.kind === "refused") {
     const told = `${text}: ${ready.reason}`;
     // What is refused to a user may well be granted to the hooks, which are root.

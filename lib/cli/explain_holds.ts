@@ -163,7 +163,9 @@ async function tellChecked(
   },
 ): Promise<{ readonly lines: readonly string[]; readonly script: readonly string[] }> {
   const { desk, lookout, call } = scene;
-  const note = one.ready.note === undefined ? [] : [visible(one.ready.note)];
+  const { resource, record: { demand } } = one.ready;
+  const warnings = await resource.forewarn?.(demand, desk.sys) ?? [];
+  const note = [...one.ready.note === undefined ? [] : [one.ready.note], ...warnings].map(visible);
   const place = own.indexOf(one);
   if (place === -1) return { lines: [`only checked at ${call.operation}: held when it runs`, ...note], script: [] };
   const { folder, record } = one.ready;

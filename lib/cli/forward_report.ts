@@ -40,8 +40,8 @@ export interface ForwardReport {
 
 /** Reports on demands on resources of any kind. */
 export interface ForwardReporter {
-  /** The report of a demand, where it is a forward. */
-  report(kind: string, held: Held<unknown>): ForwardReport | undefined;
+  /** The report of a demand, where it is a forward. `unplugged`: why its guest is on no bridge. */
+  report(kind: string, held: Held<unknown>, unplugged: string | undefined): ForwardReport | undefined;
   /** What keeps packets away, and `reconcile` does not cure. */
   problems(kind: string, demands: readonly Held<unknown>[]): readonly string[];
 }
@@ -53,9 +53,13 @@ export async function forwardReporter(kinds: readonly string[], sys: Sys): Promi
   if (!kinds.includes(KIND)) return { report: () => undefined, problems: () => [] };
   const watch = await watchFilter(sys);
   return {
-    report: (kind, { who, demand: data }) => {
+    report: (kind, { who, demand: data }, unplugged) => {
       const demand = kind === KIND ? nftDemandIn(data) : undefined;
-      return demand?.kind === "forward" ? reportOf(who, demand, watch) : undefined;
+      if (demand?.kind !== "forward") return undefined;
+      const report = reportOf(who, demand, watch);
+      // What is wrong with the packet filter itself is told first.
+      const isToldFirst = report.state === "drift" || report.state === "unknown";
+      return unplugged === undefined || isToldFirst ? report : { ...report, state: "unplugged", because: unplugged };
     },
     problems: (kind, demands) => {
       if (kind !== KIND || demands.length === 0) return [];

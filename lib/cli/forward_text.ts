@@ -20,6 +20,7 @@ export interface ForwardEntry {
 const TONES = {
   active: "green",
   pending: "cyan",
+  unplugged: "red",
   outranked: "yellow",
   drift: "yellow",
   unknown: "yellow",
@@ -57,7 +58,8 @@ function entryLines({ forward, line }: ForwardEntry, row: string | undefined, pa
   const { paint, terminal: { columns } } = paper;
   const { state, because } = forward;
   const said = row ?? wrapped(sentence(forward), { columns, indent: INDENT });
-  const isTold = because === null || state === "pending";
+  // Why a guest is on no bridge is told once for all its forwards.
+  const isTold = because === null || state === "pending" || state === "unplugged";
   return [
     // Painted last, since colour has no width.
     said.replace(state, paint(TONES[state], state)),

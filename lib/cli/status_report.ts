@@ -15,14 +15,15 @@ import { sameValue } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
 import { type ForwardReport, type ForwardReporter, forwardReporter } from "./forward_report.ts";
 import { lookoutOn } from "./ledger_access.ts";
+import { findUnpluggedDemands } from "./unplugged.ts";
 
 /** The format of the report. Within one, fields are only added. */
 export const REPORT_FORMAT = 1;
 
 /**
- * How a resource stands, the worst first. `stuck`: it cannot be brought to what it shall be. `drift`: somebody else changed
- * it, or what is wanted of it is another by now. `pending`: a hook is at it, or was killed at it. `stale`: one of its holders
- * is gone, or nothing shows that it lives.
+ * How a resource stands, the worst first. `stuck`: it cannot be brought to what it shall be, or does not reach its guest.
+ * `drift`: somebody else changed it, or what is wanted of it is another by now. `pending`: a hook is at it, or was killed at it.
+ * `stale`: one of its holders is gone, or nothing shows that it lives.
  */
 export type ResourceState = "stuck" | "drift" | "pending" | "stale" | "ok";
 
@@ -124,13 +125,18 @@ async function resourceReports(lookout: ReturnType<typeof lookoutOn>, sys: Sys):
   const surveyed = await surveyResources(lookout);
   const holders = new Map((await surveyHolders(surveyed, sys)).map((one) => [holderId(one.holder), one]));
   const forward = await forwardReporter(surveyed.map(({ resource }) => resource), sys);
-  return surveyed.map((one) => resourceReport(one, holders, { now: sys.now(), forward }));
+  const unplugged = await findUnpluggedDemands(surveyed.flatMap(({ demands }) => demands), sys);
+  return surveyed.map((one) => resourceReport(one, holders, { now: sys.now(), forward, unplugged }));
 }
 
 function resourceReport(
   surveyed: Surveyed,
   known: ReadonlyMap<string, SurveyedHolder>,
-  { now, forward }: { readonly now: Date; readonly forward: ForwardReporter },
+  { now, forward, unplugged }: {
+    readonly now: Date;
+    readonly forward: ForwardReporter;
+    readonly unplugged: ReadonlyMap<string, string>;
+  },
 ): ResourceReport {
   const { key, resource, demands, standing, state } = surveyed;
   const holders = demands.flatMap((filed) => {
@@ -138,13 +144,15 @@ function resourceReport(
     const of = known.get(holderId(record.holder));
     if (of === undefined) return [];
     const one = { ...holderReport(record, of, now), ...wantsOf(record.demand, surveyed) };
-    const forwarded = forward.report(resource, heldOf(filed));
+    const forwarded = forward.report(resource, heldOf(filed), unplugged.get(filed.path));
     return [forwarded === undefined ? one : { ...one, forward: forwarded }];
   });
   const goal = foresee(surveyed, demands.map(heldOf));
+  const cut = new Set(demands.map(({ path }) => unplugged.get(path)).filter((reason) => reason !== undefined));
   const problems = forward.problems(resource, demands.map(heldOf));
   const reasons = [
     ...ownReasons(surveyed, goal),
+    ...[...cut].map((reason): Reason => ({ state: "stuck", text: reason })),
     ...problems.map((text) => ({ state: "drift", text }) as const),
     ...holders.flatMap(holderReason),
   ];

@@ -38,10 +38,12 @@ export interface Company {
   readonly plan: readonly AnyDemand[];
   /** What its holder has by now, and this plan takes the place of. */
   readonly former: readonly DemandRecord[];
+  /** Whether its holder lives already, as where edited rules reach a guest that runs. */
+  readonly isAlive: boolean;
 }
 
 /** Asks the host about a wish. */
-export async function readyWish(wish: Wish, { plan, former }: Company, sys: Sys): Promise<Ready | Refused> {
+export async function readyWish(wish: Wish, { plan, former, isAlive }: Company, sys: Sys): Promise<Ready | Refused> {
   const resource = await loadResource(wish.resource);
   if (resource === undefined) {
     return { kind: "refused", reason: `this version knows no resource of the kind ${wish.resource}` };
@@ -49,7 +51,7 @@ export async function readyWish(wish: Wish, { plan, former }: Company, sys: Sys)
   const missing = resource.tools.map((tool) => TOOLS[tool]).find((path) => sys.lstat(path) === undefined);
   if (missing !== undefined) return { kind: "refused", reason: `there is no ${missing} on this host` };
   const held = former.filter((record) => record.resource === wish.resource).map(({ demand }) => demand);
-  const whose = { holder: holderId(wish.holder), rule: wish.rule, action: wish.action, plan, held };
+  const whose = { holder: holderId(wish.holder), rule: wish.rule, action: wish.action, plan, held, isAlive };
   const resolution = await resource.resolve(wish.demand, sys, whose);
   if (resolution.kind === "refused") return resolution;
   const { key, demand, note, value } = resolution;

@@ -85,6 +85,14 @@ export function overlaps(a: IpInterval, b: IpInterval): boolean {
   return a.family === b.family && a.first <= b.last && b.first <= a.last;
 }
 
+/** The families that all of these lists of addresses and networks leave: an empty list means all addresses. */
+export function familiesMeant(...lists: readonly (readonly string[])[]): readonly IpFamily[] {
+  const named = lists.filter((texts) => texts.length > 0).map((texts) => texts.map(parseInterval));
+  return (["ipv4", "ipv6"] as const).filter((family) =>
+    named.every((list) => list.some((one) => one?.family === family))
+  );
+}
+
 const LOOPBACK = ["127.0.0.0/8", "::1"].map(parseInterval);
 
 /** Whether an address is one by which a host reaches itself alone. */

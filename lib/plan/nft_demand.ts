@@ -2,6 +2,7 @@
  * What a guest or a network needs of the host's packet filter, as data. `null` where something is not known: JSON keeps it.
  * @module
  */
+import type { IpFamily } from "./ip_address.ts";
 
 /** The bit of a packet's mark that is ours, unless the settings say another. */
 export const DEFAULT_MARK = 0x10000000;
@@ -21,6 +22,8 @@ export interface GuestInterface {
   readonly mac: string | null;
   /** The name of the libvirt network it is on. */
   readonly network: string | null;
+  /** The bridge that it is on, where the document names one. */
+  readonly bridge: string | null;
   /** The addresses that libvirt itself gives it. */
   readonly addresses: readonly string[];
 }
@@ -36,6 +39,18 @@ export interface GuestAddress {
   readonly source: "rule" | "document" | "reservation" | "lease";
   /** The name of the libvirt network. */
   readonly on: string | null;
+  /** The MAC address of the interface that has the address; `null` where the rule gives the address. */
+  readonly mac: string | null;
+}
+
+/** An address that a network's DHCP server has not given yet. */
+export interface AwaitedAddress {
+  /** It will be of this family, so that the ports do not change from one family to the other while the guest runs. */
+  readonly family: IpFamily;
+  /** The names of the libvirt networks that can give it. */
+  readonly networks: readonly string[];
+  /** Why it cannot be told whether the address was given: for example, the leases cannot be read. */
+  readonly problem: string | null;
 }
 
 /** Ports of the host, as a forward takes them. */
@@ -50,15 +65,24 @@ export interface HostEnd {
 export interface GuestEnd {
   /** The guest's address, as the rule gives it. */
   readonly to: string | null;
+  /** The libvirt network that the rule names: only interfaces on it are meant. */
+  readonly network: string | null;
   /** The guest's interfaces that may be meant. */
   readonly interfaces: readonly GuestInterface[];
-  /** Where the guest lives, once somebody knows. */
+  /** The guest's address, once it is known. */
   readonly guest: GuestAddress | null;
+  /** What the guest waits for, as long as its address is not known. */
+  readonly awaited: AwaitedAddress | null;
 }
 
 /** Ports of the host that lead to a guest. */
 export interface ForwardDemand extends HostEnd, GuestEnd {
   readonly kind: "forward";
+  /**
+   * The host's addresses on libvirt's networks, where the ports are among those of the servers that libvirt runs there and no
+   * host address is named: the forward leaves these addresses alone.
+   */
+  readonly sparedAddresses: readonly string[];
   /** The guest's port for the first of the host's; the others follow. */
   readonly guestPort: number;
   /** The networks of clients that may come in; none: all. */
@@ -70,7 +94,7 @@ export interface ForwardDemand extends HostEnd, GuestEnd {
 /** A network whose guests can be reached from outside, or one guest. */
 export interface OpenDemand {
   readonly kind: "open";
-  /** The network's; none where one guest is meant. */
+  /** The network's, or what is routed to its guests; none where one guest is meant. */
   readonly networks: readonly string[];
   /** The one guest. */
   readonly at: GuestEnd | null;

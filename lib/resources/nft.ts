@@ -4,16 +4,24 @@
  * @module
  */
 import * as v from "valibot";
-import type { IpFamily } from "../plan/ip_address.ts";
-import type { ForwardDemand, GuestAddress, GuestEnd, NftDemand, PortRange } from "../plan/nft_demand.ts";
-import { findGuest, type Sought, type Surroundings, surroundings, type Whereabouts } from "./nft/guest_address.ts";
+import type {
+  AwaitedAddress,
+  ForwardDemand,
+  GuestAddress,
+  GuestEnd,
+  NftDemand,
+  PortRange,
+} from "../plan/nft_demand.ts";
+import { findGuest, type Sought } from "./nft/guest_address.ts";
+import { sparedAddresses } from "./nft/spared.ts";
+import { type Surroundings, surroundings } from "./nft/surroundings.ts";
 import { missingText, readHostAddresses } from "./nft/host_addresses.ts";
 import { contestedText, type Listener, readListeners } from "./nft/listeners.ts";
 import { forwardConflict } from "./nft/conflict.ts";
 import { endConnections } from "./nft/connections.ts";
 import { changeFilter, type Filter, filterScript, readFilter, readGates } from "./nft/filter.ts";
 import { FilterError } from "./nft/list.ts";
-import { familyOf, means, portText, wantedTable } from "./nft/rules.ts";
+import { familyOf, portText, wantedTable } from "./nft/rules.ts";
 import { describeDemand, describeFilter, describeGuest } from "./nft/text.ts";
 import {
   type Change,
@@ -39,6 +47,13 @@ const guestSchema: v.GenericSchema<unknown, GuestAddress> = v.object({
   isolated: v.boolean(),
   source: v.picklist(["rule", "document", "reservation", "lease"]),
   on: v.nullable(v.string()),
+  mac: v.optional(v.nullable(v.string()), null),
+});
+
+const awaitedSchema: v.GenericSchema<unknown, AwaitedAddress> = v.object({
+  family: v.picklist(["ipv4", "ipv6"]),
+  networks: v.array(v.string()),
+  problem: v.nullable(v.string()),
 });
 
 const common = {
@@ -50,12 +65,15 @@ const common = {
 /** Which guest is meant, and where it lives. */
 const guestEnd = {
   to: v.nullable(v.string()),
+  network: v.optional(v.nullable(v.string()), null),
   interfaces: v.array(v.object({
     mac: v.nullable(v.string()),
     network: v.nullable(v.string()),
+    bridge: v.optional(v.nullable(v.string()), null),
     addresses: v.array(v.string()),
   })),
   guest: v.nullable(guestSchema),
+  awaited: v.optional(v.nullable(awaitedSchema), null),
 } as const;
 
 const demandSchema: v.GenericSchema<unknown, NftDemand> = v.variant("kind", [
@@ -66,6 +84,7 @@ const demandSchema: v.GenericSchema<unknown, NftDemand> = v.variant("kind", [
     hostPorts: portsSchema,
     guestPort: v.number(),
     hostAddresses: v.array(v.string()),
+    sparedAddresses: v.optional(v.array(v.string()), []),
   }),
   v.object({
     ...common,
@@ -80,6 +99,12 @@ const demandSchema: v.GenericSchema<unknown, NftDemand> = v.variant("kind", [
 export function nftDemandIn(data: unknown): NftDemand | undefined {
   const result = v.safeParse(demandSchema, data);
   return result.success ? result.output : undefined;
+}
+
+/** The guest that a demand of the ledger is about; `undefined` for one about a network, and for what is none. */
+export function guestEndIn(data: unknown): GuestEnd | undefined {
+  const result = v.safeParse(demandSchema, data);
+  return result.success ? guestEndOf(result.output) : undefined;
 }
 
 const filterSchema: v.GenericSchema<unknown, Filter> = v.object({
@@ -109,7 +134,8 @@ export const nft = resource<NftDemand, Filter>({
   tools: ["nft"],
   resolve,
   renew,
-  waits: (demand) => guestEndOf(demand)?.guest === null,
+  waits: isByLease,
+  forewarn,
   read,
   wanted: (_original, held) => {
     const reason = forwardConflict(held);
@@ -141,7 +167,7 @@ const ASKED = new WeakMap<Whose["plan"], Asked>();
 
 function askedFor(plan: Whose["plan"], sys: Sys): Asked {
   const asked = ASKED.get(plan) ?? {
-    around: surroundings(sys),
+    around: surroundings(sys, plan),
     listeners: once(() => readListeners(sys)),
     hostAddresses: once(() => readHostAddresses(sys)),
   };
@@ -154,24 +180,43 @@ function once<Answer>(ask: () => Promise<Answer>): () => Promise<Answer> {
   return () => answer ??= ask();
 }
 
-async function resolve(demand: NftDemand, sys: Sys, { plan }: Pick<Whose, "plan">): Promise<Resolution<NftDemand>> {
+async function resolve(
+  demand: NftDemand,
+  sys: Sys,
+  { plan, held, isAlive }: Pick<Whose, "plan" | "held" | "isAlive">,
+): Promise<Resolution<NftDemand>> {
   const sought = soughtBy(demand);
   if (sought === undefined) return { ...RESOLVED, demand };
   const asked = askedFor(plan, sys);
-  const where = await findGuest(sought, asked.around);
+  // A reservation that was made before the guest started is what it was given then.
+  const wasReserved = held.some((data) => guestEndIn(data)?.guest?.source === "reservation");
+  const isLeaseFirst = isAlive && !wasReserved;
+  const where = await findGuest({ ...sought, isLeaseFirst }, asked.around);
   if (where.kind === "refused") return where;
-  const guest = where.kind === "found" ? where.guest : null;
-  const lives = guest === null
-    ? `the guest has no address yet: ${waiting(demand)} for a lease of network ${namesOf(where)}`
-    : `the guest lives at ${describeGuest(guest)}${await forwardingNote(guest, sys)}`;
-  const notes = [lives, ...demand.kind === "forward" ? await hostEndNotes(demand, asked) : []];
-  return { ...RESOLVED, demand: withGuest(demand, guest), note: notes.join("; ") };
+  const lives = where.kind === "waiting"
+    ? `the guest has no address yet: ${waiting(demand)} for ${leaseText(where.awaited)}`
+    : `the guest lives at ${describeGuest(where.guest)}${await forwardingNote(where.guest, sys)}`;
+  const found = await sparing(withGuest(demand, where.kind === "found" ? where.guest : where.awaited), asked.around);
+  const notes = [lives, ...found.kind === "forward" ? await hostEndNotes(found, asked) : []];
+  return { ...RESOLVED, demand: found, note: notes.join("; ") };
 }
 
 async function hostEndNotes(demand: ForwardDemand, asked: Asked): Promise<readonly string[]> {
   const { hostAddresses } = demand;
   const missing = hostAddresses.length === 0 ? undefined : missingText(hostAddresses, await asked.hostAddresses());
   return [missing, contestedText(demand, await asked.listeners())].filter((note) => note !== undefined);
+}
+
+/** Another forward of the same ports is taken over. */
+async function forewarn(demand: NftDemand, sys: Sys): Promise<readonly string[]> {
+  if (demand.kind !== "forward") return [];
+  try {
+    const { readOtherForwards, takenOverText } = await import("./nft/other_forwards.ts");
+    return [takenOverText(demand, await readOtherForwards(sys))].filter((text) => text !== undefined);
+  } catch (error) {
+    if (!(error instanceof FilterError)) throw error;
+    return [`whether others forward the same ports cannot be told: ${error.message}`];
+  }
 }
 
 /** The guest that a demand is about; one about a whole network is about none. */
@@ -184,9 +229,22 @@ function soughtBy(demand: NftDemand): Sought | undefined {
   return demand.at === null ? undefined : { ...demand.at, from: demand.from, hostAddresses: [] };
 }
 
-function withGuest(demand: NftDemand, guest: GuestAddress | null): NftDemand {
-  if (demand.kind === "forward") return { ...demand, guest };
-  return demand.at === null ? demand : { ...demand, at: { ...demand.at, guest } };
+function withGuest(demand: NftDemand, where: GuestAddress | AwaitedAddress): NftDemand {
+  const known = "address" in where ? { guest: where, awaited: null } : { guest: null, awaited: where };
+  if (demand.kind === "forward") return { ...demand, ...known };
+  return demand.at === null ? demand : { ...demand, at: { ...demand.at, ...known } };
+}
+
+/** Whether a demand's address is one that the network's DHCP server gives, so that it may come later, and become another. */
+function isByLease(demand: NftDemand): boolean {
+  const end = guestEndOf(demand);
+  return end !== undefined && (end.guest === null || end.guest.source === "lease");
+}
+
+/** A forward that names no address of the host leaves the servers of libvirt's networks to their guests. */
+async function sparing(demand: NftDemand, around: Surroundings): Promise<NftDemand> {
+  if (demand.kind !== "forward") return demand;
+  return { ...demand, sparedAddresses: await sparedAddresses(demand, around) };
 }
 
 function waiting(demand: NftDemand): string {
@@ -195,8 +253,9 @@ function waiting(demand: NftDemand): string {
   return first === last ? `port ${first} waits` : `ports ${portText({ first, last })} wait`;
 }
 
-function namesOf(where: Whereabouts): string {
-  return where.kind === "waiting" ? where.networks.map((name) => JSON.stringify(name)).join(" or ") : "";
+function leaseText({ networks, problem }: AwaitedAddress): string {
+  const names = networks.map((name) => JSON.stringify(name)).join(" or ");
+  return `a lease of network ${names}${problem === null ? "" : ` (${problem})`}`;
 }
 
 /** libvirt lets the kernel pass packets on for networks with a way out. */
@@ -210,32 +269,38 @@ async function forwardingNote({ address, isolated }: GuestAddress, sys: Sys): Pr
     : "";
 }
 
-/** A lease may come late, the next one may be of another address, and the address of one that is over is somebody else's. */
+/**
+ * A lease may come late, the next one may be of another address, and the address of one that is over is given to another guest. The
+ * family stays: the port may be another forward's for clients of the other family.
+ */
 async function renew(demands: readonly NftDemand[], sys: Sys): Promise<readonly NftDemand[]> {
   const around = surroundings(sys);
   const renewed: NftDemand[] = [];
   for (const demand of demands) {
     const [end, sought] = [guestEndOf(demand), soughtBy(demand)];
-    const isByLease = end !== undefined && (end.guest === null || end.guest.source === "lease");
-    if (!isByLease || sought === undefined) {
-      renewed.push(demand);
-      continue;
-    }
-    const from = fromSameFamily(sought.from, end.guest);
-    const where = await findGuest({ ...sought, from }, around);
-    renewed.push(where.kind === "found" ? withGuest(demand, where.guest) : { ...withGuest(demand, null), from });
+    renewed.push(
+      await sparing(
+        end === undefined || sought === undefined || !isByLease(demand)
+          ? demand
+          : withGuest(demand, await guestNow(end, sought, around)),
+        around,
+      ),
+    );
   }
   return renewed;
 }
 
-/** Every client of a family. */
-const ALL = { ipv4: "0.0.0.0/0", ipv6: "::/0" } as const satisfies Record<IpFamily, string>;
-
-/** It stays of the family for which it was found: the port may be another forward's for clients of the other. */
-function fromSameFamily(from: readonly string[], guest: GuestAddress | null): readonly string[] {
-  if (guest === null) return from;
-  const family = familyOf(guest.address);
-  return from.length === 0 ? [ALL[family]] : from.filter((text) => means([text], family));
+async function guestNow(
+  { guest, awaited }: GuestEnd,
+  sought: Sought,
+  around: Surroundings,
+): Promise<GuestAddress | AwaitedAddress> {
+  const family = guest === null ? awaited?.family ?? null : familyOf(guest.address);
+  const where = await findGuest({ ...sought, family, isLeaseFirst: true }, around);
+  if (where.kind === "found") return where.guest;
+  if (where.kind === "waiting") return where.awaited;
+  const networks = awaited?.networks ?? [guest?.on ?? null].filter((name) => name !== null);
+  return { family: family ?? "ipv4", networks, problem: where.reason };
 }
 
 async function read(_key: string, sys: Sys): Promise<Reading<Filter>> {

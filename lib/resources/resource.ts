@@ -26,6 +26,8 @@ export interface Whose {
   readonly plan: readonly AnyDemand[];
   /** What the holder has of this kind, as the ledger has it: the plan takes its place. */
   readonly held: readonly unknown[];
+  /** Whether the holder lives already. */
+  readonly isAlive: boolean;
 }
 
 /** A demand with the key of its resource, once the host was asked; or why it cannot be fulfilled. Nothing is touched yet. */
@@ -134,8 +136,13 @@ export interface ResourceSpec<Demand, Value> {
    * whenever the resource is converged; the ledger keeps them as they were made. Nothing is touched.
    */
   renew?(demands: readonly Demand[], sys: Sys): Promise<readonly Demand[]>;
-  /** Whether a demand waits for something that no hook is told of, so that somebody must look again. Pure. */
+  /** Whether what a demand comes to may change soon without a hook being called, so that a process must look again. Pure. */
   waits?(demand: Demand): boolean;
+  /**
+   * What somebody who asks beforehand is told about a demand, and a hook takes no time to find out: a sentence each. Nothing is
+   * touched.
+   */
+  forewarn?(demand: Demand, sys: Sys): Promise<readonly string[]>;
   /**
    * Clears the way for a demand, once, when it is acquired: waits for others to go, or makes them. Nothing of it is kept,
    * and nothing can put it back.
@@ -183,7 +190,7 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     written: data.written === undefined ? undefined : value(data.written),
     pending: data.pending === undefined ? undefined : value(data.pending),
   });
-  const { clear, rebase, isFree, keeps, renew, suffices, waits, script, tell, tellDrift } = spec;
+  const { clear, forewarn, rebase, isFree, keeps, renew, suffices, waits, script, tell, tellDrift } = spec;
   return {
     name: spec.name,
     demand: spec.demand,
@@ -199,6 +206,7 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     ...(clear === undefined
       ? {}
       : { clear: (data, deadlineMs, sys) => clear.call(spec, demand(data), deadlineMs, sys) }),
+    ...(forewarn === undefined ? {} : { forewarn: (data, sys) => forewarn.call(spec, demand(data), sys) }),
     ...(script === undefined ? {} : { script: (from, to, sys) => script.call(spec, value(from), value(to), sys) }),
     ...(tellDrift === undefined
       ? {}

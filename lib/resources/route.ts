@@ -9,6 +9,7 @@ import type { Sys } from "../sys/sys.ts";
 import { agreed } from "./exclusive.ts";
 import { type Change, type Reading, type Resolution, resource, type WriteEnd } from "./resource.ts";
 import { parseJson } from "./json.ts";
+import { routeGet } from "./route_get.ts";
 import { runTool } from "./run_tool.ts";
 
 const TIMEOUT_MS = 3_000;
@@ -92,14 +93,10 @@ async function resolve(demand: RouteDemand, sys: Sys): Promise<Resolution<RouteD
   return { kind: "resolved", key: keyOf(demand), demand: { ...demand, dev } };
 }
 
-const gotSchema = v.array(v.object({ dev: v.string(), gateway: v.optional(v.string()) }));
-
 /** The device that an address is directly behind. */
-async function deviceTo(address: string, family: IpFamily, sys: Sys): Promise<string | undefined> {
-  const args = ["-json", FAMILY_FLAG[family], "route", "get", address];
-  const end = await runTool(["ip", ...args], { timeoutMs: TIMEOUT_MS }, sys);
-  const [got] = end.kind === "done" ? parseJson(gotSchema, end.stdout) ?? [] : [];
-  return got?.gateway === undefined ? got?.dev : undefined;
+async function deviceTo(text: string, family: IpFamily, sys: Sys): Promise<string | undefined> {
+  const way = await routeGet({ text, family }, sys);
+  return way?.gateway === undefined ? way?.dev : undefined;
 }
 
 /** The attributes of a route that we know how to set again. */

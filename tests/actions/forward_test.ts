@@ -10,7 +10,7 @@ import { renderIntent } from "../../lib/plan/render.ts";
 import { matchRules } from "../../lib/rules/match.ts";
 import { issueLine } from "../../lib/rules/mistake.ts";
 import { readRules } from "../../lib/rules/read.ts";
-import { assert, assertEquals } from "../support/assert.ts";
+import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 
 const GUEST = `<domain type='kvm'><name>web-1</name><uuid>71b82105-90e8-4513-810a-f629d2aaf0d2</uuid><devices>
 <interface type='network'><mac address='52:54:00:00:00:01'/><source network='default'/></interface>
@@ -62,7 +62,9 @@ Deno.test("forward: the demand has the interfaces that are meant, and the mark o
   const [hold] = await planOf(settings + rule('forward = { host_port = 80, network = "default" }'));
   assert(hold?.kind === "hold" && hold.resource === "nft" && hold.demand.kind === "forward");
   assertEquals([hold.demand.mark, hold.demand.interfaces], [0x2000, [
-    { mac: "52:54:00:00:00:01", network: "default", addresses: [] },
+    { mac: "52:54:00:00:00:01", network: "default", bridge: null, addresses: [] },
+    // Which network this one is on is known when the host is asked.
+    { mac: "52:54:00:00:00:02", network: null, bridge: "br0", addresses: [] },
   ]]);
 });
 
@@ -91,9 +93,30 @@ Deno.test("forward: several in one rule are told apart", async () => {
 });
 
 Deno.test("forward: a guest without such an interface is a fault", async () => {
-  const plan = await planOf(rule('forward = { host_port = 80, network = "lab" }'));
+  const mac = "52:54:00:00:00:01";
+  const plan = await planOf(rule(`forward = { host_port = 80, network = "lab", mac = "${mac}" }`));
   assertEquals(plan.map(renderIntent), [
-    'FAIL  forward: the guest has no interface on network "lab"; a failure is noted',
+    `FAIL  forward: the guest has no interface on network "lab" with the MAC address ${mac}; a failure is noted`,
+  ]);
+});
+
+Deno.test("forward: a guest on user networking alone is told what to do instead", async () => {
+  const document = GUEST.replace(
+    /<interface[^]*<\/interface>/,
+    "<interface type='user'><backend type='passt'/></interface>",
+  );
+  const [fault] = (await planOf(rule("forward = { host_port = 80 }"), "qemu", document)).map(renderIntent);
+  assertStringIncludes(fault ?? "", "uses user networking (SLIRP or passt)");
+  assertStringIncludes(fault ?? "", "<portForward>");
+});
+
+Deno.test("open: addresses that are routed to a network's guests", async () => {
+  const text = 'open = { to = ["203.0.113.16/28", "2001:db8::7"], ports = 443 }';
+  const [hold] = await planOf(rule(text, 'while = "network"\n'), "network", NETWORK);
+  assert(hold?.kind === "hold" && hold.resource === "nft" && hold.demand.kind === "open");
+  assertEquals([hold.demand.networks, renderIntent(hold)], [
+    ["203.0.113.16/28", "2001:db8::7"],
+    "hold  203.0.113.16/28, 2001:db8::7 opened to everybody, port 443 (tcp), while the network is active; a failure is noted",
   ]);
 });
 
@@ -149,8 +172,12 @@ const MISTAKES: Readonly<Record<string, string>> = {
   "open = false": "open: found false, expected true, or a table with from and ports",
   'while = "port"\nopen = true':
     'open: found open while a port lives, expected a rule with while = "guest" or "network"',
-  'while = "network"\nopen = { to = "192.168.7.9" }':
-    'open.to: found the key "to", expected no such key: it says which interface of a guest is meant',
+  'while = "network"\nopen = { mac = "52:54:00:00:00:01" }':
+    'open.mac: found the key "mac", expected no such key: it says which interface of a guest is meant',
+  'open = { to = "203.0.113.16/28" }':
+    'open.to: found 203.0.113.16/28, expected one address of the guest (several, or a network, in a rule with while = "network")',
+  'open = { to = "127.0.0.1" }':
+    "open.to: found a table, expected an address that others reach: no loopback address, nor 0.0.0.0 or ::; or a network of such",
   "forward = { host_port = 80 }\n[settings]\nforward_mark = 3":
     "settings.forward_mark: found 3, expected one bit of a packet's mark, such as 0x10000000",
 };

@@ -15,6 +15,12 @@ const NETWORK = `<networkstatus><network><name>default</name><forward mode='nat'
 const LEASES = "/var/lib/libvirt/dnsmasq/virbr0.status";
 const MAC = "52:54:00:00:00:01";
 const LEASE = JSON.stringify([{ "ip-address": "192.168.122.28", "mac-address": MAC, "expiry-time": 1_900_000_000 }]);
+const MOVED = { "ip-address": "192.168.122.29", "mac-address": MAC, "expiry-time": 1_900_000_500 };
+const RESERVED_LATER = NETWORK.replace("</dhcp>", `<host mac='${MAC}' ip='192.168.122.50'/></dhcp>`);
+const DUAL = NETWORK.replace(
+  "</network>",
+  "<ip family='ipv6' address='fd00:122::1' prefix='64'><dhcp><range start='fd00:122::100' end='fd00:122::1ff'/></dhcp></ip></network>",
+);
 const GUEST = {
   name: "web-1",
   uuid: UUID,
@@ -28,9 +34,9 @@ interface Story {
   readonly launches: MemorySys["launches"];
 }
 
-async function startedGuest(leases = ""): Promise<Story> {
+async function startedGuest(leases = "", network = NETWORK): Promise<Story> {
   const filter = fakeFilter();
-  const files = { "/run/libvirt/network/default.xml": NETWORK, [LEASES]: leases };
+  const files = { "/run/libvirt/network/default.xml": network, [LEASES]: leases };
   const host = ledgerHost(RULES, { programs: filter.programs, files });
   await host.call("qemu", "prepare", GUEST);
   const { sys } = await host.call("qemu", "started", GUEST);
@@ -57,6 +63,11 @@ function ports({ filter }: Story): readonly string[] {
   );
 }
 
+/** Where the ports lead, by whatever family. */
+function leadsTo({ filter }: Story): readonly string[] {
+  return filter.rules().flatMap((rule) => /^to_guest .* dnat ip6? to (\S+) /.exec(rule)?.slice(1) ?? []);
+}
+
 function history({ host }: Story): readonly Readonly<Record<string, unknown>>[] {
   const lines = (host.text("/var/log/virt-hooks/history.jsonl") ?? "").trimEnd().split("\n");
   return lines.map((line): Readonly<Record<string, unknown>> => JSON.parse(line));
@@ -67,20 +78,75 @@ Deno.test("a hook leaves itself behind, once for all ports", async () => {
   assertEquals(launches.map(({ argv }) => argv), [["/etc/libvirt/hooks/qemu", "--wait-for-guests"]]);
 });
 
-Deno.test("where the guest lives is told once for all ports, and nobody is left behind", async () => {
+Deno.test("where the guest lives is told once for all ports", async () => {
   const story = await startedGuest(LEASE);
   const notes = ['the guest lives at 192.168.122.28, leased to it by network "default"'];
-  assertEquals([ports(story), history(story).at(-1)?.["notes"], story.launches], [["80", "81"], notes, []]);
+  assertEquals([ports(story), history(story).at(-1)?.["notes"]], [["80", "81"], notes]);
+});
+
+Deno.test("with a reservation no process is left behind", async () => {
+  const reserved = NETWORK.replace("</dhcp>", `<host mac='${MAC}' ip='192.168.122.28'/></dhcp>`);
+  const story = await startedGuest("", reserved);
+  assertEquals([ports(story), story.launches], [["80", "81"], []]);
+});
+
+Deno.test("a lease that moves is followed, and the history tells only of changes", async () => {
+  const story = await startedGuest(LEASE);
+  const lines = history(story).length;
+  const seen: string[] = [];
+  await runLeft(story, (pause) => {
+    if (pause === 5) story.host.write(LEASES, JSON.stringify([...JSON.parse(LEASE), MOVED]));
+    if (pause === 10) story.host.write(LEASES, JSON.stringify([]));
+    if (pause === 15) story.host.write(LEASES, JSON.stringify([MOVED]));
+    const leads = story.filter.rules().find((rule) => rule.includes("dport 80 "))?.match(/ to ([\d.]+) /)?.[1] ?? "-";
+    if (seen.at(-1) !== leads) seen.push(leads);
+  });
+  assertEquals(seen, ["192.168.122.28", "192.168.122.29", "-", "192.168.122.29"]);
+  assertEquals(history(story).slice(lines).map(({ operation, outcome }) => [operation, outcome]), [
+    ["waited", "done"],
+    ["waited", "done"],
+    ["waited", "done"],
+  ]);
+});
+
+Deno.test("the ports stay of the family that was decided when the guest started", async () => {
+  const story = await startedGuest("", DUAL);
+  const leases: unknown[] = [{ "ip-address": "fd00:122::1c8", "mac-address": MAC, "expiry-time": 1_900_000_000 }];
+  const seen: (readonly string[])[] = [];
+  await runLeft(story, (pause) => {
+    if (pause === 2) story.host.write(LEASES, JSON.stringify(leases));
+    if (pause === 8) seen.push(leadsTo(story));
+    if (pause === 9) story.host.write(LEASES, JSON.stringify([...leases, ...JSON.parse(LEASE)]));
+    if (pause === 15) seen.push(leadsTo(story));
+    if (pause === 16) story.host.write(LEASES, JSON.stringify(leases));
+    if (pause === 20) seen.push(leadsTo(story));
+  });
+  assertEquals(seen, [[], ["192.168.122.28", "192.168.122.28"], []]);
+});
+
+Deno.test("a reservation that is made while the guest runs changes nothing as long as its lease lasts", async () => {
+  const story = await startedGuest("");
+  const seen: (readonly string[])[] = [];
+  await runLeft(story, (pause) => {
+    if (pause === 2) story.host.write(LEASES, LEASE);
+    if (pause === 8) seen.push(leadsTo(story));
+    if (pause === 9) story.host.write("/run/libvirt/network/default.xml", RESERVED_LATER);
+    if (pause === 14) seen.push(leadsTo(story));
+    if (pause === 15) story.host.write(LEASES, "");
+    if (pause === 20) seen.push(leadsTo(story));
+  });
+  const [leased, reserved] = ["192.168.122.28", "192.168.122.50"];
+  assertEquals(seen, [[leased, leased], [leased, leased], [reserved, reserved]]);
 });
 
 Deno.test("when the lease is there the ports are, and the history tells", async () => {
   const story = await startedGuest();
-  let pauses = 0;
+  let opened = 0;
   await runLeft(story, (pause) => {
-    pauses = pause;
     if (pause === 3) story.host.write(LEASES, LEASE);
+    if (opened === 0 && ports(story).length > 0) opened = pause;
   });
-  assertEquals([ports(story), pauses], [["80", "81"], 4]);
+  assertEquals([ports(story), opened], [["80", "81"], 4]);
   const last = history(story).at(-1);
   assertEquals([last?.["operation"], last?.["outcome"]], ["waited", "done"]);
 });

@@ -83,8 +83,8 @@ const CASES = [
     name: "a kernel that passes nothing on",
     files: { "/proc/sys/net/ipv4/ip_forward": "0\n" },
     told:
-      "warn  the kernel passes no IPv4 on (net.ipv4.ip_forward is 0): no forward reaches a guest; libvirt sets it to 1 for a " +
-      "network with a way out; for others: a rule with sysctl",
+      "warn  the kernel passes no IPv4 on (net.ipv4.ip_forward is 0): nothing forwarded or opened reaches a guest by IPv4; " +
+      'libvirt sets it to 1 for a network with a way out; for others: a rule with sysctl = { "net.ipv4.ip_forward" = 1 }',
   },
   {
     name: "bridged packets that iptables sees",
@@ -188,3 +188,24 @@ Deno.test("check --host wants the mark of the settings let through", async () =>
   });
   assertEquals(lines.filter((line) => line.includes("inet filter")), [DROP_LINE.replaceAll("0x10000000", "0x2000")]);
 });
+
+const FAMILIES = {
+  'forward = { host_port = 8080, from = "::/0" }': [],
+  'forward = { host_port = 8080, host_address = "2001:db8::1" }': [],
+  'open = { from = ["2001:db8::/32", "10.0.0.0/8"] }': ["IPv4"],
+  'open = { to = "2001:db8::7" }': [],
+  "forward = { host_port = 8080 }": ["IPv4"],
+} as const;
+
+for (const [action, expected] of Object.entries(FAMILIES)) {
+  Deno.test(`check --host judges a rule by its family: ${action}`, async () => {
+    const passed = async (values: Readonly<Record<string, string>>): Promise<readonly string[]> => {
+      const rules = `[[rule]]\nname = "web"\nwhen = { driver = "qemu", domain = "*" }\n${action}\n`;
+      const { lines } = await found({ rules, files: values });
+      return lines.flatMap((line) => /^warn {2}the kernel passes no (\S+) on/.exec(line)?.slice(1) ?? []);
+    };
+    const [four, six] = ["/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding"];
+    assertEquals(await passed({ [four]: "0\n", [six]: "1\n" }), [...expected]);
+    assertEquals(await passed({ [four]: "1\n", [six]: "0\n" }), expected.length === 0 ? ["IPv6"] : []);
+  });
+}

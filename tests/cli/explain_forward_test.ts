@@ -137,3 +137,40 @@ Deno.test("explain tells at prepare whose port it is now, and the history at sta
   const { history } = await host.call("qemu", "started", { xml: INTERFACE });
   assertEquals(history["notes"], [told]);
 });
+
+const DOCKER = {
+  chain: {
+    family: "ip",
+    table: "nat",
+    name: "PREROUTING",
+    type: "nat",
+    hook: "prerouting",
+    prio: -100,
+    policy: "accept",
+  },
+};
+const PUBLISHED = {
+  rule: {
+    chain: "DOCKER",
+    expr: [
+      { match: { op: "==", left: { payload: { protocol: "tcp", field: "dport" } }, right: 8080 } },
+      { xt: { type: "target", name: "DNAT" } },
+    ],
+  },
+};
+const TAKEN =
+  "others forward 8080/tcp (chain DOCKER of table ip nat), too: packets get the guest instead, as our table is " +
+  "asked first";
+
+Deno.test("explain and check --host tell beforehand whose forward is taken over; a hook does not look", async () => {
+  const { host, filter } = makeHost(TWO);
+  filter.others.chains.push(DOCKER);
+  filter.others.rules.push(PUBLISHED);
+  for (const operation of ["prepare", "started"]) {
+    assertEquals((await plan(host, operation)).filter((line) => line.includes("others forward")), [`        ${TAKEN}`]);
+  }
+  const { lines } = await admin(host, ["check", "--host"]);
+  assertEquals(lines.filter((line) => line.includes("others forward")), [`warn  rule "web": ${TAKEN}`]);
+  const { sys } = await host.call("qemu", "prepare", { xml: INTERFACE });
+  assertEquals(sys.commands.filter(({ argv }) => argv.includes("chains")), []);
+});

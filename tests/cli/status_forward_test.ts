@@ -1,5 +1,6 @@
 /** What `status` tells of forwards: where each leads, who says so, what went through, and which wait or are in vain. */
 import { amountText } from "../../lib/cli/forward_text.ts";
+import type { HolderReport } from "../../lib/cli/status_report.ts";
 import { admin, snapshot } from "../support/admin.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { type FakeFilter, fakeFilter } from "../support/fake_filter.ts";
@@ -189,3 +190,78 @@ for (
 ) {
   Deno.test(`${amount} is told as ${text}`, () => assertEquals(amountText(amount), text));
 }
+
+/** Makes libvirt's status of the guest one with its interface, and the host's end of that a device in the kernel. */
+function plug({ host }: Scene, { master }: { readonly master: boolean }): void {
+  const device = "/sys/class/net/vnet0";
+  const xml = GUEST.xml.replace("</interface>", "<target dev='vnet0'/></interface>");
+  host.write(
+    "/run/libvirt/qemu/web-1.xml",
+    `<domstatus><domain><name>web-1</name><uuid>${UUID}</uuid>${xml}</domain></domstatus>`,
+  );
+  host.write(`${device}/ifindex`, "7");
+  host.nodes.set(device, { kind: "directory", text: "", uid: 0, mode: 0o755 });
+  if (master) host.write(`${device}/master`, "");
+  else host.nodes.delete(`${device}/master`);
+}
+
+const OFF_BRIDGE =
+  "guest web-1 is not on bridge virbr0: its device vnet0 is on no bridge, as after a restart of its network; " +
+  "cure: restart libvirt's daemon (systemctl restart libvirtd)";
+
+Deno.test("status tells of a guest that is on no bridge, and what helps", async () => {
+  const scene = await running(LEASE);
+  plug(scene, { master: true });
+  assertEquals((await admin(scene.host, ["status"])).code, 0);
+  plug(scene, { master: false });
+  const { code, lines } = await admin(scene.host, ["status"]);
+  assertEquals(code, 1);
+  const text = lines.join(" ").replace(/\s+/g, " ");
+  assertEquals(text.split(OFF_BRIDGE).length, 2, text);
+  assertEquals(lines.filter((line) => / unplugged /.test(line)).length, 2);
+  const report = JSON.parse((await admin(scene.host, ["status", "--json"])).lines.join(""));
+  assertEquals([report.ok, report.resources[0].state, report.resources[0].reasons], [
+    false,
+    "stuck",
+    [{ state: "stuck", text: OFF_BRIDGE }],
+  ]);
+  assertEquals(report.resources[0].holders.map((one: HolderReport) => [one.forward?.state, one.forward?.because]), [
+    ["unplugged", OFF_BRIDGE],
+    ["unplugged", OFF_BRIDGE],
+  ]);
+});
+
+Deno.test("status tells of a guest whose network was stopped, and how to start that", async () => {
+  const scene = await running(LEASE);
+  plug(scene, { master: false });
+  scene.host.nodes.delete("/run/libvirt/network/default.xml");
+  const { code, lines } = await admin(scene.host, ["status"]);
+  const text = lines.join(" ").replace(/\s+/g, " ");
+  assertEquals([code, /cure: virsh net-start default, then restart libvirt's daemon/.test(text)], [1, true], text);
+});
+
+Deno.test("a guest that waits for a lease and is on no bridge waits in vain, and status says so", async () => {
+  const scene = await running("");
+  plug(scene, { master: false });
+  const { code, lines } = await admin(scene.host, ["status"]);
+  assertEquals([code, lines.some((line) => /\?:80 +unplugged/.test(line))], [1, true]);
+});
+
+Deno.test("whether a guest is on a bridge is not told where libvirt's status does not name its device", async () => {
+  const scene = await running(LEASE);
+  const { code } = await admin(scene.host, ["status"]);
+  assertEquals(code, 0);
+});
+
+Deno.test("reconcile --rules leaves a running guest at its lease, whatever was reserved meanwhile", async () => {
+  const scene = await running(LEASE);
+  plug(scene, { master: true });
+  const reserved = NETWORK.replace("</dhcp>", `<host mac='${MAC}' ip='192.168.122.50'/></dhcp>`);
+  scene.host.write("/run/libvirt/network/default.xml", reserved);
+  scene.host.write("/etc/virt-hooks/rules.toml", RULES.replace("host_port = 8080", "host_port = 8090"));
+  assertEquals((await admin(scene.host, ["reconcile", "--rules"])).code, 0);
+  const leads = scene.filter.rules().filter((rule) => rule.includes("dport 8090")).map((rule) =>
+    / to (\S+) /.exec(rule)?.[1]
+  );
+  assertEquals(leads, ["192.168.122.28:80"]);
+});

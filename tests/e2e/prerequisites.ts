@@ -10,6 +10,7 @@ const PROGRAMS = [
   { program: "virtlogd", package: "libvirt-daemon-system" },
   { program: "virsh", package: "libvirt-clients" },
   { program: "qemu-system-x86_64", package: "qemu-system-x86" },
+  { program: "dhclient", package: "isc-dhcp-client" },
   { program: "dnsmasq", package: "dnsmasq-base" },
   { program: "iptables", package: "iptables" },
   { program: "nft", package: "nftables" },

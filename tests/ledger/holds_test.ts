@@ -33,7 +33,7 @@ async function readiesOf(wishes: Wishes, sys: Sys): Promise<readonly Ready[]> {
       demand,
       daemon,
     } as const;
-    const ready = await readyWish(wish, { plan: [], former: [] }, sys);
+    const ready = await readyWish(wish, { plan: [], former: [], isAlive: false }, sys);
     if (ready.kind === "ready") readies.push(ready);
   }
   return readies;

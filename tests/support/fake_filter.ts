@@ -48,6 +48,9 @@ export function fakeFilter(): FakeFilter {
     if (command.argv.includes("-t")) {
       return { stdout: JSON.stringify({ nftables: [...others.chains, ...others.rules] }) };
     }
+    if (command.argv.includes("table") && !command.argv.includes("virt_hooks")) {
+      return { stdout: JSON.stringify({ nftables: others.rules }) };
+    }
     if (command.argv.includes("list")) {
       const isOurs = command.argv.includes("virt_hooks");
       return isOurs && table !== undefined

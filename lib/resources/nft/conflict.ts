@@ -40,9 +40,10 @@ function collides(a: ForwardDemand, b: ForwardDemand): boolean {
     shares(a.hostAddresses, b.hostAddresses) && shares(a.from, b.from) && !leadsToSame(a, b);
 }
 
-/** A guest whose address nobody knows yet may get one of either family, unless the forward is for one alone. */
-function familiesOf({ guest, hostAddresses, from }: ForwardDemand): readonly IpFamily[] {
+/** A demand of an earlier version does not say which family its guest waits for. */
+function familiesOf({ guest, awaited, hostAddresses, from }: ForwardDemand): readonly IpFamily[] {
   if (guest !== null) return [familyOf(guest.address)];
+  if (awaited !== null) return [awaited.family];
   const named = [...hostAddresses, ...from].flatMap(intervalsOf).map(({ family }) => family);
   return named.length === 0 ? ["ipv4", "ipv6"] : named;
 }

@@ -35,6 +35,13 @@ export interface GuestNetwork {
 export const NETWORKS_DIRECTORY = "/run/libvirt/network";
 const DOCUMENT_BYTES_MAX = 4 * 1024 * 1024;
 
+/** The names of all active networks. */
+export function networkNames(sys: Pick<Sys, "readDirectory">): readonly string[] {
+  const suffix = ".xml";
+  return (sys.readDirectory(NETWORKS_DIRECTORY) ?? []).filter((name) => name.endsWith(suffix))
+    .map((name) => name.slice(0, -suffix.length));
+}
+
 /** Reads the document of an active network; `undefined` where there is none of this name. */
 export async function readNetworkDocument(
   name: string,

@@ -3,49 +3,79 @@
  * @module
  */
 import * as v from "valibot";
-import { parseMac } from "../../libvirt/identifiers.ts";
 import type { Sys } from "../../sys/sys.ts";
+import { parseJson } from "../json.ts";
 
 const LEASES_DIRECTORY = "/var/lib/libvirt/dnsmasq";
-const LEASES_BYTES_MAX = 4 * 1024 * 1024;
+/** libvirt's own limit: VIR_NETWORK_DHCP_LEASE_FILE_SIZE_MAX in its src/util/virlease.c. */
+const LEASES_BYTES_MAX = 32 * 1024 * 1024;
 
-const leasesSchema = v.array(v.object({
+const leaseSchema = v.object({
   "ip-address": v.string(),
-  "mac-address": v.optional(v.string()),
+  "mac-address": v.string(),
   "expiry-time": v.optional(v.number(), 0),
-}));
+});
 
 /** What leases need of the world. */
 export type LeaseSys = Pick<Sys, "lstat" | "readTextFile" | "now">;
 
-/**
- * The addresses that a MAC has on a bridge, the one that lasts longest first. The names in there are what guests call
- * themselves, and are not looked at.
- */
-export function readLeases(
-  { bridge }: { readonly bridge: string | undefined },
-  mac: string,
-  sys: LeaseSys,
-): readonly string[] {
+/** The leases of a bridge, or why they cannot be read. */
+export type Leases =
+  | {
+    readonly kind: "read";
+    /**
+     * The addresses that a MAC has, the one that lasts longest first. The host names in the file are chosen by the guests and
+     * are not looked at.
+     */
+    readonly of: (mac: string) => readonly string[];
+  }
+  | { readonly kind: "unreadable"; readonly reason: string };
+
+/** Reads the leases of a bridge. A file that is missing or empty has no leases. */
+export function readLeases(bridge: string | undefined, sys: LeaseSys): Leases {
+  if (bridge === undefined || bridge.includes("/")) return leasesIn("", sys);
   const path = `${LEASES_DIRECTORY}/${bridge}.status`;
-  if (bridge === undefined || bridge.includes("/") || sys.lstat(path)?.kind !== "file") return [];
-  const nowS = sys.now().getTime() / 1000;
-  return parseLeases(sys.readTextFile(path, LEASES_BYTES_MAX))
-    .map((lease) => ({ ...lease, untilS: lease["expiry-time"] === 0 ? Infinity : lease["expiry-time"] }))
-    .filter((lease) => parseMac(lease["mac-address"]) === mac && lease.untilS > nowS)
-    .sort((a, b) => a.untilS === b.untilS ? 0 : b.untilS - a.untilS)
-    .map((lease) => lease["ip-address"]);
+  const facts = sys.lstat(path);
+  if (facts === undefined) return leasesIn("", sys);
+  if (facts.kind !== "file") return { kind: "unreadable", reason: `${path} is not a regular file` };
+  try {
+    const text = sys.readTextFile(path, LEASES_BYTES_MAX).trim();
+    if (text === "" || (text.startsWith("[") && text.endsWith("]"))) return leasesIn(text, sys);
+    return { kind: "unreadable", reason: `${path} is no list of leases, or is being written` };
+  } catch (error) {
+    return { kind: "unreadable", reason: `${path} cannot be read: ${reasonOf(error)}` };
+  }
 }
 
-/** The helper writes the file anew in place: empty, or half of it, is no lease yet. */
-function parseLeases(text: string): v.InferOutput<typeof leasesSchema> {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    // Somebody looks again.
-    return [];
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function leasesIn(text: string, sys: LeaseSys): Leases {
+  const nowS = sys.now().getTime() / 1000;
+  return {
+    kind: "read",
+    of: (mac) =>
+      leasesOf(mac, text)
+        // dnsmasq writes 0 for a lease that never ends.
+        .map(({ "ip-address": address, "expiry-time": untilS }) => ({ address, untilS: untilS || Infinity }))
+        .filter(({ untilS }) => untilS > nowS)
+        .sort((a, b) => a.untilS === b.untilS ? 0 : b.untilS - a.untilS)
+        .map(({ address }) => address),
+  };
+}
+
+/**
+ * Guests that ask with many MAC addresses make the file long, so only objects with the MAC address are parsed. Their values are
+ * numbers and plain strings (dnsmasq lets no other host names through): an object ends with the next brace.
+ */
+function leasesOf(mac: string, text: string): readonly v.InferOutput<typeof leaseSchema>[] {
+  const leases: v.InferOutput<typeof leaseSchema>[] = [];
+  const needle = JSON.stringify(mac);
+  for (let at = text.indexOf(needle); at !== -1; at = text.indexOf(needle, at + needle.length)) {
+    const [start, end] = [text.lastIndexOf("{", at), text.indexOf("}", at)];
+    const lease = start === -1 || end === -1 ? undefined : parseJson(leaseSchema, text.slice(start, end + 1));
+    if (lease !== undefined && lease["mac-address"] === mac) leases.push(lease);
   }
-  const result = v.safeParse(leasesSchema, json);
-  return result.success ? result.output : [];
+  return leases;
 }

@@ -4,7 +4,7 @@
  */
 import { parseIpAddress } from "../../plan/ip_address.ts";
 import { isLoopback, networkTexts } from "../../plan/ip_interval.ts";
-import type { HostEnd } from "../../plan/nft_demand.ts";
+import type { ForwardDemand, HostEnd } from "../../plan/nft_demand.ts";
 import type { Sys } from "../../sys/sys.ts";
 
 /** A port that a program of the host listens on. */
@@ -55,9 +55,15 @@ function addressText(hex: string): string {
   return networkTexts({ family, first: own, last: own }).join("");
 }
 
-/** Whose place a forward would take, in a sentence; `undefined` for nobody's. */
-export function contestedText(end: HostEnd, listeners: readonly Listener[]): string | undefined {
-  const places = new Set(listeners.filter((listener) => takes(end, listener)).map(placeText));
+/** Whose place a forward would take, in a sentence; `undefined` for nobody's. It leaves the spared addresses alone. */
+export function contestedText(
+  end: HostEnd & Pick<ForwardDemand, "sparedAddresses">,
+  listeners: readonly Listener[],
+): string | undefined {
+  const spared = end.sparedAddresses.map((address) => parseIpAddress(address)?.text);
+  const places = new Set(
+    listeners.filter((listener) => takes(end, listener) && !spared.includes(listener.address)).map(placeText),
+  );
   if (places.size === 0) return undefined;
   const more = places.size > NAMED_MAX ? ` and at ${places.size - NAMED_MAX} more of these ports` : "";
   const named = [...places].slice(0, NAMED_MAX).join(", ");

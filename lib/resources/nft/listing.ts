@@ -6,6 +6,7 @@
 import { commentText, markNumber, mergePorts, portText, setText } from "./rules.ts";
 import { parseIpAddress } from "../../plan/ip_address.ts";
 import { type IpInterval, mergeIntervals, networkTexts, parseInterval } from "../../plan/ip_interval.ts";
+import type { PortRange } from "../../plan/nft_demand.ts";
 import { type Chain, normalTable, type Table } from "./table.ts";
 
 /** Something of nft's JSON. */
@@ -89,10 +90,11 @@ function foreignText(term: unknown): string {
 }
 
 function matchText(match: unknown): string | undefined {
-  if (!isObject(match) || (match["op"] !== "==" && match["op"] !== "in")) return undefined;
+  if (!isObject(match) || !["==", "in", "!="].includes(String(match["op"]))) return undefined;
   const left = fieldText(match["left"]);
   const right = left === "meta l4proto" ? protocolText(match["right"]) : valuesText(match["right"]);
-  return left === undefined || right === undefined ? undefined : `${left} ${right}`;
+  if (left === undefined || right === undefined) return undefined;
+  return `${left} ${match["op"] === "!=" ? "!= " : ""}${right}`;
 }
 
 /** A host without `/etc/protocols` has no names for them. */
@@ -117,8 +119,8 @@ function valuesText(right: unknown): string | undefined {
   const values: unknown[] = isObject(right) && Array.isArray(right["set"]) ? right["set"] : [right];
   const intervals = values.map(intervalOf);
   if (intervals.every((one) => one !== undefined)) return setText(mergeIntervals(intervals).flatMap(networkTexts));
-  const ports = values.map(rangeOf);
-  if (ports.every((one) => one !== undefined)) return setText(mergePorts(ports).map(portText));
+  const ports = portsOf(right);
+  if (ports !== undefined) return setText(mergePorts(ports).map(portText));
   return values.every((value) => typeof value === "string") ? setText(values) : undefined;
 }
 
@@ -133,8 +135,15 @@ export function intervalOf(value: unknown): IpInterval | undefined {
   return { family: first.family, first: first.bits, last: last.bits };
 }
 
+/** The ports that a value is, or a set of them; `undefined` for anything else. */
+export function portsOf(right: unknown): readonly PortRange[] | undefined {
+  const values: unknown[] = isObject(right) && Array.isArray(right["set"]) ? right["set"] : [right];
+  const ports = values.map(rangeOf);
+  return ports.every((one) => one !== undefined) ? ports : undefined;
+}
+
 /** A port or a range of them, as nft lists one. */
-export function rangeOf(value: unknown): { readonly first: number; readonly last: number } | undefined {
+export function rangeOf(value: unknown): PortRange | undefined {
   if (typeof value === "number") return { first: value, last: value };
   const range: unknown = isObject(value) ? value["range"] : undefined;
   const [first, last]: readonly unknown[] = Array.isArray(range) ? range : [];

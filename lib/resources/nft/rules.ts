@@ -3,7 +3,7 @@
  * @module
  */
 import { type IpFamily, parseIpAddress } from "../../plan/ip_address.ts";
-import { type IpInterval, mergeIntervals, networkTexts, parseInterval } from "../../plan/ip_interval.ts";
+import { type IpInterval, mergeIntervals, networkTexts, overlaps, parseInterval } from "../../plan/ip_interval.ts";
 import type {
   ForwardDemand,
   GuestAddress,
@@ -55,6 +55,7 @@ function forwardRules(demand: ForwardDemand, guest: GuestAddress, who: string): 
     `meta nfproto ${family}`,
     ...addressMatch(`${word} saddr`, demand.from, family),
     ...addressMatch(`${word} daddr`, demand.hostAddresses, family),
+    ...sparedMatch(demand, family),
   ].join(" ");
   const perProtocol = protocolsOf(demand.protocol).flatMap((protocol): Rule[] => [{
     chain: "to_guest",
@@ -70,9 +71,20 @@ function forwardRules(demand: ForwardDemand, guest: GuestAddress, who: string): 
   return [...perProtocol, ...masqueradeRules(guest, word)];
 }
 
+/** The networks' own servers stay reachable; a network may announce its name server by a link-local address, too. */
+function sparedMatch({ sparedAddresses }: ForwardDemand, family: IpFamily): readonly string[] {
+  const texts = ofFamily(sparedAddresses, family).flatMap(networkTexts);
+  if (texts.length === 0) return [];
+  return [`${WORD[family]} daddr != ${setText(family === "ipv6" ? [...texts, LINK_LOCAL] : texts)}`];
+}
+
+const LINK_LOCAL = "fe80::/10";
+
 /** A guest that answers another one directly would answer as somebody whom that one never asked. */
 function masqueradeRules({ address, network, isolated }: GuestAddress, word: string): readonly Rule[] {
-  const hairpin = `ct status dnat ${word} saddr ${network} ${word} daddr ${network} masquerade comment "hairpin"`;
+  // An address that is routed to a guest is outside its network.
+  const near = network !== null && isInside(address, network) ? network : address;
+  const hairpin = `ct status dnat ${word} saddr ${network} ${word} daddr ${near} masquerade comment "hairpin"`;
   const inward = `ct status dnat ${word} daddr ${address} masquerade comment "isolated"`;
   return [
     ...(network === null ? [] : [{ chain: "postrouting", text: hairpin }] as const),
@@ -143,6 +155,12 @@ function ofFamily(texts: readonly string[], family: IpFamily): readonly IpInterv
 function intervalOf(text: string): readonly IpInterval[] {
   const interval = parseInterval(text);
   return interval === undefined ? [] : [interval];
+}
+
+function isInside(address: string, network: string): boolean {
+  return intervalOf(address).every((one) =>
+    network.split(", ").flatMap(intervalOf).some((other) => overlaps(one, other))
+  );
 }
 
 /** The family of an address; what is none is nobody's. */

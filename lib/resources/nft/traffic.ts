@@ -24,11 +24,11 @@ export interface Traffic {
 }
 
 /**
- * How a forward stands. `pending`: its guest has no address yet. `outranked`: it is there, but another chain rejects what
- * comes in. `drift`: it is not there, or not as it shall be. `unknown`: the packet filter cannot be read.
+ * How a forward stands. `pending`: its guest has no address yet. `unplugged`: its guest is on no bridge. `outranked`: it is there,
+ * but another chain rejects what comes in. `drift`: it is not there, or not as it shall be. `unknown`: the packet filter cannot be read.
  */
 export interface ForwardStanding {
-  readonly state: "active" | "pending" | "outranked" | "drift" | "unknown";
+  readonly state: "active" | "pending" | "unplugged" | "outranked" | "drift" | "unknown";
   /** Why it is not `active`. */
   readonly because: string | null;
   /** `null` where nothing of it counts. */
@@ -111,8 +111,12 @@ function foreignProblem({ packets, ...obstacle }: Met): readonly string[] {
 
 /** What a forward without an address waits for. */
 function waitingText(demand: ForwardDemand, leases: LeaseProblems): string {
-  const names = networksOf(demand).map((name) => JSON.stringify(name)).join(" or ");
-  return [`no address yet: waits for a lease of network ${names}`, ...waitsInVain(demand, leases)].join("; ");
+  const { awaited } = demand;
+  if (awaited === null) return "no address yet";
+  const networks = awaited.networks.map((name) => JSON.stringify(name));
+  const lease = networks.length === 0 ? "" : `: waits for a lease of network ${networks.join(" or ")}`;
+  const problem = awaited.problem === null ? "" : ` (${awaited.problem})`;
+  return [`no address yet${lease}${problem}`, ...waitsInVain(demand, leases)].join("; ");
 }
 
 /** Why the guest of a demand that waits for its address gets none. */

@@ -7,7 +7,7 @@ import { forward, guestAt, heldBy, open } from "./demands.ts";
 const OTHER = { guest: guestAt("192.168.122.28") };
 const WAITING: Partial<ForwardDemand> = {
   guest: null,
-  interfaces: [{ mac: "52:54:00:00:00:02", network: "default", addresses: [] }],
+  interfaces: [{ mac: "52:54:00:00:00:02", network: "default", bridge: null, addresses: [] }],
 };
 
 const CASES: Readonly<
@@ -43,6 +43,10 @@ const CASES: Readonly<
   "a guest without an address yet": { of: [forward(80), forward(80, WAITING)], clash: true },
   "a guest without an address yet, for IPv6 alone": {
     of: [forward(80), forward(80, { ...WAITING, from: ["2001:db8::/32"] })],
+    clash: false,
+  },
+  "a guest that waits for an address of IPv6": {
+    of: [forward(80), forward(80, { ...WAITING, awaited: { family: "ipv6", networks: ["default"], problem: null } })],
     clash: false,
   },
   "one guest twice, without an address yet": { of: [forward(80, WAITING), forward(80, WAITING)], clash: false },

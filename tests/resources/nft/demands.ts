@@ -8,7 +8,7 @@ import type { Held } from "../../../lib/resources/resource.ts";
 /** A guest on the default network. */
 export function guestAt(address: string): GuestAddress {
   const network = address.includes(":") ? "fd00:122::/64" : "192.168.122.0/24";
-  return { address, network, isolated: false, source: "document", on: "default" };
+  return { address, network, isolated: false, source: "document", on: "default", mac: null };
 }
 
 /** A forward of a port of the host, unless another is said. */
@@ -22,7 +22,10 @@ export function forward(port: number | readonly [number, number], given: Partial
     hostAddresses: [],
     from: [],
     to: null,
+    network: null,
+    sparedAddresses: [],
     interfaces: [],
+    awaited: null,
     guest: guestAt("192.168.122.11"),
     mark: 0x10000000,
     ...given,
@@ -32,7 +35,21 @@ export function forward(port: number | readonly [number, number], given: Partial
 /** A network that is opened. */
 export function open(given: Partial<OpenDemand> = {}): OpenDemand {
   const networks = ["192.168.122.0/24"];
-  return { kind: "open", networks, at: null, from: [], protocol: "tcp", ports: [], mark: 0x10000000, ...given };
+  return {
+    kind: "open",
+    networks,
+    at: null,
+    from: [],
+    protocol: "tcp",
+    ports: [],
+    mark: 0x10000000,
+    ...given,
+  };
+}
+
+/** A guest that is opened. */
+function openGuest(guest: GuestAddress): OpenDemand {
+  return open({ networks: [], at: { to: null, network: null, interfaces: [], guest, awaited: null } });
 }
 
 /** Demands as a guest of this name holds them. */
@@ -66,7 +83,7 @@ export const SAMPLES: Readonly<Record<string, readonly Held<NftDemand>[]>> = {
     forward(4, { from: ["2001:DB8:0::/48", "2001:db8::7"], guest: guestAt("fd00:122::1") }),
     // A range with a shift that overlaps itself.
     forward([65_000, 65_535], { guestPort: 64_990, protocol: "both" }),
-    forward(7, { guest: { address: "10.9.8.7", network: null, isolated: true, source: "rule", on: null } }),
+    forward(7, { guest: { address: "10.9.8.7", network: null, isolated: true, source: "rule", on: null, mac: null } }),
     forward(8, { guest: null }),
     // Nobody of its family is meant.
     forward(9, { from: ["2001:db8::/32"] }),
@@ -76,7 +93,18 @@ export const SAMPLES: Readonly<Record<string, readonly Held<NftDemand>[]>> = {
     "net",
     open(),
     open({ networks: ["10.1.0.0/24", "fd00:122::/64"], from: ["203.0.113.0/24", "198.51.100.7", "2001:db8::/32"] }),
+    open({ networks: ["203.0.113.16/28"], ports: [{ first: 443, last: 443 }] }),
+    openGuest({ ...guestAt("203.0.113.40"), network: "192.168.122.0/24", source: "rule" }),
+    openGuest(guestAt("192.168.122.99")),
     open({ networks: ["10.2.0.0/24"], protocol: "both", ports: [{ first: 22, last: 22 }, { first: 80, last: 90 }] }),
+  ),
+  spared: heldBy(
+    "web-1",
+    forward(53, { protocol: "both", sparedAddresses: ["192.168.122.1", "fd00:122::1", "192.168.140.1"] }),
+    forward(53, { protocol: "udp", sparedAddresses: ["192.168.122.1", "fd00:122::1"], guest: guestAt("fd00:122::9") }),
+    forward([60, 70], { protocol: "udp", sparedAddresses: ["192.168.122.1"] }),
+    // An address that is routed to a guest: other guests of its network reach it by the host's address, too.
+    forward(80, { guest: { ...guestAt("203.0.113.20"), network: "192.168.122.0/24", source: "rule" } }),
   ),
   longNames: [{ who: `guest "${"é".repeat(200)}"`, demand: forward(80) }],
 };

@@ -1,9 +1,12 @@
 /** Where a guest lives, by what a host in memory says. */
 import { assertEquals } from "../../support/assert.ts";
+import type { AnyDemand } from "../../../lib/plan/demand.ts";
 import type { ForwardDemand, GuestInterface } from "../../../lib/plan/nft_demand.ts";
-import { findGuest, surroundings } from "../../../lib/resources/nft/guest_address.ts";
+import { findGuest, type Whereabouts } from "../../../lib/resources/nft/guest_address.ts";
+import { surroundings } from "../../../lib/resources/nft/surroundings.ts";
 import { describeGuest } from "../../../lib/resources/nft/text.ts";
 import { memorySys } from "../../../lib/sys/memory_sys.ts";
+import { TOOLS } from "../../../lib/sys/tools.ts";
 import { forward } from "./demands.ts";
 
 const MAC = "52:54:00:00:00:01";
@@ -21,6 +24,12 @@ const NETWORK = `<networkstatus>
 `;
 const ISOLATED = "<networkstatus><network><name>lonely</name><bridge name='virbr1'/>" +
   "<ip address='10.9.0.1' prefix='24'/></network></networkstatus>\n";
+/** Its server gives addresses of both families. */
+const DUAL = `<networkstatus><network><name>dual</name><forward mode='nat'/><bridge name='virbr7'/>
+  <ip address='192.168.140.1' netmask='255.255.255.0'><dhcp><range start='192.168.140.50' end='192.168.140.99'/></dhcp></ip>
+  <ip family='ipv6' address='fd00:140::1' prefix='64'><dhcp><range start='fd00:140::100' end='fd00:140::1ff'/></dhcp></ip>
+</network></networkstatus>
+`;
 const BRIDGED =
   "<networkstatus><network><name>lan</name><forward mode='bridge'/><bridge name='br0'/></network></networkstatus>\n";
 
@@ -35,10 +44,23 @@ interface Case {
   readonly interfaces?: readonly Partial<GuestInterface>[];
   readonly demand?: Partial<ForwardDemand>;
   readonly leases?: string | readonly Readonly<Record<string, unknown>>[];
+  readonly isLeaseFirst?: boolean;
+  readonly family?: "ipv4" | "ipv6";
+  /** Of the device to which the host sends packets for any address. */
+  readonly routed?: string;
+  /** What the same plan does about routes. */
+  readonly plan?: readonly AnyDemand[];
   /** Where it is, or why not. */
   readonly expected: string;
 }
 
+const LEASES = "/var/lib/libvirt/dnsmasq/virbr0.status";
+const UNREADABLE = "not UTF-8";
+const HALF = `waiting: default: ${LEASES} is no list of leases, or is being written`;
+const NOT_THERE = "refused: 192.168.1.50 is in no network of the guest (192.168.122.0/24, fd00:122::/64)";
+const OTHER_MAC = "52:54:00:00:00:02";
+/** The network keeps an address for it. */
+const KEPT = "52:54:00:00:00:0a";
 const ON_DEFAULT = { mac: MAC, network: "default" };
 
 const CASES: Readonly<Record<string, Case>> = {
@@ -90,8 +112,93 @@ const CASES: Readonly<Record<string, Case>> = {
     leases: [lease("192.168.122.28", MAC, PAST)],
     expected: "waiting: default",
   },
+  "a reservation for a guest that starts with an old lease": {
+    interfaces: [{ ...ON_DEFAULT, mac: KEPT }],
+    leases: [lease("192.168.122.28", KEPT, SOON)],
+    expected: '192.168.122.10, kept for it by network "default"',
+  },
+  "a reservation for a guest that runs by a lease": {
+    interfaces: [{ ...ON_DEFAULT, mac: KEPT }],
+    leases: [lease("192.168.122.28", KEPT, SOON)],
+    isLeaseFirst: true,
+    expected: '192.168.122.28, leased to it by network "default"',
+  },
+  "a reservation for a guest whose lease is over": {
+    interfaces: [{ ...ON_DEFAULT, mac: KEPT }],
+    leases: [lease("192.168.122.28", KEPT, PAST)],
+    isLeaseFirst: true,
+    expected: '192.168.122.10, kept for it by network "default"',
+  },
+  "a lease of what is kept for another by now": {
+    interfaces: [ON_DEFAULT],
+    leases: [lease("192.168.122.10", MAC, SOON)],
+    expected: "waiting: default",
+  },
+  "a lease from before the network changed": {
+    interfaces: [ON_DEFAULT],
+    leases: [lease("192.168.99.10", MAC, SOON), lease("192.168.122.28", MAC, SOON)],
+    expected: '192.168.122.28, leased to it by network "default"',
+  },
+  "IPv6 leased first where the network gives both": {
+    interfaces: [{ mac: MAC, network: "dual" }],
+    leases: [lease("fd00:140::1c8", MAC, LATER)],
+    expected: "waiting: dual (ipv4)",
+  },
+  "both leased where the network gives both": {
+    interfaces: [{ mac: MAC, network: "dual" }],
+    leases: [lease("fd00:140::1c8", MAC, LATER), lease("192.168.140.82", MAC, SOON)],
+    expected: '192.168.140.82, leased to it by network "dual"',
+  },
+  "IPv6 where the rule is for it and the network gives both": {
+    interfaces: [{ mac: MAC, network: "dual" }],
+    demand: { from: ["::/0"] },
+    leases: [lease("fd00:140::1c8", MAC, LATER), lease("192.168.140.82", MAC, SOON)],
+    expected: 'fd00:140::1c8, leased to it by network "dual"',
+  },
+  "the family that it had, whatever the network gives by now": {
+    interfaces: [{ mac: MAC, network: "dual" }],
+    family: "ipv6",
+    leases: [lease("192.168.140.82", MAC, SOON)],
+    expected: "waiting: dual (ipv6)",
+  },
+  "leases that are not looked at, since the document says it": {
+    interfaces: [{ ...ON_DEFAULT, addresses: ["192.168.122.11"] }],
+    leases: UNREADABLE,
+    expected: "192.168.122.11, as its document says",
+  },
+  "leases that are not looked at, since there is a reservation": {
+    interfaces: [{ ...ON_DEFAULT, mac: KEPT }],
+    leases: UNREADABLE,
+    expected: '192.168.122.10, kept for it by network "default"',
+  },
+  "leases that cannot be read": {
+    interfaces: [ON_DEFAULT],
+    leases: UNREADABLE,
+    expected: `waiting: default: ${LEASES} cannot be read: It is not UTF-8 text`,
+  },
+  "an interface on the bridge of a network": {
+    interfaces: [{ mac: MAC, bridge: "virbr0" }],
+    leases: [lease("192.168.122.28", MAC, SOON)],
+    expected: '192.168.122.28, leased to it by network "default"',
+  },
+  "an interface on the bridge of the network that the rule names": {
+    interfaces: [{ mac: OTHER_MAC, bridge: "br7" }, { mac: MAC, bridge: "virbr0" }],
+    demand: { network: "default" },
+    leases: [lease("192.168.122.28", MAC, SOON)],
+    expected: '192.168.122.28, leased to it by network "default"',
+  },
+  "no interface on the network that the rule names": {
+    interfaces: [{ mac: MAC, bridge: "virbr0" }],
+    demand: { network: "lonely" },
+    expected: 'refused: the guest has no interface on network "lonely"',
+  },
   "no lease yet": { interfaces: [ON_DEFAULT], leases: "", expected: "waiting: default" },
-  "half a file of leases": { interfaces: [ON_DEFAULT], leases: '[{"ip-addr', expected: "waiting: default" },
+  "half a file of leases": { interfaces: [ON_DEFAULT], leases: '[{"ip-addr', expected: HALF },
+  "one lease of another shape": {
+    interfaces: [ON_DEFAULT],
+    leases: [{ "mac-address": MAC, "ip-address": 7 }, lease("192.168.122.28", MAC, SOON)],
+    expected: '192.168.122.28, leased to it by network "default"',
+  },
   "leases of another shape": { interfaces: [ON_DEFAULT], leases: [{ "ip-address": 7 }], expected: "waiting: default" },
   "the first interface that has an address": {
     interfaces: [ON_DEFAULT, { mac: MAC, network: "lonely", addresses: ["10.9.0.5"] }],
@@ -111,7 +218,44 @@ const CASES: Readonly<Record<string, Case>> = {
   "the rule's address outside the guest's networks": {
     interfaces: [ON_DEFAULT],
     demand: { to: "192.168.1.50" },
-    expected: "refused: 192.168.1.50 is in no network of the guest (192.168.122.0/24, fd00:122::/64)",
+    expected: `${NOT_THERE}, and this host has no route to it`,
+  },
+  "the rule's address where the host sends it elsewhere": {
+    interfaces: [ON_DEFAULT],
+    demand: { to: "192.168.1.50" },
+    routed: "eth0",
+    expected: `${NOT_THERE}, and this host's route to it is by eth0`,
+  },
+  "the rule's address is one of the host's others": {
+    interfaces: [ON_DEFAULT],
+    demand: { to: "203.0.113.1" },
+    routed: "lo",
+    expected: "refused: 203.0.113.1 is an address of this host itself",
+  },
+  "the rule's address, which is routed to the guest's network": {
+    interfaces: [ON_DEFAULT],
+    demand: { to: "203.0.113.20" },
+    routed: "virbr0",
+    expected: "203.0.113.20, as its rule says",
+  },
+  "the rule's address on another bridge of the guest": {
+    interfaces: [ON_DEFAULT, { mac: OTHER_MAC, bridge: "br0" }],
+    demand: { to: "10.20.30.40" },
+    routed: "br0",
+    expected: "10.20.30.40, as its rule says",
+  },
+  "the rule's address, to which the same plan sets a route": {
+    interfaces: [ON_DEFAULT],
+    demand: { to: "203.0.113.20" },
+    routed: "eth0",
+    plan: [{
+      resource: "route",
+      demand: {
+        ...{ family: "ipv4", to: "203.0.113.16/28", dev: "virbr0", via: undefined, onlink: false, metric: undefined },
+        table: "main",
+      },
+    }],
+    expected: "203.0.113.20, as its rule says",
   },
   "the rule's address is the host's": {
     interfaces: [ON_DEFAULT],
@@ -146,24 +290,45 @@ const CASES: Readonly<Record<string, Case>> = {
   },
 };
 
-for (const [name, { interfaces = [], demand, leases = "", expected }] of Object.entries(CASES)) {
+for (const [name, one] of Object.entries(CASES)) {
   Deno.test(`findGuest(): ${name}`, async () => {
-    const sys = memorySys({
+    const { interfaces = [], demand, leases = "", isLeaseFirst = false, family = null, routed, plan } = one;
+    const text = typeof leases === "string" ? leases : JSON.stringify(leases);
+    const host = memorySys({
       files: {
         "/run/libvirt/network/default.xml": NETWORK,
+        "/run/libvirt/network/dual.xml": DUAL,
         "/run/libvirt/network/lonely.xml": ISOLATED,
         "/run/libvirt/network/lan.xml": BRIDGED,
-        "/var/lib/libvirt/dnsmasq/virbr0.status": typeof leases === "string" ? leases : JSON.stringify(leases),
+        [LEASES]: text,
+        "/var/lib/libvirt/dnsmasq/virbr7.status": text,
       },
+      programs: routed === undefined ? {} : { [TOOLS.ip]: () => ({ stdout: JSON.stringify([{ dev: routed }]) }) },
     });
-    const all = interfaces.map((one) => ({ mac: null, network: null, addresses: [], ...one }));
-    const where = await findGuest(forward(80, { guest: null, interfaces: all, ...demand }), surroundings(sys));
-    const said = {
-      found: () =>
-        where.kind === "found" ? describeGuest(where.guest) + (where.guest.isolated ? " (isolated)" : "") : "",
-      waiting: () => where.kind === "waiting" ? `waiting: ${where.networks.join()}` : "",
-      refused: () => where.kind === "refused" ? `refused: ${where.reason}` : "",
+    const readTextFile = (path: string, bytesMax: number): string => {
+      if (text === UNREADABLE && path === LEASES) throw new TypeError("It is not UTF-8 text");
+      return host.readTextFile(path, bytesMax);
     };
-    assertEquals(said[where.kind](), expected);
+    const sys = { ...host, readTextFile };
+    const all = interfaces.map((given) => ({ mac: null, network: null, bridge: null, addresses: [], ...given }));
+    const sought = { ...forward(80, { guest: null, interfaces: all, ...demand }), isLeaseFirst, family };
+    const where = await findGuest(sought, surroundings(sys, plan));
+    assertEquals(textOf(where), one.expected);
   });
+}
+
+function textOf(where: Whereabouts): string {
+  switch (where.kind) {
+    case "found":
+      return describeGuest(where.guest) + (where.guest.isolated ? " (isolated)" : "");
+    case "waiting": {
+      const { networks, family, problem } = where.awaited;
+      const which = networks.join() === "dual" ? ` (${family})` : "";
+      return `waiting: ${networks.join()}${which}${problem === null ? "" : `: ${problem}`}`;
+    }
+    case "refused":
+      return `refused: ${where.reason}`;
+    default:
+      return where satisfies never;
+  }
 }

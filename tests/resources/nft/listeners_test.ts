@@ -85,6 +85,11 @@ function end(first: number, last: number, protocol: HostEnd["protocol"] = "tcp",
 
 for (const [name, given, told] of CASES) {
   Deno.test(`a forward of ${name}: ${told ?? "takes nobody's place"}`, () => {
-    assertEquals(contestedText(given, LISTENERS), told);
+    assertEquals(contestedText({ ...given, sparedAddresses: [] }, LISTENERS), told);
   });
 }
+
+Deno.test("a forward takes nobody's place at an address that it leaves alone", () => {
+  const told = contestedText({ ...end(53, 53), sparedAddresses: ["192.168.122.1"] }, LISTENERS);
+  assertEquals(told, undefined);
+});
