@@ -20,7 +20,7 @@ import type { Config } from "./config_folder.ts";
 import { fileExists } from "./file_exists.ts";
 import type { Kept } from "./keep_holds.ts";
 import { loadRules } from "./load_rules.ts";
-import type { Outcome } from "./outcome.ts";
+import { callingDaemon, type Outcome } from "./outcome.ts";
 import { CONFIG_DIRECTORY } from "./paths.ts";
 import { planCall } from "./plan_call.ts";
 import { deadlineOf } from "./time_limit.ts";
@@ -39,7 +39,7 @@ export interface Asked {
 export async function obeyRules(asked: Asked, sys: Sys): Promise<Outcome> {
   const begins = asked.facts.verb === "acquire";
   const before = begins ? undefined : await keep(asked, [], sys);
-  const outcome = await obeyOwn(asked, sys);
+  const outcome = { ...await obeyOwn(asked, sys), ...await aboutCall(asked, sys) };
   // What a beginning life has just brought to what it shall be needs no second look.
   const done = outcome.steps.flatMap(({ end, resource }) => end === "done" && resource !== undefined ? [resource] : []);
   const kept = begins ? await keep(asked, done, sys) : before;
@@ -47,6 +47,7 @@ export async function obeyRules(asked: Asked, sys: Sys): Promise<Outcome> {
   const bad = kept.results.find(({ problem }) => problem !== undefined);
   const merged = {
     ...outcome,
+    ...(kept.daemon === undefined ? {} : { daemon: callingDaemon({ daemon: kept.daemon }) }),
     kept: {
       results: [...outcome.kept?.results ?? [], ...kept.results],
       notes: [...outcome.kept?.notes ?? [], ...kept.notes],
@@ -60,6 +61,26 @@ export async function obeyRules(asked: Asked, sys: Sys): Promise<Outcome> {
     problem: visible(`${bad.key}: ${bad.problem}`),
     hint: bad.hint ?? STATUS,
   };
+}
+
+/** What the history says of a call whose object does not tell it: the guest of a port, and which daemon starts or reloads. */
+async function aboutCall(
+  { invocation: { driver }, facts, document }: Asked,
+  sys: Sys,
+): Promise<Pick<Outcome, "daemon" | "guests">> {
+  if (driver.object === "daemon") {
+    const { readDaemon } = await import("../ledger/ledger.ts");
+    try {
+      return { daemon: callingDaemon({ daemon: await readDaemon(sys) }) };
+    } catch {
+      // The name is for the history alone, which never decides a call.
+      return {};
+    }
+  }
+  if (!facts.lifetimes.includes("port") || facts.lifetimes.length > 1) return {};
+  const { portOwnerName } = await import("../libvirt/port_owner.ts");
+  const name = portOwnerName(document);
+  return name === undefined ? {} : { guests: [name] };
 }
 
 const STATUS = '"virt-hooks status" shows what is held, "virt-hooks reconcile" tries again';
@@ -88,12 +109,23 @@ async function obeyOwn(asked: Asked, sys: Sys): Promise<Outcome> {
     : await loadRules(CONFIG_DIRECTORY, sys, { trust: true, most: 1 });
   if (reading.kind === "broken") return brokenRules(reading);
   try {
-    return await obey(reading.ruleSet, asked, sys);
+    return await withReasonNote(await obey(reading.ruleSet, asked, sys), reading.ruleSet, asked, sys);
   } catch (error) {
     // An edit looks where no rule's selectors did.
     if (!isDocumentError(error)) throw error;
     return { ...NOTHING_DONE, kind: "bad-call", weight: "fails", problem: documentProblem(error) };
   }
+}
+
+/** Notes where rules select by the shut-off reason and libvirt passes none: it is too old. */
+async function withReasonNote(outcome: Outcome, { rules }: RuleSet, { invocation }: Asked, sys: Sys): Promise<Outcome> {
+  const { driver, operation, extra } = invocation;
+  const isUntold = driver.reasonAt.includes(operation) && extra === "-";
+  const isWanted = rules.some(({ when, unless }) => [when, ...unless].some(({ reason }) => reason !== undefined));
+  if (!isUntold || !isWanted) return outcome;
+  const { untoldReasonNote } = await import("./untold_reason.ts");
+  const { results = [], notes = [] } = outcome.kept ?? {};
+  return { ...outcome, kept: { results, notes: [...notes, await untoldReasonNote(sys)] } };
 }
 
 function brokenRules(

@@ -84,7 +84,7 @@ function report(invocation: Invocation, planned: Outcome, sys: Sys): number {
       // A closed stderr: the history still tells.
     }
   }
-  writeHistory(historyEntry(invocation, outcome, code, sys), sys);
+  writeHistory(historyEntry(invocation, { daemon: { pid: sys.ppid() }, ...outcome }, code, sys), sys);
   return code;
 }
 

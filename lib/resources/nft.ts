@@ -9,6 +9,7 @@ import type { ForwardDemand, GuestAddress, GuestEnd, NftDemand, PortRange } from
 import { findGuest, type Sought, type Surroundings, surroundings, type Whereabouts } from "./nft/guest_address.ts";
 import { missingText, readHostAddresses } from "./nft/host_addresses.ts";
 import { contestedText, type Listener, readListeners } from "./nft/listeners.ts";
+import { filterChanges } from "./nft/changes.ts";
 import { forwardConflict } from "./nft/conflict.ts";
 import { endConnections } from "./nft/connections.ts";
 import { changeFilter, type Filter, FilterError, filterScript, readFilter, readGates } from "./nft/filter.ts";
@@ -113,6 +114,7 @@ export const nft = resource<NftDemand, Filter>({
   write,
   script: async (from, to, sys) => filterScript({ from, to, gates: await readGates(sys) }),
   describe: describeFilter,
+  parts: filterChanges,
   tell: describeDemand,
 });
 
