@@ -55,7 +55,7 @@ function driverSection(driver: Driver): string {
       POLICIES[failurePolicy(facts)],
       facts.filter ? "read" : "",
       `${facts.budgetMs / 1000} s`,
-      facts.since,
+      facts.until === undefined ? facts.since : `${facts.since}, until ${facts.until}`,
       `\`${facts.source.replaceAll(", ", "`, `")}\``,
       facts.note ?? "",
     ];

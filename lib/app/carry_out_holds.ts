@@ -12,7 +12,7 @@ import { executeDeeds } from "./execute.ts";
 import { type Errand, finish } from "./finish.ts";
 import { type Holding, openHolding } from "./holding.ts";
 import { type Checked, ownOf } from "./leftovers.ts";
-import type { Outcome } from "./outcome.ts";
+import { callingDaemon, type Outcome } from "./outcome.ts";
 import { endsCall, isFatal, type Step } from "./step.ts";
 import { launchWaiter } from "./waiter.ts";
 
@@ -38,7 +38,7 @@ export async function carryOutHolding({ deeds, holds, deadlineMs }: Parts, erran
   const { steps, gaveUp } = isOver ? NOTHING_ACQUIRED : await acquireHolds(ownOf(checked, call), holding);
   const { notes } = holding.ledger;
   if (steps.some(({ end }) => end === "done")) notes.push(...await waitFor(ownOf(checked, call), sys));
-  const outcome = await finish(execution, [...failed, ...steps], errand);
+  const outcome = { ...await finish(execution, [...failed, ...steps], errand), daemon: callingDaemon(holding.ledger) };
   return notes.length + gaveUp.length === 0 ? outcome : { ...outcome, kept: { results: gaveUp, notes } };
 }
 

@@ -4,9 +4,10 @@
  */
 import type { Invocation } from "../libvirt/invocation.ts";
 import { visible, visibleJson } from "../plan/render.ts";
+import type { ValueChange } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
 import type { Change } from "./document.ts";
-import type { Outcome } from "./outcome.ts";
+import type { CallingDaemon, Outcome } from "./outcome.ts";
 import { HISTORY_FILE, LOG_DIRECTORY } from "./paths.ts";
 import type { Step } from "./step.ts";
 
@@ -28,15 +29,24 @@ export interface HistoryAction {
   readonly changes?: readonly Change[];
   /** What is held, by its key in the ledger, and what it was and is, where it changed. */
   readonly resource?: string;
-  readonly change?: { readonly from: string; readonly to: string };
+  readonly change?: ValueChange;
 }
 
 /** What became of one resource that was held before the call. */
 export interface HistoryHold {
   readonly resource: string;
   readonly end: string;
-  readonly change?: { readonly from: string; readonly to: string };
+  readonly change?: ValueChange;
   readonly problem?: string;
+}
+
+/** Who ran an administrator's command. */
+export interface CommandUser {
+  readonly uid: number;
+  /** The user that sudo ran it for. */
+  readonly sudoUser?: string;
+  /** The unit of systemd that ran it. */
+  readonly unit?: string;
 }
 
 /** One line of the history. */
@@ -60,6 +70,12 @@ export interface HistoryEntry {
   readonly holds?: readonly HistoryHold[];
   /** What else was found. */
   readonly notes?: readonly string[];
+  /** Guests that the call concerns and its object does not name. */
+  readonly guests?: readonly string[];
+  /** The daemon that made the call. */
+  readonly daemon?: CallingDaemon;
+  /** Who ran an administrator's command. */
+  readonly by?: CommandUser;
   readonly outcome: Outcome["kind"];
   readonly exitCode: number;
   /** From the program's start to here. */
@@ -106,6 +122,8 @@ export function historyEntry(
     })),
     actions: outcome.steps.map(historyAction),
     ...keptPart(outcome.kept),
+    ...(outcome.guests === undefined ? {} : { guests: outcome.guests.map((name) => shortened(visible(name))) }),
+    ...(outcome.daemon === undefined ? {} : { daemon: outcome.daemon }),
     outcome: outcome.kind,
     exitCode,
     durationMs: Math.round(sys.elapsedMs() * 10) / 10,
@@ -148,8 +166,8 @@ function historyAction(step: Step): HistoryAction {
   };
 }
 
-/** What stayed as it was is not told. */
-function keptPart(kept: Outcome["kept"]): Pick<HistoryEntry, "holds" | "notes"> {
+/** What was held and changed, and notes. What stayed as it was is not told. */
+export function keptPart(kept: Outcome["kept"]): Pick<HistoryEntry, "holds" | "notes"> {
   if (kept === undefined) return {};
   const holds = kept.results.filter(({ end }) => end !== "unchanged").map(({ key, end, change, problem }) => ({
     resource: shortened(visible(key)),

@@ -23,6 +23,8 @@ export interface Kept {
   readonly results: readonly Converged[];
   /** What was found on the way and somebody should know. */
   readonly notes: readonly string[];
+  /** The daemon that made the call. */
+  readonly daemon?: Ledger["daemon"];
 }
 
 /** Of its time, a call waits so much for another one about the same guest. */
@@ -43,7 +45,11 @@ export async function keepHolds(call: HookCall, { deadlineMs, done }: KeepOption
   const work: Work = { sys, notes: ledger.notes, deadlineMs, mayWait: !call.facts.mustNotWait };
   const results = call.driver === "daemon" ? await keepAll(call, ledger, work) : await keepOwn(call, ledger, work);
   const known = new Set([...done, ...results.map(({ key }) => key)]);
-  return { results: [...results, ...await ensureOthers(call, known, work)], notes: ledger.notes };
+  return {
+    results: [...results, ...await ensureOthers(call, known, work)],
+    notes: ledger.notes,
+    daemon: ledger.daemon,
+  };
 }
 
 /** What the operation may have undone, whoever holds it. */

@@ -21,7 +21,7 @@ import type { Config } from "./config_folder.ts";
 import { fileExists } from "./file_exists.ts";
 import type { Kept } from "./keep_holds.ts";
 import { loadRules } from "./load_rules.ts";
-import type { Outcome } from "./outcome.ts";
+import { callingDaemon, type Outcome } from "./outcome.ts";
 import { CONFIG_DIRECTORY } from "./paths.ts";
 import { planCall } from "./plan_call.ts";
 import { deadlineOf } from "./time_limit.ts";
@@ -40,7 +40,7 @@ export interface Asked {
 export async function obeyRules(asked: Asked, sys: Sys): Promise<Outcome> {
   const begins = asked.facts.verb === "acquire";
   const before = begins ? undefined : await keep(asked, [], sys);
-  const outcome = await obeyOwn(asked, sys);
+  const outcome = { ...await obeyOwn(asked, sys), ...await aboutCall(asked, sys) };
   // What a beginning life has just brought to what it shall be needs no second look.
   const done = outcome.steps.flatMap(({ end, resource }) => end === "done" && resource !== undefined ? [resource] : []);
   const kept = begins ? await keep(asked, done, sys) : before;
@@ -48,6 +48,7 @@ export async function obeyRules(asked: Asked, sys: Sys): Promise<Outcome> {
   const bad = kept.results.find(({ problem }) => problem !== undefined);
   const merged = {
     ...outcome,
+    ...(kept.daemon === undefined ? {} : { daemon: callingDaemon({ daemon: kept.daemon }) }),
     kept: {
       results: [...outcome.kept?.results ?? [], ...kept.results],
       notes: [...outcome.kept?.notes ?? [], ...kept.notes],
@@ -61,6 +62,26 @@ export async function obeyRules(asked: Asked, sys: Sys): Promise<Outcome> {
     problem: visible(`${bad.key}: ${bad.problem}`),
     hint: bad.hint ?? STATUS,
   };
+}
+
+/** What the history says of a call whose object does not tell it: the guest of a port, and which daemon starts or reloads. */
+async function aboutCall(
+  { invocation: { driver }, facts, document }: Asked,
+  sys: Sys,
+): Promise<Pick<Outcome, "daemon" | "guests">> {
+  if (driver.object === "daemon") {
+    const { readDaemon } = await import("../ledger/ledger.ts");
+    try {
+      return { daemon: callingDaemon({ daemon: await readDaemon(sys) }) };
+    } catch {
+      // The name is for the history alone, which never decides a call.
+      return {};
+    }
+  }
+  if (!facts.lifetimes.includes("port") || facts.lifetimes.length > 1) return {};
+  const { portOwnerName } = await import("../libvirt/port_owner.ts");
+  const name = portOwnerName(document);
+  return name === undefined ? {} : { guests: [name] };
 }
 
 const STATUS = '"virt-hooks status" shows what is held, "virt-hooks reconcile" tries again';
@@ -89,7 +110,8 @@ async function obeyOwn(asked: Asked, sys: Sys): Promise<Outcome> {
     : await loadRules(CONFIG_DIRECTORY, sys, { trust: true, most: 1 });
   if (reading.kind === "broken") return brokenRules(reading);
   try {
-    return await obey(reading.ruleSet, asked, withinBudget(reading.ruleSet, asked, sys));
+    const { ruleSet } = reading;
+    return await withReasonNote(await obey(ruleSet, asked, withinBudget(ruleSet, asked, sys)), ruleSet, asked, sys);
   } catch (error) {
     // An edit looks where no rule's selectors did.
     if (!isDocumentError(error)) throw error;
@@ -101,6 +123,17 @@ async function obeyOwn(asked: Asked, sys: Sys): Promise<Outcome> {
 function withinBudget({ settings }: RuleSet, { invocation: { driver, operation } }: Asked, sys: Sys): Sys {
   const budgetMs = settings.budgetsMs[driver.name]?.[operation];
   return budgetMs === undefined ? sys : { ...sys, paths: boundedPaths(sys, budgetMs) };
+}
+
+/** Notes where rules select by the shut-off reason and libvirt passes none: it is too old. */
+async function withReasonNote(outcome: Outcome, { rules }: RuleSet, { invocation }: Asked, sys: Sys): Promise<Outcome> {
+  const { driver, operation, extra } = invocation;
+  const isUntold = driver.reasonAt.includes(operation) && extra === "-";
+  const isWanted = rules.some(({ when, unless }) => [when, ...unless].some(({ reason }) => reason !== undefined));
+  if (!isUntold || !isWanted) return outcome;
+  const { untoldReasonNote } = await import("./untold_reason.ts");
+  const { results = [], notes = [] } = outcome.kept ?? {};
+  return { ...outcome, kept: { results, notes: [...notes, await untoldReasonNote(sys)] } };
 }
 
 function brokenRules(

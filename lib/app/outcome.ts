@@ -25,6 +25,18 @@ export type OutcomeKind =
  */
 export type Weight = "noted" | "fails" | "insists";
 
+/** The process that made a call. */
+export interface CallingDaemon {
+  readonly pid: number;
+  /** The program's name; not known where reading it would cost a program of its own. */
+  readonly name?: string;
+}
+
+/** The daemon that the ledger was opened for, as the history names it. */
+export function callingDaemon({ daemon: { pid, name } }: { readonly daemon: Required<CallingDaemon> }): CallingDaemon {
+  return name === "" ? { pid } : { pid, name };
+}
+
 /** What came of a call. */
 export interface Outcome {
   readonly kind: OutcomeKind;
@@ -37,6 +49,10 @@ export interface Outcome {
   readonly steps: readonly Step[];
   /** What became of demands that were in the ledger before the call. */
   readonly kept?: Kept;
+  /** The daemon that made the call, where its name was read. */
+  readonly daemon?: CallingDaemon;
+  /** Guests that the call concerns and its object does not name. */
+  readonly guests?: readonly string[];
   /** What goes to stdout: the document where the call changed it, else nothing. */
   readonly stdout?: string;
 }

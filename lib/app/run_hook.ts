@@ -81,7 +81,7 @@ function report(invocation: Invocation, planned: Outcome, sys: Sys): number {
   const outcome = writeDocument(planned, sys);
   const code = exitCode(outcome, invocation.facts);
   // First: a full stderr that nobody reads blocks this process for ever.
-  writeHistory(historyEntry(invocation, outcome, code, sys), sys);
+  writeHistory(historyEntry(invocation, { daemon: { pid: sys.ppid() }, ...outcome }, code, sys), sys);
   if (outcome.problem !== undefined && outcome.kind !== "disabled" && outcome.kind !== "unknown-operation") {
     const hint = outcome.hint === undefined ? "" : `hint: ${outcome.hint}\n`;
     try {

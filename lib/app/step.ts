@@ -3,6 +3,7 @@
  * @module
  */
 import type { Intent } from "../plan/intent.ts";
+import type { ValueChange } from "../resources/resource.ts";
 import type { Change } from "./document.ts";
 
 /** How a step ended. `late`: its time ran out. `interrupted`: we were told to end. */
@@ -24,7 +25,7 @@ export interface Step {
   readonly changes?: readonly Change[];
   /** The key of what is held, and what it was and is where that changed. */
   readonly resource?: string;
-  readonly change?: { readonly from: string; readonly to: string };
+  readonly change?: ValueChange;
 }
 
 /** Whether nothing is done after a step: it decides the call, or it was cut short and may have done half. */

@@ -2,10 +2,9 @@
  * `virt-hooks check`: every mistake of every rules file.
  * @module
  */
-import { loadRules, readRulesFile } from "../app/load_rules.ts";
+import { readRulesFile } from "../app/load_rules.ts";
 import { exitCodeOf } from "../app/outcome.ts";
 import { CONFIG_DIRECTORY } from "../app/paths.ts";
-import { refuseArgv } from "../trust/refuse_program.ts";
 import { visible } from "../plan/render.ts";
 import { type Issue, issueLine } from "../rules/mistake.ts";
 import { readRules, type RulesReading } from "../rules/read.ts";
@@ -13,45 +12,71 @@ import type { Rule, RuleSet, RulesFile } from "../rules/rule.ts";
 import { checkHost } from "./check_host.ts";
 import { CommandError, type Desk, type Given, type Subcommand, USAGE_CODE } from "./command.ts";
 import { counted } from "./counted.ts";
-import { findingLine } from "./finding.ts";
+import { type Finding, findingLine } from "./finding.ts";
+import {
+  areDisabled,
+  differingText,
+  DISABLED_TEXT,
+  guestsState,
+  readOwnRules,
+  SHOW_DIFFERENCE,
+  unknownText,
+} from "./judgement.ts";
 import { undoAdvice } from "./undo_advice.ts";
 
 /** The subcommand. */
 export const check: Subcommand = {
   name: "check",
-  usage: "[FILE…] | --host",
+  usage: "[FILE…] | --host [--guest NAME]",
   summary: "Reads the rules and shows every mistake in them",
   details: [
     `Without a FILE: the rules of this host, as the hooks read them from ${CONFIG_DIRECTORY}, with who may write them`,
     "and the programs they name. With FILEs: just these, as one set, wherever they are.",
-    "--host also asks this host whether it can do what the rules want, as far as that can be told without a guest.",
+    "--host also asks this host whether it can do what the rules want, as far as that can be told without a guest:",
+    "  ok    it was checked, and works",
+    "  warn  it was checked, and may not work",
+    "  FAIL  it was checked, and a hook would fail or a rule has no effect",
+    "  skip  it was not checked",
+    "--guest checks all that the rules ask for this guest, by its status or its definition below /etc/libvirt.",
     "Exit code: 0 without mistakes, 3 with some, 1 when --host found something that will fail.",
   ],
-  texts: [],
+  texts: ["guest"],
   switches: ["host"],
   words: { min: 0, max: Infinity },
   run,
 };
 
 const HOST_FAILS = 1;
+const USAGE_HINT = "usage: virt-hooks check [FILE…] | --host [--guest NAME]";
 
 async function run(given: Given, desk: Desk): Promise<number> {
   const isHost = given.switches.has("host");
-  if (isHost && given.words.length > 0) {
-    const hint = "usage: virt-hooks check [FILE…] | --host";
-    throw new CommandError("Cannot check files and --host at once", { hint, code: USAGE_CODE });
+  const isOwn = given.words.length === 0;
+  if (isHost && !isOwn) {
+    throw new CommandError("Cannot check files and --host at once", { hint: USAGE_HINT, code: USAGE_CODE });
   }
-  const reading = given.words.length === 0
-    ? await loadRules(CONFIG_DIRECTORY, desk.sys, { trust: true })
-    : await readFiles(given.words, desk);
-  if (reading.kind === "rules") {
-    const problems = given.words.length === 0 ? await programProblems(reading.ruleSet, desk) : [];
-    for (const problem of problems) desk.print(problem);
-    if (problems.length > 0) return exitCodeOf("bad-rules");
-    for (const note of notes(reading.ruleSet)) desk.print(desk.paint("yellow", visible(note)));
-    desk.print(summary(reading.ruleSet, given.words));
-    return isHost ? await tellHost(reading.ruleSet, desk) : 0;
+  const guest = given.texts["guest"];
+  if (guest !== undefined && !isHost) {
+    throw new CommandError("Cannot check a guest without --host", { hint: USAGE_HINT, code: USAGE_CODE });
   }
+  if (isOwn && !isHost && await areDisabled(desk.sys)) desk.print(desk.paint("yellow", `note: ${DISABLED_TEXT}`));
+  const { reading, refusedPrograms } = isOwn
+    ? await readOwnRules(desk.sys)
+    : { reading: await readFiles(given.words, desk), refusedPrograms: [] };
+  if (reading.kind === "broken") return await tellMistakes(reading, desk);
+  for (const problem of refusedPrograms) desk.print(problem);
+  if (refusedPrograms.length > 0) return exitCodeOf("bad-rules");
+  for (const note of notes(reading.ruleSet)) desk.print(desk.paint("yellow", visible(note)));
+  desk.print(summary(reading.ruleSet, given.words));
+  if (isHost) return await tellHost(reading.ruleSet, guest, desk);
+  if (isOwn) await tellRunning(reading.ruleSet, desk);
+  return 0;
+}
+
+async function tellMistakes(
+  reading: Extract<RulesReading, { readonly kind: "broken" }>,
+  desk: Desk,
+): Promise<number> {
   for (const issue of reading.issues) {
     desk.print(desk.terminal.isTerminal ? await marked(issue, desk) : visible(issueLine(issue)));
   }
@@ -60,18 +85,34 @@ async function run(given: Given, desk: Desk): Promise<number> {
   return exitCodeOf("bad-rules");
 }
 
-async function tellHost(ruleSet: RuleSet, desk: Desk): Promise<number> {
-  const findings = await checkHost(ruleSet, desk.sys);
-  // Ten forwards of a rule take the same of the host.
-  for (const line of new Set(findings.map((finding) => findingLine(finding, desk)))) desk.print(line);
-  const failing = findings.filter(({ level }) => level === "fail").length;
-  if (failing === 0) {
-    const hasDoubts = findings.some(({ level }) => level === "warn");
-    desk.print(`This host can do what the rules ask${hasDoubts ? ", but for the warnings above" : ""}`);
-    return 0;
+/** Rules reach guests that run only when they are told to. What guests hold is root's to see. */
+async function tellRunning(ruleSet: RuleSet, desk: Desk): Promise<void> {
+  if (desk.sys.uid() !== 0) return;
+  const guests = await guestsState(ruleSet, desk.sys);
+  if (guests.differing.length > 0) {
+    desk.print(desk.paint("yellow", `Rules apply to guests when they next start. ${differingText(guests.differing)}`));
+    desk.print(`see what would change: ${SHOW_DIFFERENCE}`);
   }
-  desk.print(desk.paint("bold", `${counted(failing, "thing")} on this host will fail`));
-  return HOST_FAILS;
+  if (guests.unknown.length > 0) desk.print(desk.paint("yellow", unknownText(guests.unknown)));
+}
+
+async function tellHost(ruleSet: RuleSet, guest: string | undefined, desk: Desk): Promise<number> {
+  const findings = await checkHost(ruleSet, guest, desk.sys);
+  // Ten forwards of a rule take the same of the host.
+  const told = [...new Map(findings.map((finding) => [findingLine(finding, desk), finding])).entries()];
+  for (const [line] of told) desk.print(line);
+  const count = (level: Finding["level"]): number => told.filter(([, finding]) => finding.level === level).length;
+  if (count("skip") > 0) desk.print(desk.paint("dim", `Not checked: ${counted(count("skip"), "thing")}, marked skip`));
+  if (count("fail") > 0) {
+    desk.print(desk.paint("bold", `${counted(count("fail"), "thing")} on this host will fail`));
+    return HOST_FAILS;
+  }
+  const but = [
+    ...(count("warn") > 0 ? ["the warnings above"] : []),
+    ...(count("skip") > 0 ? ["what was not checked"] : []),
+  ];
+  desk.print(`This host can do what the rules ask${but.length === 0 ? "" : `, but for ${but.join(" and ")}`}`);
+  return 0;
 }
 
 async function readFiles(paths: readonly string[], desk: Desk): Promise<RulesReading> {
@@ -81,20 +122,6 @@ async function readFiles(paths: readonly string[], desk: Desk): Promise<RulesRea
   if (unreadable.length === 0) return reading;
   if (reading.kind === "rules") return { kind: "broken", issues: unreadable, count: unreadable.length };
   return { ...reading, issues: [...unreadable, ...reading.issues], count: unreadable.length + reading.count };
-}
-
-/** Programs that the hooks would refuse to run, each told once with the command that repairs it. */
-async function programProblems(ruleSet: RuleSet, desk: Desk): Promise<readonly string[]> {
-  const problems: string[] = [];
-  for (const { file, name, actions } of ruleSet.rules) {
-    for (const program of actions.flatMap((action) => action.programs)) {
-      const refusal = await refuseArgv(program, desk.sys);
-      if (refusal === undefined) continue;
-      const what = `cannot run ${program.argv[0]}: ${refusal.reason}; ${refusal.advice}`;
-      problems.push(visible(`${file}: rule "${name}": ${what}`));
-    }
-  }
-  return problems;
 }
 
 /** Actions that reach beyond the guest they are for. */

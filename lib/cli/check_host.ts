@@ -2,28 +2,85 @@
  * `virt-hooks check --host`: whether this host can do what the rules ask, as far as can be told without a guest.
  * @module
  */
+import { hostLibvirt, runningDaemons } from "../app/host_libvirt.ts";
 import { HOOKS_DIRECTORY } from "../app/paths.ts";
 import { STATUS_DIRECTORY } from "../ledger/libvirt_status.ts";
-import { LEDGER_DIRECTORY, RUN_DIRECTORY } from "../ledger/layout.ts";
+import { hasLedger, LEDGER_DIRECTORY, RUN_DIRECTORY } from "../ledger/layout.ts";
 import { type Look, lookAtLedger } from "../ledger/ledger.ts";
 import { LedgerError } from "../ledger/ledger_error.ts";
+import { allDemands } from "../ledger/reconcile.ts";
 import { allPlaces, beginningsOf, placesOf } from "../rules/places.ts";
 import type { Rule, RuleSet } from "../rules/rule.ts";
 import type { Sys } from "../sys/sys.ts";
 import { type Tool, TOOLS } from "../sys/tools.ts";
+import { daemonFindings } from "./check_daemons.ts";
 import { forwardingFindings } from "./check_forwarding.ts";
+import { guestFindings } from "./check_guest.ts";
+import { libvirtFindings } from "./check_libvirt.ts";
 import { ruleFindings } from "./check_rule.ts";
 import type { Finding } from "./finding.ts";
+import { areDisabled, differingText, DISABLED_TEXT, guestsState, SHOW_DIFFERENCE, unknownText } from "./judgement.ts";
+import { reportResources, type ResourceReport } from "./status_report.ts";
 
-/** Looks at the host with these rules in mind. Nothing is changed. */
-export async function checkHost(ruleSet: RuleSet, sys: Sys): Promise<readonly Finding[]> {
+/** Looks at the host with these rules in mind, and with one guest where one is named. Nothing is changed. */
+export async function checkHost(
+  ruleSet: RuleSet,
+  guest: string | undefined,
+  sys: Sys,
+): Promise<readonly Finding[]> {
   const lasting = ruleSet.rules.filter(({ actions }) => actions.some(({ lasts }) => lasts !== "event"));
-  const findings = [...BASIC_TOOLS.map((tool) => toolFinding(tool, sys))];
-  if (sys.uid() === 0) findings.push(...await ledgerFindings(sys));
-  else findings.push({ level: "warn", text: "what is held is root's to see", advice: "sudo virt-hooks check --host" });
-  findings.push(...statusFindings(lasting, ruleSet, sys), ...await forwardingFindings(ruleSet, sys));
-  for (const rule of lasting) findings.push(...await ruleFindings(rule, ruleSet, sys));
-  return findings;
+  const isRoot = sys.uid() === 0;
+  const daemons = await runningDaemons(sys);
+  const findings = [
+    ...await disabledFindings(sys),
+    ...BASIC_TOOLS.map((tool) => toolFinding(tool, sys)),
+    ...(isRoot ? await ledgerFindings(sys) : [ROOT_ONLY]),
+    ...libvirtFindings(ruleSet, await hostLibvirt(daemons, sys)),
+    ...(isRoot ? await daemonFindings(daemons, sys) : []),
+    ...statusFindings(lasting, ruleSet, sys),
+    ...await forwardingFindings(ruleSet, sys),
+  ];
+  if (guest === undefined) {
+    for (const rule of lasting) findings.push(...await ruleFindings(rule, ruleSet, sys));
+  } else findings.push(...await guestFindings(guest, ruleSet, sys));
+  return isRoot ? [...findings, ...await heldFindings(ruleSet, sys)] : findings;
+}
+
+const ROOT_ONLY: Finding = {
+  level: "skip",
+  text: "what is held, libvirt's daemons and the installed hooks can only be checked by root",
+  advice: "sudo virt-hooks check --host",
+};
+
+async function disabledFindings(sys: Sys): Promise<readonly Finding[]> {
+  return await areDisabled(sys) ? [{ level: "fail", text: DISABLED_TEXT }] : [];
+}
+
+/** What `status` says is not well is not well here either. */
+async function heldFindings(ruleSet: RuleSet, sys: Sys): Promise<readonly Finding[]> {
+  const guests = await guestsState(ruleSet, sys);
+  const resources = await heldResources(sys);
+  return [
+    ...resources.filter(({ state }) => state !== "ok").map(({ key, state, reasons }): Finding => ({
+      level: "warn",
+      text: `${key} is held and ${state}${reasons.map(({ text }) => `: ${text}`)[0] ?? ""}`,
+      advice: "see: virt-hooks status",
+    })),
+    ...(guests.differing.length === 0
+      ? []
+      : [{ level: "warn", text: differingText(guests.differing), advice: `see: ${SHOW_DIFFERENCE}` } as const]),
+    ...(guests.unknown.length === 0 ? [] : [{ level: "skip", text: unknownText(guests.unknown) } as const]),
+  ];
+}
+
+/** A ledger that cannot be used is a finding of its own. */
+async function heldResources(sys: Sys): Promise<readonly ResourceReport[]> {
+  try {
+    return await reportResources(await lookAtLedger(sys), [], sys);
+  } catch (error) {
+    if (!(error instanceof LedgerError)) throw error;
+    return [];
+  }
 }
 
 /** Every hook that holds something reads and writes the kernel's files with these. */
@@ -78,7 +135,8 @@ function statusFindings(lasting: readonly Rule[], ruleSet: RuleSet, sys: Sys): r
       drivers.set(driver.name, isNamed || (drivers.get(driver.name) ?? isInstalled(driver.name, sys)));
     }
   }
-  return [...drivers].filter(([, isUsed]) => isUsed).map(([driver]) => statusFinding(driver, sys));
+  const holding = new Set(hasLedger(sys) && sys.uid() === 0 ? holdingDrivers(sys) : []);
+  return [...drivers].filter(([, isUsed]) => isUsed).map(([driver]) => statusFinding(driver, holding, sys));
 }
 
 function isInstalled(driver: string, sys: Sys): boolean {
@@ -86,9 +144,22 @@ function isInstalled(driver: string, sys: Sys): boolean {
     .some((path) => sys.lstat(path) !== undefined);
 }
 
-function statusFinding(driver: string, sys: Sys): Finding {
+/** The drivers of those that hold something. */
+function holdingDrivers(sys: Sys): readonly string[] {
+  return allDemands({ sys, notes: [], looksOnly: true })
+    .map(({ record: { holder } }) => holder.kind === "domain" ? holder.driver : "network");
+}
+
+function statusFinding(driver: string, holding: ReadonlySet<string>, sys: Sys): Finding {
   const folder = `${STATUS_DIRECTORY}/${driver}`;
   if (canList(folder, sys)) return { level: "ok", text: `${folder} tells who lives` };
+  // A daemon that is started by its socket makes its folder when it is first used.
+  if (sys.lstat(folder) === undefined && !holding.has(driver)) {
+    return {
+      level: "ok",
+      text: `there is no ${folder} yet: libvirt's daemon for ${driver} has not run since the boot`,
+    };
+  }
   const text = `${folder} cannot be read: reconcile cannot tell who is dead, and leaves all that ${driver} holds alone`;
   return { level: "warn", text, advice: "is libvirt's daemon for it running?" };
 }

@@ -14,6 +14,7 @@ import { allPlaces, beginningsOf, placesOf } from "../rules/places.ts";
 import type { Rule, RuleSet } from "../rules/rule.ts";
 import type { Sys } from "../sys/sys.ts";
 import { TOOLS } from "../sys/tools.ts";
+import { pciFindings } from "./check_pci.ts";
 import type { Finding } from "./finding.ts";
 
 /** The keys of the actions that ask for each kind of resource. */
@@ -39,13 +40,16 @@ const ACTIONS_OF = {
 const NOBODY: Holder = { kind: "domain", driver: "qemu", uuid: "00000000-0000-0000-0000-000000000000", name: "GUEST" };
 
 /** What the host says to the actions of a rule that last. */
-export async function ruleFindings(rule: Rule, { settings }: RuleSet, sys: Sys): Promise<readonly Finding[]> {
-  const [place] = beginningsOf(rule.while, placesOf(rule.when, allPlaces(settings)));
+export async function ruleFindings(rule: Rule, ruleSet: RuleSet, sys: Sys): Promise<readonly Finding[]> {
+  const [place] = beginningsOf(rule.while, placesOf(rule.when, allPlaces(ruleSet.settings)));
   if (place === undefined) return [];
   const findings: Finding[] = [];
   for (const action of rule.actions.filter(({ lasts }) => lasts !== "event")) {
     const found = action.looksAtDocument
-      ? await toolsFinding(action, rule, sys)
+      ? [
+        ...await toolsFinding(action, rule, sys),
+        ...(action.kind === "pci" ? await pciFindings(action, rule, { place, ruleSet, sys }) : []),
+      ]
       : await planFindings(action, rule, { call: pretendedCall(place, sys), sys });
     findings.push(...found.map((finding) => ({ ...finding, text: `rule "${rule.name}": ${finding.text}` })));
   }
@@ -71,10 +75,8 @@ async function toolsFinding({ kind }: Action, rule: Rule, sys: Sys): Promise<rea
   if (missing.length > 0) return missing.map((path) => ({ level: "fail", text: `${kind}: there is no ${path}` }));
   const there = [...tools].map((tool) => TOOLS[tool]).join(" and ");
   const text = `${kind}: what it comes to depends on the ${rule.while}${there === "" ? "" : `; ${there} is there`}`;
-  const advice = rule.while === "guest"
-    ? "try: virsh dumpxml GUEST | virt-hooks explain qemu GUEST prepare"
-    : undefined;
-  return [{ level: "ok", text, advice }];
+  const advice = rule.while === "guest" ? "try: virt-hooks check --host --guest GUEST" : undefined;
+  return [{ level: "skip", text, advice }];
 }
 
 async function planFindings(

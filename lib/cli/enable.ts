@@ -3,6 +3,7 @@
  * @module
  */
 import { lookAtConfig } from "../app/config_folder.ts";
+import { NO_DEEDS, writeCommandEntry } from "../app/command_entry.ts";
 import { exitCodeOf } from "../app/outcome.ts";
 import { CONFIG_DIRECTORY, DISABLED_FILE } from "../app/paths.ts";
 import { visible } from "../plan/render.ts";
@@ -11,7 +12,7 @@ import { checkTrust } from "../trust/trust.ts";
 import { CommandError, type Desk, type Given, type Subcommand } from "./command.ts";
 import { openForWork } from "./ledger_access.ts";
 import { needRoot } from "./need_root.ts";
-import { reconcileAndTell } from "./reconcile.ts";
+import { reconcileAndTell, type Reconciliation } from "./reconcile.ts";
 
 /** Turns every hook into a no-op. */
 export const disable: Subcommand = {
@@ -53,11 +54,13 @@ async function runDisable(given: Given, desk: Desk): Promise<number> {
   if (sys.lstat(CONFIG_DIRECTORY) === undefined) {
     attempt("disable the hooks", () => sys.makeDirectory(CONFIG_DIRECTORY, 0o755));
   }
-  const text = `${sys.now().toISOString()} ${given.texts["reason"] ?? "disabled by an administrator"}\n`;
+  const reason = given.texts["reason"];
+  const text = `${sys.now().toISOString()} ${reason ?? "disabled by an administrator"}\n`;
   // What is there now is not root's, so no hook heeds it.
   if (sys.lstat(DISABLED_FILE) !== undefined) attempt("disable the hooks", () => sys.removeFile(DISABLED_FILE));
   attempt("disable the hooks", () => sys.createFile(DISABLED_FILE, text, 0o644));
   desk.print(`The hooks do nothing now, and succeed. "virt-hooks enable" turns them on again`);
+  await writeCommandEntry("disable", { ...NO_DEEDS, notes: reason === undefined ? [] : [`reason: ${reason}`] }, 0, sys);
   return 0;
 }
 
@@ -81,21 +84,23 @@ async function runEnable(desk: Desk): Promise<number> {
     desk.print(`The hooks are enabled already${strange}`);
     return 0;
   }
-  const code = await reconcileFirst(desk);
+  const { code, deeds } = await reconcileFirst(desk);
   attempt("enable the hooks", () => sys.removeFile(DISABLED_FILE));
   desk.print("The hooks obey the rules again");
+  await writeCommandEntry("enable", deeds, code, sys);
   return code;
 }
 
 /** A ledger that cannot be used is no reason to leave the hooks off: they would say so themselves. */
-async function reconcileFirst(desk: Desk): Promise<number> {
+async function reconcileFirst(desk: Desk): Promise<Reconciliation> {
   try {
     const ledger = await openForWork(desk.sys);
-    return ledger === undefined ? 0 : await reconcileAndTell(ledger, { stale: false }, desk);
+    if (ledger === undefined) return { code: 0, deeds: NO_DEEDS };
+    return await reconcileAndTell(ledger, { stale: false, listsLiving: true }, desk);
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     desk.print(desk.paint("red", `Not reconciled: ${visible(error.message)} (${visible(error.hint ?? "")})`));
-    return exitCodeOf("failed");
+    return { code: exitCodeOf("failed"), deeds: { ...NO_DEEDS, notes: [error.message] } };
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { fileExists } from "../app/file_exists.ts";
 import { lookAtConfig } from "../app/config_folder.ts";
+import { hostLibvirt, runningDaemons } from "../app/host_libvirt.ts";
 import { exitCodeOf } from "../app/outcome.ts";
 import { CONFIG_DIRECTORY, DISABLED_FILE } from "../app/paths.ts";
 import { planCall } from "../app/plan_call.ts";
@@ -18,6 +19,7 @@ import { quote, renderIntent, visible } from "../plan/render.ts";
 import { matchRules, type RuleMatch } from "../rules/match.ts";
 import { issueLine } from "../rules/mistake.ts";
 import type { RuleSet } from "../rules/rule.ts";
+import { callNotes } from "./check_libvirt.ts";
 import { CommandError, type Desk, type Given, type Subcommand, USAGE_CODE } from "./command.ts";
 import { counted } from "./counted.ts";
 import { asksWhose, explainHolds, type HoldNotes } from "./explain_holds.ts";
@@ -65,10 +67,17 @@ async function run(given: Given, desk: Desk): Promise<number> {
   const stdin = readOnce(desk);
   const { matches, plan } = await decide(reading.ruleSet, given.words, { desk, stdin });
   for (const match of matches) tellMatch(match, desk);
+  if (own) await tellLibvirt(call, reading.ruleSet, desk);
   const whose = asksWhose(plan, call, desk) ? readCall(given.words, stdin(), desk) : call;
   const notes = await explainHolds(plan, { call: whose }, desk);
   await tellPlan(plan, { own, notes, linesMax: given.switches.has("all") ? Infinity : SCRIPT_LINES_MAX }, desk);
   return 0;
+}
+
+/** What the rules of this host ask of libvirt and this host's libvirt does not do. */
+async function tellLibvirt(call: HookCall, ruleSet: RuleSet, desk: Desk): Promise<void> {
+  const libvirt = await hostLibvirt(await runningDaemons(desk.sys), desk.sys);
+  for (const note of callNotes(call, ruleSet, libvirt)) desk.print(desk.paint("yellow", `note: ${visible(note)}`));
 }
 
 /** Stdin can be read but once, and somebody may have to type it: it is read when it is needed. */

@@ -8,8 +8,11 @@ import type { Desk } from "./command.ts";
 
 /** One finding. */
 export interface Finding {
-  /** `fail`: a hook would fail. `warn`: something will not work that may not be needed. */
-  readonly level: "ok" | "warn" | "fail";
+  /**
+   * `fail`: a hook would fail, or a rule has no effect. `warn`: something will not work that may not be needed. `skip`: it was
+   * not checked.
+   */
+  readonly level: "ok" | "warn" | "fail" | "skip";
   readonly text: string;
   /** What to do about it. */
   readonly advice?: string | undefined;
@@ -19,6 +22,7 @@ const LEVELS = {
   ok: { word: "ok  ", tone: "green" },
   warn: { word: "warn", tone: "yellow" },
   fail: { word: "FAIL", tone: "red" },
+  skip: { word: "skip", tone: "dim" },
 } as const satisfies Record<Finding["level"], { readonly word: string; readonly tone: Tone }>;
 
 /** A finding on one line. */

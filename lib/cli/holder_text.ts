@@ -6,6 +6,7 @@ import type { Verdict } from "../ledger/evidence.ts";
 import type { Foreseen } from "../ledger/foresee.ts";
 import { describeHolder, type Holder, holderId } from "../ledger/holder.ts";
 import { quote, visible } from "../plan/render.ts";
+import type { ValueChange } from "../resources/resource.ts";
 import type { Desk } from "./command.ts";
 
 /** A holder with its driver, as two may have one name. */
@@ -30,6 +31,11 @@ export function verdictText(verdict: Verdict): string {
   }
 }
 
+function movedText({ from, to, parts = [] }: ValueChange): string {
+  if (parts.length === 0) return `${visible(from)} → ${visible(to)}`;
+  return parts.map(({ guest, text }) => visible(`${guest} ${text}`)).join(", ");
+}
+
 /** The end of a key that is one holder's alone. */
 const HOLDER_END = /\/(?:[a-z]+\/domain|network|port)\/[0-9a-f-]{36}$/;
 
@@ -43,13 +49,19 @@ export function releaseCommand(holder: Holder): string {
   return `virt-hooks release --holder ${quote(holderId(holder))}`;
 }
 
+/** What changed of a resource: a line for each guest's part, where it has parts. */
+export function changeLines(name: string, { from, to, parts = [] }: ValueChange): readonly string[] {
+  if (parts.length === 0) return [`${name}: ${visible(from)} → ${visible(to)}`];
+  return parts.map(({ guest, text }) => visible(`${guest} ${text}`));
+}
+
 /** What became of a resource, or would. */
 export function convergedText(
   { key, end, change, problem, hint, actual }: Foreseen,
   { paint }: Pick<Desk, "paint">,
 ): string {
   const name = problem === undefined ? shortKey(key) : visible(key);
-  const moved = change === undefined ? "" : `${visible(change.from)} → ${visible(change.to)}`;
+  const moved = change === undefined ? "" : movedText(change);
   switch (end) {
     case "changed":
       return `${name}: ${moved}`;

@@ -3,6 +3,7 @@
  * @module
  */
 import { lookAtConfig } from "../app/config_folder.ts";
+import { bothDeeds, type CommandDeeds, NO_DEEDS, writeCommandEntry } from "../app/command_entry.ts";
 import { exitCodeOf } from "../app/outcome.ts";
 import { DISABLED_FILE } from "../app/paths.ts";
 import { type Converged, isWell } from "../ledger/work.ts";
@@ -18,12 +19,15 @@ import { counted } from "./counted.ts";
 import { convergedText, holderText, releaseCommand, verdictText } from "./holder_text.ts";
 import { lookoutOn, openForLook, openForWork, workOn } from "./ledger_access.ts";
 import { needRoot } from "./need_root.ts";
-import { reconcileRules } from "./reconcile_rules.ts";
+import { foretellRules, type Foretold, reconcileRules } from "./reconcile_rules.ts";
+
+/** Exit codes of `--exit-code`: what failed and what is pending are told apart. */
+const [FAILED, PENDING] = [1, 10];
 
 /** The subcommand. */
 export const reconcile: Subcommand = {
   name: "reconcile",
-  usage: "[--dry-run] [--stale] [--rules]",
+  usage: "[--dry-run] [--stale] [--rules] [--exit-code]",
   summary: "Releases what dead guests and networks hold, and makes the host as the others need it",
   details: [
     "Who is dead is never guessed: libvirt has no status file of it, and either it was seen running before or the daemon",
@@ -33,53 +37,96 @@ export const reconcile: Subcommand = {
     "--rules also brings guests that run to what the rules of today want for them; else edited rules reach a guest when",
     "it starts the next time. Programs of new rules are run. Networks and their ports keep what they hold.",
     "--dry-run only tells. Whether the hooks are disabled makes no difference.",
+    `--exit-code tells more by the exit code: 0 no change, ${FAILED} something failed, and with --dry-run ${PENDING} changes`,
+    "are pending.",
     `Exit code: 0, ${exitCodeOf("failed")} when something could not be brought to what it shall be, ${
       exitCodeOf("bad-rules")
     } for --rules with broken rules.`,
   ],
   texts: [],
-  switches: ["dry-run", "rules", "stale"],
+  switches: ["dry-run", "exit-code", "rules", "stale"],
   words: { min: 0, max: 0 },
   run,
 };
 
 async function run(given: Given, desk: Desk): Promise<number> {
   needRoot("reconcile", "reconcile", desk);
-  const options = { stale: given.switches.has("stale") };
+  // Beside what rules change for guests it is of no interest which of them live.
+  const options = { stale: given.switches.has("stale"), listsLiving: !given.switches.has("rules") };
   if (await lookAtConfig(desk.sys) === "disabled") {
     desk.print(desk.paint("yellow", `${DISABLED_FILE} is there: reconcile works all the same, the hooks do not`));
   }
-  const dryRun = given.switches.has("dry-run");
-  const code = dryRun ? await foretell(options, desk) : await reconcileHeld(options, desk);
-  const rulesCode = given.switches.has("rules") ? await reconcileRules({ dryRun }, desk) : 0;
-  if (dryRun) desk.print("Nothing was done: this was a dry run");
-  return code === 0 ? rulesCode : code;
+  const isDetailed = given.switches.has("exit-code");
+  if (given.switches.has("dry-run")) {
+    const pending = await foretell(options, desk);
+    const rules = given.switches.has("rules") ? await foretellRules(desk) : NOTHING_PENDING;
+    desk.print("Nothing was done: this was a dry run");
+    return dryRunCode([pending, rules], isDetailed);
+  }
+  const held = await reconcileHeld(options, desk);
+  const rules = given.switches.has("rules") ? await reconcileRules(desk) : NOTHING_DONE;
+  const code = held.code === 0 ? rules.code : held.code;
+  await writeCommandEntry(commandText(given), bothDeeds(held.deeds, rules.deeds), code, desk.sys);
+  return isDetailed && code !== 0 ? FAILED : code;
 }
 
-async function reconcileHeld(options: { readonly stale: boolean }, desk: Desk): Promise<number> {
+function commandText({ switches }: Given): string {
+  return ["reconcile", ...["stale", "rules"].filter((name) => switches.has(name)).map((name) => `--${name}`)].join(" ");
+}
+
+/** A dry run fails only where it cannot tell what would be done. */
+function dryRunCode(foretold: readonly Foretold[], isDetailed: boolean): number {
+  const [failure] = foretold.filter(({ code }) => code !== 0);
+  if (!isDetailed) return failure?.code ?? 0;
+  if (failure !== undefined) return FAILED;
+  return foretold.some(({ isPending }) => isPending) ? PENDING : 0;
+}
+
+/** What a reconciliation did, and its exit code. */
+export interface Reconciliation {
+  readonly code: number;
+  readonly deeds: CommandDeeds;
+}
+
+const NOTHING_DONE: Reconciliation = { code: 0, deeds: NO_DEEDS };
+const NOTHING_PENDING: Foretold = { code: 0, isPending: false };
+
+/** Whom to release, and whom to tell of. */
+export interface ReconcileChoice {
+  readonly stale: boolean;
+  readonly listsLiving: boolean;
+}
+
+async function reconcileHeld(options: ReconcileChoice, desk: Desk): Promise<Reconciliation> {
   const ledger = await openForWork(desk.sys);
-  return ledger === undefined ? nothingHeld(desk) : await reconcileAndTell(ledger, options, desk);
-}
-
-function nothingHeld(desk: Desk): number {
+  if (ledger !== undefined) return await reconcileAndTell(ledger, options, desk);
   desk.print("Nothing is held");
-  return 0;
+  return NOTHING_DONE;
 }
 
-/** Reconciles everybody and tells what came of it; returns the exit code. */
+/** Reconciles everybody and tells what came of it. */
 export async function reconcileAndTell(
   ledger: Ledger,
-  { stale }: { readonly stale: boolean },
+  { stale, listsLiving }: ReconcileChoice,
   desk: Desk,
-): Promise<number> {
+): Promise<Reconciliation> {
   const work = workOn(ledger, desk.sys);
   const { holders, resources } = await reconcileAll({ includes: () => true, stale }, work);
-  for (const judged of holders) tellJudged(judged, judged.released ? "released" : undefined, desk);
+  for (const judged of holders) {
+    if (listsLiving || judged.verdict.kind !== "alive") {
+      tellJudged(judged, judged.released ? "released" : undefined, desk);
+    }
+  }
   const changed = resources.filter(({ end }) => end !== "unchanged");
   for (const one of changed) desk.print(convergedText(one, desk));
   for (const note of ledger.notes) desk.print(desk.paint("yellow", `note: ${visible(note)}`));
   const released = holders.filter((judged) => judged.released);
-  return tellEnd({ released: released.length, results: [...released.flatMap((one) => one.results), ...changed] }, desk);
+  const results = [...released.flatMap((one) => one.results), ...changed];
+  const guests = released.map(({ holder }) => holder.name);
+  return {
+    code: tellEnd({ released: released.length, results }, desk),
+    deeds: { guests, results, notes: ledger.notes },
+  };
 }
 
 function tellJudged(
@@ -125,16 +172,21 @@ function tellEnd({ released, results }: Sum, desk: Desk): number {
 }
 
 /** Tells what would be done. */
-async function foretell(options: { readonly stale: boolean }, desk: Desk): Promise<number> {
+async function foretell(options: ReconcileChoice, desk: Desk): Promise<Foretold> {
   const look = await openForLook(desk.sys);
-  if (look.kind !== "open") return nothingHeld(desk);
+  if (look.kind !== "open") {
+    desk.print("Nothing is held");
+    return NOTHING_PENDING;
+  }
   const lookout = lookoutOn(look.ledger, desk.sys);
   const resources = await surveyResources(lookout);
   const gone = new Set<string>();
   const holders = await surveyHolders(resources, desk.sys);
   for (const { holder, verdict } of holders) {
     const isGone = isOver(verdict, options);
-    tellJudged({ holder, verdict, results: [] }, isGone ? "would be released" : undefined, desk);
+    if (options.listsLiving || verdict.kind !== "alive") {
+      tellJudged({ holder, verdict, results: [] }, isGone ? "would be released" : undefined, desk);
+    }
     if (!isGone) continue;
     for (const { path } of await demandsOf({ holder, lifetimes: ALL_LIFETIMES }, lookout)) gone.add(path);
   }
@@ -146,10 +198,10 @@ async function foretell(options: { readonly stale: boolean }, desk: Desk): Promi
   const late = holders.filter(({ verdict }) => verdict.kind === "unknown" && verdict.isLate).length;
   if (late > 0) {
     desk.print(desk.paint("red", `No time was left to look at ${late} of ${counted(holders.length, "holder")}`));
-    return exitCodeOf("late");
+    return { code: exitCodeOf("late"), isPending: true };
   }
   if (gone.size === 0 && foreseen.length === 0) {
     desk.print("Nobody would be released, and every resource is as it shall be");
   }
-  return 0;
+  return { code: 0, isPending: gone.size > 0 || foreseen.length > 0 };
 }

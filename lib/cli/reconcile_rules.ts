@@ -5,6 +5,7 @@
  */
 import { acquireHolds } from "../app/acquire_holds.ts";
 import { checkHolds } from "../app/check_holds.ts";
+import { bothDeeds, type CommandDeeds, NO_DEEDS } from "../app/command_entry.ts";
 import { openHolding } from "../app/holding.ts";
 import { fileExists } from "../app/file_exists.ts";
 import { readLiveGuests } from "../app/live_guests.ts";
@@ -12,108 +13,199 @@ import { loadRules } from "../app/load_rules.ts";
 import { exitCodeOf } from "../app/outcome.ts";
 import { CONFIG_DIRECTORY } from "../app/paths.ts";
 import { planCall } from "../app/plan_call.ts";
+import { compareGuests, differs, type GuestDifference } from "../app/rules_difference.ts";
 import type { Step } from "../app/step.ts";
 import { hasLedger } from "../ledger/layout.ts";
+import type { Converged } from "../ledger/work.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import type { Hold } from "../plan/intent.ts";
+import type { Plan } from "../plan/plan.ts";
 import { quote, visible } from "../plan/render.ts";
-import { matchRules } from "../rules/match.ts";
+import { matchRules, type RuleMatch } from "../rules/match.ts";
 import { issueLine } from "../rules/mistake.ts";
 import type { RuleSet } from "../rules/rule.ts";
 import type { Desk } from "./command.ts";
+import { counted } from "./counted.ts";
+import { differenceLines } from "./difference_text.ts";
 import { explainHolds } from "./explain_holds.ts";
-import { convergedText, shortKey } from "./holder_text.ts";
+import { changeLines, convergedText, shortKey } from "./holder_text.ts";
 import { patienceEnd, told } from "./ledger_access.ts";
 
-/** Brings every guest that runs to what today's rules want for it; returns the exit code. */
-export async function reconcileRules({ dryRun }: { readonly dryRun: boolean }, desk: Desk): Promise<number> {
-  const { sys } = desk;
-  const reading = await loadRules(CONFIG_DIRECTORY, sys, { trust: true });
-  if (reading.kind === "broken") {
-    for (const issue of reading.issues) desk.print(desk.paint("red", visible(issueLine(issue))));
-    desk.print("The rules are broken: guests keep what they hold");
-    return exitCodeOf("bad-rules");
-  }
+/** What a dry run found. */
+export interface Foretold {
+  readonly code: number;
+  readonly isPending: boolean;
+}
+
+/** Brings every guest that runs to what today's rules want for it. */
+export async function reconcileRules(
+  desk: Desk,
+): Promise<{ readonly code: number; readonly deeds: CommandDeeds }> {
+  const ruleSet = await readRuleSet(desk);
+  if (ruleSet === undefined) return { code: exitCodeOf("bad-rules"), deeds: NO_DEEDS };
   let isWell = true;
-  for (const guest of readLiveGuests(sys)) {
+  let deeds = NO_DEEDS;
+  for (const guest of readLiveGuests(desk.sys)) {
     if (guest.kind === "unreadable") {
       const what = `FAILED: left alone: ${visible(guest.path)}: ${visible(guest.reason)}`;
       desk.print(desk.paint("red", what));
       isWell = false;
       continue;
     }
-    const done = await reconcileGuest(guest.call, { ruleSet: reading.ruleSet, dryRun }, desk);
-    isWell &&= done;
+    const done = await reconcileGuest(guest.call, ruleSet, desk);
+    isWell &&= done.isWell;
+    deeds = bothDeeds(deeds, done.deeds);
   }
-  return isWell ? 0 : exitCodeOf("failed");
+  return { code: isWell ? 0 : exitCodeOf("failed"), deeds };
 }
 
-/** Tells whether all went well. */
-async function reconcileGuest(
-  call: HookCall,
-  { ruleSet, dryRun }: { readonly ruleSet: RuleSet; readonly dryRun: boolean },
-  desk: Desk,
-): Promise<boolean> {
+async function readRuleSet(desk: Desk): Promise<RuleSet | undefined> {
+  const reading = await loadRules(CONFIG_DIRECTORY, desk.sys, { trust: true });
+  if (reading.kind === "rules") return reading.ruleSet;
+  for (const issue of reading.issues) desk.print(desk.paint("red", visible(issueLine(issue))));
+  desk.print("The rules are broken: guests keep what they hold");
+  return undefined;
+}
+
+/** What today's rules come to for a guest. */
+interface Decision {
+  readonly plan: Plan;
+  readonly undecided: RuleMatch | undefined;
+}
+
+async function decide(call: HookCall, ruleSet: RuleSet, desk: Desk): Promise<Decision> {
   const matches = await matchRules(ruleSet, call, fileExists(desk.sys));
-  const undecided = matches.find(({ problem }) => problem !== undefined);
-  const who = `guest ${quote(call.object)} (${call.driver}), by the rules of today`;
-  if (undecided?.problem !== undefined) {
-    desk.print(desk.paint("red", `${who}: left alone: ${visible(undecided.problem)}`));
-    return false;
-  }
-  const plan = planCall(matches, call);
-  const holds = plan.filter((intent) => intent.kind === "hold");
-  const faults = plan.filter((intent) => intent.kind === "fault");
-  if (plan.length === 0 && !hasLedger(desk.sys)) return true;
-  const wanted: Wanted = { holds, call, hasFaults: faults.length > 0 };
-  const { lines, isWell } = dryRun ? await foretellGuest(wanted, desk) : await acquireAll(wanted, desk);
-  const faultLines = faults.map(({ action, message }) => failure(`${action}: ${visible(message)}`, desk));
-  if (lines.length + faultLines.length > 0) desk.print(`${who}:`);
-  for (const line of [...faultLines, ...lines]) desk.print(`  ${line}`);
-  return isWell && faults.length === 0;
+  return { plan: planCall(matches, call), undecided: matches.find(({ problem }) => problem !== undefined) };
 }
 
-/** What today's rules want for a guest. `hasFaults`: of some of it nobody can tell what it comes to. */
-interface Wanted {
-  readonly holds: readonly Hold[];
-  readonly call: HookCall;
-  readonly hasFaults: boolean;
+function guestText({ object, driver }: HookCall): string {
+  return `guest ${quote(object)} (${driver})`;
 }
 
 /** What came of one guest. */
 interface Told {
   readonly lines: readonly string[];
   readonly isWell: boolean;
+  readonly deeds: CommandDeeds;
 }
 
-async function foretellGuest({ holds, call, hasFaults }: Wanted, desk: Desk): Promise<Told> {
-  const { beneath, behind } = await explainHolds(holds, { call, isAlive: true, keepsAll: hasFaults }, desk);
-  return { lines: [...holds.flatMap((hold) => beneath.get(hold) ?? []), ...behind], isWell: true };
+async function reconcileGuest(call: HookCall, ruleSet: RuleSet, desk: Desk): Promise<Told> {
+  const { plan, undecided } = await decide(call, ruleSet, desk);
+  const who = guestText(call);
+  if (undecided?.problem !== undefined) {
+    desk.print(desk.paint("red", `${who}: left alone: ${visible(undecided.problem)}`));
+    return { lines: [], isWell: false, deeds: NO_DEEDS };
+  }
+  if (plan.length === 0 && !hasLedger(desk.sys)) return { lines: [], isWell: true, deeds: NO_DEEDS };
+  const { lines, isWell, deeds } = await acquireAll(wantedOf(plan, call), desk);
+  const all = [...faultLines(plan, desk), ...lines];
+  if (all.length > 0) desk.print(`${who}:`);
+  for (const line of all) desk.print(`  ${line}`);
+  return { lines: all, isWell: isWell && !hasFaults(plan), deeds };
 }
 
-async function acquireAll({ holds, call, hasFaults }: Wanted, desk: Desk): Promise<Told> {
+function hasFaults(plan: Plan): boolean {
+  return plan.some(({ kind }) => kind === "fault");
+}
+
+function faultLines(plan: Plan, desk: Desk): readonly string[] {
+  return plan.filter((intent) => intent.kind === "fault")
+    .map(({ action, message }) => failure(`${action}: ${visible(message)}`, desk));
+}
+
+/** What today's rules want for a guest. `keepsAll`: of some of it nobody can tell what it comes to. */
+interface Wanted {
+  readonly holds: readonly Hold[];
+  readonly call: HookCall;
+  readonly keepsAll: boolean;
+}
+
+function wantedOf(plan: Plan, call: HookCall): Wanted {
+  return { holds: plan.filter((intent) => intent.kind === "hold"), call, keepsAll: hasFaults(plan) };
+}
+
+/** Tells what `reconcile --rules` would change, guest by guest. */
+export async function foretellRules(desk: Desk): Promise<Foretold> {
+  const ruleSet = await readRuleSet(desk);
+  if (ruleSet === undefined) return { code: exitCodeOf("bad-rules"), isPending: false };
+  const counts = { changing: 0, same: 0, unknown: 0 };
+  for await (const difference of compareGuests(ruleSet, desk.sys)) {
+    if (difference.kind === "unknown") {
+      const { name, reason } = difference;
+      counts.unknown++;
+      desk.print(desk.paint("yellow", `guest ${quote(name)}: cannot be compared with the rules: ${visible(reason)}`));
+    } else if (differs(difference)) {
+      counts.changing++;
+      await foretellGuest(difference, ruleSet, desk);
+    } else counts.same++;
+  }
+  const parts = [
+    `${counted(counts.changing, "running guest")} would change`,
+    `${counts.same} would not`,
+    ...(counts.unknown === 0 ? [] : [`${counts.unknown} cannot be compared`]),
+  ];
+  desk.print(desk.paint("bold", parts.join(", ")));
+  return { code: counts.unknown === 0 ? 0 : exitCodeOf("failed"), isPending: counts.changing > 0 };
+}
+
+async function foretellGuest(difference: GuestDifference, ruleSet: RuleSet, desk: Desk): Promise<void> {
+  if (difference.kind !== "compared") return;
+  const { call } = difference;
+  const { plan } = await decide(call, ruleSet, desk);
+  const { holds, keepsAll } = wantedOf(plan, call);
+  const { beneath, behind } = await explainHolds(holds, { call, isAlive: true, keepsAll }, desk);
+  desk.print(`${guestText(call)}:`);
+  const effects = [...holds.flatMap((hold) => effectsOf(hold, beneath.get(hold) ?? [])), ...behind];
+  for (const line of new Set([...differenceLines(difference, desk), ...faultLines(plan, desk), ...effects])) {
+    if (!/: stays /.test(line)) desk.print(`  ${line}`);
+  }
+}
+
+/** What a forward would change is told by the difference: all ports are one resource. */
+function effectsOf({ resource }: Hold, lines: readonly string[]): readonly string[] {
+  return resource === "nft" ? lines.filter((line) => !line.startsWith("now ")) : lines;
+}
+
+async function acquireAll({ holds, call, keepsAll }: Wanted, desk: Desk): Promise<Told> {
   const { sys } = desk;
   const opened = await told(() => openHolding(call, patienceEnd(sys), sys));
-  if (typeof opened === "string") return { lines: [failure(visible(opened), desk)], isWell: false };
+  if (typeof opened === "string") {
+    return { lines: [failure(visible(opened), desk)], isWell: false, deeds: { ...NO_DEEDS, notes: [opened] } };
+  }
   using _opened = opened;
   const holding = { ...opened, isAlive: true } as const;
   const { checked, failed } = await checkHolds(holds, holding);
-  const acquired = await acquireHolds(checked, { ...holding, keepsAll: hasFaults || failed.length > 0 });
+  const acquired = await acquireHolds(checked, { ...holding, keepsAll: keepsAll || failed.length > 0 });
   const steps = [...failed, ...acquired.steps];
-  const lines = [
-    ...acquired.gaveUp.map((result) => `gave back ${convergedText(result, desk)}`),
-    ...steps.map((step) => stepText(step, desk)),
-    ...holding.ledger.notes.map((note) => desk.paint("yellow", `note: ${visible(note)}`)),
-  ];
-  return { lines, isWell: steps.every(({ end }) => end === "done") };
+  const { notes } = holding.ledger;
+  const lines = new Set([
+    ...acquired.gaveUp.filter(isTold).map((result) => `gave back ${convergedText(result, desk)}`),
+    ...steps.flatMap((step) => stepLines(step, desk)),
+    ...notes.map((note) => desk.paint("yellow", `note: ${visible(note)}`)),
+  ]);
+  const results = [...acquired.gaveUp, ...steps.map(convergedOf)].filter(isTold);
+  return {
+    lines: [...lines],
+    isWell: steps.every(({ end }) => end === "done"),
+    deeds: { guests: results.length === 0 ? [] : [call.object], results, notes },
+  };
 }
 
-function stepText({ intent, end, problem, resource, change }: Step, desk: Desk): string {
-  if (end !== "done") return failure(problem ?? end, desk);
-  const name = shortKey(resource ?? intent.kind);
-  return change === undefined
-    ? `${name}: is as the rules want it`
-    : `${name}: ${visible(change.from)} → ${visible(change.to)}`;
+function isTold({ end }: Converged): boolean {
+  return end !== "unchanged";
+}
+
+/** A step as the history's `holds` have it. */
+function convergedOf({ intent, end, problem, resource, change }: Step): Converged {
+  const key = resource ?? intent.kind;
+  if (end !== "done") return { key, end: end === "late" ? "late" : "failed", problem: problem ?? end };
+  return change === undefined ? { key, end: "unchanged" } : { key, end: "changed", change };
+}
+
+/** What was as the rules want it already is not told. */
+function stepLines({ intent, end, problem, resource, change }: Step, desk: Desk): readonly string[] {
+  if (end !== "done") return [failure(problem ?? end, desk)];
+  return change === undefined ? [] : changeLines(shortKey(resource ?? intent.kind), change);
 }
 
 function failure(problem: string, { paint }: Desk): string {

@@ -2,6 +2,7 @@
  * `virt-hooks release`: gives back by hand what a holder holds.
  * @module
  */
+import { writeCommandEntry } from "../app/command_entry.ts";
 import { exitCodeOf } from "../app/outcome.ts";
 import { isWell } from "../ledger/work.ts";
 import { type Holder, holderId } from "../ledger/holder.ts";
@@ -120,5 +121,7 @@ async function releaseNow(holder: Holder, ledger: Ledger, desk: Desk): Promise<n
   desk.print(`${holderText(holder)}: ${desk.paint("bold", "released")}`);
   for (const result of results) desk.print(`  ${convergedText(result, desk)}`);
   for (const note of ledger.notes) desk.print(desk.paint("yellow", `note: ${visible(note)}`));
-  return results.every(isWell) ? 0 : exitCodeOf("failed");
+  const code = results.every(isWell) ? 0 : exitCodeOf("failed");
+  await writeCommandEntry("release", { guests: [holder.name], results, notes: ledger.notes }, code, sys);
+  return code;
 }

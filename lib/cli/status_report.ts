@@ -2,7 +2,6 @@
  * How it stands with everything that is held, as data: what `status` prints, and what its `--json` is.
  * @module
  */
-import { lookAtConfig } from "../app/config_folder.ts";
 import { VERSION } from "../app/version.ts";
 import { foresee } from "../ledger/foresee.ts";
 import { heldOf } from "../ledger/goal.ts";
@@ -11,9 +10,10 @@ import { DAMAGED_DIRECTORY } from "../ledger/layout.ts";
 import { damagedNames, type Look } from "../ledger/ledger.ts";
 import { type Surveyed, type SurveyedHolder, surveyHolders, surveyResources } from "../ledger/survey.ts";
 import type { Lifetime } from "../plan/demand.ts";
-import { sameValue } from "../resources/resource.ts";
+import { sameValue, type ValueChange } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
 import { type ForwardReport, type ForwardReporter, forwardReporter } from "./forward_report.ts";
+import { areDisabled, type GuestsState, guestsState, readOwnRules, type RulesState, rulesState } from "./judgement.ts";
 import { lookoutOn } from "./ledger_access.ts";
 import { findUnpluggedDemands } from "./unplugged.ts";
 
@@ -87,6 +87,10 @@ export interface StatusReport {
   readonly ok: boolean;
   /** Whether the hooks do nothing. */
   readonly disabled: boolean;
+  /** Whether the hooks can obey the rules. */
+  readonly rules: RulesState;
+  /** Running guests that have not what the rules ask for; `null` where the rules are broken, so that it cannot be told. */
+  readonly guests: GuestsState | null;
   readonly ledger: Look["kind"];
   readonly resources: readonly ResourceReport[];
   /** Files that could not be read. */
@@ -96,13 +100,21 @@ export interface StatusReport {
 /** A guest that is being started has no status file yet. */
 const STARTING_MS = 120_000;
 
+/** Looks at everything that is held. Nothing is changed. */
+export async function reportResources(look: Look, notes: string[], sys: Sys): Promise<readonly ResourceReport[]> {
+  return look.kind === "open" ? await resourceReports(lookoutOn({ ...look.ledger, notes }, sys), sys) : [];
+}
 const UNVERIFIED =
   "not verified: it was run when its holder began, and nothing tells whether what it did is still there";
 
 /** Puts the report together. Nothing is changed. */
 export async function makeStatusReport(look: Look, sys: Sys): Promise<StatusReport> {
   const notes = look.kind === "open" ? [...look.ledger.notes] : [];
-  const resources = look.kind === "open" ? await resourceReports(lookoutOn({ ...look.ledger, notes }, sys), sys) : [];
+  const resources = await reportResources(look, notes, sys);
+  const own = await readOwnRules(sys);
+  const rules = rulesState(own);
+  const guests = own.reading.kind === "rules" ? await guestsState(own.reading.ruleSet, sys) : null;
+  const disabled = await areDisabled(sys);
   const names = look.kind === "open" ? damagedNames(sys) : [];
   const damaged = [
     ...notes,
@@ -113,8 +125,11 @@ export async function makeStatusReport(look: Look, sys: Sys): Promise<StatusRepo
     version: VERSION,
     host: sys.hostname(),
     time: sys.now().toISOString(),
-    ok: damaged.length === 0 && resources.every(({ state }) => state === "ok"),
-    disabled: await lookAtConfig(sys) === "disabled",
+    ok: !disabled && rules.problems === 0 && guests?.differing.length === 0 && damaged.length === 0 &&
+      resources.every(({ state }) => state === "ok"),
+    disabled,
+    rules,
+    guests,
     ledger: look.kind,
     resources,
     damaged,
@@ -213,7 +228,13 @@ function ownReasons(surveyed: Surveyed, goal: ReturnType<typeof foresee>): reado
     (sameValue(state.written, standing.actual)
       ? "what is wanted has changed since it was written"
       : "somebody else changed it");
-  return [{ state: "drift", text: `it is ${goal.change.from}, not ${goal.change.to}: ${why}` }];
+  return [{ state: "drift", text: `${differenceText(goal.change)}: ${why}` }];
+}
+
+/** Values that read alike differ in their parts. */
+function differenceText({ from, to, parts = [] }: ValueChange): string {
+  if (from !== to || parts.length === 0) return `it is ${from}, not ${to}`;
+  return `it would change (${parts.map(({ guest, text }) => `${guest} ${text}`).join(", ")})`;
 }
 
 /** A holder of which nobody can tell whether it lives is no reason to say that all is well. */

@@ -2,13 +2,13 @@
  * The status report for a person: a table where it fits, the same beneath each other where it does not.
  * @module
  */
-import { DISABLED_FILE } from "../app/paths.ts";
 import { visible } from "../plan/render.ts";
 import type { Tone } from "./colour.ts";
 import type { Desk } from "./command.ts";
 import { counted } from "./counted.ts";
 import { DETAIL_INDENT, type ForwardEntry, forwardLines, sourceText } from "./forward_text.ts";
 import { shortKey } from "./holder_text.ts";
+import { differingText, DISABLED_TEXT, SHOW_DIFFERENCE, unknownText } from "./judgement.ts";
 import type { HolderReport, ResourceReport, ResourceState, StatusReport } from "./status_report.ts";
 import { GAP, padded, widthsOf } from "./table.ts";
 import { lengthOf, wrapped } from "./wrap.ts";
@@ -36,8 +36,36 @@ export function statusLines(report: StatusReport, paper: Paper): readonly string
   return [...hookLines(report, paper), ...resourceLines(report.resources, paper), ...endLines(report, paper)];
 }
 
-function hookLines({ disabled }: StatusReport, { paint }: Paper): readonly string[] {
-  return disabled ? [paint("yellow", `${DISABLED_FILE} is there: the hooks do nothing until "virt-hooks enable"`)] : [];
+/** What matters more than anything that is held: whether the hooks work, and for which guests the rules are not in force. */
+function hookLines({ disabled, rules, guests }: StatusReport, { paint, terminal }: Paper): readonly string[] {
+  const room = { columns: terminal.columns, indent: 0 };
+  return [
+    ...(disabled ? [paint("red", wrapped(capital(DISABLED_TEXT), room))] : []),
+    ...(rules.first === null ? [] : [
+      paint("red", wrapped(`${RULES_TEXT[rules.state](rules.problems)}: virt-hooks check`, room)),
+      paint("red", wrapped(rules.first, { ...room, indent: 2 })),
+    ]),
+    ...guestLines(guests).map((text) => paint("yellow", wrapped(text, room))),
+  ];
+}
+
+const RULES_TEXT = {
+  ok: () => "",
+  none: () => "",
+  broken: (count) => `The rules are broken (${counted(count, "mistake")}), so nothing new starts`,
+  "refused-program": (count) => `${counted(count, "program")} that rules name will not be run`,
+} as const satisfies Record<StatusReport["rules"]["state"], (count: number) => string>;
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+function guestLines(guests: StatusReport["guests"]): readonly string[] {
+  if (guests === null) return [];
+  return [
+    ...(guests.differing.length === 0 ? [] : [`${differingText(guests.differing)}: ${SHOW_DIFFERENCE}`]),
+    ...(guests.unknown.length === 0 ? [] : [unknownText(guests.unknown)]),
+  ];
 }
 
 /** The cells of a resource's row; what nobody can tell is a dash. */
@@ -76,8 +104,10 @@ function tableRow(resource: ResourceReport, widths: readonly number[], { paint }
 /** For values that are too long for a table. */
 function stacked(resource: ResourceReport, { paint, terminal }: Paper): readonly string[] {
   const [word, key, actual, wanted, original] = cellsOf(resource);
+  // Another value may read the same: then the reason beneath says what differs.
+  const asWanted = resource.state === "drift" ? "" : ", as wanted";
   const said = wanted === actual
-    ? [`now: ${actual}, as wanted; before: ${original}`]
+    ? [`now: ${actual}${asWanted}; before: ${original}`]
     : [`now: ${actual}`, `wanted: ${wanted}`, `before: ${original}`];
   return [
     `${paint(STATES[resource.state].tone, word.padEnd(INDENT - GAP.length))}${GAP}${paint("bold", key)}`,
@@ -157,22 +187,25 @@ function endLines(report: StatusReport, { paint, terminal }: Paper): readonly st
     ...notes.map((text) => paint("yellow", wrapped(text, room))),
     ...(resources.length === 0
       ? [`Nothing ${damaged.length === 0 ? "" : "else "}is held`]
-      : [paint("bold", summary(resources))]),
+      : [paint("bold", summary(report))]),
     ...lifeLines(resources, { paint, terminal }),
     ...adviceLines(resources).map((text) => wrapped(text, room)),
   ];
 }
 
-function summary(resources: readonly ResourceReport[]): string {
+function summary({ resources, ok }: StatusReport): string {
   const holders = new Set(resources.flatMap((resource) => resource.holders.map(({ id }) => id))).size;
   const bad = Object.entries(STATES).flatMap(([state, { word }]) => {
     const count = resources.filter((resource) => resource.state === state && state !== "ok").length;
     return count === 0 ? [] : [`${count} ${word}`];
   });
   const base = `${counted(resources.length, "resource")}, ${counted(holders, "holder")}`;
+  const good = ok ? "all is well" : "all as their holders need them";
   const unverified = resources.filter(({ state, verified }) => state === "ok" && verified === false).length;
-  if (unverified === 0) return `${base}: ${bad.length === 0 ? "all is well" : bad.join(", ")}`;
-  return `${base}: ${[...bad, `${unverified} not verified`].join(", ")}${bad.length === 0 ? ", the rest is well" : ""}`;
+  if (unverified === 0) return `${base}: ${bad.length === 0 ? good : bad.join(", ")}`;
+  return `${base}: ${[...bad, `${unverified} not verified`].join(", ")}${
+    bad.length === 0 && ok ? ", the rest is well" : ""
+  }`;
 }
 
 /** Each holder that does not surely live, once, with why and what to do. */

@@ -41,7 +41,9 @@ function notLocked(key: string, { mayWait }: Work): Converged {
 function joined(before: Converged, now: Converged, folder: string): Converged {
   if (now.end === "unchanged" && isWell(before)) return { ...before, key: now.key === folder ? before.key : now.key };
   if (before.change === undefined || now.change === undefined) return now;
-  return { ...now, change: { from: before.change.from, to: now.change.to } };
+  const parts = [...before.change.parts ?? [], ...now.change.parts ?? []];
+  const change = { from: before.change.from, to: now.change.to, ...(parts.length === 0 ? {} : { parts }) };
+  return { ...now, change };
 }
 
 /** What came of a pass. `lookAgain`: somebody came or went meanwhile and relies on us. */
@@ -167,7 +169,8 @@ async function convergeFrom(
 ): Promise<Converged> {
   const { kind, key, state, demands } = situation;
   const noted = rebased(kind, state, actual);
-  const goal = goalOf(kind, { noted, actual, held: await heldNow(kind, demands, work.sys) });
+  const held = await heldNow(kind, demands, work.sys);
+  const goal = goalOf(kind, { noted, actual, held });
   if (goal.kind === "conflict") return { key, end: "failed", problem: goal.reason };
   for (const newcomer of work.newcomers) fileDemand(newcomer, work.sys);
   work.held.isFiled = work.newcomers.length > 0;
@@ -181,6 +184,13 @@ async function convergeFrom(
     else saveState(folder, situation, { ...noted, written: actual, pending: undefined }, work);
     return { key, end: "unchanged" };
   }
-  const change = { noted: begun(kind, noted, { actual, goal: goal.value }), actual, seen, goal: goal.value, isLast };
+  const change = {
+    noted: begun(kind, noted, { actual, goal: goal.value }),
+    actual,
+    seen,
+    goal: goal.value,
+    held,
+    isLast,
+  };
   return await makeChange(folder, situation, change, work);
 }

@@ -33,6 +33,8 @@ export interface DemandRecord {
   /** Its place in the order in which the holder's demands were acquired. */
   readonly order: number;
   readonly demand: unknown;
+  /** What the rule asked for before the host was asked, as {@linkcode askedHash} has it; older versions did not note it. */
+  readonly asked?: string | undefined;
   readonly daemon: Daemon;
   /** ISO 8601, UTC. */
   readonly since: string;
@@ -55,6 +57,7 @@ const recordSchema: v.GenericSchema<unknown, DemandRecord> = v.object({
   lifetime: v.picklist(["domain", "running", "network", "port"]),
   order: v.number(),
   demand: v.unknown(),
+  asked: v.optional(v.string()),
   daemon: v.object({
     pid: v.number(),
     startTime: v.string(),
@@ -79,6 +82,14 @@ export async function holderPrefix(holder: Holder): Promise<string> {
 /** The part of a demand's file name that is its holder's hash. */
 export function hashOfHolder(name: string): string {
   return name.split("-")[1] ?? "";
+}
+
+/**
+ * Tells whether a rule asks for the same as before: a hash of the demand as the rule's action planned it, without a program's
+ * environment, which names the operation of the call.
+ */
+export async function askedHash(demand: unknown): Promise<string> {
+  return await hashName(JSON.stringify(demand, (key, value) => key === "environment" ? undefined : value));
 }
 
 /** Writes a demand into the folder of its resource. */

@@ -2,7 +2,7 @@
  * What converging would do, without doing it: the same decision, and no write.
  * @module
  */
-import { type Held, ResourceDataError, sameValue } from "../resources/resource.ts";
+import { describeChange, type Held, ResourceDataError, sameValue } from "../resources/resource.ts";
 import type { Converged } from "./work.ts";
 import { type Goal, goalOf, leftProblem } from "./goal.ts";
 import type { Standing } from "./survey.ts";
@@ -32,7 +32,7 @@ export function foresee(
       case "left":
         return { key, end: "left", problem: leftProblem(resource, noted, actual) };
       case "value":
-        return foreseeValue({ key, isLast }, goal, standing);
+        return foreseeValue({ key, held }, goal, standing);
       default:
         return goal satisfies never;
     }
@@ -43,13 +43,13 @@ export function foresee(
 }
 
 function foreseeValue(
-  { key, isLast }: { readonly key: string; readonly isLast: boolean },
+  { key, held }: { readonly key: string; readonly held: readonly Held<unknown>[] },
   goal: Goal & { readonly kind: "value" },
   { resource, actual }: Standing & { readonly kind: "value" },
 ): Foreseen {
   const from = resource.describe(actual);
   if (sameValue(goal.value, actual)) return { key, end: "unchanged", actual: from };
-  const change = { from, to: resource.describe(goal.value) };
+  const change = describeChange(resource, actual, goal.value, held);
   const write = { from: actual, to: goal.value };
-  return { key, end: isLast ? "restored" : "changed", change, actual: from, write };
+  return { key, end: held.length === 0 ? "restored" : "changed", change, actual: from, write };
 }

@@ -180,6 +180,12 @@ function needOurs(folder: string, forbidden: number, sys: Pick<Sys, "lstat">): v
   throw new LedgerError(`Cannot use ${folder}: it must be a folder that only root can write`);
 }
 
+/** The process that called this one. */
+export async function readDaemon(sys: Sys): Promise<Daemon> {
+  const ppid = sys.ppid();
+  return daemonOf(ppid, await sys.kernel.read([procStatPath(ppid)]));
+}
+
 /** A daemon, by what was read of it. */
 export function daemonOf(pid: number, facts: ReadonlyMap<string, string>): Daemon {
   const stat = parseProcStat(facts.get(procStatPath(pid)) ?? "");

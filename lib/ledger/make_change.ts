@@ -3,7 +3,7 @@
  * noted after. A user's program runs without the resource's lock, but never two of them at once.
  * @module
  */
-import { type Noted, type Resource, sameValue } from "../resources/resource.ts";
+import { describeChange, type Held, type Noted, type Resource, sameValue } from "../resources/resource.ts";
 import type { Converged, LockedWork, Situation, Work } from "./work.ts";
 import { forgetChild, notingChildren } from "./child.ts";
 import { forget } from "./forget.ts";
@@ -19,6 +19,8 @@ export interface Change {
   /** What was seen on the way to it. */
   readonly seen: unknown;
   readonly goal: unknown;
+  /** The demands that come to the goal. */
+  readonly held: readonly Held<unknown>[];
   /** Nobody holds it any more. */
   readonly isLast: boolean;
 }
@@ -124,7 +126,7 @@ async function lockAgain(folder: string, { sys, deadlineMs }: LockedWork): Promi
 function settle(
   folder: string,
   { kind, key }: Situation,
-  { noted, actual, after, isLast }: Change & { readonly after: After },
+  { noted, actual, held, after, isLast }: Change & { readonly after: After },
   { sys, isInterrupted }: LockedWork,
 ): Converged {
   const isDone = after.end === undefined;
@@ -136,9 +138,7 @@ function settle(
     const problem = isDone || !isInterrupted() ? after.problem : undefined;
     writeState(folder, { key, resource: kind.name, original, written: after.value, pending, problem }, sys);
   }
-  const change = sameValue(actual, after.value)
-    ? {}
-    : { change: { from: kind.describe(actual), to: kind.describe(after.value) } };
+  const change = sameValue(actual, after.value) ? {} : { change: describeChange(kind, actual, after.value, held) };
   if (isDone) {
     const noted = after.problem === undefined ? {} : { problem: after.problem };
     return { key, end: isLast ? "restored" : "changed", ...change, ...noted };

@@ -7,7 +7,7 @@ import { loadResource } from "../resources/registry.ts";
 import type { Reading, Refused, Resource } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
 import { TOOLS } from "../sys/tools.ts";
-import { demandFileName, demandNames, type DemandRecord, readDemands } from "./demand_file.ts";
+import { askedHash, demandFileName, demandNames, type DemandRecord, readDemands } from "./demand_file.ts";
 import type { Reader } from "./file.ts";
 import { heldOf } from "./goal.ts";
 import { holderId } from "./holder.ts";
@@ -15,7 +15,7 @@ import { hashName, resourceFolder } from "./layout.ts";
 import { readState } from "./state_file.ts";
 
 /** A demand that is not in the ledger yet. */
-export type Wish = Omit<DemandRecord, "key" | "since">;
+export type Wish = Omit<DemandRecord, "key" | "asked" | "since">;
 
 /** A wish that the host can fulfil as far as can be told. */
 export interface Ready {
@@ -55,7 +55,8 @@ export async function readyWish(wish: Wish, { plan, former, isAlive }: Company, 
   const resolution = await resource.resolve(wish.demand, sys, whose);
   if (resolution.kind === "refused") return resolution;
   const { key, demand, note, value } = resolution;
-  const record: DemandRecord = { ...wish, key, demand, since: sys.now().toISOString() };
+  const asked = await askedHash(wish.demand);
+  const record: DemandRecord = { ...wish, key, demand, asked, since: sys.now().toISOString() };
   const [folder, name] = [await hashName(key), await demandFileName(record)];
   return { kind: "ready", resource, record, folder, name, note, value };
 }

@@ -2,7 +2,7 @@
  * What converging works with, and what comes of it.
  * @module
  */
-import type { Resource } from "../resources/resource.ts";
+import type { Resource, ValueChange } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
 import type { FiledDemand } from "./demand_file.ts";
 import type { State } from "./state_file.ts";
@@ -24,7 +24,7 @@ export interface Converged {
   readonly key: string;
   readonly end: ConvergeEnd;
   /** What stood before and after, for people, where it changed. */
-  readonly change?: { readonly from: string; readonly to: string };
+  readonly change?: ValueChange;
   readonly problem?: string;
   readonly hint?: string | undefined;
 }

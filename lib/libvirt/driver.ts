@@ -41,8 +41,10 @@ export interface Operation {
   readonly mustNotWait?: true;
   /** How long the whole call may take unless the settings say otherwise. */
   readonly budgetMs: number;
-  /** The libvirt versions that call it. */
+  /** The first version of libvirt that calls it, under whichever name. */
   readonly since: string;
+  /** The first version of libvirt that calls it no more. */
+  readonly until?: string;
   /** The function of libvirt that calls it. */
   readonly source: string;
   /** What else a reader should know. */
@@ -79,7 +81,10 @@ export function failurePolicy(operation: Operation): FailurePolicy {
   return POLICY[operation.onFailure];
 }
 
-/** The shut-off reasons libvirt gives as `release`'s extra argument since 10.5.0 (`virDomainShutoffReason`). */
+/** The first version of libvirt that passes the shut-off reason to the hooks (libvirt's `docs/hooks.rst`). */
+export const REASON_SINCE = "10.5.0";
+
+/** The shut-off reasons libvirt gives as `release`'s extra argument since {@linkcode REASON_SINCE} (`virDomainShutoffReason`). */
 export const shutoffReasons = [
   "unknown",
   "shutdown",

@@ -17,6 +17,7 @@ import { sparedAddresses } from "./nft/spared.ts";
 import { type Surroundings, surroundings } from "./nft/surroundings.ts";
 import { missingText, readHostAddresses } from "./nft/host_addresses.ts";
 import { contestedText, type Listener, readListeners } from "./nft/listeners.ts";
+import { filterChanges } from "./nft/changes.ts";
 import { forwardConflict } from "./nft/conflict.ts";
 import { endConnections } from "./nft/connections.ts";
 import { changeFilter, type Filter, filterScript, readFilter, readGates } from "./nft/filter.ts";
@@ -149,6 +150,7 @@ export const nft = resource<NftDemand, Filter>({
   write,
   script: async (from, to, sys) => filterScript({ from, to, gates: await readGates(sys) }),
   describe: describeFilter,
+  parts: filterChanges,
   tell: describeDemand,
 });
 

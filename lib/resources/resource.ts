@@ -107,6 +107,26 @@ export type WriteEnd<Value> =
   /** The kernel does not come back from it. */
   | { readonly kind: "stuck"; readonly reason: string };
 
+/** One part of a change, where a value has parts of several guests: a port that is opened or closed. */
+export interface ChangePart {
+  /** The name of the guest or network. */
+  readonly guest: string;
+  /** The rule that asks for it. */
+  readonly rule: string;
+  /** What happens, for people: `opened tcp 8088 → 192.168.122.34:80 (lease)`. */
+  readonly text: string;
+  /** The host's ports: `8080`, `8000-8010`. */
+  readonly ports: readonly string[];
+}
+
+/** What of a resource was before and after, for people. */
+export interface ValueChange {
+  readonly from: string;
+  readonly to: string;
+  /** Where the value has parts of several guests: which of them changed. */
+  readonly parts?: readonly ChangePart[];
+}
+
 /** A kind of resource. `Value` is plain data, in normal form: two values are the same when their JSON is. */
 export interface ResourceSpec<Demand, Value> {
   readonly name: ResourceName;
@@ -169,6 +189,8 @@ export interface ResourceSpec<Demand, Value> {
   tellDrift?(noted: Noted<Value>, actual: Value, sys: Sys): Promise<string | undefined>;
   /** A value, for people. */
   describe(value: Value): string;
+  /** The parts of a change; `held` is what holds the new value. Pure. */
+  parts?(from: Value, to: Value, held: readonly Held<Demand>[]): readonly ChangePart[];
   /** What a demand is about, for people, where a value does not show it. */
   tell?(demand: Demand): string;
 }
@@ -190,7 +212,7 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     written: data.written === undefined ? undefined : value(data.written),
     pending: data.pending === undefined ? undefined : value(data.pending),
   });
-  const { clear, forewarn, rebase, isFree, keeps, renew, suffices, waits, script, tell, tellDrift } = spec;
+  const { clear, forewarn, rebase, isFree, keeps, renew, suffices, waits, script, tell, tellDrift, parts } = spec;
   return {
     name: spec.name,
     demand: spec.demand,
@@ -208,6 +230,10 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
       : { clear: (data, deadlineMs, sys) => clear.call(spec, demand(data), deadlineMs, sys) }),
     ...(forewarn === undefined ? {} : { forewarn: (data, sys) => forewarn.call(spec, demand(data), sys) }),
     ...(script === undefined ? {} : { script: (from, to, sys) => script.call(spec, value(from), value(to), sys) }),
+    ...(parts === undefined ? {} : {
+      parts: (from, to, held) =>
+        parts.call(spec, value(from), value(to), held.map((one) => ({ ...one, demand: demand(one.demand) }))),
+    }),
     ...(tellDrift === undefined
       ? {}
       : { tellDrift: (data, actual, sys) => tellDrift.call(spec, noted(data), value(actual), sys) }),
@@ -236,6 +262,17 @@ function parse<Output>(schema: v.GenericSchema<unknown, Output>, data: unknown, 
   const result = v.safeParse(schema, data);
   if (result.success) return result.output;
   throw new ResourceDataError(`Cannot read ${what}: ${result.issues[0].message}`);
+}
+
+/** A change of a resource from one value to another, for people. Pure. */
+export function describeChange(
+  kind: Resource,
+  from: unknown,
+  to: unknown,
+  held: readonly Held<unknown>[],
+): ValueChange {
+  const parts = kind.parts?.(from, to, held) ?? [];
+  return { from: kind.describe(from), to: kind.describe(to), ...(parts.length === 0 ? {} : { parts }) };
 }
 
 /** Whether two values are the same. */

@@ -128,17 +128,21 @@ Deno.test("reconcile --rules brings a running guest to edited rules, without a d
   host.write("/etc/virt-hooks/rules.toml", rule("renamed", '"vm.swappiness" = 7'));
   const before = snapshot(host);
   const foretold = await admin(host, ["reconcile", "--rules", "--dry-run"]);
-  assertEquals(foretold.lines.slice(2), [
-    "guest web-1 (qemu), by the rules of today:",
+  assertEquals(foretold.lines.slice(1), [
+    "guest web-1 (qemu):",
+    '  - sysctl/vm/swappiness  (rule "calm")',
+    '  - sysctl/vm/dirty_ratio  (rule "calm")',
+    '  + sysctl vm.swappiness = 7  (rule "renamed")',
     "  now sysctl/vm/swappiness: 1 → 7",
     "  first gives back what it still holds: sysctl/vm/dirty_ratio: 5 → 20, as before",
+    "1 running guest would change, 0 would not",
     "Nothing was done: this was a dry run",
   ]);
   assertEquals(snapshot(host), before);
   const done = await admin(host, ["reconcile", "--rules"]);
-  assertEquals([done.code, ...done.lines.slice(2)], [
+  assertEquals([done.code, ...done.lines.slice(1)], [
     0,
-    "guest web-1 (qemu), by the rules of today:",
+    "guest web-1 (qemu):",
     "  gave back sysctl/vm/dirty_ratio: 5 → 20, as before",
     "  sysctl/vm/swappiness: 1 → 7",
   ]);
@@ -200,7 +204,11 @@ Deno.test("reconcile --rules leaves a running guest the memory that it has", asy
   const host = ledgerHost(large, { ...pools.host, files: { ...FILES, ...pools.host.files } });
   await running(host);
   const { code, lines } = await admin(host, ["reconcile", "--rules"]);
-  assertEquals([code, lines.at(-1), pools.pages(host)], [0, "  hugepages/2048kB: is as the rules want it", [1000]]);
+  assertEquals([code, lines.at(-1), pools.pages(host)], [
+    0,
+    "Nobody was released, and every resource is as it shall be",
+    [1000],
+  ]);
 });
 
 Deno.test("reconcile --rules takes nothing from a guest for which it cannot do better", async () => {

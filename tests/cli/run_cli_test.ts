@@ -276,7 +276,7 @@ Deno.test("history shows the calls, oldest first, the rotated file's before", as
   const files = { [`${HISTORY_FILE}.1`]: `${LINES[0]}\n`, [HISTORY_FILE]: `${LINES[1]}\nnot JSON\n` };
   const { sys } = await cli(["history"], { files });
   assertEquals(sys.written.stdout.split("\n"), [
-    "2026-01-02 03:04:05Z  INFO      qemu web-1 prepare: done  (5.5 ms, rules web)",
+    '2026-01-02 03:04:05Z  INFO      qemu web-1 prepare: done  (5.5 ms, rules "web")',
     "2026-01-02 03:04:06Z  ERROR     qemu db-1 prepare: \\x1b[2Jx  (1 ms)",
     "not JSON",
     "",

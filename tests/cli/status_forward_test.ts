@@ -71,6 +71,17 @@ Deno.test("status tells where a port leads, and that one waits for an address un
   assertEquals(filter.rules().some((rule) => rule.includes("192.168.122.28:80")), true);
 });
 
+Deno.test("status tells what differs where a lease has moved and the rules read the same", async () => {
+  const { host } = await running(LEASE);
+  host.write(LEASES, LEASE.replace("192.168.122.28", "192.168.122.83"));
+  const { code, lines } = await admin(host, ["status"], { terminal: { columns: 400 } });
+  assertEquals([code, lines.filter((line) => /^ {9}(now|wanted|it would)/.test(line))], [1, [
+    "         now: 11 rules, their mark let through; before: nothing",
+    "         it would change (web-1 closed tcp 8080 → 192.168.122.28:80, " +
+    "web-1 opened tcp 8080 → 192.168.122.83:80 (lease)): what is wanted has changed since it was written",
+  ]]);
+});
+
 Deno.test("status tells what went through a forward, in 80 columns", async () => {
   const { host, filter } = await running(LEASE);
   filter.counted["f_tcp_8080"] = { packets: 1_234_567, bytes: 123_456_789 };

@@ -29,11 +29,27 @@ scene("hooks that are off while a guest ends", async ({ startNode, step }) => {
     await assertHeld(node, "ttl", "msgmax");
     assertEquals(Object.keys(await demandFiles(node)).length, 3);
   });
+  await step("every command says so", async () => {
+    const [status, json] = [await node.run([COMMAND, "status"]), await node.run([COMMAND, "status", "--json"])];
+    const checkHost = await node.run([COMMAND, "check", "--host"]);
+    assertEquals([status.code, json.code, checkHost.code], [1, 1, 1]);
+    const { ok, disabled } = JSON.parse(json.stdout);
+    assertEquals([ok, disabled], [false, true]);
+    for (const { stdout } of [status, checkHost, await node.run([COMMAND, "check"])]) {
+      assertStringIncludes(stdout, "hooks are disabled by /etc/virt-hooks/disabled");
+    }
+  });
   await step("on again, what ended is given back, and what lives keeps its own", async () => {
     const said = await node.sh([COMMAND, "enable"]);
     assertStringIncludes(said, "vm1");
     await assertHeld(node, "ttl");
     assertEquals(Object.keys(await demandFiles(node)).length, 1);
+    assertStringIncludes(await node.sh([COMMAND, "history", "--object", "vm1"]), "virt-hooks enable by ");
+  });
+  await step("the guest that started meanwhile is known to lack what the rules ask for", async () => {
+    const { code, stdout } = await node.run([COMMAND, "status"]);
+    assertEquals(code, 1);
+    assertStringIncludes(stdout, "1 running guest differs from the rules (vm3)");
   });
   await step("the hooks go on where they were", async () => {
     await node.mustVirsh(["destroy", "vm3"]);

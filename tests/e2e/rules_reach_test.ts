@@ -23,13 +23,30 @@ scene("what is held, looked at and brought to edited rules", async ({ startNode,
   await step("edited rules do not reach a guest that runs, until they are told to", async () => {
     await node.writeRules(holdRule("second", ["ttl", "keepalive"]));
     await assertHeld(node, "ttl", "msgmax");
-    assertStringIncludes(
-      await node.sh([COMMAND, "reconcile", "--rules", "--dry-run"]),
-      "sysctl/net/ipv4/tcp_keepalive_time",
-    );
+    const [status, check] = [await node.run([COMMAND, "status"]), await node.run([COMMAND, "check"])];
+    assertEquals([status.code, check.code], [1, 0]);
+    for (const { stdout } of [status, check, await node.run([COMMAND, "check", "--host"])]) {
+      assertStringIncludes(stdout, "1 running guest differs from the rules (vm1)");
+    }
+    const foretold = await node.run([COMMAND, "reconcile", "--rules", "--dry-run", "--exit-code"]);
+    assertEquals(foretold.code, 10);
+    assertStringIncludes(foretold.stdout, "sysctl/net/ipv4/tcp_keepalive_time");
+    assertStringIncludes(foretold.stdout, "1 running guest would change, 0 would not");
     await assertHeld(node, "ttl", "msgmax");
     await node.sh([COMMAND, "reconcile", "--rules"]);
     await assertHeld(node, "ttl", "keepalive");
+    assertEquals((await node.run([COMMAND, "status"])).code, 0);
+    assertEquals((await node.run([COMMAND, "reconcile", "--rules", "--dry-run", "--exit-code"])).code, 0);
+    const told = await node.sh([COMMAND, "history", "--object", "vm1"]);
+    assertStringIncludes(told, "virt-hooks reconcile --rules by ");
+  });
+  await step("check --host says for one guest what it does not check without", async () => {
+    const told = await node.sh([COMMAND, "check", "--host", "--guest", "vm1"]);
+    assertStringIncludes(told, 'guest "vm1" (qemu): its document is read from its status');
+    assertStringIncludes(told, "is held already");
+    const { code, stderr } = await node.run([COMMAND, "check", "--host", "--guest", "nosuch"]);
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, "libvirt has no document of it");
   });
   await step("rules that cannot be had take nothing from a guest that runs", async () => {
     const missing = '[[rule]]\nname = "missing"\nwhen = { domain = "vm1" }\nsysctl = { "vm.no_such_key" = 1 }\n';

@@ -68,7 +68,7 @@ Deno.test("what looks at a document that is too long is refused before a guest r
   const host = await holding(ON_XML);
   const stdin: Input = { kind: "too-long", head: bytesOf(HEAD) };
   const released = await call(host, "release", stdin);
-  const line = 'virt-hooks: rule "x": Cannot parse the XML: it is longer than 16777216 bytes\n';
+  const line = "virt-hooks: the document on stdin cannot be read: it is longer than 16777216 bytes\n";
   assertEquals([released.code, released.stderr, host.text(SWAPPINESS)], [0, line, "60"]);
   const prepared = await call(host, "prepare", stdin);
   assertEquals([prepared.code, prepared.stderr, prepared.history["outcome"]], [2, line, "bad-call"]);

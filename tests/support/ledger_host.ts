@@ -67,6 +67,10 @@ export function ledgerHost(rules: string, host: MemoryHost = {}): LedgerHost {
     "/run/x": "",
     [BOOT_ID]: "0b0b0b0b-0000-4000-8000-000000000000\n",
     [`/proc/${DAEMON_PID}/stat`]: procStat(DAEMON_PID, "libvirtd", 777),
+    [`/proc/${DAEMON_PID}/status`]: "Name:\tlibvirtd\nUid:\t0\t0\t0\t0\n",
+    [`/proc/${DAEMON_PID}/environ`]: "LC_ALL=C\0PATH=/usr/sbin:/usr/bin\0",
+    "/usr/lib64/libvirt.so.0": { kind: "symlink", text: "libvirt.so.0.11003.0" },
+    "/var/lib/virt-hooks/install/record": "# virt-hooks install record, format 1: what install.sh made. Do not edit.\n",
     ...Object.fromEntries(Object.values(TOOLS).map((path) => [path, { text: ELF_START, mode: 0o755 }])),
     ...host.files,
   };

@@ -63,6 +63,10 @@ async function comesBack(machine: Machine): Promise<void> {
   await machine.must("systemctl stop nftables.service");
   assert((await machine.run(OURS)).code !== 0);
   assertEquals(await emptied(machine, "systemctl start nftables.service"), before);
+  await until("the history to name the unit", async () => {
+    const { stdout } = await machine.run("grep virt-hooks-firewall@ /var/log/virt-hooks/history.jsonl");
+    return stdout.includes(`"message":"virt-hooks reconcile by ${UNIT}: done"`) || undefined;
+  });
 }
 
 async function uninstalls(machine: Machine): Promise<void> {

@@ -6,7 +6,7 @@ const port = {
   lifetimes: ["port"],
   filter: false,
   budgetMs: 20 * SECOND,
-  since: "5.5.0 (before, since 1.2.2, under an older name)",
+  since: "1.2.2",
 } as const;
 
 /** The operations of `/etc/libvirt/hooks/network`. */
