@@ -85,12 +85,18 @@ export function hashOfHolder(name: string): string {
 }
 
 /**
- * Tells whether a rule asks for the same as before: a hash of the demand as the rule's action planned it, without a program's
- * environment, which names the operation of the call.
+ * Tells whether a rule asks for the same as before: a hash of the demand as the rule's action planned it, without what depends
+ * on the call.
  */
 export async function askedHash(demand: unknown): Promise<string> {
-  return await hashName(JSON.stringify(demand, (key, value) => key === "environment" ? undefined : value));
+  return await hashName(JSON.stringify(demand, (key, value) => OF_THE_CALL.includes(key) ? undefined : value));
 }
+
+/**
+ * A program's environment names the operation. The bridge of an interface on a network is in the document that a hook reads, but
+ * not in the same place of libvirt's status file.
+ */
+const OF_THE_CALL: readonly string[] = ["environment", "bridge"];
 
 /** Writes a demand into the folder of its resource. */
 export function fileDemand({ record, path }: FiledDemand, sys: FileSys): void {
