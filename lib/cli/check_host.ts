@@ -20,7 +20,7 @@ import { libvirtFindings } from "./check_libvirt.ts";
 import { ruleFindings } from "./check_rule.ts";
 import type { Finding } from "./finding.ts";
 import { areDisabled, differingText, DISABLED_TEXT, guestsState, SHOW_DIFFERENCE, unknownText } from "./judgement.ts";
-import { reportResources, type ResourceReport } from "./status_report.ts";
+import { unsettledResources } from "./status_report.ts";
 
 /** Looks at the host with these rules in mind, and with one guest where one is named. Nothing is changed. */
 export async function checkHost(
@@ -59,9 +59,8 @@ async function disabledFindings(sys: Sys): Promise<readonly Finding[]> {
 /** What `status` says is not well is not well here either. */
 async function heldFindings(ruleSet: RuleSet, sys: Sys): Promise<readonly Finding[]> {
   const guests = await guestsState(ruleSet, sys);
-  const resources = await heldResources(sys);
   return [
-    ...resources.filter(({ state }) => state !== "ok").map(({ key, state, reasons }): Finding => ({
+    ...(await unsettledResources(sys)).map(({ key, state, reasons }): Finding => ({
       level: "warn",
       text: `${key} is held and ${state}${reasons.map(({ text }) => `: ${text}`)[0] ?? ""}`,
       advice: "see: virt-hooks status",
@@ -71,16 +70,6 @@ async function heldFindings(ruleSet: RuleSet, sys: Sys): Promise<readonly Findin
       : [{ level: "warn", text: differingText(guests.differing), advice: `see: ${SHOW_DIFFERENCE}` } as const]),
     ...(guests.unknown.length === 0 ? [] : [{ level: "skip", text: unknownText(guests.unknown) } as const]),
   ];
-}
-
-/** A ledger that cannot be used is a finding of its own. */
-async function heldResources(sys: Sys): Promise<readonly ResourceReport[]> {
-  try {
-    return await reportResources(await lookAtLedger(sys), [], sys);
-  } catch (error) {
-    if (!(error instanceof LedgerError)) throw error;
-    return [];
-  }
 }
 
 /** Every hook that holds something reads and writes the kernel's files with these. */

@@ -7,7 +7,8 @@ import { foresee } from "../ledger/foresee.ts";
 import { heldOf } from "../ledger/goal.ts";
 import { type Holder, holderId } from "../ledger/holder.ts";
 import { DAMAGED_DIRECTORY } from "../ledger/layout.ts";
-import { damagedNames, type Look } from "../ledger/ledger.ts";
+import { damagedNames, type Look, lookAtLedger } from "../ledger/ledger.ts";
+import { LedgerError } from "../ledger/ledger_error.ts";
 import { type Surveyed, type SurveyedHolder, surveyHolders, surveyResources } from "../ledger/survey.ts";
 import type { Lifetime } from "../plan/demand.ts";
 import { sameValue, type ValueChange } from "../resources/resource.ts";
@@ -99,6 +100,17 @@ export interface StatusReport {
 
 /** A guest that is being started has no status file yet. */
 const STARTING_MS = 120_000;
+
+/** The resources that are not as their holders need them. None where the ledger cannot be used, which is told elsewhere. */
+export async function unsettledResources(sys: Sys): Promise<readonly ResourceReport[]> {
+  try {
+    const resources = await reportResources(await lookAtLedger(sys), [], sys);
+    return resources.filter(({ state }) => state !== "ok");
+  } catch (error) {
+    if (!(error instanceof LedgerError)) throw error;
+    return [];
+  }
+}
 
 /** Looks at everything that is held. Nothing is changed. */
 export async function reportResources(look: Look, notes: string[], sys: Sys): Promise<readonly ResourceReport[]> {

@@ -164,6 +164,8 @@ Deno.test("status says which chain keeps a guest from getting an address", async
     `no address yet: waits for a lease of network "default"; ${why}`,
     [{ state: "drift", text: why }],
   ]);
+  const reconciled = (await admin(host, ["reconcile"])).lines;
+  assertEquals(reconciled.slice(-1), [`nft is still drift: ${why}`]);
 });
 
 Deno.test("status says where libvirt's own rules are missing", async () => {
