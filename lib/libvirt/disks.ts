@@ -20,7 +20,8 @@ export type DiskSource =
     readonly hosts: DiskHosts;
   }
   | { readonly kind: "nvme"; readonly address: string; readonly managed: boolean }
-  | { readonly kind: "vhostuser"; readonly path: string };
+  | { readonly kind: "vhostuser"; readonly path: string }
+  | { readonly kind: "vhostvdpa"; readonly dev: string };
 
 /** The servers of a network disk: `NAME`, `NAME:PORT`, or the path of a socket. */
 export type DiskHosts = readonly string[];
@@ -57,7 +58,7 @@ export function domainDisks(domain: XmlElement): readonly DomainDisk[] {
   }));
 }
 
-/** `disk/@type` says which attributes of `<source>` count; `nvme` since 6.0.0, `vhostuser` since 7.1.0. */
+/** `disk/@type` says which attributes of `<source>` count; `nvme` since 6.0.0, `vhostuser` since 7.1.0, `vhostvdpa` since 9.8.0. */
 function readSource(disk: XmlElement): DiskSource | undefined {
   const source = descend(disk, "source");
   switch (attributeOf(disk, "type") ?? "file") {
@@ -87,6 +88,8 @@ function readSource(disk: XmlElement): DiskSource | undefined {
       }));
     case "vhostuser":
       return withText(attributeOf(source, "path"), (path) => ({ kind: "vhostuser", path }));
+    case "vhostvdpa":
+      return withText(attributeOf(source, "dev"), (dev) => ({ kind: "vhostvdpa", dev }));
     default:
       return undefined;
   }

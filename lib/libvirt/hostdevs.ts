@@ -7,7 +7,7 @@ import type { XmlElement } from "../xml/tree.ts";
 import { domainDisks } from "./disks.ts";
 import { attributeOf, descend, descendText, deviceElements } from "./elements.ts";
 import { parseUuid } from "./identifiers.ts";
-import { parseCNumber, parseDecimal } from "./numbers.ts";
+import { parseCNumber } from "./numbers.ts";
 import { pciAddress } from "./pci_address.ts";
 
 /** Which device of the host. */
@@ -116,10 +116,13 @@ function readSource(source: XmlElement | undefined, type: string | undefined): H
   }
 }
 
+/** libvirt keeps both as `unsigned int` and reads them in base 0 (`virDomainHostdevSubsysUSBDefParseXML`). */
+const UINT_MAX = 0xFFFF_FFFF;
+
 function readUsb(source: XmlElement | undefined): HostdevSource | undefined {
   const address = descend(source, "address");
-  const bus = parseDecimal(attributeOf(address, "bus"));
-  const device = parseDecimal(attributeOf(address, "device"));
+  const bus = parseCNumber(attributeOf(address, "bus"), UINT_MAX);
+  const device = parseCNumber(attributeOf(address, "device"), UINT_MAX);
   const vendor = usbId(attributeOf(descend(source, "vendor"), "id"));
   const product = usbId(attributeOf(descend(source, "product"), "id"));
   const known = (bus !== undefined && device !== undefined) || (vendor !== undefined && product !== undefined);

@@ -103,6 +103,10 @@ const SOURCES: readonly { readonly xml: string; readonly want: DiskSource | unde
     xml: "<disk type='vhostuser'><source type='unix' path='/run/v.sock'/></disk>",
     want: { kind: "vhostuser", path: "/run/v.sock" },
   },
+  {
+    xml: "<disk type='vhostvdpa'><source dev='/dev/vhost-vdpa-0'/></disk>",
+    want: { kind: "vhostvdpa", dev: "/dev/vhost-vdpa-0" },
+  },
   { xml: "<disk type='volume'><source pool='p'/></disk>", want: undefined },
   { xml: "<disk type='file'/>", want: undefined },
   { xml: "<disk type='vdpa9'><source file='/a'/></disk>", want: undefined },
@@ -178,6 +182,11 @@ const HOSTDEV_SOURCES: readonly SourceCase[] = [
     type: "usb",
     source: "<address bus='14' device='6'/>",
     want: { kind: "usb", bus: 14, device: 6, vendor: undefined, product: undefined },
+  },
+  {
+    type: "usb",
+    source: "<address bus='0x14' device='017'/>",
+    want: { kind: "usb", bus: 20, device: 15, vendor: undefined, product: undefined },
   },
   { type: "usb", source: "<vendor id='0x1234'/>", want: undefined },
   { type: "usb", source: "<vendor id='0x12345'/><product id='1'/>", want: undefined },
