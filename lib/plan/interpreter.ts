@@ -91,6 +91,22 @@ export interface NamedPath {
 /** Variables and options whose value is a list of folders, or of libraries. */
 const SEARCH = /(PATH|LIB|PRELOAD|^-I)$/;
 
+/** The absolute paths in a text that may be code. A folder that it changes to, or searches, is where it finds what it runs. */
+function pathsInText(text: string): readonly NamedPath[] {
+  const words = text.split(/[\s;|&<>()"'`$={}]+/).filter((path) => path.startsWith("/"));
+  const entered = text.matchAll(/(?<![\w./-])(?:cd|chdir|pushd)\s+["']?(\/[^\s;|&<>()"'`]*)/g).map(([, path = ""]) =>
+    path
+  );
+  const searched = text.matchAll(/(\w+)=["']?([^\s;|&<>()"'`]+)/g)
+    .flatMap(([, name = "", value = ""]) => SEARCH.test(name) ? value.split(":") : []).filter((path) =>
+      path.startsWith("/")
+    );
+  return [
+    ...words.map((path) => ({ path, kind: "code" }) as const),
+    ...[...entered, ...searched].map((path) => ({ path, kind: "folder" }) as const),
+  ];
+}
+
 /**
  * The paths that an argument names, wherever they are in it: `/path`, `-f/path`, `--file=/path`, `NAME=/path:/path`, and the
  * absolute paths in a text with spaces.
@@ -108,10 +124,7 @@ export function namedPaths(word: string): readonly NamedPath[] {
     const kind = SEARCH.test(name) ? "folder" : "file";
     found.push(...word.split(/[=:,]/).slice(name === "" ? 0 : 1).map((path) => ({ path, kind }) as const));
   }
-  if (/\s/.test(word)) {
-    const words = word.split(/[\s;|&<>()"'`$={}]+/).filter((path) => path.startsWith("/"));
-    found.push(...words.map((path) => ({ path, kind: "code" }) as const));
-  }
+  if (/\s/.test(word)) found.push(...pathsInText(word));
   const absolute = found.filter(({ path }) => path !== "")
     .map(({ path, kind }) => ({ path: path.startsWith("/") ? path : `/${path}`, kind }));
   return [...new Map(absolute.map((one) => [`${one.kind} ${one.path}`, one])).values()];

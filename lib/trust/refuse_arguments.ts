@@ -99,10 +99,9 @@ async function refuseUntrusted(argument: Argument, trust: Untrusted, sys: Argume
     case "directory":
     case undefined:
       if (isFolder && facts !== undefined) return refusal(argument, trust);
-      // Below a folder that others can write, a script can appear at any moment; behind a slash only a folder can be.
-      return isRunner && kind !== "code" && trust.end === undefined && !path.endsWith("/")
-        ? refusal(argument, trust)
-        : undefined;
+      // A program that is run in a folder of others may be one of theirs (env -C), and a script can appear in it at any
+      // moment. A slash at the end says that the folder is data.
+      return isRunner && kind !== "code" && !path.endsWith("/") ? folderRefusal(argument, trust) : undefined;
     default:
       return undefined;
   }
@@ -115,6 +114,13 @@ async function looksLikeProgram(
 ): Promise<boolean> {
   if ((facts.mode & EXECUTABLE) !== 0) return true;
   return kind !== "code" && PROGRAM_START.test(await paths.readStartOfOthers(path, START_BYTES));
+}
+
+function folderRefusal(argument: Argument, trust: Untrusted): Refusal {
+  const { reason, advice } = refusal(argument, trust);
+  if (trust.end === undefined) return { reason, advice };
+  const data = `or, where the program only keeps data in it, write ${shellQuote(`${argument.named.path}/`)}`;
+  return { reason, advice: `${trust.advice}; ${data}` };
 }
 
 function refusal({ named: { path }, isFilled, isRunner }: Argument, { reason, advice }: Untrusted): Refusal {

@@ -61,6 +61,10 @@ const NAMED: Readonly<Record<string, readonly string[]>> = {
   ],
   "of,/a": ["file /of,/a", "file /of", "file /a"],
   "exec '/a' >/b": ["file /exec '/a' >/b", "code /a", "code /b"],
+  "cd /a; ./b": ["file /cd /a; ./b", "code /a", "folder /a"],
+  "PATH=/a:/b c": [
+    ...["file /PATH=/a:/b c", "file /a:/b c", "folder /a", "folder /b c", "code /a:/b", "folder /b"],
+  ],
   "": [],
 };
 

@@ -126,6 +126,13 @@ const CASES: readonly Case[] = [
     ["/usr/bin/perl", "-I/srv/u", "/opt/x"],
     ["/usr/bin/run-parts", "/srv/u"],
     ["/bin/sh", "-c", "cd /; exec /srv/u/program"],
+    ["/bin/sh", "-c", "cd /srv/u && ./program"],
+    ["/usr/bin/env", "-S", "PATH=/srv/u program"],
+    // What is run there is what its owner put there.
+    ["/usr/bin/env", "-C", "/srv/u", "./program"],
+    ["/usr/bin/env", "--chdir=/srv/u", "./program"],
+    ["/usr/bin/nsenter", "--wd=/srv/u", "./program"],
+    ["/usr/sbin/chroot", "/srv/u", "/bin/true"],
     // Its owner can put a script there between this look and the start.
     ["/bin/sh", "/srv/u/not-yet"],
     ["/usr/bin/timeout", "5", "/srv/u/folder"],
@@ -139,11 +146,10 @@ const CASES: readonly Case[] = [
     ["/bin/sh", "-c", "/srv/s | cat"],
     ["/usr/bin/sed", "-n", "/srv/t"],
     ["/usr/sbin/chroot", "/srv", "/bin/true"],
-    ["/usr/sbin/chroot", "/srv/u", "/bin/true"],
     ["/bin/bash", "--rcfile", "/dev/null", "-c", "true"],
     // Behind the slash can only be a folder.
     ["/usr/bin/env", "/usr/bin/rsync", "/srv/u/folder/"],
-    ["/usr/bin/env", "HOME=/srv/u", "/bin/true"],
+    ["/usr/bin/env", "HOME=/srv/u/", "/bin/true"],
     ["/opt/unknown", "/srv/u/not-yet", "/srv/u/folder", "a".repeat(300), "x".repeat(5000)],
     ["/opt/unknown", "-c", "/bin/notes"],
   ].map(([program = "", ...args]): Case => ({
