@@ -20,7 +20,6 @@ import { convergedText, holderText, releaseCommand, verdictText } from "./holder
 import { lookoutOn, openForLook, openForWork, workOn } from "./ledger_access.ts";
 import { needRoot } from "./need_root.ts";
 import { foretellRules, type Foretold, reconcileRules } from "./reconcile_rules.ts";
-import { unsettledResources } from "./status_report.ts";
 
 /** Exit codes of `--exit-code`: what failed and what is pending are told apart. */
 const [FAILED, PENDING] = [1, 10];
@@ -37,7 +36,7 @@ export const reconcile: Subcommand = {
     "be starting, so look before.",
     "--rules also brings guests that run to what the rules of today want for them; else edited rules reach a guest when",
     "it starts the next time. Programs of new rules are run. Networks and their ports keep what they hold.",
-    "What is still not as it should be, such as ports that another program's firewall rejects, is told at the end.",
+    'What it cannot cure, such as a port that another program\'s firewall rejects, is told by "virt-hooks status".',
     "--dry-run only tells. Whether the hooks are disabled makes no difference.",
     `--exit-code tells more by the exit code: 0 no change, ${FAILED} something failed, and with --dry-run ${PENDING} changes`,
     "are pending.",
@@ -68,19 +67,8 @@ async function run(given: Given, desk: Desk): Promise<number> {
   const held = await reconcileHeld(options, desk);
   const rules = given.switches.has("rules") ? await reconcileRules(desk) : NOTHING_DONE;
   const code = held.code === 0 ? rules.code : held.code;
-  await tellRest([...held.deeds.results, ...rules.deeds.results], desk);
   await writeCommandEntry(commandText(given), bothDeeds(held.deeds, rules.deeds), code, desk.sys);
   return isDetailed && code !== 0 ? FAILED : code;
-}
-
-/** What is not as it should be although it was reconciled: another program's doing, or the guest's. A failure is told already. */
-async function tellRest(results: readonly Converged[], desk: Desk): Promise<void> {
-  const failed = new Set(results.filter((result) => !isWell(result)).map(({ key }) => key));
-  for (const { key, state, reasons } of await unsettledResources(desk.sys)) {
-    if (failed.has(key) || (state !== "drift" && state !== "stuck")) continue;
-    const told = reasons.map(({ text }) => `: ${visible(text)}`)[0] ?? "";
-    desk.print(desk.paint("yellow", `${visible(key)} is still ${state === "stuck" ? "STUCK" : state}${told}`));
-  }
 }
 
 function commandText({ switches }: Given): string {
