@@ -2,6 +2,7 @@
  * `virt-hooks release --resource`: puts one resource back by hand, whoever holds it; what cannot be put back is forgotten.
  * @module
  */
+import { writeCommandEntry } from "../app/command_entry.ts";
 import { exitCodeOf } from "../app/outcome.ts";
 import { converge } from "../ledger/converge.ts";
 import { giveUp } from "../ledger/give_up.ts";
@@ -44,10 +45,15 @@ export async function releaseResource(wanted: string, consent: Consent, desk: De
   const work = workOn(ledger, desk.sys);
   const result = await putBack(found, work);
   desk.print(`  ${convergedText({ ...result, key: found.key, hint: undefined }, desk)}`);
-  const code = isWell(result) && result.end !== "handed-over"
-    ? 0
-    : await forgetAfterAll(found, consent, { work, desk });
+  const isPutBack = isWell(result) && result.end !== "handed-over";
+  const code = isPutBack ? 0 : await forgetAfterAll(found, consent, { work, desk });
   for (const note of ledger.notes) desk.print(desk.paint("yellow", `note: ${visible(note)}`));
+  const deeds = {
+    guests: [...new Set(holdersOf(found.demands).map(({ name }) => name))],
+    results: [{ ...result, key: found.key }],
+    notes: [...ledger.notes, ...(isPutBack || code !== 0 ? [] : [`forgotten: ${found.key} (${valuesText(found)})`])],
+  };
+  await writeCommandEntry("release --resource", deeds, code, desk.sys);
   return code;
 }
 

@@ -89,6 +89,17 @@ Deno.test("history --port finds who opened and closed a port", async () => {
   assertEquals((await shown(host, "--object", "web-*")).filter((line) => line.includes(" enable ")).length, 1);
 });
 
+Deno.test("release --resource leaves a line that the port and its guest find", async () => {
+  const host = await running();
+  assertEquals((await admin(host, ["release", "--resource", "nft", "--yes"])).code, 0);
+  const line = [
+    'INFO      virt-hooks release --resource by uid 0: done  (, guests "web-1")',
+    "    web-1 closed tcp 8080 → 192.168.122.11:80",
+  ];
+  assertEquals((await shown(host, "--port", "8080")).slice(-2), line);
+  assertEquals((await shown(host, "--object", "web-1")).slice(-2), line);
+});
+
 Deno.test("history says who called, and which guest a port is of", async () => {
   const host = ledgerHost("", { files: { "/run/libvirt/network/x": "" } });
   host.write(

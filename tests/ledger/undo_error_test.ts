@@ -82,6 +82,9 @@ Deno.test("release --resource --forget forgets what cannot be put back, says wha
   for (const said of ["before: not run", "is not put back any more", "forgotten"]) {
     assertStringIncludes(lines.join("\n"), said);
   }
+  const history = (await admin(host, ["history"])).lines.slice(-3);
+  assertStringIncludes(history[0] ?? "", "virt-hooks release --resource by uid 0: ");
+  assertStringIncludes(history[2] ?? "", `note: forgotten: ${KEY} (now: /opt/add has run; before: not run)`);
   assertEquals((await host.call("qemu", "prepare")).code, 0);
 });
 
