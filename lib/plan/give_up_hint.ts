@@ -6,7 +6,7 @@ import { visible } from "./render.ts";
 
 /** What to do about a resource that cannot be put back. */
 export function giveUpHint(key: string): string {
-  return `"${releaseResourceCommand(key)}" tries again, and forgets it when that fails`;
+  return `"${releaseResourceCommand(key)}" tries again, and asks whether to forget it when that fails`;
 }
 
 /** The command, so that a shell takes it as it is. */
