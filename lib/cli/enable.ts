@@ -12,7 +12,8 @@ import { checkTrust } from "../trust/trust.ts";
 import { CommandError, type Desk, type Given, type Subcommand } from "./command.ts";
 import { openForWork } from "./ledger_access.ts";
 import { needRoot } from "./need_root.ts";
-import { reconcileAndTell, type Reconciliation } from "./reconcile.ts";
+import { reconcileAndTell } from "./reconcile.ts";
+import type { Reconciliation } from "./reconcile_rules.ts";
 
 /** Turns every hook into a no-op. */
 export const disable: Subcommand = {
@@ -92,7 +93,7 @@ async function runEnable(desk: Desk): Promise<number> {
 }
 
 /** A ledger that cannot be used is no reason to leave the hooks off: they would say so themselves. */
-async function reconcileFirst(desk: Desk): Promise<Reconciliation> {
+async function reconcileFirst(desk: Desk): Promise<Omit<Reconciliation, "isSilent">> {
   try {
     const ledger = await openForWork(desk.sys);
     if (ledger === undefined) return { code: 0, deeds: NO_DEEDS };

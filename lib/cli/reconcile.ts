@@ -3,7 +3,7 @@
  * @module
  */
 import { lookAtConfig } from "../app/config_folder.ts";
-import { bothDeeds, type CommandDeeds, NO_DEEDS, writeCommandEntry } from "../app/command_entry.ts";
+import { bothDeeds, NO_DEEDS, writeCommandEntry } from "../app/command_entry.ts";
 import { exitCodeOf } from "../app/outcome.ts";
 import { DISABLED_FILE } from "../app/paths.ts";
 import { type Converged, isWell } from "../ledger/work.ts";
@@ -19,7 +19,7 @@ import { counted } from "./counted.ts";
 import { convergedText, holderText, releaseCommand, verdictText } from "./holder_text.ts";
 import { lookoutOn, openForLook, openForWork, workOn } from "./ledger_access.ts";
 import { needRoot } from "./need_root.ts";
-import { foretellRules, type Foretold, reconcileRules } from "./reconcile_rules.ts";
+import { foretellRules, type Foretold, reconcileRules, type Reconciliation } from "./reconcile_rules.ts";
 
 /** Exit codes of `--exit-code`: what failed and what is pending are told apart. */
 const [FAILED, PENDING] = [1, 10];
@@ -66,6 +66,7 @@ async function run(given: Given, desk: Desk): Promise<number> {
   }
   const held = await reconcileHeld(options, desk);
   const rules = given.switches.has("rules") ? await reconcileRules(desk) : NOTHING_DONE;
+  if (given.switches.has("rules") && held.isSilent && rules.isSilent) desk.print(NOTHING_TO_DO);
   const code = held.code === 0 ? rules.code : held.code;
   await writeCommandEntry(commandText(given), bothDeeds(held.deeds, rules.deeds), code, desk.sys);
   return isDetailed && code !== 0 ? FAILED : code;
@@ -83,13 +84,8 @@ function dryRunCode(foretold: readonly Foretold[], isDetailed: boolean): number 
   return foretold.some(({ isPending }) => isPending) ? PENDING : 0;
 }
 
-/** What a reconciliation did, and its exit code. */
-export interface Reconciliation {
-  readonly code: number;
-  readonly deeds: CommandDeeds;
-}
-
-const NOTHING_DONE: Reconciliation = { code: 0, deeds: NO_DEEDS };
+const NOTHING_DONE: Reconciliation = { code: 0, deeds: NO_DEEDS, isSilent: true };
+const NOTHING_TO_DO = "Nothing to release or to change";
 const NOTHING_PENDING: Foretold = { code: 0, isPending: false };
 
 /** Whom to release, and whom to tell of. */
@@ -102,7 +98,7 @@ async function reconcileHeld(options: ReconcileChoice, desk: Desk): Promise<Reco
   const ledger = await openForWork(desk.sys);
   if (ledger !== undefined) return await reconcileAndTell(ledger, options, desk);
   desk.print("Nothing is held");
-  return NOTHING_DONE;
+  return { ...NOTHING_DONE, isSilent: false };
 }
 
 /** Reconciles everybody and tells what came of it. */
@@ -124,9 +120,13 @@ export async function reconcileAndTell(
   const released = holders.filter((judged) => judged.released);
   const results = [...released.flatMap((one) => one.results), ...changed];
   const guests = released.map(({ holder }) => holder.name);
+  const isSilent = released.length === 0 && results.length === 0;
+  // With --rules it is said when the rules changed nothing either.
+  if (isSilent && listsLiving) desk.print(NOTHING_TO_DO);
   return {
     code: tellEnd({ released: released.length, results }, desk),
     deeds: { guests, results, notes: ledger.notes },
+    isSilent,
   };
 }
 
@@ -159,10 +159,7 @@ function tellEnd({ released, results }: Sum, desk: Desk): number {
   // One that could not be given back is tried again at the end: it counts once.
   const failed = new Set(results.filter((result) => !isWell(result)).map(({ key }) => key));
   const changed = new Set(results.filter(({ change }) => change !== undefined).map(({ key }) => key));
-  if (released === 0 && results.length === 0) {
-    desk.print("Nothing to release or to change");
-    return 0;
-  }
+  if (released === 0 && results.length === 0) return 0;
   const told = `${counted(released, "holder")} released, ${counted(changed.size, "resource")} changed`;
   if (failed.size === 0) {
     desk.print(told);
@@ -201,7 +198,8 @@ async function foretell(options: ReconcileChoice, desk: Desk): Promise<Foretold>
     desk.print(desk.paint("red", `No time was left to look at ${late} of ${counted(holders.length, "holder")}`));
     return { code: exitCodeOf("late"), isPending: true };
   }
-  if (gone.size === 0 && foreseen.length === 0) {
+  // With --rules the count of guests that would change says it.
+  if (options.listsLiving && gone.size === 0 && foreseen.length === 0) {
     desk.print("Nothing would be released or changed");
   }
   return { code: 0, isPending: gone.size > 0 || foreseen.length > 0 };

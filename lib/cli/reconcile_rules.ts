@@ -37,13 +37,21 @@ export interface Foretold {
   readonly isPending: boolean;
 }
 
+/** What a part of a reconciliation did, its exit code, and whether it had nothing to tell. */
+export interface Reconciliation {
+  readonly code: number;
+  readonly deeds: CommandDeeds;
+  readonly isSilent: boolean;
+}
+
 /** Brings every guest that runs to what today's rules want for it. */
 export async function reconcileRules(
   desk: Desk,
-): Promise<{ readonly code: number; readonly deeds: CommandDeeds }> {
+): Promise<Reconciliation> {
   const ruleSet = await readRuleSet(desk);
-  if (ruleSet === undefined) return { code: exitCodeOf("bad-rules"), deeds: NO_DEEDS };
+  if (ruleSet === undefined) return { code: exitCodeOf("bad-rules"), deeds: NO_DEEDS, isSilent: false };
   let isWell = true;
+  let isSilent = true;
   let deeds = NO_DEEDS;
   for (const guest of readLiveGuests(desk.sys)) {
     if (guest.kind === "unreadable") {
@@ -54,9 +62,10 @@ export async function reconcileRules(
     }
     const done = await reconcileGuest(guest.call, ruleSet, desk);
     isWell &&= done.isWell;
+    isSilent &&= done.lines.length === 0;
     deeds = bothDeeds(deeds, done.deeds);
   }
-  return { code: isWell ? 0 : exitCodeOf("failed"), deeds };
+  return { code: isWell ? 0 : exitCodeOf("failed"), deeds, isSilent: isSilent && isWell };
 }
 
 async function readRuleSet(desk: Desk): Promise<RuleSet | undefined> {
@@ -177,13 +186,15 @@ async function acquireAll({ holds, call, keepsAll }: Wanted, desk: Desk): Promis
   const { checked, failed } = await checkHolds(holds, holding);
   const acquired = await acquireHolds(checked, { ...holding, keepsAll: keepsAll || failed.length > 0 });
   const steps = [...failed, ...acquired.steps];
-  const { notes } = holding.ledger;
+  const results = [...acquired.gaveUp, ...steps.map(convergedOf)].filter(isTold);
+  // Where a guest lives is of interest only where something of it changed.
+  const usual = new Set(results.length > 0 ? [] : checked.map(({ ready }) => ready.note));
+  const notes = holding.ledger.notes.filter((note) => !usual.has(note));
   const lines = new Set([
     ...acquired.gaveUp.filter(isTold).map((result) => `gave back ${convergedText(result, desk)}`),
     ...steps.flatMap((step) => stepLines(step, desk)),
     ...notes.map((note) => desk.paint("yellow", `note: ${visible(note)}`)),
   ]);
-  const results = [...acquired.gaveUp, ...steps.map(convergedOf)].filter(isTold);
   return {
     lines: [...lines],
     isWell: steps.every(({ end }) => end === "done"),

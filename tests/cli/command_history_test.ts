@@ -43,7 +43,7 @@ Deno.test("reconcile --rules leaves a line with what it closed and opened, for w
   const host = await running();
   host.write(RULES_FILE, rules(8082));
   const foretold = await admin(host, ["reconcile", "--rules", "--dry-run"]);
-  assertEquals(foretold.lines.slice(1), [
+  assertEquals(foretold.lines, [
     "guest web-1 (qemu):",
     '  - tcp 8080 → :80  (rule "web")',
     '  + tcp 8082 → :80  (rule "web")',
@@ -69,6 +69,23 @@ Deno.test("reconcile --rules leaves a line with what it closed and opened, for w
     "    web-1 closed tcp 8080 → 192.168.122.11:80",
     "    web-1 opened tcp 8082 → 192.168.122.11:80 (reservation)",
     LIVES,
+  ]);
+});
+
+Deno.test("reconcile --rules says either what it changed or that there was nothing to do", async () => {
+  const host = await running();
+  assertEquals((await admin(host, ["reconcile", "--rules"])).lines, ["Nothing to release or to change"]);
+  assertEquals(entries(host).at(-1)?.["notes"], undefined);
+  assertEquals((await admin(host, ["reconcile", "--rules", "--dry-run"])).lines, [
+    "0 running guests would change, 1 would not",
+    "Nothing was done: this was a dry run",
+  ]);
+  host.write(RULES_FILE, rules(8082));
+  assertEquals((await admin(host, ["reconcile", "--rules"])).lines, [
+    "guest web-1 (qemu):",
+    "  web-1 closed tcp 8080 → 192.168.122.11:80",
+    "  web-1 opened tcp 8082 → 192.168.122.11:80 (reservation)",
+    LIVES.trim().padStart(LIVES.trim().length + 2),
   ]);
 });
 
