@@ -68,10 +68,11 @@ function entryLines({ forward, line }: ForwardEntry, row: string | undefined, pa
   ];
 }
 
-/** Who says where the guest is, or what it waits for; nothing where the packet filter itself has the say. */
-export function sourceText({ guest: { source, network }, state, because }: ForwardReport): string {
-  if (source !== null) return describeSource({ source, on: network });
-  return state === "pending" ? because ?? "" : "no address yet";
+/** For which clients it is, and who says where the guest is, or what it waits for; nothing where the packet filter itself has the say. */
+export function sourceText({ from, guest: { source, network }, state, because }: ForwardReport): string {
+  const only = from.length === 0 ? "" : `only from ${from.join(", ")}; `;
+  if (source !== null) return `${only}${describeSource({ source, on: network })}`;
+  return `${only}${state === "pending" ? because ?? "" : "no address yet"}`;
 }
 
 function cellsOf(forward: ForwardReport): readonly string[] {

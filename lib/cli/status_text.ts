@@ -225,7 +225,10 @@ function lifeLines(resources: readonly ResourceReport[], { paint, terminal }: Pa
 
 /** What to do about it. */
 function adviceLines(resources: readonly ResourceReport[]): readonly string[] {
-  const isOff = resources.some(({ state }) => state !== "ok" && state !== "stale");
+  const off = resources.flatMap(({ reasons }) => reasons).filter(({ state }) => state !== "stale");
   const isDead = resources.some(({ holders }) => holders.some(({ life }) => life === "dead"));
-  return isOff || isDead ? ['"virt-hooks reconcile" releases what is gone and tries again; --dry-run only tells'] : [];
+  if (isDead || off.some(({ curable }) => curable !== false)) {
+    return ['"virt-hooks reconcile" releases what is gone and tries again; --dry-run only tells'];
+  }
+  return off.length === 0 ? [] : ['"virt-hooks reconcile" cannot cure this: do what the lines above say'];
 }

@@ -162,7 +162,7 @@ Deno.test("status says which chain keeps a guest from getting an address", async
     1,
     "pending",
     `no address yet: waits for a lease of network "default"; ${why}`,
-    [{ state: "drift", text: why }],
+    [{ state: "drift", text: why, curable: false }],
   ]);
   const reconciled = (await admin(host, ["reconcile"])).lines;
   assert(!reconciled.some((line) => /as it should be|all is well/.test(line)), reconciled.at(-1));
@@ -177,10 +177,52 @@ Deno.test("status says where libvirt's own rules are missing", async () => {
   const [{ reasons }] = JSON.parse(lines.join("")).resources;
   assertEquals([code, reasons], [1, [{
     state: "drift",
+    curable: false,
     text:
       'libvirt\'s own rules for network "default" (bridge virbr0) are missing, so its guests may not reach the outside: ' +
       "restart its daemon (systemctl restart libvirtd)",
   }]]);
+});
+
+const BY_RECONCILE = '"virt-hooks reconcile" releases what is gone and tries again; --dry-run only tells';
+const BY_HAND = '"virt-hooks reconcile" cannot cure this: do what the lines above say';
+
+for (
+  const { name, harm, advice } of [
+    { name: "another program's chain", harm: ({ filter }: Scene) => filter.others.chains.push(INPUT), advice: BY_HAND },
+    { name: "no bridge", harm: (scene: Scene) => plug(scene, { master: false }), advice: BY_HAND },
+    { name: "a table that is gone", harm: ({ filter }: Scene) => filter.flush(), advice: BY_RECONCILE },
+    {
+      name: "a table that is gone beside another program's chain",
+      harm: ({ filter }: Scene) => {
+        filter.others.chains.push(INPUT);
+        filter.flush();
+      },
+      advice: BY_RECONCILE,
+    },
+  ]
+) {
+  Deno.test(`status advises reconcile only where it helps: ${name}`, async () => {
+    const scene = await running("");
+    harm(scene);
+    const { code, lines } = await admin(scene.host, ["status"]);
+    assertEquals([code, lines.at(-1)], [1, advice]);
+  });
+}
+
+Deno.test("status tells for which clients a port is", async () => {
+  const { host } = await running(
+    LEASE,
+    '[[rule]]\nname = "ssh"\nwhen = { domain = "*" }\nforward = { host_port = 2222, guest_port = 22, from = "198.51.100.0/24" }\n',
+  );
+  const { lines } = await admin(host, ["status"], { terminal: { columns: 200 } });
+  assertEquals(
+    forwardsOf(lines).at(-1)?.trim(),
+    [
+      'guest "web-1" (qemu), rule "ssh": only from 198.51.100.0/24; leased to it by network "default",',
+      "since 2026-01-02 03:04:05Z",
+    ].join(" "),
+  );
 });
 
 Deno.test("status says so where the packet filter cannot be read", async () => {
@@ -236,7 +278,7 @@ Deno.test("status tells of a guest that is on no bridge, and what helps", async 
   assertEquals([report.ok, report.resources[0].state, report.resources[0].reasons], [
     false,
     "stuck",
-    [{ state: "stuck", text: OFF_BRIDGE }],
+    [{ state: "stuck", text: OFF_BRIDGE, curable: false }],
   ]);
   assertEquals(report.resources[0].holders.map((one: HolderReport) => [one.forward?.state, one.forward?.because]), [
     ["unplugged", OFF_BRIDGE],
