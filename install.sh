@@ -1346,8 +1346,10 @@ has_forwards() {
   return 1
 }
 
-# advise_units WHEN, where the plan changes the unit. Reloads reach a unit only while it is active.
+# advise_units WHEN, where the plan changes the unit and systemd runs. Reloads reach a unit only while it is active.
 advise_units() {
+  # sd_booted(3) asks for this folder.
+  if [ ! -d /run/systemd/system ]; then return 0; fi
   case $PLAN in
   *"write unit $UNITS_DIR/"*) commands=$(start_commands) ;;
   *"drop unit $UNITS_DIR/"*) commands=$(stop_commands) ;;

@@ -68,6 +68,23 @@ onPrivateHost("names the unit where systemd runs the daemon", async (root) => {
   assertStringIncludes(text, "Run this now:\n  systemctl reload libvirtd\n");
 });
 
+for (
+  const { name, folder, isTold } of [
+    { name: "says how systemd reads changed units, where it runs", folder: "/run/systemd/system", isTold: true },
+    { name: "says nothing of systemd where only its folders are", folder: "/run", isTold: false },
+  ]
+) {
+  onPrivateHost(name, async (root) => {
+    await Deno.mkdir(`${root}/etc/systemd/system`, { recursive: true });
+    await Deno.mkdir(`${root}${folder}`, { recursive: true });
+    await Deno.mkdir(`${root}/etc/virt-hooks/rules.d`, { recursive: true });
+    await Deno.writeTextFile(`${root}/etc/virt-hooks/rules.d/web.toml`, "forward = { host_port = 80 }\n");
+    const installed = printed(await runInside(root, "sh install.sh"));
+    const removed = printed(await runInside(root, "sh /usr/local/lib/virt-hooks/install.sh --uninstall"));
+    for (const text of [installed, removed]) assertEquals(/^ {2}systemctl daemon-reload/m.test(text), isTold, text);
+  });
+}
+
 onPrivateHost("needs no reload where libvirt has a hook already", async (root) => {
   await writeScript(`${root}/etc/libvirt/hooks/qemu`, "exit 0");
   await writeScript(`${root}/etc/libvirt/hooks/daemon.d/10-theirs`, "exit 0");
