@@ -87,7 +87,7 @@ async function callFindings(call: HookCall, ruleSet: RuleSet, sys: Sys): Promise
   const count = matches.filter((match) => match.matches).length;
   return [...findings, {
     level: "ok",
-    text: `${counted(count, "rule")} of ${ruleSet.rules.length} apply at its start`,
+    text: `${count} of ${counted(ruleSet.rules.length, "rule")} ${count === 1 ? "applies" : "apply"} at its start`,
   }];
 }
 

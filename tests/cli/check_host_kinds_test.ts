@@ -176,7 +176,7 @@ const CASES: Readonly<Record<string, Case>> = {
     told: [
       'ok    guest "web-1" (qemu): its document is read from /etc/libvirt/qemu/web-1.xml',
       'ok    rule "calm": sysctl vm.swappiness = 1: can be held',
-      "ok    1 rule of 1 apply at its start",
+      "ok    1 of 1 rule applies at its start",
     ],
   },
   "a guest that cannot have what the rules want": {
