@@ -30,7 +30,7 @@ export const release: Subcommand = {
     "It shows what would be given back and asks; --yes does not ask. No rule and no libvirt is needed.",
     'KEY is a resource as "virt-hooks status --json" has it. It is put back, whoever holds it. Where that fails, such as an undo',
     "that cannot succeed any more, it is forgotten after a question: it then stays as it is. --forget does not ask.",
-    "A guest that still runs loses what it needs: the hooks give it back only when it starts again.",
+    'A guest that still runs loses what it needs, until it starts again or "virt-hooks reconcile --rules" acquires it again.',
     `Exit code: 0 when all is given back, 1 when you said no or nobody is meant, ${
       exitCodeOf("failed")
     } when something failed.`,
