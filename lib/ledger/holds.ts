@@ -136,16 +136,19 @@ async function endFormer(
   if (state === undefined || goesOn) return undefined;
   if (before !== undefined) removeDemand(before, work.sys);
   const converged = await converge(folder, work);
-  const left = "what an earlier start left of it is still there";
   if (!isWell(converged)) {
     return {
       ...converged,
-      problem: `${left}: ${converged.problem}`,
+      problem: `what an earlier start did cannot be undone: ${converged.problem}`,
       hint: converged.hint ?? giveUpHint(converged.key),
     };
   }
   if (readState(folder, work.sys) === undefined) return undefined;
-  return { key: converged.key, end: "late", problem: `${left}: another hook is at it` };
+  return {
+    key: converged.key,
+    end: "late",
+    problem: "what an earlier start did is not undone yet: another hook is at it",
+  };
 }
 
 /** Undoes an acquiring: what it took the place of is held again. `former`: what was removed for it, under other names. */

@@ -63,6 +63,22 @@ Deno.test("an undo that fails is told with the command that gives it up, at the 
   assertStringIncludes(lines.join("\n"), COMMAND);
 });
 
+Deno.test("explain tells that the undo of an earlier start comes first, and may fail again", async () => {
+  const { host, undo } = await stuck();
+  const document = `<domain><name>web-1</name><uuid>${UUID}</uuid></domain>`;
+  const explained = await admin(host, ["explain", "qemu", "web-1", "prepare"], { stdin: document });
+  assertEquals(explained.lines.slice(-2), [
+    "        first undoes what an earlier start did; the last try failed, and this fails when the next one does: " +
+    "/opt/del exited with status 1: Bad rule",
+    "        now command/by hand/run: not run → /opt/add was begun",
+  ]);
+  const prepared = await host.call("qemu", "prepare");
+  assertEquals(prepared.code, 4);
+  assertStringIncludes(prepared.stderr, "what an earlier start did cannot be undone: /opt/del exited with status 1");
+  undo.fails = false;
+  assertEquals((await host.call("qemu", "prepare")).code, 0);
+});
+
 Deno.test("release --resource tries again, and forgets nothing without being told", async () => {
   const { host, ran, undo } = await stuck();
   const refused = await admin(host, ["release", "--resource", KEY, "--yes"]);
