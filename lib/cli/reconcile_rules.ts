@@ -16,7 +16,7 @@ import { planCall } from "../app/plan_call.ts";
 import { compareGuests, differs, type GuestDifference } from "../app/rules_difference.ts";
 import type { Step } from "../app/step.ts";
 import { hasLedger } from "../ledger/layout.ts";
-import type { Converged } from "../ledger/work.ts";
+import { type Converged, isWell } from "../ledger/work.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import type { Hold } from "../plan/intent.ts";
 import type { Plan } from "../plan/plan.ts";
@@ -181,12 +181,13 @@ async function acquireAll({ holds, call, keepsAll }: Wanted, desk: Desk): Promis
   const lines = new Set([
     ...acquired.gaveUp.filter(isTold).map((result) => `gave back ${convergedText(result, desk)}`),
     ...steps.flatMap((step) => stepLines(step, desk)),
+    ...acquired.tookBack.filter(isTold).map((result) => `took back ${convergedText(result, desk)}`),
     ...notes.map((note) => desk.paint("yellow", `note: ${visible(note)}`)),
   ]);
-  const results = [...acquired.gaveUp, ...steps.map(convergedOf)].filter(isTold);
+  const results = [...acquired.gaveUp, ...steps.map(convergedOf), ...acquired.tookBack].filter(isTold);
   return {
     lines: [...lines],
-    isWell: steps.every(({ end }) => end === "done"),
+    isWell: steps.every(({ end }) => end === "done") && [...acquired.gaveUp, ...acquired.tookBack].every(isWell),
     deeds: { guests: results.length === 0 ? [] : [call.object], results, notes },
   };
 }

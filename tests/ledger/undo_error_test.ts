@@ -79,6 +79,25 @@ Deno.test("explain tells that the undo of an earlier start comes first, and may 
   assertEquals((await host.call("qemu", "prepare")).code, 0);
 });
 
+Deno.test("the history of a start that fails tells what was given back, and what could not be", async () => {
+  const program = { text: ELF_START, mode: 0o755 };
+  const fails = (): { readonly end: { readonly kind: "exited"; readonly code: number } } => ({
+    end: { kind: "exited", code: 3 },
+  });
+  const host = ledgerHost(`${rule()}sysctl = { "vm.swappiness" = 1 }\n`, {
+    files: { "/opt/add": program, "/opt/del": program, "/proc/sys/vm/swappiness": "60\n" },
+    programs: { "/opt/add": fails, "/opt/del": fails },
+  });
+  const { code, history } = await host.call("qemu", "prepare");
+  assertEquals([code, host.text("/proc/sys/vm/swappiness")], [4, "60"]);
+  assertEquals(JSON.parse(JSON.stringify(history["holds"])), [
+    { resource: KEY, end: "failed", problem: "/opt/del exited with status 3" },
+    { resource: "sysctl/vm/swappiness", end: "restored", change: { from: "1", to: "60" } },
+  ]);
+  const told = await admin(host, ["history"]);
+  assertEquals(told.lines.at(-1)?.trim(), "sysctl/vm/swappiness: 1 → 60, restored");
+});
+
 Deno.test("release --resource tries again, and forgets nothing without being told", async () => {
   const { host, ran, undo } = await stuck();
   const refused = await admin(host, ["release", "--resource", KEY, "--yes"]);
