@@ -32,6 +32,8 @@ export type ResourceState = "stuck" | "drift" | "pending" | "stale" | "ok";
 export interface Reason {
   readonly state: Exclude<ResourceState, "ok">;
   readonly text: string;
+  /** Set where `reconcile` does not cure it: the text says what does. */
+  readonly reconciles?: false;
 }
 
 /** One demand with whose it is. */
@@ -179,8 +181,8 @@ function resourceReport(
   const problems = forward.problems(resource, demands.map(heldOf));
   const reasons = [
     ...ownReasons(surveyed, goal),
-    ...[...cut].map((reason): Reason => ({ state: "stuck", text: reason })),
-    ...problems.map((text) => ({ state: "drift", text }) as const),
+    ...[...cut].map((text): Reason => ({ state: "stuck", text, reconciles: false })),
+    ...problems.map((text): Reason => ({ state: "drift", text, reconciles: false })),
     ...holders.flatMap(holderReason),
   ];
   const text = textOf(surveyed);

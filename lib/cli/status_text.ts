@@ -223,9 +223,11 @@ function lifeLines(resources: readonly ResourceReport[], { paint, terminal }: Pa
   });
 }
 
-/** What to do about it. */
+/** What to do about it; what `reconcile` does not cure says so itself. */
 function adviceLines(resources: readonly ResourceReport[]): readonly string[] {
-  const isOff = resources.some(({ state }) => state !== "ok" && state !== "stale");
+  const isOff = resources.some(({ reasons }) =>
+    reasons.some(({ state, reconciles }) => state !== "stale" && reconciles !== false)
+  );
   const isDead = resources.some(({ holders }) => holders.some(({ life }) => life === "dead"));
   return isOff || isDead ? ['"virt-hooks reconcile" releases what is gone and tries again; --dry-run only tells'] : [];
 }
