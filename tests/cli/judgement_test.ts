@@ -184,3 +184,15 @@ Deno.test("check --host says what status says of what is held", async () => {
     "warn  sysctl/vm/swappiness is held and drift: it is 33, not 1: somebody else changed it; see: virt-hooks status";
   assertEquals(lines.includes(told), true, lines.join("\n"));
 });
+
+Deno.test("a program that a rule names twice is refused once", async () => {
+  const host = await running();
+  host.write(
+    RULES_FILE,
+    '[[rule]]\nname = "r"\nwhen = { domain = "*" }\nrun = { argv = ["/opt/no", "up"], undo = ["/opt/no", "down"] }\n',
+  );
+  assertEquals((await admin(host, ["check"])).lines.length, 1);
+  assertEquals((await admin(host, ["status"])).lines[0], "1 program that rules name will not be run: virt-hooks check");
+  const { lines } = await admin(host, ["explain", "qemu", "web-1", "prepare"]);
+  assertEquals(lines.filter((line) => line.includes("would not be run")).length, 1);
+});
