@@ -225,3 +225,20 @@ Deno.test("check --host says of what nobody holds any more that it is left over"
   const { lines } = await admin(host, ["check", "--host"]);
   assertEquals(lines.filter((line) => line.startsWith("warn  sysctl/vm/swappiness is left over and ")).length, 1);
 });
+
+for (
+  const [life, then] of [
+    ["guest", "keeps the next start from succeeding"],
+    ["network", "then its program is not run when the network starts next"],
+  ] as const
+) {
+  Deno.test(`check says what becomes of the next start of a ${life} where an undo fails`, async () => {
+    const host = await running();
+    host.nodes.set("/usr/sbin/ip", PROGRAM);
+    const select = life === "guest" ? 'domain = "*" }' : 'network = "*" }\nwhile = "network"';
+    const run = 'run = { argv = ["/usr/sbin/ip", "a"], undo = ["/usr/sbin/ip", "link", "del", "br9"] }';
+    host.write(RULES_FILE, `[[rule]]\nname = "r"\nwhen = { ${select}\n${run}\n`);
+    const { lines } = await admin(host, ["check"]);
+    assertEquals(lines.filter((line) => line.includes(`fails when what it undoes is gone, and ${then}: `)).length, 1);
+  });
+}
