@@ -42,11 +42,12 @@ export async function acquireHolds(checked: readonly Checked[], holding: Holding
   const held: Done[] = [];
   const { over, replaced } = await leftovers(checked, holding);
   const tookBack: Converged[] = [];
-  const gaveUp = await begin(over, holding, giveBack);
+  const gaveUp = [...await begin(over, holding, giveBack)];
   for (const group of inOneGo(checked.map((one) => ({ ...one, folder: one.ready.folder })))) {
     const former = replaced.filter(({ folder }) => group.some((one) => one.folder === folder));
     for (const filed of former) removeDemand(filed, sys);
     const done = await acquireGroup(group, former, { work, holding, checked });
+    gaveUp.push(...done.flatMap(({ ended }) => ended ?? []));
     for (const [index, one] of done.entries()) {
       steps.push(one.step);
       if (isWell(one.converged)) {

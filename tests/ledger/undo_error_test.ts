@@ -76,7 +76,10 @@ Deno.test("explain tells that the undo of an earlier start comes first, and may 
   assertEquals(prepared.code, 4);
   assertStringIncludes(prepared.stderr, "what an earlier start did cannot be undone: /opt/del exited with status 1");
   undo.fails = false;
-  assertEquals((await host.call("qemu", "prepare")).code, 0);
+  const { code, history } = await host.call("qemu", "prepare");
+  assertEquals([code, JSON.parse(JSON.stringify(history["holds"]))], [0, [
+    { resource: KEY, end: "restored", change: { from: "/opt/add has run", to: "not run" } },
+  ]]);
 });
 
 Deno.test("the history of a start that fails tells what was given back, and what could not be", async () => {
