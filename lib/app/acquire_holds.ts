@@ -29,6 +29,8 @@ export interface Acquisition {
   readonly steps: readonly Step[];
   /** What was given back first. */
   readonly gaveUp: readonly Converged[];
+  /** What was acquired and given back after a failure, the last acquired first. */
+  readonly tookBack: readonly Converged[];
 }
 
 /** Acquires what was checked, and first gives back what the holder holds and this plan lacks. */
@@ -39,25 +41,27 @@ export async function acquireHolds(checked: readonly Checked[], holding: Holding
   const steps: Step[] = [];
   const held: Done[] = [];
   const { over, replaced } = await leftovers(checked, holding);
-  const gaveUp = await begin(over, holding, giveBack);
+  const tookBack: Converged[] = [];
+  const gaveUp = [...await begin(over, holding, giveBack)];
   for (const group of inOneGo(checked.map((one) => ({ ...one, folder: one.ready.folder })))) {
     const former = replaced.filter(({ folder }) => group.some((one) => one.folder === folder));
     for (const filed of former) removeDemand(filed, sys);
     const done = await acquireGroup(group, former, { work, holding, checked });
+    gaveUp.push(...done.flatMap(({ ended }) => ended ?? []));
     for (const [index, one] of done.entries()) {
       steps.push(one.step);
       if (isWell(one.converged)) {
         held.push(one);
       } else if (isFatal(one.step) || isOrphaned(holding)) {
-        await takeAllBack([...held, ...done.slice(index)], holding, giveBack);
-        return { steps, gaveUp };
+        tookBack.push(...await takeAllBack([...held, ...done.slice(index)], holding, giveBack));
+        return { steps, gaveUp, tookBack };
       } else {
-        await takeBackEach([one], holding, giveBack);
+        tookBack.push(...await takeBackEach([one], holding, giveBack));
       }
     }
   }
   await noteLife(holding, work);
-  return { steps, gaveUp };
+  return { steps, gaveUp, tookBack };
 }
 
 /** What came of one hold. */
@@ -119,31 +123,28 @@ async function begin(
   } catch (error) {
     ledger.notes.push(reasonOf(error));
   }
-  const results = [...await releaseAll(over, work), ...await restoreAbandoned(work)];
-  ledger.notes.push(...problemsOf(results));
-  return results;
+  return [...await releaseAll(over, work), ...await restoreAbandoned(work)];
 }
 
 /**
  * After a failure that decides the call. Where it was to begin a life, nothing is held for it any more, whoever acquired it;
  * a port that is told of again goes on living with what it had.
  */
-async function takeAllBack(held: readonly Done[], holding: Holding, work: Work): Promise<void> {
-  const { holder, call, ledger } = holding;
+async function takeAllBack(held: readonly Done[], holding: Holding, work: Work): Promise<readonly Converged[]> {
+  const { holder, call } = holding;
   if (goesOn(holding)) return await takeBackEach(held, holding, work);
-  const demands = await demandsOf({ holder, lifetimes: call.facts.lifetimes }, work);
-  ledger.notes.push(...problemsOf(await releaseAll(demands, work)));
+  return await releaseAll(await demandsOf({ holder, lifetimes: call.facts.lifetimes }, work), work);
 }
 
 /** The last acquired first. */
-async function takeBackEach(held: readonly Done[], holding: Holding, work: Work): Promise<void> {
-  const { ledger } = holding;
+async function takeBackEach(held: readonly Done[], holding: Holding, work: Work): Promise<readonly Converged[]> {
+  const results: Converged[] = [];
   for (const acquired of held.toReversed()) {
     const kept = goesOn(holding) ? acquired : { ...acquired, before: undefined };
-    ledger.notes.push(
-      ...problemsOf([await takeBack(kept, acquired.former, work)].filter((result) => result !== undefined)),
-    );
+    const result = await takeBack(kept, acquired.former, work);
+    if (result !== undefined) results.push(result);
   }
+  return results;
 }
 
 /** Once a guest runs, libvirt has a status of it. What only lasts while it is there is told from then on, too. */
@@ -170,9 +171,4 @@ async function acquireForDaemon(
   const results = await acquire(readies, work);
   if (!isOrphaned(holding)) return results;
   return results.map((result) => ({ ...result, converged: orphaned(result.ready, ledger) }));
-}
-
-/** What went wrong in giving back, each on a line. */
-function problemsOf(results: readonly Converged[]): readonly string[] {
-  return results.flatMap(({ key, problem }) => problem === undefined ? [] : [`${key}: ${problem}`]);
 }

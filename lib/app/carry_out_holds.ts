@@ -35,14 +35,15 @@ export async function carryOutHolding({ deeds, holds, deadlineMs }: Parts, erran
   const { checked, failed } = await checkHolds(holds, holding);
   const execution = await executeDeeds(failed.some(isFatal) ? [] : deeds, options, sys);
   const isOver = failed.some(isFatal) || execution.steps.some(endsCall);
-  const { steps, gaveUp } = isOver ? NOTHING_ACQUIRED : await acquireHolds(ownOf(checked, call), holding);
+  const { steps, gaveUp, tookBack } = isOver ? NOTHING_ACQUIRED : await acquireHolds(ownOf(checked, call), holding);
   const { notes } = holding.ledger;
   if (steps.some(({ end }) => end === "done")) notes.push(...await waitFor(ownOf(checked, call), sys));
   const outcome = { ...await finish(execution, [...failed, ...steps], errand), daemon: callingDaemon(holding.ledger) };
-  return notes.length + gaveUp.length === 0 ? outcome : { ...outcome, kept: { results: gaveUp, notes } };
+  const results = [...gaveUp, ...tookBack];
+  return notes.length + results.length === 0 ? outcome : { ...outcome, kept: { results, notes } };
 }
 
-const NOTHING_ACQUIRED = { steps: [], gaveUp: [] } as const satisfies Acquisition;
+const NOTHING_ACQUIRED = { steps: [], gaveUp: [], tookBack: [] } as const satisfies Acquisition;
 
 /** A guest's address may come when no hook is called any more. */
 async function waitFor(checked: readonly Checked[], sys: Sys): Promise<readonly string[]> {

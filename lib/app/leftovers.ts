@@ -63,6 +63,6 @@ export function demandPath({ ready }: Checked): string {
 }
 
 /** Whether a life goes on. A port is created anew, to us, whenever the daemon starts. */
-export function goesOn({ call: { facts: { lifetimes } }, isAlive }: Inquiry): boolean {
+export function goesOn({ call: { facts: { lifetimes } }, isAlive }: Pick<Inquiry, "call" | "isAlive">): boolean {
   return isAlive === true || lifetimes.includes("port");
 }

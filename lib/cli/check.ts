@@ -134,13 +134,15 @@ function notes(ruleSet: RuleSet): readonly string[] {
 
 /** Undos that fail once what they undo is gone. */
 function undoNotes({ rules }: RuleSet): readonly string[] {
-  return rules.flatMap(({ file, name, actions }) =>
+  return rules.flatMap(({ file, name, actions, ...rule }) =>
     actions.flatMap(({ undo }) => {
       const advice = undo === undefined || undo.onError !== undefined ? undefined : undoAdvice(undo.argv);
       if (advice === undefined) return [];
-      const fails = `its undo (${
-        undo?.argv.join(" ")
-      }) fails when what it undoes is gone, and keeps the next start from succeeding`;
+      // A network's start cannot be refused without leaving its bridge behind.
+      const then = rule.while === "network"
+        ? "then its program is not run when the network starts next"
+        : "keeps the next start from succeeding";
+      const fails = `its undo (${undo?.argv.join(" ")}) fails when what it undoes is gone, and ${then}`;
       return [`${file}: rule "${name}": note: ${fails}: ${advice}`];
     })
   );

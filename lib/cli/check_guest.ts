@@ -18,6 +18,7 @@ import type { Hold, Intent } from "../plan/intent.ts";
 import { matchRules } from "../rules/match.ts";
 import type { RuleSet } from "../rules/rule.ts";
 import type { Sys } from "../sys/sys.ts";
+import { notRefused } from "./check_rule.ts";
 import { CommandError } from "./command.ts";
 import { counted } from "./counted.ts";
 import type { Finding } from "./finding.ts";
@@ -128,5 +129,6 @@ async function holdFinding(hold: Hold, { call, holds, sys }: Circumstances): Pro
   const ready = await readyWish(wish, { plan: holds, former, isAlive: false }, sys);
   if (ready.kind === "refused") return { level: "fail", text: `${about}: ${ready.reason}`, advice: ready.hint };
   const isNew = former.every((record) => record.key !== ready.record.key);
-  return { level: "ok", text: `${about}: ${isNew ? "can be held" : "is held already"}`, advice: ready.note };
+  const finding = { level: "ok", text: about, advice: ready.note } as const;
+  return isNew ? notRefused(hold, finding) : { ...finding, text: `${about}: is held already` };
 }

@@ -60,9 +60,11 @@ async function disabledFindings(sys: Sys): Promise<readonly Finding[]> {
 async function heldFindings(ruleSet: RuleSet, sys: Sys): Promise<readonly Finding[]> {
   const guests = await guestsState(ruleSet, sys);
   return [
-    ...(await unsettledResources(sys)).map(({ key, state, reasons }): Finding => ({
+    ...(await unsettledResources(sys)).map(({ key, state, reasons, holders }): Finding => ({
       level: "warn",
-      text: `${key} is held and ${state}${reasons.map(({ text }) => `: ${text}`)[0] ?? ""}`,
+      text: `${key} is ${holders.length === 0 ? "left over" : "held"} and ${state}${
+        reasons.map(({ text }) => `: ${text}`)[0] ?? ""
+      }`,
       advice: "see: virt-hooks status",
     })),
     ...(guests.differing.length === 0

@@ -104,5 +104,13 @@ async function holdFinding(hold: Hold, sys: Sys): Promise<Finding> {
       ? { level: "fail", text: told, advice: ready.hint }
       : { level: "warn", text: told, advice: "sudo virt-hooks check --host" };
   }
-  return { level: ready.note === undefined ? "ok" : "warn", text: `${text}: can be held`, advice: ready.note };
+  return notRefused(hold, { level: ready.note === undefined ? "ok" : "warn", text, advice: ready.note });
+}
+
+/** A hold that the host does not refuse. A program is looked at and not run: what it does is known to itself alone. */
+export function notRefused({ resource }: Hold, finding: Finding): Finding {
+  const runs = resource === "command" || resource === "process";
+  return runs
+    ? { ...finding, level: "skip", text: `${finding.text}: may be run; what it does was not tried` }
+    : { ...finding, text: `${finding.text}: can be held` };
 }

@@ -168,15 +168,22 @@ async function tellPlan(
   if (plan.length === 0) desk.print("  nothing to do");
   for (const intent of plan) {
     desk.print(`  ${renderIntent(intent)}  ${desk.paint("dim", `(rule "${intent.rule}")`)}`);
-    for (const program of own ? programsOf(intent) : []) {
-      const refusal = await refuseArgv(program, desk.sys);
-      if (refusal === undefined) continue;
-      desk.print(desk.paint("red", `        would not be run: ${visible(`${refusal.reason}; ${refusal.advice}`)}`));
-    }
+    for (const line of own ? await refusals(programsOf(intent), desk) : []) desk.print(`        ${line}`);
     for (const line of notes.beneath.get(intent) ?? []) desk.print(`        ${line}`);
     for (const line of cut(notes.scripts.get(intent) ?? [], linesMax)) desk.print(`          ${visible(line)}`);
   }
   for (const line of notes.behind) desk.print(`  ${line}`);
+}
+
+/** Why programs would not be run; an `argv` and its `undo` may be the same one. */
+async function refusals(programs: ReturnType<typeof programsOf>, { paint, sys }: Desk): Promise<ReadonlySet<string>> {
+  const lines = new Set<string>();
+  for (const program of programs) {
+    const refusal = await refuseArgv(program, sys);
+    if (refusal === undefined) continue;
+    lines.add(paint("red", `would not be run: ${visible(`${refusal.reason}; ${refusal.advice}`)}`));
+  }
+  return lines;
 }
 
 function cut(lines: readonly string[], max: number): readonly string[] {

@@ -5,7 +5,7 @@
  */
 import { checkHolds } from "../app/check_holds.ts";
 import { holderOf } from "../app/holder_of.ts";
-import { type Checked, demandPath, type Inquiry, leftovers, ownOf } from "../app/leftovers.ts";
+import { type Checked, demandPath, goesOn, type Inquiry, leftovers, ownOf } from "../app/leftovers.ts";
 import type { FiledDemand } from "../ledger/demand_file.ts";
 import { foresee, type Foreseen } from "../ledger/foresee.ts";
 import { heldOf } from "../ledger/goal.ts";
@@ -170,16 +170,29 @@ async function tellChecked(
   if (place === -1) return { lines: [`only checked at ${call.operation}: held when it runs`, ...note], script: [] };
   const { folder, record } = one.ready;
   const before = own.slice(0, place).filter(({ ready }) => ready.folder === folder);
-  const surveyed = await surveyResource(folder, lookout) ?? await unheld(one, lookout);
+  const known = await surveyResource(folder, lookout);
+  const isFormer = one.ready.resource.anew === true && !goesOn({ call, ...scene.life });
+  const surveyed = known === undefined || isFormer ? await unheld(one, lookout) : known;
+  const former = isFormer ? formerLines(known, desk) : [];
   const replaced = new Set([...[...before, one].map(demandPath), ...left.map(({ path }) => path)]);
   const filed = surveyed.demands.filter(({ path }) => !replaced.has(path));
   const foreseen = foresee(surveyed, [...filed, ...before.map(({ ready }) => ready), { record }].map(heldOf));
   // What is of one resource is written in one go, with the last of it.
   const isLast = own[place + 1]?.ready.folder !== folder;
   return {
-    lines: [`now ${convergedText(foreseen, desk)}`, ...note],
+    lines: [...former, `now ${convergedText(foreseen, desk)}`, ...note],
     script: isLast ? await scriptOf(one.ready.resource, foreseen, desk) : [],
   };
+}
+
+/** What an earlier life left of a resource that each life begins anew is undone before, and may not be. */
+function formerLines(known: Surveyed | undefined, { paint }: Desk): readonly string[] {
+  // What it still holds is told behind the plan.
+  if (known?.state === undefined || known.demands.length > 0) return [];
+  const { problem } = known.state;
+  const first = "first undoes what an earlier start did";
+  if (problem === undefined) return [`${first}; this fails when that fails`];
+  return [paint("red", `${first}; the last try failed, and this fails when the next one does: ${visible(problem)}`)];
 }
 
 /** What exactly would be written, where the kind of resource can tell. */

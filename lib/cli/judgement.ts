@@ -38,16 +38,17 @@ export async function readOwnRules(sys: Sys): Promise<OwnRules> {
 
 /** Programs that the hooks would refuse to run, each told once with the command that repairs it. */
 async function programProblems(ruleSet: RuleSet, sys: Sys): Promise<readonly string[]> {
-  const problems: string[] = [];
+  // A rule may name one program several times, such as in argv and in undo.
+  const problems = new Set<string>();
   for (const { file, name, actions } of ruleSet.rules) {
     for (const program of actions.flatMap((action) => action.programs)) {
       const refusal = await refuseArgv(program, sys);
       if (refusal === undefined) continue;
       const what = `cannot run ${program.argv[0]}: ${refusal.reason}; ${refusal.advice}`;
-      problems.push(visible(`${file}: rule "${name}": ${what}`));
+      problems.add(visible(`${file}: rule "${name}": ${what}`));
     }
   }
-  return problems;
+  return [...problems];
 }
 
 /** The rules of this host in one word, with the first of their problems. */

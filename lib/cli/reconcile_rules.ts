@@ -16,7 +16,7 @@ import { planCall } from "../app/plan_call.ts";
 import { compareGuests, differs, type GuestDifference } from "../app/rules_difference.ts";
 import type { Step } from "../app/step.ts";
 import { hasLedger } from "../ledger/layout.ts";
-import type { Converged } from "../ledger/work.ts";
+import { type Converged, isWell } from "../ledger/work.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import type { Hold } from "../plan/intent.ts";
 import type { Plan } from "../plan/plan.ts";
@@ -186,18 +186,19 @@ async function acquireAll({ holds, call, keepsAll }: Wanted, desk: Desk): Promis
   const { checked, failed } = await checkHolds(holds, holding);
   const acquired = await acquireHolds(checked, { ...holding, keepsAll: keepsAll || failed.length > 0 });
   const steps = [...failed, ...acquired.steps];
-  const results = [...acquired.gaveUp, ...steps.map(convergedOf)].filter(isTold);
+  const results = [...acquired.gaveUp, ...steps.map(convergedOf), ...acquired.tookBack].filter(isTold);
   // Where a guest lives is of interest only where something of it changed.
   const usual = new Set(results.length > 0 ? [] : checked.map(({ ready }) => ready.note));
   const notes = holding.ledger.notes.filter((note) => !usual.has(note));
   const lines = new Set([
     ...acquired.gaveUp.filter(isTold).map((result) => `gave back ${convergedText(result, desk)}`),
     ...steps.flatMap((step) => stepLines(step, desk)),
+    ...acquired.tookBack.filter(isTold).map((result) => `took back ${convergedText(result, desk)}`),
     ...notes.map((note) => desk.paint("yellow", `note: ${visible(note)}`)),
   ]);
   return {
     lines: [...lines],
-    isWell: steps.every(({ end }) => end === "done"),
+    isWell: steps.every(({ end }) => end === "done") && [...acquired.gaveUp, ...acquired.tookBack].every(isWell),
     deeds: { guests: results.length === 0 ? [] : [call.object], results, notes },
   };
 }

@@ -223,7 +223,7 @@ function lifeLines(resources: readonly ResourceReport[], { paint, terminal }: Pa
   });
 }
 
-/** What to do about it. */
+/** What to do about it; what `reconcile` does not cure says so itself. */
 function adviceLines(resources: readonly ResourceReport[]): readonly string[] {
   const off = resources.flatMap(({ reasons }) => reasons).filter(({ state }) => state !== "stale");
   const isDead = resources.some(({ holders }) => holders.some(({ life }) => life === "dead"));

@@ -25,6 +25,8 @@ export interface Acquired {
   readonly filed: FiledDemand | undefined;
   /** The demand of an earlier call that it took the place of. */
   readonly before: FiledDemand | undefined;
+  /** What an earlier life had left of it, which was given back first. */
+  readonly ended?: Converged | undefined;
 }
 
 /**
@@ -55,12 +57,13 @@ async function acquireAtOnce(readies: readonly Ready[], work: Work): Promise<rea
     const refused = await clearWays(readies, work);
     if (refused !== undefined) return readies.map((ready) => unfiled(ready, refused));
     const befores = newcomers.map((newcomer) => standing(newcomer, work));
-    const former = await endFormers(readies, befores, work);
-    if (former !== undefined) return readies.map((ready) => unfiled(ready, former));
+    const ended = await endFormers(readies, befores, work);
+    const left = ended.find((former) => former !== undefined && !isWell(former));
+    if (left !== undefined) return readies.map((ready) => unfiled(ready, left));
     const { converged, isTried } = await fileAll(newcomers, work);
     return readies.map((ready, index): Acquired => {
       const filed = newcomers.slice(index, index + 1).find((one) => isTried && work.sys.lstat(one.path) !== undefined);
-      return { ready, converged, filed, before: befores[index] };
+      return { ready, converged, filed, before: befores[index], ended: ended[index] };
     });
   } catch (error) {
     const problem = reasonOf(error);
@@ -81,17 +84,19 @@ export async function clearWays(readies: readonly Ready[], { deadlineMs, sys }: 
   return undefined;
 }
 
-/** Ends what each life begins anew; tells what could not be ended. */
+/** Ends what each life begins anew, up to the first that cannot be ended. */
 async function endFormers(
   readies: readonly Ready[],
   befores: readonly (FiledDemand | undefined)[],
   work: Work,
-): Promise<Converged | undefined> {
+): Promise<readonly (Converged | undefined)[]> {
+  const ended: (Converged | undefined)[] = [];
   for (const [index, ready] of readies.entries()) {
     const former = ready.resource.anew ? await endFormer(ready, befores[index], work) : undefined;
-    if (former !== undefined && !isWell(former)) return former;
+    ended.push(former);
+    if (former !== undefined && !isWell(former)) break;
   }
-  return undefined;
+  return ended;
 }
 
 function newcomerOf({ record, folder, name }: Ready): FiledDemand {
@@ -122,7 +127,7 @@ async function fileAll(
 }
 
 /**
- * Gives back what an earlier life left of a resource that each life begins anew, or says why it cannot. A port is told of again
+ * Gives back what an earlier life left of a resource that each life begins anew, and tells what came of it. A port is told of again
  * when the daemon starts: what it holds goes on, unless a hook was killed at it or its rule was edited.
  */
 async function endFormer(
@@ -136,16 +141,19 @@ async function endFormer(
   if (state === undefined || goesOn) return undefined;
   if (before !== undefined) removeDemand(before, work.sys);
   const converged = await converge(folder, work);
-  const left = "what an earlier start left of it is still there";
   if (!isWell(converged)) {
     return {
       ...converged,
-      problem: `${left}: ${converged.problem}`,
+      problem: `what an earlier start did cannot be undone: ${converged.problem}`,
       hint: converged.hint ?? giveUpHint(converged.key),
     };
   }
   if (readState(folder, work.sys) === undefined) return undefined;
-  return { key: converged.key, end: "late", problem: `${left}: another hook is at it` };
+  return {
+    key: converged.key,
+    end: "late",
+    problem: "what an earlier start did is not undone yet: another hook is at it",
+  };
 }
 
 /** Undoes an acquiring: what it took the place of is held again. `former`: what was removed for it, under other names. */

@@ -1,6 +1,7 @@
 /** What `status`, `check` and `check --host` say alike of the hooks, the rules and the guests that run. */
 import { admin, snapshot } from "../support/admin.ts";
 import { assertEquals } from "../support/assert.ts";
+import { ELF_START } from "../support/elf.ts";
 import { type LedgerHost, ledgerHost, UUID } from "../support/ledger_host.ts";
 
 const FILES = { "/proc/sys/vm/swappiness": "60\n", "/proc/sys/vm/dirty_ratio": "20\n", "/run/libvirt/qemu/x": "" };
@@ -184,3 +185,60 @@ Deno.test("check --host says what status says of what is held", async () => {
     "warn  sysctl/vm/swappiness is held and drift: it is 33, not 1: somebody else changed it; see: virt-hooks status";
   assertEquals(lines.includes(told), true, lines.join("\n"));
 });
+
+Deno.test("a program that a rule names twice is refused once", async () => {
+  const host = await running();
+  host.write(
+    RULES_FILE,
+    '[[rule]]\nname = "r"\nwhen = { domain = "*" }\nrun = { argv = ["/opt/no", "up"], undo = ["/opt/no", "down"] }\n',
+  );
+  assertEquals((await admin(host, ["check"])).lines.length, 1);
+  assertEquals((await admin(host, ["status"])).lines[0], "1 program that rules name will not be run: virt-hooks check");
+  const { lines } = await admin(host, ["explain", "qemu", "web-1", "prepare"]);
+  assertEquals(lines.filter((line) => line.includes("would not be run")).length, 1);
+});
+
+const PROGRAM = { kind: "file", text: ELF_START, uid: 0, mode: 0o755 } as const;
+
+Deno.test("check --host does not say of a program that it was tried", async () => {
+  const host = await running();
+  host.nodes.set("/usr/sbin/a", PROGRAM);
+  const rules =
+    'run = { argv = ["/usr/sbin/a"], undo = ["/usr/sbin/a", "off"] }\nprocess = { argv = ["/usr/sbin/a"] }\n';
+  host.write(RULES_FILE, `[[rule]]\nname = "r"\nwhen = { domain = "*" }\n${rules}`);
+  for (const args of [["check", "--host"], ["check", "--host", "--guest", "web-1"]]) {
+    const { lines } = await admin(host, args);
+    assertEquals(lines.filter((line) => line.includes('rule "r": ')).sort(), [
+      'skip  rule "r": process /usr/sbin/a: may be run; what it does was not tried',
+      'skip  rule "r": run /usr/sbin/a, undone by /usr/sbin/a off: may be run; what it does was not tried',
+    ]);
+  }
+});
+
+Deno.test("check --host says of what nobody holds any more that it is left over", async () => {
+  const host = await running();
+  host.write("/proc/sys/vm/swappiness", "33\n");
+  const key = "/run/virt-hooks/ledger/resources";
+  for (const path of [...host.nodes.keys()].filter((path) => path.startsWith(key) && path.includes("/demands/"))) {
+    host.nodes.delete(path);
+  }
+  const { lines } = await admin(host, ["check", "--host"]);
+  assertEquals(lines.filter((line) => line.startsWith("warn  sysctl/vm/swappiness is left over and ")).length, 1);
+});
+
+for (
+  const [life, then] of [
+    ["guest", "keeps the next start from succeeding"],
+    ["network", "then its program is not run when the network starts next"],
+  ] as const
+) {
+  Deno.test(`check says what becomes of the next start of a ${life} where an undo fails`, async () => {
+    const host = await running();
+    host.nodes.set("/usr/sbin/ip", PROGRAM);
+    const select = life === "guest" ? 'domain = "*" }' : 'network = "*" }\nwhile = "network"';
+    const run = 'run = { argv = ["/usr/sbin/ip", "a"], undo = ["/usr/sbin/ip", "link", "del", "br9"] }';
+    host.write(RULES_FILE, `[[rule]]\nname = "r"\nwhen = { ${select}\n${run}\n`);
+    const { lines } = await admin(host, ["check"]);
+    assertEquals(lines.filter((line) => line.includes(`fails when what it undoes is gone, and ${then}: `)).length, 1);
+  });
+}

@@ -71,6 +71,33 @@ Deno.test("status tells where a port leads, and that one waits for an address un
   assertEquals(filter.rules().some((rule) => rule.includes("192.168.122.28:80")), true);
 });
 
+const PASSES = {
+  "/proc/sys/net/ipv4/ip_forward": "0\n",
+  "/proc/sys/net/ipv6/conf/all/forwarding": "0\n",
+  "/proc/sys/net/ipv4/conf/all/forwarding": "0\n",
+  "/proc/sys/net/ipv4/conf/virbr0/forwarding": "0\n",
+};
+
+Deno.test("status does not call a port active where the kernel passes nothing on, nor says that all is well", async () => {
+  const { host } = await running(LEASE);
+  for (const [path, text] of Object.entries(PASSES)) host.write(path, text);
+  for (const path of ["/proc/sys/net/ipv4/conf", "/proc/sys/net/ipv4/conf/all", "/proc/sys/net/ipv4/conf/virbr0"]) {
+    host.nodes.set(path, { kind: "directory", text: "", uid: 0, mode: 0o755 });
+  }
+  const { code, lines } = await admin(host, ["status"], { terminal: { columns: 400 } });
+  const why = "the kernel passes no IPv4 on (net.ipv4.ip_forward is 0): nothing from outside arrives; " +
+    "sysctl -w net.ipv4.ip_forward=1";
+  assertEquals(
+    [code, lines.at(-1)],
+    [1, "1 resource, 1 holder: 1 drift"],
+    "reconcile, which cannot cure it, is not advised",
+  );
+  assertEquals(lines.filter((line) => line.includes("IPv")).map((line) => line.trim()), [why, why, why]);
+  assertEquals(lines.filter((line) => line.includes(" outranked ")).length, 2);
+  host.write("/proc/sys/net/ipv4/conf/virbr0/forwarding", "1\n");
+  assertEquals((await admin(host, ["status"])).code, 0, "a device passes on by itself");
+});
+
 Deno.test("status tells what differs where a lease has moved and the rules read the same", async () => {
   const { host } = await running(LEASE);
   host.write(LEASES, LEASE.replace("192.168.122.28", "192.168.122.83"));
@@ -181,6 +208,7 @@ Deno.test("status says where libvirt's own rules are missing", async () => {
     text:
       'libvirt\'s own rules for network "default" (bridge virbr0) are missing, so its guests may not reach the outside: ' +
       "restart its daemon (systemctl restart libvirtd)",
+    reconciles: false,
   }]]);
 });
 

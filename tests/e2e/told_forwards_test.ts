@@ -79,7 +79,9 @@ sceneOnSystems("forwards as the admin command tells them", async ({ startNode, s
     const { forwards: [before] } = await status();
     await node.sh(["sh", "-c", "echo 0 >/proc/sys/net/ipv4/ip_forward"]);
     await ask();
-    const { forwards: [after] } = await status();
+    const { code, forwards: [after] } = await status();
+    assertEquals([code, after?.["state"]], [1, "outranked"]);
+    assertStringIncludes(String(after?.["because"]), "net.ipv4.ip_forward is 0");
     await node.sh(["sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"]);
     assert(Number(after?.["connections"]) > 2, JSON.stringify(after));
     assertEquals(after?.["packets"], before?.["packets"]);

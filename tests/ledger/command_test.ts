@@ -165,7 +165,7 @@ Deno.test("a guest does not start over what an undo left, until the undo succeed
   assertEquals(refused.code, 4);
   assertStringIncludes(
     refused.stderr,
-    "what an earlier start left of it is still there: /opt/end exited with status 3",
+    "what an earlier start did cannot be undone: /opt/end exited with status 3",
   );
   assert(ran.filter((line) => line === "/opt/begin web-1").length === 1, "it was not begun again");
   delete ends["/opt/end"];

@@ -63,6 +63,44 @@ Deno.test("an undo that fails is told with the command that gives it up, at the 
   assertStringIncludes(lines.join("\n"), COMMAND);
 });
 
+Deno.test("explain tells that the undo of an earlier start comes first, and may fail again", async () => {
+  const { host, undo } = await stuck();
+  const document = `<domain><name>web-1</name><uuid>${UUID}</uuid></domain>`;
+  const explained = await admin(host, ["explain", "qemu", "web-1", "prepare"], { stdin: document });
+  assertEquals(explained.lines.slice(-2), [
+    "        first undoes what an earlier start did; the last try failed, and this fails when the next one does: " +
+    "/opt/del exited with status 1: Bad rule",
+    "        now command/by hand/run: not run → /opt/add was begun",
+  ]);
+  const prepared = await host.call("qemu", "prepare");
+  assertEquals(prepared.code, 4);
+  assertStringIncludes(prepared.stderr, "what an earlier start did cannot be undone: /opt/del exited with status 1");
+  undo.fails = false;
+  const { code, history } = await host.call("qemu", "prepare");
+  assertEquals([code, JSON.parse(JSON.stringify(history["holds"]))], [0, [
+    { resource: KEY, end: "restored", change: { from: "/opt/add has run", to: "not run" } },
+  ]]);
+});
+
+Deno.test("the history of a start that fails tells what was given back, and what could not be", async () => {
+  const program = { text: ELF_START, mode: 0o755 };
+  const fails = (): { readonly end: { readonly kind: "exited"; readonly code: number } } => ({
+    end: { kind: "exited", code: 3 },
+  });
+  const host = ledgerHost(`${rule()}sysctl = { "vm.swappiness" = 1 }\n`, {
+    files: { "/opt/add": program, "/opt/del": program, "/proc/sys/vm/swappiness": "60\n" },
+    programs: { "/opt/add": fails, "/opt/del": fails },
+  });
+  const { code, history } = await host.call("qemu", "prepare");
+  assertEquals([code, host.text("/proc/sys/vm/swappiness")], [4, "60"]);
+  assertEquals(JSON.parse(JSON.stringify(history["holds"])), [
+    { resource: KEY, end: "failed", problem: "/opt/del exited with status 3" },
+    { resource: "sysctl/vm/swappiness", end: "restored", change: { from: "1", to: "60" } },
+  ]);
+  const told = await admin(host, ["history"]);
+  assertEquals(told.lines.at(-1)?.trim(), "sysctl/vm/swappiness: 1 → 60, restored");
+});
+
 Deno.test("release --resource tries again, and forgets nothing without being told", async () => {
   const { host, ran, undo } = await stuck();
   const refused = await admin(host, ["release", "--resource", KEY, "--yes"]);

@@ -2,13 +2,15 @@
  * How each forward stands in the packet filter, and what went through it.
  * @module
  */
+import type { IpFamily } from "../../plan/ip_address.ts";
 import type { ForwardDemand, GuestEnd, NftDemand } from "../../plan/nft_demand.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { leaseProblem, missingRules, readActiveNetworks } from "./active_networks.ts";
 import { FilterError } from "./list.ts";
 import { isObject, type Json } from "./listing.ts";
 import { packetsOfDemand } from "./packets.ts";
-import { wantedTable } from "./rules.ts";
+import { readUnpassed } from "./passing.ts";
+import { means, wantedTable } from "./rules.ts";
 import type { Table } from "./table.ts";
 import { cureFor, type FilterView, type Obstacle, obstaclesTo, viewFilter } from "./view.ts";
 import type { Packets } from "./verdict.ts";
@@ -25,7 +27,7 @@ export interface Traffic {
 
 /**
  * How a forward stands. `pending`: its guest has no address yet. `unplugged`: its guest is on no bridge. `outranked`: it is there,
- * but another chain rejects what comes in. `drift`: it is not there, or not as it shall be. `unknown`: the packet filter cannot be read.
+ * but another chain rejects what comes in, or the kernel passes nothing on. `drift`: it is not there, or not as it shall be. `unknown`: the packet filter cannot be read.
  */
 export interface ForwardStanding {
   readonly state: "active" | "pending" | "unplugged" | "outranked" | "drift" | "unknown";
@@ -39,7 +41,7 @@ export interface ForwardStanding {
 export interface FilterWatch {
   /** Tells how a forward stands. */
   forward(forward: Held<ForwardDemand>): ForwardStanding;
-  /** What of other people's chains keeps packets of a demand away, and no write of ours cures. */
+  /** What of the kernel and of other people's chains keeps packets of a demand away, and no write of ours cures. */
   problems(demand: NftDemand): readonly string[];
   /** What is missing of libvirt's own. */
   readonly missing: readonly string[];
@@ -49,13 +51,18 @@ export interface FilterWatch {
 export async function watchFilter(sys: Sys): Promise<FilterWatch> {
   try {
     const view = await viewFilter(sys);
+    const unpassed = await readUnpassed(sys);
     const networks = await readActiveNetworks(sys);
     const leases = new Map(networks.map(({ name, ...rest }) => [name, leaseProblem({ name, ...rest }, view)]));
     return {
-      forward: (forward) => standingIn(view, leases, forward),
-      problems: (
-        demand,
-      ) => [...new Set([...obstaclesOf(demand, view).flatMap(foreignProblem), ...waitsInVain(demand, leases)])],
+      forward: (forward) => standingIn({ view, leases, unpassed }, forward),
+      problems: (demand) => [
+        ...new Set([
+          ...notPassed(demand, { view, unpassed }),
+          ...obstaclesOf(demand, view).flatMap(foreignProblem),
+          ...waitsInVain(demand, leases),
+        ]),
+      ],
       missing: missingRules(networks, view, sys),
     };
   } catch (error) {
@@ -70,7 +77,21 @@ export async function watchFilter(sys: Sys): Promise<FilterWatch> {
 
 type LeaseProblems = ReadonlyMap<string, string | undefined>;
 
-function standingIn(view: FilterView, leases: LeaseProblems, forward: Held<ForwardDemand>): ForwardStanding {
+/** What was looked at once. */
+interface Seen {
+  readonly view: FilterView;
+  readonly leases: LeaseProblems;
+  /** Why the kernel passes nothing of a family on. */
+  readonly unpassed: ReadonlyMap<IpFamily, string>;
+}
+
+/** Packets of a demand that the kernel does not pass on. */
+function notPassed(demand: NftDemand, { view, unpassed }: Pick<Seen, "view" | "unpassed">): readonly string[] {
+  const packets = packetsOfDemand(demand, view.deviceTo).filter(({ family }) => means(demand.from, family));
+  return [...new Set(packets.flatMap(({ family }) => unpassed.get(family) ?? []))];
+}
+
+function standingIn({ view, leases, unpassed }: Seen, forward: Held<ForwardDemand>): ForwardStanding {
   const { guest } = forward.demand;
   if (guest === null) return { state: "pending", because: waitingText(forward.demand, leases), traffic: null };
   const wanted = wantedTable([forward]);
@@ -82,12 +103,14 @@ function standingIn(view: FilterView, leases: LeaseProblems, forward: Held<Forwa
   const obstacles = obstaclesOf(forward.demand, view);
   const gates = [...new Set(obstacles.filter(({ chain }) => chain.isGate).map(({ called }) => called))];
   const foreign = obstacles.filter(({ chain }) => !chain.isGate);
+  const stopped = notPassed(forward.demand, { view, unpassed });
   const because = [
+    ...stopped,
     ...(gates.length === 0 ? [] : [`outranked by ${gates.join(" and ")}, which may reject it first`]),
     ...new Set(foreign.flatMap(foreignProblem)),
   ];
   if (because.length === 0) return { state: "active", because: null, traffic };
-  const isSure = gates.length > 0 || foreign.some(({ kind }) => kind === "rejects");
+  const isSure = stopped.length > 0 || gates.length > 0 || foreign.some(({ kind }) => kind === "rejects");
   return { state: isSure ? "outranked" : "unknown", because: because.join("; "), traffic };
 }
 
