@@ -2,6 +2,7 @@
  * `virt-hooks release --resource`: puts one resource back by hand, whoever holds it; what cannot be put back is forgotten.
  * @module
  */
+import { writeCommandEntry } from "../app/command_entry.ts";
 import { exitCodeOf } from "../app/outcome.ts";
 import { converge } from "../ledger/converge.ts";
 import { giveUp } from "../ledger/give_up.ts";
@@ -44,10 +45,13 @@ export async function releaseResource(wanted: string, consent: Consent, desk: De
   const work = workOn(ledger, desk.sys);
   const result = await putBack(found, work);
   desk.print(`  ${convergedText({ ...result, key: found.key, hint: undefined }, desk)}`);
-  const code = isWell(result) && result.end !== "handed-over"
-    ? 0
-    : await forgetAfterAll(found, consent, { work, desk });
+  const isBack = isWell(result) && result.end !== "handed-over";
+  const isForgotten = !isBack && await forgetAfterAll(found, consent, { work, desk });
   for (const note of ledger.notes) desk.print(desk.paint("yellow", `note: ${visible(note)}`));
+  const code = isBack || isForgotten ? 0 : exitCodeOf("failed");
+  const guests = holdersOf(found.demands).map(({ name }) => name);
+  const notes = [...ledger.notes, ...(isForgotten ? [`${found.key} is forgotten: nothing puts it back any more`] : [])];
+  await writeCommandEntry("release --resource", { guests, results: [result], notes }, code, desk.sys);
   return code;
 }
 
@@ -97,23 +101,22 @@ async function putBack({ key, resource, folder }: Surveyed, work: Work): Promise
   return (await releaseAll(demands, work)).at(-1) ?? await converge(folder, { ...work, about: { key, resource } });
 }
 
-/** It could not be put back. */
+/** It could not be put back: returns whether it is forgotten. */
 async function forgetAfterAll(
   surveyed: Surveyed,
   { forget }: Consent,
   { work, desk }: { readonly work: Work; readonly desk: Desk },
-): Promise<number> {
-  const failed = exitCodeOf("failed");
+): Promise<boolean> {
   desk.print(`  When it is forgotten, it stays as it is and is not put back any more (${valuesText(surveyed)})`);
   if (!forget && !desk.terminal.stdinIsTerminal) {
     desk.print("  --forget forgets it");
-    return failed;
+    return false;
   }
-  if (!forget && !desk.terminal.ask("Forget it?")) return failed;
+  if (!forget && !desk.terminal.ask("Forget it?")) return false;
   if (!await giveUp(surveyed.folder, work)) {
     desk.print(desk.paint("red", "  It was not forgotten: a hook is at it"));
-    return failed;
+    return false;
   }
   desk.print(`  ${desk.paint("bold", "forgotten")}`);
-  return 0;
+  return true;
 }
