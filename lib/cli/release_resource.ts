@@ -46,12 +46,13 @@ export async function releaseResource(wanted: string, consent: Consent, desk: De
   const result = await putBack(found, work);
   desk.print(`  ${convergedText({ ...result, key: found.key, hint: undefined }, desk)}`);
   const isPutBack = isWell(result) && result.end !== "handed-over";
-  const code = isPutBack ? 0 : await forgetAfterAll(found, consent, { work, desk });
+  const isForgotten = !isPutBack && await forgetAfterAll(found, consent, { work, desk });
   for (const note of ledger.notes) desk.print(desk.paint("yellow", `note: ${visible(note)}`));
+  const code = isPutBack || isForgotten ? 0 : exitCodeOf("failed");
   const deeds = {
     guests: [...new Set(holdersOf(found.demands).map(({ name }) => name))],
     results: [{ ...result, key: found.key }],
-    notes: [...ledger.notes, ...(isPutBack || code !== 0 ? [] : [`forgotten: ${found.key} (${valuesText(found)})`])],
+    notes: [...ledger.notes, ...(isForgotten ? [`forgotten: ${found.key} (${valuesText(found)})`] : [])],
   };
   await writeCommandEntry("release --resource", deeds, code, desk.sys);
   return code;
@@ -103,23 +104,22 @@ async function putBack({ key, resource, folder }: Surveyed, work: Work): Promise
   return (await releaseAll(demands, work)).at(-1) ?? await converge(folder, { ...work, about: { key, resource } });
 }
 
-/** It could not be put back. */
+/** It could not be put back: returns whether it is forgotten. */
 async function forgetAfterAll(
   surveyed: Surveyed,
   { forget }: Consent,
   { work, desk }: { readonly work: Work; readonly desk: Desk },
-): Promise<number> {
-  const failed = exitCodeOf("failed");
+): Promise<boolean> {
   desk.print(`  When it is forgotten, it stays as it is and is not put back any more (${valuesText(surveyed)})`);
   if (!forget && !desk.terminal.stdinIsTerminal) {
     desk.print("  --forget forgets it");
-    return failed;
+    return false;
   }
-  if (!forget && !desk.terminal.ask("Forget it?")) return failed;
+  if (!forget && !desk.terminal.ask("Forget it?")) return false;
   if (!await giveUp(surveyed.folder, work)) {
     desk.print(desk.paint("red", "  It was not forgotten: a hook is at it"));
-    return failed;
+    return false;
   }
   desk.print(`  ${desk.paint("bold", "forgotten")}`);
-  return 0;
+  return true;
 }

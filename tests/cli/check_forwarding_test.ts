@@ -134,6 +134,17 @@ const CASES = [
       "see: iptables-legacy -S FORWARD",
   },
   {
+    name: "a chain of nft's own by the name of one of the older iptables",
+    files: {
+      "/usr/sbin/iptables": { kind: "symlink", text: "xtables-legacy-multi" } as const,
+      "/usr/sbin/xtables-legacy-multi": "",
+    },
+    set: ({ others }: FakeFilter) =>
+      others.chains.push({ chain: { ...DROPPING.chain, family: "ip", name: "FORWARD" } }),
+    told: "warn  the chain FORWARD of table ip filter drops what it does not accept, forwards too; " +
+      "let them through: nft insert rule ip filter FORWARD meta mark '&' 0x10000000 == 0x10000000 accept",
+  },
+  {
     name: "no conntrack",
     gone: ["/usr/sbin/conntrack"],
     told: "warn  there is no /usr/sbin/conntrack: connections live on when the port that they came by is gone; " +

@@ -2,9 +2,11 @@
  * An undo that fails: what each way out comes to.
  * @module
  */
+import { HISTORY_FILE } from "../../lib/app/paths.ts";
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { admin } from "../support/admin.ts";
 import { ELF_START } from "../support/elf.ts";
+
 import { type LedgerHost, ledgerHost, statesOf, UUID } from "../support/ledger_host.ts";
 
 const KEY = `command/by hand/run/qemu/domain/${UUID}`;
@@ -126,6 +128,10 @@ Deno.test("release --resource --forget forgets what cannot be put back, says wha
   assertEquals((await host.call("qemu", "prepare")).code, 0);
 });
 
+function lastEntry(host: LedgerHost): Record<string, unknown> {
+  return JSON.parse((host.text(HISTORY_FILE) ?? "").trimEnd().split("\n").at(-1) ?? "");
+}
+
 Deno.test("release --resource takes what a guest holds only when that is agreed to", async () => {
   const host = ledgerHost('[[rule]]\nname = "r"\nwhen = { domain = "*" }\nsysctl = { "vm.swappiness" = 1 }\n', {
     files: { "/proc/sys/vm/swappiness": "60\n" },
@@ -137,6 +143,13 @@ Deno.test("release --resource takes what a guest holds only when that is agreed 
   const { code, lines } = await admin(host, [...args, "--yes"]);
   assertStringIncludes(lines.join("\n"), 'guest "web-1" (qemu) holds it, and loses it');
   assertEquals([code, host.text("/proc/sys/vm/swappiness"), host.ledgerFiles()], [0, "60", []]);
+  const { operation, outcome, guests, holds } = lastEntry(host);
+  assertEquals({ operation, outcome, guests, holds }, {
+    operation: "release --resource",
+    outcome: "done",
+    guests: ["web-1"],
+    holds: [{ resource: "sysctl/vm/swappiness", end: "restored", change: { from: "1", to: "60" } }],
+  });
 });
 
 for (

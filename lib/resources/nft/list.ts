@@ -69,7 +69,6 @@ export interface BaseChain {
   readonly type: string;
   readonly hook: string;
   readonly priority: number;
-  readonly policy: string;
 }
 
 /** The base chains among what was listed. */
@@ -80,7 +79,6 @@ export function baseChains(objects: readonly Json[]): readonly BaseChain[] {
     type: String(chain["type"]),
     hook: String(chain["hook"]),
     priority: Number(chain["prio"]),
-    policy: String(chain["policy"]),
   }));
 }
 
@@ -93,19 +91,24 @@ export const IPTABLES = {
 /** One of the programs. */
 export type Iptables = keyof typeof IPTABLES;
 
-const NFT_FORM = "xtables-nft-multi";
+const [NFT_FORM, OLDER_FORM] = ["xtables-nft-multi", "xtables-legacy-multi"] as const;
 /** What the older form says on a kernel that has no such table, or no such family: nothing in it can reject. */
 const NO_TABLE = /Table does not exist|Address family not supported/;
 const LINKS_MAX = 8;
 
-/** Whether the program writes for nft, so that what it wrote is listed there: told by where its name leads. */
-function writesForNft(tool: Iptables, sys: Pick<Sys, "lstat" | "readLink">): boolean {
+/** The file that the program's name leads to, which tells its form. */
+function fileOf(tool: Iptables, sys: Pick<Sys, "lstat" | "readLink">): string {
   let path: string = TOOLS[tool];
   for (let link = 0; link < LINKS_MAX && sys.lstat(path)?.kind === "symlink"; link++) {
     const target = sys.readLink(path);
     path = target.startsWith("/") ? target : `${path.slice(0, path.lastIndexOf("/"))}/${target}`;
   }
-  return path.endsWith(`/${NFT_FORM}`);
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+/** Whether the program is of the older form, whose tables nft does not list: what nft lists under their names is another's. */
+export function isOlderForm(tool: Iptables, sys: Pick<Sys, "lstat" | "readLink">): boolean {
+  return fileOf(tool, sys) === OLDER_FORM;
 }
 
 /**
@@ -123,12 +126,12 @@ export async function listIptables(
     table === IPTABLES[tool].table && name === "FORWARD" && hook === "forward"
   );
   // What is not there needs no look, which may make it.
-  if (!isListed && writesForNft(tool, sys)) return undefined;
+  if (!isListed && fileOf(tool, sys) === NFT_FORM) return undefined;
   const argv = [tool, "-w", "-S", ...(chain === undefined ? [] : [chain])] as const;
   const end = await runTool(argv, { timeoutMs: LOOK_MS }, sys);
   // Rules of nft's own in a table of the same name are for nft to list.
   if (end.kind === "failed" && isListed && /is incompatible/.test(end.reason)) return undefined;
-  if (end.kind === "failed" && !isListed && NO_TABLE.test(end.reason)) return undefined;
+  if (end.kind === "failed" && (!isListed || isOlderForm(tool, sys)) && NO_TABLE.test(end.reason)) return undefined;
   if (end.kind !== "done") throw errorOf(end);
   if (end.stdout !== "" && !end.stdout.endsWith("\n")) throw new FilterError(`Cannot read all that ${tool} -S lists`);
   return end.stdout;

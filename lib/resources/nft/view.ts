@@ -15,12 +15,13 @@ import {
   FilterError,
   IPTABLES,
   type Iptables,
+  isOlderForm,
   listEach,
   listIptables,
   readDevices,
 } from "./list.ts";
-import { type Json, tableOfListing } from "./listing.ts";
-import { nftChains } from "./nft_rules.ts";
+import { isObject, type Json, tableOfListing } from "./listing.ts";
+import { nftChains, tableOf } from "./nft_rules.ts";
 import { HOOKS, TABLE, type Table } from "./table.ts";
 import { judge, type Judgement, type Packets, type RuleChains } from "./verdict.ts";
 
@@ -77,7 +78,9 @@ async function tryView(sys: Sys): Promise<FilterView | undefined> {
     return text === undefined ? [] : [[tool, text] as const];
   }));
   const isOfIptables = (table: string): boolean =>
-    TOOL_NAMES.some((tool) => iptables[tool] !== undefined && IPTABLES[tool].table === table);
+    TOOL_NAMES.some((tool) =>
+      iptables[tool] !== undefined && IPTABLES[tool].table === table && !isOlderForm(tool, sys)
+    );
   // What iptables reads is not what it reads alone: a chain of another name in its table is nft's.
   const others = filtering.filter(({ table, name }) => !(isOfIptables(table) && ["INPUT", "FORWARD"].includes(name)));
   const tables = [...new Set(others.map(({ table }) => table))];
@@ -92,15 +95,13 @@ async function tryView(sys: Sys): Promise<FilterView | undefined> {
       ...others.map((base) => nftView(base, objects)),
     ],
     iptables,
-    names: (table, device) => namesIn(objects, table).includes(JSON.stringify(device)),
+    names: (table, device) => rulesText(objects, table).includes(JSON.stringify(device)),
     deviceTo,
   };
 }
 
-function namesIn(objects: readonly Json[], table: string): string {
-  const [family, name] = table.split(" ");
-  const rules = objects.map(({ rule }) => JSON.stringify(rule ?? ""));
-  return rules.filter((text) => text.startsWith(`{"family":"${family}","table":"${name}"`)).join("\n");
+function rulesText(objects: readonly Json[], table: string): string {
+  return JSON.stringify(objects.map(({ rule }) => rule).filter(isObject).filter((rule) => tableOf(rule) === table));
 }
 
 function familiesOf({ table }: Pick<BaseChain, "table">): readonly IpFamily[] {

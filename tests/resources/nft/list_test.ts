@@ -6,7 +6,7 @@ import { TOOLS } from "../../../lib/sys/tools.ts";
 import { assertEquals, assertRejects } from "../../support/assert.ts";
 
 const BASES: readonly BaseChain[] = [
-  { table: "ip filter", name: "FORWARD", type: "filter", hook: "forward", priority: 0, policy: "accept" },
+  { table: "ip filter", name: "FORWARD", type: "filter", hook: "forward", priority: 0 },
 ];
 const LISTED = "-P FORWARD DROP\n";
 
@@ -41,6 +41,13 @@ const CASES = [
     files: OLDER_FORM,
     programs: failing("iptables: can't initialize iptables table `filter': Table does not exist"),
     bases: [],
+    text: undefined,
+  },
+  {
+    name: "the kernel has no table of the older form, and a chain of nft's own of that name",
+    files: OLDER_FORM,
+    programs: failing("iptables: can't initialize iptables table `filter': Table does not exist"),
+    bases: BASES,
     text: undefined,
   },
   {
