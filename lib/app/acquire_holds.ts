@@ -119,7 +119,7 @@ async function begin(
   } catch (error) {
     ledger.notes.push(reasonOf(error));
   }
-  const results = [...await releaseAll(over, work), ...await restoreAbandoned(work)];
+  const results = [...await releaseAll(over, work), ...await restoreAbandoned(over, work)];
   ledger.notes.push(...problemsOf(results));
   return results;
 }
