@@ -21,7 +21,7 @@ import {
   type Whose,
   type WriteEnd,
 } from "./resource.ts";
-import { endSession, MARK_NAME, membersOf, newMark } from "./program/session.ts";
+import { endSession, isAlive, MARK_NAME, membersOf, newMark } from "./program/session.ts";
 import { hasSystemd, startUnit, stopUnit, unitEnd, unitState } from "./program/unit.ts";
 
 /** A program that was started. `left`: it has ended, but what it started has not. */
@@ -131,6 +131,7 @@ async function phaseOf(
   sys: Sys,
 ): Promise<ProcessValue["phase"] | { readonly reason: string }> {
   if (program.unit === undefined) {
+    if (await isAlive(program, deadlineMs, sys)) return "running";
     const members = await membersOf(program, deadlineMs, sys);
     if (members.length === 0) return "idle";
     return members.some((one) => one.pid === program.session) ? "running" : "left";

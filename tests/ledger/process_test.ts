@@ -107,7 +107,7 @@ function slowLooks(msPerFile: number): (sys: MemorySys) => Sys {
 
 /** Slow in this many ms per file; with 4,000 other processes. The last call is of another guest. */
 const CROWDED = [
-  { msPerFile: 0.05, ended: "at stopped" },
+  { msPerFile: 0.2, ended: "at stopped" },
   { msPerFile: 0.3, ended: "at the next call" },
   { msPerFile: 1, ended: "at the next call" },
 ] as const;

@@ -51,6 +51,13 @@ export async function membersOf(traces: Traces, deadlineMs: number, sys: Session
   return session === undefined || marked.length === 0 ? marked : candidates;
 }
 
+/** Whether the program itself lives; that takes no search. */
+export async function isAlive(traces: Traces, deadlineMs: number, sys: SessionSys): Promise<boolean> {
+  const { session, startTime } = traces;
+  if (session === undefined || startTime === undefined) return false;
+  return (await livingOf([session], searchUntil(deadlineMs, sys))).some((one) => isLeader(one, traces));
+}
+
 /** A look at processes of the host, and when it ends. */
 interface Search {
   readonly untilMs: number;
@@ -120,42 +127,21 @@ export async function endSession(
   { askMs, deadlineMs }: Ending,
   sys: SessionSys,
 ): Promise<string | undefined> {
-  if (askMs > 0) {
-    const asked = await signalUntilGone(
-      traces,
-      { signal: "SIGTERM", untilMs: sys.elapsedMs() + askMs, deadlineMs },
-      sys,
-    );
-    if (asked.length === 0) return undefined;
+  let members = await membersOf(traces, deadlineMs, sys);
+  async function signal(name: "SIGTERM" | "SIGKILL", forMs: number): Promise<void> {
+    const untilMs = sys.elapsedMs() + forMs;
+    while (members.length > 0) {
+      for (const group of new Set(members.map((one) => one.group))) sys.killGroup(group, name);
+      members = await awaitEnd(members, untilMs, searchUntil(deadlineMs, sys));
+      if (members.length > 0) return;
+      // All processes of the host are searched only for those that came meanwhile.
+      members = await membersOf(traces, deadlineMs, sys);
+    }
   }
-  const killedMs = sys.elapsedMs() + KILL_MS;
-  const [first] = await signalUntilGone(traces, { signal: "SIGKILL", untilMs: killedMs, deadlineMs }, sys);
+  if (askMs > 0) await signal("SIGTERM", askMs);
+  await signal("SIGKILL", KILL_MS);
+  const [first] = members;
   return first === undefined ? undefined : `process ${first.pid} (${first.name}) cannot be killed`;
-}
-
-/** A signal, until when its effect is waited for, and when the call's time is up. */
-interface Signalling {
-  readonly signal: "SIGTERM" | "SIGKILL";
-  readonly untilMs: number;
-  readonly deadlineMs: number;
-}
-
-/**
- * Sends a signal to every group there is, and once these are gone to those that came meanwhile; gives what is there when the time
- * is up. All processes of the host are only searched again when those that were found are gone.
- */
-async function signalUntilGone(
-  traces: Traces,
-  { signal, untilMs, deadlineMs }: Signalling,
-  sys: SessionSys,
-): Promise<readonly ProcStat[]> {
-  while (true) {
-    const members = await membersOf(traces, deadlineMs, sys);
-    if (members.length === 0) return [];
-    for (const group of new Set(members.map((one) => one.group))) sys.killGroup(group, signal);
-    const left = await awaitEnd(members, untilMs, searchUntil(deadlineMs, sys));
-    if (left.length > 0) return left;
-  }
 }
 
 /** Those of some processes that still live when time is up. */
