@@ -99,7 +99,7 @@ function ofMemory({ sizeKib }: Config, domain: XmlElement): Parts {
   }
   const taken = asked.length === 0 ? wholeMemory(domain) : fitting;
   if (taken.some(({ memoryBytes }) => memoryBytes === undefined)) {
-    return { problem: "the guest's XML does not say how much memory it takes" };
+    return { problem: "the guest's XML does not say how much memory it takes, or says 8 PiB or more" };
   }
   const bySize = Map.groupBy(taken, (one) => one.pageBytes === undefined ? sizeKib ?? "default" : sizeOf(one));
   return [...bySize].flatMap(([size, ones]) => {

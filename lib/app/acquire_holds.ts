@@ -123,7 +123,7 @@ async function begin(
   } catch (error) {
     ledger.notes.push(reasonOf(error));
   }
-  return [...await releaseAll(over, work), ...await restoreAbandoned(work)];
+  return [...await releaseAll(over, work), ...await restoreAbandoned(over, work)];
 }
 
 /**

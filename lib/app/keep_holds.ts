@@ -73,7 +73,7 @@ async function keepOwn(call: HookCall, ledger: Ledger, work: Work): Promise<read
   const demands = meant(await demandsOf({ holder, lifetimes: call.facts.lifetimes }, work), ledger, work.sys);
   const isRelease = call.facts.verb === "release";
   const results = isRelease
-    ? [...await releaseAll(demands, work), ...await restoreAbandoned(work)]
+    ? [...await releaseAll(demands, work), ...await restoreAbandoned(demands, work)]
     : await ensureAll(demands, work);
   await told(work, () => noteLife(holder, { isRelease, holds: demands.length > 0, call }, work.sys));
   return results;

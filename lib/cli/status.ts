@@ -18,7 +18,7 @@ export const status: Subcommand = {
     "For each resource: what it is now, what it shall be, what it was before, and who holds it. Nothing is changed.",
     "  ok       as it shall be",
     "  drift    somebody else changed it",
-    "  pending  a hook is at it, or was killed at it",
+    "  pending  a hook is at it, or did not finish it",
     "  STUCK    it cannot be brought to what it shall be, or be put back",
     "  stale    one of its holders is gone, or nothing shows that it lives",
     'Beneath "nft" stands each forwarded port: where it leads, who says so, what went through, and what outranks it.',

@@ -23,7 +23,7 @@ export const REPORT_FORMAT = 1;
 
 /**
  * How a resource stands, the worst first. `stuck`: it cannot be brought to what it shall be, or does not reach its guest.
- * `drift`: somebody else changed it, or what is wanted of it is another by now. `pending`: a hook is at it, or was killed at it.
+ * `drift`: somebody else changed it, or what is wanted of it is another by now. `pending`: a hook is at it, or did not finish it.
  * `stale`: one of its holders is gone, or nothing shows that it lives.
  */
 export type ResourceState = "stuck" | "drift" | "pending" | "stale" | "ok";
@@ -230,13 +230,13 @@ function ownReasons(surveyed: Surveyed, goal: ReturnType<typeof foresee>): reado
   if (goal.problem !== undefined) return [{ state: "stuck", text: goal.problem }];
   const pending = textOf(surveyed)(state?.pending);
   if (pending !== null) {
-    return [{ state: "pending", text: `${pending} was to be written: a hook is at it, or was killed at it` }];
+    return [{ state: "pending", text: `${pending} was to be written: a hook is at it, or did not finish it` }];
   }
   if (demands.length === 0) return [{ state: "stuck", text: "nobody holds it any more, but it was not put back" }];
   if (goal.change === undefined || goal.write === undefined || standing.kind !== "value") return [];
   if (standing.resource.suffices?.(goal.write.from, goal.write.to) === true) return [];
   if (state?.written === undefined) {
-    return [{ state: "pending", text: `it is not ${goal.change.to} yet: a hook is at it, or was killed at it` }];
+    return [{ state: "pending", text: `it is not ${goal.change.to} yet: a hook is at it, or did not finish it` }];
   }
   const why = standing.drift ??
     (sameValue(state.written, standing.actual)

@@ -137,7 +137,7 @@ function loseState(
 async function convergeKnown(folder: string, situation: Situation, work: LockedWork): Promise<Converged> {
   const { kind, key, state, demands } = situation;
   try {
-    const reading = await kind.read(key, work.sys, state);
+    const reading = await kind.read(key, work.sys, state, work.deadlineMs);
     if (reading.kind === "value") return await convergeFrom(reading, folder, situation, work);
     if (reading.kind === "gone" && demands.length === 0) {
       forget(folder, work.sys);

@@ -291,11 +291,14 @@ const EMPTY_FOLDERS_MAX = 64;
 /**
  * Puts back what no demand is left of and was not put back: the hook that was to do it was killed between the two. What could
  * not be put back is left to reconcile, and what another hook is at, to that one. Also removes folders that a killed hook left.
+ * `released`: what this call has tried already.
  */
-export async function restoreAbandoned(work: Work): Promise<readonly Converged[]> {
+export async function restoreAbandoned(released: readonly FiledDemand[], work: Work): Promise<readonly Converged[]> {
   const results: Converged[] = [];
+  const tried = new Set(released.map(({ folder }) => folder));
   let emptied = 0;
   for (const folder of resourceNames(work.sys)) {
+    if (tried.has(folder)) continue;
     const rest = restOf(folder, work);
     if (rest === "none" || (rest === "folder" && ++emptied > EMPTY_FOLDERS_MAX)) continue;
     const converged = await converge(folder, { ...work, mayWait: false });

@@ -1,6 +1,6 @@
 /**
- * Work that is cut short because the hook is told to end. It says nothing of the resource, so it is no problem to remember: the next
- * call goes on where this one was.
+ * Work that is cut short because the hook is told to end, or its time is over. It says nothing of the resource, so it is no problem to
+ * remember: the next call goes on where this one was.
  * @module
  */
 import { InterruptedError } from "../sys/kernel.ts";
@@ -25,8 +25,8 @@ export function watchInterrupts(sys: Sys): Watched {
     }
   }
   const kernel: Sys["kernel"] = {
-    read: (paths) => look(() => sys.kernel.read(paths)),
-    list: (folder) => look(() => sys.kernel.list(folder)),
+    read: (paths, timeoutMs) => look(() => sys.kernel.read(paths, timeoutMs)),
+    list: (folder, timeoutMs) => look(() => sys.kernel.list(folder, timeoutMs)),
     openers: (paths) => look(() => sys.kernel.openers(paths)),
     write: async (path, text, timeoutMs, onStart) => {
       const end = await sys.kernel.write(path, text, timeoutMs, onStart);

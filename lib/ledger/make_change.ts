@@ -86,7 +86,7 @@ async function write(folder: string, situation: Situation, change: Change, work:
     if (end.remark !== undefined) work.notes.push(`${key}: ${end.remark}`);
     return { value: end.value, pending, ...(end.note === undefined ? {} : { problem: end.note }) };
   }
-  const reading = await kind.read(key, sys, { ...noted, pending });
+  const reading = await kind.read(key, sys, { ...noted, pending }, deadlineMs);
   const value = reading.kind === "value" ? reading.value : actual;
   if (end.kind === "failed" || end.kind === "stuck") {
     return { value, pending, end: end.kind, problem: end.reason, hint: end.kind === "failed" ? end.hint : undefined };

@@ -52,7 +52,7 @@ export interface LockedWork extends Work {
   /** `isFiled`: the newcomers' demands were; another hook may have removed them since. */
   readonly held: { lock: Disposable; isFiled: boolean };
   readonly newcomers: readonly FiledDemand[];
-  /** Whether something of it was cut short because the hook was told to end: no fault of the resource, so the next call goes on. */
+  /** Whether something of it was cut short because the hook was told to end or its time was over: no fault of the resource, so the next call goes on. */
   isInterrupted(): boolean;
 }
 

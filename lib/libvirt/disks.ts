@@ -30,7 +30,7 @@ export type DiskHosts = readonly string[];
 export interface DomainDisk {
   /** `@device`: `disk`, `cdrom`, `floppy` or `lun`. */
   readonly device: string;
-  /** `undefined`: nothing is in the drive. */
+  /** `undefined`: nothing is in the drive, or its `@type` is none of {@linkcode DiskSource}. */
   readonly source: DiskSource | undefined;
   /** `driver/@type`: the format, `raw` or `qcow2`. */
   readonly format: string | undefined;
@@ -58,7 +58,9 @@ export function domainDisks(domain: XmlElement): readonly DomainDisk[] {
   }));
 }
 
-/** `disk/@type` says which attributes of `<source>` count; `nvme` since 6.0.0, `vhostuser` since 7.1.0, `vhostvdpa` since 9.8.0. */
+/**
+ * `disk/@type` says which attributes of `<source>` count; `nvme` since 6.0.0, `vhostuser` since 7.1.0, `vhostvdpa` since 9.8.0.
+ */
 function readSource(disk: XmlElement): DiskSource | undefined {
   const source = descend(disk, "source");
   switch (attributeOf(disk, "type") ?? "file") {

@@ -4,7 +4,7 @@
  */
 
 import { textContent, type XmlElement } from "../xml/tree.ts";
-import { attributeOf, descend, deviceElements } from "./elements.ts";
+import { attributeOf, childElements, descend, deviceElements } from "./elements.ts";
 import { parseDecimal } from "./numbers.ts";
 
 const POWERS = "kmgtpe";
@@ -14,7 +14,7 @@ const KIB = 1024;
  * A size in bytes. Units are libvirt's: `b`, `byte`, `bytes`; `KB`, `MB` to `EB` count by 1000; `k`, `K`, `KiB` to `EiB`
  * by 1024; case does not matter, and no unit is KiB.
  *
- * @returns `undefined` for what is no size, and beyond 2^53 bytes
+ * @returns `undefined` for what is no size, and from 2^53 bytes on: no guest has 8 PiB, and its size would not be exact
  */
 export function scaledBytes(text: string | undefined, unit: string | undefined): number | undefined {
   const value = parseDecimal(text);
@@ -31,10 +31,26 @@ export function elementBytes(element: XmlElement | undefined): number | undefine
 
 /**
  * `/domain/memory`: the most the guest can have, memory modules included; whole KiB, rounded up as libvirt does. The
- * attribute `unit` since 0.9.11. Everywhere.
+ * attribute `unit` since 0.9.11. Everywhere. Without it, or with 0, the guest has the memory of its cells and modules, as libvirt
+ * writes it once it has read the document (`virDomainDefPostParseMemory`).
  */
 export function memoryBytes(domain: XmlElement): number | undefined {
-  return wholeKib(elementBytes(descend(domain, "memory")));
+  const element = descend(domain, "memory");
+  const bytes = wholeKib(elementBytes(element));
+  return (element === undefined || bytes === 0) ? cellsAndModules(domain) : bytes;
+}
+
+function cellsAndModules(domain: XmlElement): number | undefined {
+  const cells = childElements(descend(domain, "cpu", "numa"), "cell").map(cellBytes);
+  if (cells.length === 0) return undefined;
+  const sizes = [...cells, ...memoryModules(domain).map(({ sizeBytes }) => sizeBytes)];
+  const bytes = sizes.reduce<number>((sum, size) => sum + (size ?? Number.NaN), 0);
+  return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : undefined;
+}
+
+/** `/domain/cpu/numa/cell/@memory`; whole KiB. */
+export function cellBytes(cell: XmlElement): number | undefined {
+  return wholeKib(scaledBytes(attributeOf(cell, "memory"), attributeOf(cell, "unit")));
 }
 
 /**

@@ -90,10 +90,13 @@ function familyOf(family: string | undefined, address: string): "ipv4" | "ipv6" 
 
 function prefixOf(element: XmlElement, address: string, family: "ipv4" | "ipv6"): number | undefined {
   const prefix = attributeOf(element, "prefix");
-  if (prefix !== undefined) return parseDecimal(prefix, family === "ipv4" ? 32 : 128);
+  const bits = parseDecimal(prefix, family === "ipv4" ? 32 : 128);
+  // A prefix of 0 counts as none (`virSocketAddrGetIPPrefix`).
+  if (prefix !== undefined && bits !== 0) return bits;
   const netmask = attributeOf(element, "netmask");
   if (netmask !== undefined) return netmaskPrefix(netmask);
-  return family === "ipv6" ? 64 : naturalPrefix(address);
+  if (family === "ipv4") return naturalPrefix(address);
+  return /^[0:.]+$/.test(address) ? 0 : 64;
 }
 
 /** The prefix of a netmask, `undefined` when its ones do not all stand first. */
@@ -113,7 +116,7 @@ function naturalPrefix(address: string): number | undefined {
 }
 
 function ipv4Bytes(address: string): readonly number[] | undefined {
-  const bytes = address.split(".").map((byte) => parseDecimal(byte, 255));
+  const bytes = address.split(".").map((byte) => /^[0-9]+$/.test(byte) ? parseDecimal(byte, 255) : undefined);
   const known = bytes.filter((byte) => byte !== undefined);
   return bytes.length === 4 && known.length === 4 ? known : undefined;
 }

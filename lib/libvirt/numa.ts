@@ -6,7 +6,7 @@
 import type { XmlElement } from "../xml/tree.ts";
 import { parseCpuSet } from "./cpu_set.ts";
 import { attributeOf, childElements, descend } from "./elements.ts";
-import { scaledBytes, wholeKib } from "./memory.ts";
+import { cellBytes } from "./memory.ts";
 import { parseDecimal } from "./numbers.ts";
 
 /** A NUMA cell of a guest. */
@@ -22,7 +22,7 @@ export function numaCells(domain: XmlElement): readonly NumaCell[] {
   return childElements(descend(domain, "cpu", "numa"), "cell").map((cell, index) => ({
     id: parseDecimal(attributeOf(cell, "id")) ?? index,
     vcpus: parseCpuSet(attributeOf(cell, "cpus")) ?? [],
-    memoryBytes: wholeKib(scaledBytes(attributeOf(cell, "memory"), attributeOf(cell, "unit"))),
+    memoryBytes: cellBytes(cell),
   }));
 }
 
@@ -41,8 +41,11 @@ export interface NumaBinding {
  */
 export function numaBinding(domain: XmlElement, cell: number | undefined): NumaBinding | undefined {
   const numatune = descend(domain, "numatune");
-  const ofCell = cell === undefined ? undefined : childElements(numatune, "memnode")
-    .find((memnode) => parseDecimal(attributeOf(memnode, "cellid")) === cell);
+  // libvirt refuses one of a cell that the guest does not have.
+  const hasCell = numaCells(domain).some(({ id }) => id === cell);
+  const ofCell = hasCell
+    ? childElements(numatune, "memnode").find((memnode) => parseDecimal(attributeOf(memnode, "cellid")) === cell)
+    : undefined;
   const element = ofCell ?? descend(numatune, "memory");
   // libvirt drops a nodeset beside it, and refuses memnodes.
   if (attributeOf(descend(numatune, "memory"), "placement") === "auto") return undefined;

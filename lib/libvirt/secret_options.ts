@@ -4,6 +4,7 @@
  */
 
 import { isQemuReference, isSecretName, isSwitch } from "./secret_names.ts";
+import { secretsInBlocks } from "./secret_blocks.ts";
 import type { Stretch } from "./stretches.ts";
 
 interface OptionPattern {
@@ -42,6 +43,8 @@ const OPTIONS: readonly OptionPattern[] = [
   { pattern: /:\/\/[^\/\s:@]*:(?<secret>[^\/\s@]+)@/dg },
   { pattern: /\bis(?:csi|er):\/\/[^\/\s:@%]*%(?<secret>[^\/\s@]+)@/dg },
   { pattern: /\biscsi:[^\/\s:@]*:(?<secret>[^\/\s@]+)@/dg },
+  // A private key in PEM on one line, as JSON has it.
+  { pattern: /-----BEGIN [A-Z\d ]{0,32}PRIVATE KEY-----(?<secret>(?:(?!-----)[^\n])+)/dg },
   // The signature of a URL that is signed.
   { pattern: /[?&](?<key>[\w.-]{1,64})=(?<secret>[^&#\s,;"']+)/dg, isSecret: isQueryKey },
 ];
@@ -71,7 +74,7 @@ export function secretsInQuery(text: string): readonly Stretch[] {
 
 /** The secrets in a text of whatever kind. */
 export function secretsInNotes(text: string): readonly Stretch[] {
-  return secretsBy([...OPTIONS, ...LINES], text);
+  return [...secretsBy([...OPTIONS, ...LINES], text), ...secretsInBlocks(text)];
 }
 
 function secretsBy(patterns: readonly OptionPattern[], text: string): readonly Stretch[] {

@@ -121,7 +121,7 @@ export const secretsInComment: SecretPlace["find"] = secretsInNotes;
 
 /** A word of every place and every telling name; a character reference may hide one. */
 const TRACES =
-  /pass(?!through)|:\/\/[^\/\s"'<]*@|iscsi:|signature|[?;&]sig|systemd|secret|token|credential|pw|pwd|psk|(?:api|auth|access|encryption|private|shared)[-_.]?key|cookie|query|auth|\barg\b|\benv\b|initarg|initenv|cmdline|bootloader_args|entry|&#/i;
+  /pass(?!through)|:\/\/[^\/\s"'<]*@|iscsi:|signature|[?;&]sig|systemd|secret|token|credential|pw|pwd|psk|(?:api|auth|access|encryption|private|shared)[-_. ]?key|cookie|query|auth|\barg\b|\benv\b|initarg|initenv|cmdline|bootloader_args|entry|&#/i;
 
 /** Whether a look at a document's text cannot rule out that it holds a secret: much cheaper than looking at its tree. */
 export function mayHoldSecrets(text: string): boolean {

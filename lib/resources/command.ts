@@ -143,7 +143,7 @@ async function undo(change: Change<CommandValue>, sys: Sys): Promise<WriteEnd<Co
   const { from, deadlineMs, key } = change;
   if (from.phase === "idle") return { kind: "stands", value: IDLE };
   const { mark, session } = from;
-  const problem = mark === undefined ? undefined : await endSession({ mark, session }, { askMs: 0 }, sys);
+  const problem = mark === undefined ? undefined : await endSession({ mark, session }, { askMs: 0, deadlineMs }, sys);
   if (problem !== undefined) return { kind: "stuck", reason: problem };
   const program = undoOf(from);
   const fault = program === undefined ? undefined : await runProgram({ program, run: from, deadlineMs }, sys);

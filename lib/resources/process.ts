@@ -21,7 +21,7 @@ import {
   type Whose,
   type WriteEnd,
 } from "./resource.ts";
-import { endSession, MARK_NAME, membersOf, newMark } from "./program/session.ts";
+import { endSession, isAlive, MARK_NAME, membersOf, newMark } from "./program/session.ts";
 import { hasSystemd, startUnit, stopUnit, unitEnd, unitState } from "./program/unit.ts";
 
 /** A program that was started. `left`: it has ended, but what it started has not. */
@@ -54,7 +54,7 @@ export const process = resource<ProcessDemand, ProcessValue>({
   tools: [],
   keeps: (before, now) => sameValue(before.argv, now.argv),
   resolve,
-  read: (_key, sys, noted) => read(noted, sys),
+  read: (_key, sys, noted, deadlineMs = Infinity) => read(noted, deadlineMs, sys),
   wanted: (_original, [first], actual) => {
     if (first === undefined) throw new Error("Cannot tell what a process shall be that nobody wants");
     const { argv, filled, environment } = first.demand;
@@ -92,10 +92,14 @@ async function resolve(
 }
 
 /** The program that was started last, and what has become of it. */
-async function read(noted: Noted<ProcessValue> | undefined, sys: Sys): Promise<Reading<ProcessValue>> {
+async function read(
+  noted: Noted<ProcessValue> | undefined,
+  deadlineMs: number,
+  sys: Sys,
+): Promise<Reading<ProcessValue>> {
   const program = [noted?.pending, noted?.written].find(isStarted);
   if (program === undefined) return { kind: "value", value: { phase: "idle" } };
-  const phase = await phaseOf(program, sys);
+  const phase = await phaseOf(program, deadlineMs, sys);
   if (typeof phase === "object") return { kind: "unreadable", reason: phase.reason };
   return { kind: "value", value: phase === "idle" ? { phase } : { ...program, phase } };
 }
@@ -121,9 +125,14 @@ function isStarted(value: ProcessValue | undefined): value is Started {
   return value !== undefined && value.phase !== "idle" && value.mark !== undefined;
 }
 
-async function phaseOf(program: Started, sys: Sys): Promise<ProcessValue["phase"] | { readonly reason: string }> {
+async function phaseOf(
+  program: Started,
+  deadlineMs: number,
+  sys: Sys,
+): Promise<ProcessValue["phase"] | { readonly reason: string }> {
   if (program.unit === undefined) {
-    const members = await membersOf(program, sys);
+    if (await isAlive(program, deadlineMs, sys)) return "running";
+    const members = await membersOf(program, deadlineMs, sys);
     if (members.length === 0) return "idle";
     return members.some((one) => one.pid === program.session) ? "running" : "left";
   }
@@ -137,7 +146,7 @@ async function write(change: Change<ProcessValue>, sys: Sys): Promise<WriteEnd<P
   const { from, to } = change;
   if (isStarted(from)) {
     const problem = from.unit === undefined
-      ? await endSession(from, { askMs: askMs(change, sys) }, sys)
+      ? await endSession(from, { askMs: askMs(change, sys), deadlineMs: change.deadlineMs }, sys)
       : await stopUnit(from.unit, change.deadlineMs, sys);
     if (problem !== undefined) return { kind: "stuck", reason: problem };
   }
@@ -165,7 +174,7 @@ async function startAsUnit(
   const problem = await startUnit({ unit, argv, environment, description: `virt-hooks ${change.key}` }, sys);
   if (problem !== undefined) return { kind: "failed", reason: problem };
   await sys.sleep(WATCH_MS);
-  if (await phaseOf(program, sys) === "running") return { kind: "stands", value: program };
+  if (await phaseOf(program, change.deadlineMs, sys) === "running") return { kind: "stands", value: program };
   const end = await unitEnd(unit, sys);
   return { kind: "failed", reason: `${quote(argv[0])} ${end} at once`, hint: `see: journalctl -u ${unit}` };
 }

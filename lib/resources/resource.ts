@@ -168,8 +168,8 @@ export interface ResourceSpec<Demand, Value> {
    * and nothing can put it back.
    */
   clear?(demand: Demand, deadlineMs: number, sys: Sys): Promise<Refused | undefined>;
-  /** What the host says now. */
-  read(key: string, sys: Sys, noted: Noted<Value> | undefined): Promise<Reading<Value>>;
+  /** What the host says now. `deadlineMs`: when the call's time is up, in milliseconds since the program started. */
+  read(key: string, sys: Sys, noted: Noted<Value> | undefined, deadlineMs?: number): Promise<Reading<Value>>;
   /**
    * What it shall be while these hold it: at least one. `actual` is what stands, where that was looked at: for resources of which
    * more than one state will do. Pure.
@@ -240,7 +240,7 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     ...(tell === undefined ? {} : { tell: (data) => tell.call(spec, demand(data)) }),
     ...(waits === undefined ? {} : { waits: (data) => waits.call(spec, demand(data)) }),
     ...(renew === undefined ? {} : { renew: (data, sys) => renew.call(spec, data.map(demand), sys) }),
-    read: (key, sys, data) => spec.read(key, sys, data === undefined ? undefined : noted(data)),
+    read: (key, sys, data, deadlineMs) => spec.read(key, sys, data === undefined ? undefined : noted(data), deadlineMs),
     wanted: (original, held, actual) =>
       spec.wanted(
         value(original),

@@ -10,13 +10,16 @@ import { TOOL_ENVIRONMENT, TOOLS } from "./tools.ts";
 /** A read that takes longer hangs in the kernel. */
 const READ_TIMEOUT_MS = 5_000;
 const FILE_BYTES_MAX = 65_536;
+/** A message names no more files than these. */
+const NAMED_MAX = 8;
 const OUTPUT_BYTES_MAX = 16 * 1024 * 1024;
 
 /** The kernel this program runs on. */
 export function denoKernel(readTimeoutMs = READ_TIMEOUT_MS): Kernel {
   return {
-    read: (paths) => read(paths, readTimeoutMs),
-    ...{ write, list, openers },
+    read: (paths, timeoutMs) => read(paths, readTimeoutMs, timeoutMs),
+    list: (folder, timeoutMs) => list(folder, readTimeoutMs, timeoutMs),
+    ...{ write, openers },
   };
 }
 
@@ -39,16 +42,32 @@ async function runTool(
   });
 }
 
+/** Reads files. `leftMs` is what the caller has left. */
 async function read(
   paths: readonly string[],
   timeoutMs: number = READ_TIMEOUT_MS,
+  leftMs: number = Infinity,
 ): Promise<ReadonlyMap<string, string>> {
-  if (paths.length === 0) return new Map();
+  const [first] = paths;
+  if (first === undefined) return new Map();
+  const what = `Cannot read ${paths.length <= NAMED_MAX ? paths.join(", ") : `${first} and ${paths.length - 1} more`}`;
   const argv = [TOOLS.head, "-v", "-c", String(FILE_BYTES_MAX), "--", ...paths] as const;
-  const { stdout, end } = await runTool(argv, { timeoutMs });
   // That a file is missing in the answer must not mean that the reading was cut short.
-  if (end.kind !== "exited") throw cutShort(`Cannot read ${paths.join(", ")}`, TOOLS.head, end);
+  const { stdout } = await lookBy(argv, { what, timeoutMs, leftMs });
   return splitFiles(stdout, paths);
+}
+
+/** Runs a tool that looks, to its end. */
+async function lookBy(
+  argv: readonly [string, ...string[]],
+  { what, timeoutMs, leftMs }: { readonly what: string; readonly timeoutMs: number; readonly leftMs: number },
+): Promise<{ readonly stdout: string; readonly code: number }> {
+  const noTime = `${what}: no time was left for this call`;
+  if (leftMs <= 0) throw new InterruptedError(noTime);
+  const { stdout, end } = await runTool(argv, { timeoutMs: Math.min(timeoutMs, leftMs) });
+  if (end.kind === "timed-out" && leftMs < timeoutMs) throw new InterruptedError(noTime);
+  if (end.kind !== "exited") throw cutShort(what, argv[0], end);
+  return { stdout, code: end.code };
 }
 
 function cutShort(what: string, program: string, end: Exclude<CommandEnd, { readonly kind: "exited" }>): Error {
@@ -121,13 +140,15 @@ function ddReason(stderr: string): string {
   return line.replace(/^.*': /, "");
 }
 
-async function list(folder: string): Promise<ReadonlyMap<string, string | undefined> | undefined> {
-  const { end, stdout } = await runTool(
-    // -H: a device's folder is a link where people look for it.
-    [TOOLS.find, "-H", folder, "-maxdepth", "1", "-mindepth", "1", "-printf", "%f\\0%l\\0"],
-  );
-  if (end.kind !== "exited") throw cutShort(`Cannot list ${folder}`, TOOLS.find, end);
-  if (stdout === "" && end.code !== 0) return undefined;
+async function list(
+  folder: string,
+  timeoutMs: number,
+  leftMs: number = Infinity,
+): Promise<ReadonlyMap<string, string | undefined> | undefined> {
+  // -H: a device's folder is a link where people look for it.
+  const argv = [TOOLS.find, "-H", folder, "-maxdepth", "1", "-mindepth", "1", "-printf", "%f\\0%l\\0"] as const;
+  const { stdout, code } = await lookBy(argv, { what: `Cannot list ${folder}`, timeoutMs, leftMs });
+  if (stdout === "" && code !== 0) return undefined;
   const entries = new Map<string, string | undefined>();
   const fields = stdout.split("\0");
   for (let index = 0; index + 1 < fields.length; index += 2) {

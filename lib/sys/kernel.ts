@@ -4,7 +4,7 @@
  * @module
  */
 
-/** A look at the kernel's files was cut short because this program, or its child, was told to end. */
+/** A look at the kernel's files was cut short: this program, or its child, was told to end, or the time that it was given was over. */
 export class InterruptedError extends Error {
   override readonly name = "InterruptedError";
 }
@@ -20,16 +20,17 @@ export type KernelWrite =
 export interface Kernel {
   /**
    * What files hold, by path; a file that is not there, or cannot be read, is missing in the answer.
-   * @throws {Error} when the reading was cut short, so that nothing can be told of any file
+   * @throws {Error} when the reading was cut short, so that nothing can be told of any file; {@linkcode InterruptedError} when
+   * `timeoutMs` was too short for it
    */
-  read(paths: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  read(paths: readonly string[], timeoutMs?: number): Promise<ReadonlyMap<string, string>>;
   /** Writes a file that is there, in one piece. An empty text only opens it: may it be written? */
   write(path: string, text: string, timeoutMs: number, onStart?: (pid: number) => void): Promise<KernelWrite>;
   /**
    * What a folder holds: each name, with where it leads if it is a link. `undefined` when there is no such folder.
-   * @throws {Error} when the listing was cut short
+   * @throws {Error} when the listing was cut short; {@linkcode InterruptedError} when `timeoutMs` was too short for it
    */
-  list(folder: string): Promise<ReadonlyMap<string, string | undefined> | undefined>;
+  list(folder: string, timeoutMs?: number): Promise<ReadonlyMap<string, string | undefined> | undefined>;
   /** The processes that hold one of these paths open, or something below one that ends with `/`. */
   openers(paths: readonly string[]): Promise<readonly Opener[]>;
 }

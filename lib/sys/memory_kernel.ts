@@ -2,7 +2,7 @@
  * The kernel's files of a host in memory: they take what is written, unless a test says how one reacts.
  * @module
  */
-import type { Kernel, KernelWrite, Opener } from "./kernel.ts";
+import { InterruptedError, type Kernel, type KernelWrite, type Opener } from "./kernel.ts";
 import type { MemoryNode } from "./memory_sys.ts";
 
 /** The kernel holds even root to the modes of its own files. */
@@ -26,24 +26,33 @@ export type Reactions = Readonly<Record<string, Reaction>>;
 /** Makes the kernel's files of a host in memory out of its files; `held` is what programs have open, as a test moves it. */
 export function memoryKernel(nodes: Nodes, reactions: Reactions, held: readonly Opener[]): Kernel {
   return {
-    read: (paths) =>
-      Promise.resolve(
-        new Map(paths.flatMap((path) => {
-          const node = nodes.get(path);
-          return node?.kind === "file" && (node.mode & OWNER_READS) !== 0 ? [[path, node.text]] : [];
-        })),
-      ),
+    // deno-lint-ignore require-await
+    read: async (paths, timeoutMs) => {
+      needTime(timeoutMs);
+      return new Map(paths.flatMap((path) => {
+        const node = nodes.get(path);
+        return node?.kind === "file" && (node.mode & OWNER_READS) !== 0 ? [[path, node.text]] : [];
+      }));
+    },
     // deno-lint-ignore require-await
     write: async (path, text, _timeoutMs, onStart) => {
       onStart?.(WRITER_PID);
       return write(path, text, { nodes, reactions });
     },
-    list: (folder) => Promise.resolve(list(folder, nodes)),
+    // deno-lint-ignore require-await
+    list: async (folder, timeoutMs) => {
+      needTime(timeoutMs);
+      return list(folder, nodes);
+    },
     openers: (paths) =>
       Promise.resolve(
         held.filter((one) => paths.some((path) => path.endsWith("/") ? one.path.startsWith(path) : one.path === path)),
       ),
   };
+}
+
+function needTime(timeoutMs = Infinity): void {
+  if (timeoutMs <= 0) throw new InterruptedError("Cannot look at the kernel's files: no time was left for this call");
 }
 
 function write(

@@ -119,7 +119,12 @@ Deno.test("hugepages: what cannot be told is a fault", () => {
       {
         config: {},
         xml: backing(),
-        message: "the guest's XML does not say how much memory it takes",
+        message: "the guest's XML does not say how much memory it takes, or says 8 PiB or more",
+      },
+      {
+        config: {},
+        xml: "<memory unit='PiB'>8</memory>" + backing(),
+        message: "the guest's XML does not say how much memory it takes, or says 8 PiB or more",
       },
     ]
   ) {

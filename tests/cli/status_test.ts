@@ -87,7 +87,7 @@ const PROBLEMS = [
     name: "a hook was killed at it",
     change: { pending: "7" },
     row: "pending  sysctl/vm/dirty_ratio  5    5       20",
-    said: "7 was to be written: a hook is at it, or was killed at it",
+    said: "7 was to be written: a hook is at it, or did not finish it",
   },
   {
     name: "another version wrote it",

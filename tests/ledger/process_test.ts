@@ -2,12 +2,14 @@
  * Programs that live while a guest runs, on a host in memory: with a session of their own, and as units of systemd.
  * @module
  */
+import { InterruptedError } from "../../lib/sys/kernel.ts";
 import { addProcess } from "../../lib/sys/memory_processes.ts";
-import type { MemoryHost } from "../../lib/sys/memory_sys.ts";
+import type { MemoryHost, MemorySys } from "../../lib/sys/memory_sys.ts";
+import type { Sys } from "../../lib/sys/sys.ts";
 import { admin } from "../support/admin.ts";
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { ELF_START } from "../support/elf.ts";
-import { type LedgerHost, ledgerHost } from "../support/ledger_host.ts";
+import { type LedgerHost, ledgerHost, statesOf } from "../support/ledger_host.ts";
 import { transientUnits } from "../support/transient_units.ts";
 
 const PROGRAM = { text: ELF_START, mode: 0o755 } as const;
@@ -86,6 +88,82 @@ Deno.test("a process that hides its mark is known by when it was started", async
   const { sys } = await host.call("qemu", "stopped");
   assertEquals([sys.killed.includes(pid), host.nodes.has(`/proc/${pid}/stat`)], [true, false]);
 });
+
+/** A host of so many processes that each look at one of them takes time. */
+function slowLooks(msPerFile: number): (sys: MemorySys) => Sys {
+  return (sys) => ({
+    ...sys,
+    kernel: {
+      ...sys.kernel,
+      read: async (paths, timeoutMs = Infinity) => {
+        const tookMs = Math.min(paths.length * msPerFile, timeoutMs);
+        if (paths.some((path) => path.endsWith("/stat"))) sys.clock.elapsedMs += Math.max(tookMs, 0);
+        if (tookMs === timeoutMs) throw new InterruptedError("Cannot read: no time was left for this call");
+        return await sys.kernel.read(paths, timeoutMs);
+      },
+    },
+  });
+}
+
+/** Slow in this many ms per file; with 4,000 other processes. The last call is of another guest. */
+const CROWDED = [
+  { msPerFile: 0.2, ended: "at stopped" },
+  { msPerFile: 0.3, ended: "at the next call" },
+  { msPerFile: 1, ended: "at the next call" },
+] as const;
+for (const { msPerFile, ended } of CROWDED) {
+  Deno.test(`among many processes, ${msPerFile} ms each, a container's process ends ${ended}, in time`, async () => {
+    const host = hostWith();
+    await host.call("lxc", "started");
+    const [pid = 0] = marked(host);
+    for (let other = 100; other < 4100; other++) {
+      addProcess(host.nodes, { pid: other, session: other, environment: {} });
+    }
+    const { code, stderr, sys, history } = await host.call("lxc", "stopped", {}, slowLooks(msPerFile));
+    assertEquals(code, 0);
+    assert(sys.clock.elapsedMs < 2000, `${sys.clock.elapsedMs} of 2000 ms`);
+    if (ended === "at stopped") {
+      assertEquals([stderr, marked(host), statesOf(host)], ["", [], []]);
+      return;
+    }
+    assertStringIncludes(stderr, "no time was left for this call");
+    assertEquals(history["outcome"], "failed");
+    // It is not taken for ended, and nobody else is.
+    assert(sys.killed.every((group) => group === pid), `killed ${sys.killed}`);
+    assertEquals(statesOf(host).length, 1, "it is remembered");
+    assertEquals((await admin(host, ["status"])).code, 1);
+    const next = await host.call("lxc", "release", { name: "db-1", uuid: "99999999-2222-4333-8444-555555555555" });
+    assertEquals([next.code, next.stderr, marked(host), statesOf(host)], [0, "", [], []]);
+    assert(host.nodes.has("/proc/100/stat"), "another process lives");
+  });
+}
+
+/** What does not end is told as such only where it was waited for. */
+const STUBBORN = [
+  { driver: "qemu", says: "(program) cannot be killed" },
+  { driver: "lxc", says: "no time was left for this call" },
+] as const;
+for (const { driver, says } of STUBBORN) {
+  Deno.test(`a process of a guest of ${driver} that no signal ends is waited for, and not searched for meanwhile`, async () => {
+    const host = hostWith();
+    await host.call(driver, "started");
+    let listings = 0;
+    const { stderr } = await host.call(driver, "stopped", {}, (sys) => ({
+      ...sys,
+      killGroup: () => {},
+      kernel: {
+        ...sys.kernel,
+        list: (folder, timeoutMs) => {
+          if (folder === "/proc") listings++;
+          return sys.kernel.list(folder, timeoutMs);
+        },
+      },
+    }));
+    assertStringIncludes(stderr, says);
+    assert(listings <= 4, `${listings} listings`);
+    assertEquals(marked(host).length, 1);
+  });
+}
 
 Deno.test("a process that ends at once fails what begins, with its exit status", async () => {
   const host = hostWith({ dying: { "/opt/watch": { kind: "exited", code: 7 } } }, `${RULES.trimEnd()}\n`);

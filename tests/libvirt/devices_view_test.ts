@@ -188,6 +188,15 @@ const HOSTDEV_SOURCES: readonly SourceCase[] = [
     source: "<address bus='0x14' device='017'/>",
     want: { kind: "usb", bus: 20, device: 15, vendor: undefined, product: undefined },
   },
+  {
+    type: "usb",
+    source: "<address bus='+0X14' device=' 7'/>",
+    want: { kind: "usb", bus: 20, device: 7, vendor: undefined, product: undefined },
+  },
+  { type: "usb", source: "<address bus='0x14 ' device='7'/>", want: undefined },
+  { type: "usb", source: "<address bus='08' device='7'/>", want: undefined },
+  { type: "usb", source: "<address bus='0x' device='7'/>", want: undefined },
+  { type: "usb", source: "<address bus='4294967296' device='7'/>", want: undefined },
   { type: "usb", source: "<vendor id='0x1234'/>", want: undefined },
   { type: "usb", source: "<vendor id='0x12345'/><product id='1'/>", want: undefined },
   {

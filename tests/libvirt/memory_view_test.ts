@@ -12,7 +12,20 @@ const GIB = 1024 * MIB;
 
 const SIZES = [
   { text: "65536", unit: undefined, want: 64 * MIB },
-  { text: " 2 ", unit: "GiB", want: 2 * GIB },
+  { text: " \n2", unit: "GiB", want: 2 * GIB },
+  { text: "2 ", unit: "GiB", want: undefined },
+  { text: "+5", unit: "KiB", want: 5 * KIB },
+  { text: " +5", unit: "KiB", want: 5 * KIB },
+  { text: "+ 5", unit: "KiB", want: undefined },
+  { text: "++5", unit: "KiB", want: undefined },
+  { text: "+", unit: "KiB", want: undefined },
+  { text: "\u00a05", unit: "KiB", want: undefined },
+  { text: "007", unit: "KiB", want: 7 * KIB },
+  { text: "9007199254740991", unit: "b", want: Number.MAX_SAFE_INTEGER },
+  { text: "9007199254740992", unit: "b", want: undefined },
+  { text: "9007199254740993", unit: "b", want: undefined },
+  { text: "8796093022207", unit: "KiB", want: 2 ** 53 - KIB },
+  { text: "8796093022208", unit: "KiB", want: undefined },
   { text: "1", unit: "b", want: 1 },
   { text: "1", unit: "byte", want: 1 },
   { text: "1", unit: "Bytes", want: 1 },
@@ -65,6 +78,25 @@ Deno.test("memoryBytes() is not known for a guest that says nonsense or nothing"
   assertEquals(memoryBytes(domainOf("")), undefined);
 });
 
+const MODULE =
+  "<devices><memory model='dimm'><target><size unit='MiB'>512</size><node>0</node></target></memory></devices>";
+const NO_MEMORY = [
+  { xml: "<cpu><numa><cell memory='1025' unit='b'/></numa></cpu>", want: 2 * KIB },
+  { xml: "<memory>0</memory><cpu><numa><cell memory='+1025'/></numa></cpu>", want: 1025 * KIB },
+  { xml: `<cpu><numa><cell memory='1048576'/><cell memory='1' unit='GiB'/></numa></cpu>${MODULE}`, want: 2.5 * GIB },
+  { xml: `<memory unit='GiB'>4</memory><cpu><numa><cell memory='1'/></numa></cpu>${MODULE}`, want: 4 * GIB },
+  { xml: "<cpu><numa><cell memory='1'/><cell memory='x'/></numa></cpu>", want: undefined },
+  { xml: "<cpu><numa><cell memory='4' unit='PiB'/><cell memory='4' unit='PiB'/></numa></cpu>", want: undefined },
+  { xml: `<memory>abc</memory><cpu><numa><cell memory='1'/></numa></cpu>`, want: undefined },
+  { xml: MODULE, want: undefined },
+  { xml: "<memory>0</memory>", want: undefined },
+];
+for (const { xml, want } of NO_MEMORY) {
+  Deno.test(`memoryBytes() of ${xml} is ${want}`, () => {
+    assertEquals([memoryBytes(domainOf(xml)), currentMemoryBytes(domainOf(xml))], [want, want]);
+  });
+}
+
 const CELLS = `<cpu><numa>
   <cell id='0' cpus='0-1' memory='1' unit='GiB'/>
   <cell id='1' cpus='2,3' memory='524288'/>
@@ -85,10 +117,17 @@ Deno.test("numaCells() numbers cells without an id, and takes cells without CPUs
 });
 
 Deno.test("numaBinding() prefers what is said of the cell", () => {
-  const domain = domainOf(
-    "<numatune><memory mode='preferred' nodeset='0'/><memnode cellid='1' mode='strict' nodeset='2-3'/></numatune>",
-  );
+  const numatune = "<numatune><memory mode='preferred' nodeset='0'/>" +
+    "<memnode cellid='+1' mode='strict' nodeset='2-3'/><memnode cellid='7' mode='strict' nodeset='2'/></numatune>";
+  const domain = domainOf(numatune + CELLS);
   assertEquals(numaBinding(domain, 1), { mode: "strict", hostNodes: [2, 3] });
+  // A cell that the guest does not have has no memory.
+  assertEquals(numaBinding(domain, 7), { mode: "preferred", hostNodes: [0] });
+  assertEquals(numaBinding(domainOf(numatune), 1), { mode: "preferred", hostNodes: [0] });
+  assertEquals(
+    numaBinding(domainOf("<numatune><memnode cellid='0' mode='strict' nodeset='1'/></numatune>"), 0),
+    undefined,
+  );
   assertEquals(numaBinding(domain, 0), { mode: "preferred", hostNodes: [0] });
   assertEquals(numaBinding(domain, undefined), { mode: "preferred", hostNodes: [0] });
 });

@@ -72,10 +72,23 @@ const PREFIXES = [
   { xml: "address='nowhere'", want: undefined },
   { xml: "address='2001:db8::1' prefix='48' family='ipv6'", want: 48 },
   { xml: "address='2001:db8::1'", want: 64 },
+  { xml: "address='10.1.2.3' prefix='+29'", want: 29 },
+  { xml: "address='10.1.2.3' prefix='29 '", want: undefined },
+  { xml: "address='10.1.2.3' prefix='0'", want: 8 },
+  { xml: "address='10.1.2.3' prefix='0' netmask='255.255.0.0'", want: 16 },
+  { xml: "address='0.0.0.0' prefix='0'", want: 0 },
+  { xml: "address='2001:db8::' prefix='0'", want: 64 },
+  { xml: "address='::' prefix='0'", want: 0 },
+  { xml: "address='::'", want: 0 },
+  { xml: "address='0:0::0'", want: 0 },
+  { xml: "address='::' prefix='96'", want: 96 },
+  { xml: "address='::1'", want: 64 },
+  { xml: "address='+10.1.2.3'", want: undefined },
 ];
 for (const { xml, want } of PREFIXES) {
-  Deno.test(`networkAddresses() counts the prefix of ${xml} as ${want}`, () => {
+  Deno.test(`networkAddresses() and networkRoutes() count the prefix of ${xml} as ${want}`, () => {
     assertEquals(networkAddresses(networkOf(`<ip ${xml}/>`)).map(({ prefix }) => prefix), [want]);
+    assertEquals(networkRoutes(networkOf(`<route ${xml} gateway='x'/>`)).map(({ prefix }) => prefix), [want]);
   });
 }
 

@@ -174,6 +174,35 @@ const SECRETS = [
       "</x:a></metadata>",
   },
   {
+    place: "metadata//text()",
+    xml: "<metadata><x:a xmlns:x='urn:x'>#cloud-config\nchpasswd:\n  expire: false\n  list: |\n    root:«pw-1'»\n" +
+      "    me:«$6$salt$ha/sh.»\n\n    RANDOM:on\n  users:\n  - name: root\n    type: text\n    password: «pw-2»\n" +
+      "hostname: web\n</x:a></metadata>",
+  },
+  {
+    place: "metadata//text()",
+    xml: "<metadata><x:a xmlns:x='urn:x'>chpasswd:\n  list:\n  - root:«pw-1»\n  - \"me:«pw-2»\"\nruncmd:\n- echo\n" +
+      "chpasswd:\n  list: [root:«pw-3», 'me:«pw-4»']\nchpasswd:\n  list: [\n    'a:«pw-5»',\n  ]\n" +
+      'chpasswd:\n  list: "a:«pw-6»\\nb:«pw-7»"\n</x:a></metadata>',
+  },
+  {
+    place: "metadata//text()",
+    xml:
+      "<metadata><x:a xmlns:x='urn:x'>users:\n- name: a\n  passwd: |-\n    «first: line»\n\n    «second»\n  size: 1\n" +
+      "- password: >\n    «folded»\n  shell: sh\ntokens:\n- «t-1»\n- '«t-2»'\nport: 1\nsecrets:\n  db: «s-1»\n  debug: false\n" +
+      "root_password:\n  «plain»\n</x:a></metadata>",
+  },
+  {
+    place: "metadata//text()",
+    xml: "<metadata><x:a xmlns:x='urn:x'>ssh_keys:\n  rsa_private: |\n    -----BEGIN RSA PRIVATE KEY-----\n" +
+      "    «Proc-Type: 4»\n    «MIIBy+/=»\n    -----END RSA PRIVATE KEY-----\n  rsa_public: ssh-rsa AAAA\n" +
+      '{"k": "-----BEGIN PRIVATE KEY-----«\\nMIIC\\n»-----END PRIVATE KEY-----"}\n</x:a></metadata>',
+  },
+  {
+    place: "comment",
+    xml: "<!--\nchpasswd:\n  list: |\n    root:«hunter2»\n-->",
+  },
+  {
     place: "metadata//NAME",
     xml: "<metadata><x:a xmlns:x='urn:x'><x:client-secret>«a1b2»</x:client-secret><x:secretId>«v1»</x:secretId>" +
       "<x:adminPass>«c3d4»</x:adminPass></x:a></metadata>",
@@ -220,6 +249,9 @@ const INNOCENT = [
   "<metadata><x:a xmlns:x='urn:x' passThrough='p1' byPass='x1' secretUuid='d3c3' passwordFile='/f' signed='y1'>" +
   "note: passes through\npassage: x1\n<x:key>size</x:key><x:value>9x</x:value><x:password-file>/f</x:password-file>" +
   "</x:a></metadata>",
+  "<metadata><x:a xmlns:x='urn:x'>bypass:\n  route-1\npassword_file:\n  /srv/f\ntoken:\nhostname: web\npasswords: []\n" +
+  "credentials:\n  user: bob\n  # none\nkeys:\n  - ssh-rsa AAAA\n-----BEGIN CERTIFICATE-----\nMIIB\n" +
+  "-----END CERTIFICATE-----\n</x:a></metadata>",
   `<qemu:commandline ${QEMU}><qemu:arg value='-drive'/><qemu:arg value='file=rbd:p/i:id=a,password-secret=sec0'/>` +
   "<qemu:arg value='iscsi://host/iqn%41/0,x-secret-key-secret=sec1'/><qemu:arg value='--password-file'/>" +
   "<qemu:arg value='/f'/><qemu:env name='URL' value='http://h:80/x@y?key1=2'/></qemu:commandline>",
@@ -317,6 +349,9 @@ Deno.test("redactSecrets() and secretValues() take little time whatever the docu
       '"password":"\\'.repeat(80_000)
     }</cmdline></os>`,
     `${"<cmdline>".repeat(250)}${"pw=yxz ".repeat(1_000_000)}${"</cmdline>".repeat(250)}`,
+    `<metadata><x>${`passwords:\n${" - a:b\n".repeat(50_000)}`.repeat(4)}</x></metadata>`,
+    `<metadata><x>chpasswd:\n  list: ${"a:b".repeat(200_000)}\n${"- ".repeat(200_000)}</x></metadata>`,
+    `<metadata><x>\n${"-----BEGIN PRIVATE KEY-----".repeat(40_000)}\n${"\t".repeat(900_000)}</x></metadata>`,
     `<os><cmdline>${'"data" '.repeat(100_000)}</cmdline><cmdline>${'"a"' + " ".repeat(900_000)}</cmdline></os>`,
   ];
   for (const content of hostile) {

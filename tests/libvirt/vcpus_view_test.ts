@@ -44,6 +44,8 @@ Deno.test("domainVcpus() ignores the CPUs where numad is to choose", () => {
 Deno.test("domainVcpus() is one without the element, and not known when it says nonsense", () => {
   assertEquals(domainVcpus(domainOf(""))?.count, 1);
   assertEquals(domainVcpus(domainOf("<vcpu>many</vcpu>")), undefined);
+  assertEquals(domainVcpus(domainOf("<vcpu>2 </vcpu>")), undefined);
+  assertEquals(domainVcpus(domainOf("<vcpu>\n+2</vcpu>"))?.count, 2);
 });
 
 const PINNED = `<iothreads>2</iothreads><cputune>

@@ -1,5 +1,6 @@
 import { denoKernel } from "../../lib/sys/deno_kernel.ts";
-import { assertEquals, assertRejects } from "../support/assert.ts";
+import { InterruptedError } from "../../lib/sys/kernel.ts";
+import { assert, assertEquals, assertRejects } from "../support/assert.ts";
 
 const HOSTNAME = "/proc/sys/kernel/hostname";
 
@@ -15,6 +16,24 @@ Deno.test("denoKernel() does not take a reading that was cut short for files tha
   await new Deno.Command("mkfifo", { args: [fifo] }).output();
   await assertRejects(() => denoKernel(50).read([fifo, HOSTNAME]), Error, "did not end in time");
   await Deno.remove(folder, { recursive: true });
+});
+
+Deno.test("denoKernel() tells a look for which its caller had no time from one that hangs", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const paths = Array.from({ length: 9 }, (_, index) => `${folder}/${index}`);
+    await new Deno.Command("mkfifo", { args: paths }).output();
+    const first = `Cannot read ${folder}/0`;
+    const noTime = "no time was left for this call";
+    await assertRejects(() => denoKernel().read(paths, 50), InterruptedError, `${first} and 8 more: ${noTime}`);
+    await assertRejects(() => denoKernel().read(paths.slice(0, 1), 0), InterruptedError, `${first}: ${noTime}`);
+    await assertRejects(() => denoKernel().list(folder, -1), InterruptedError, `Cannot list ${folder}: ${noTime}`);
+    const hangs = await assertRejects(() => denoKernel(50).read(paths.slice(0, 1), 1000), Error, "did not end in time");
+    assert(!(hangs instanceof InterruptedError), "a file that hangs is a fault");
+    assertEquals((await denoKernel().list(folder, 5000))?.size, paths.length);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("denoKernel() lists a folder with where its links lead, also through a link", async () => {
