@@ -148,7 +148,7 @@ async function endFormer(
       hint: converged.hint ?? giveUpHint(converged.key),
     };
   }
-  if (readState(folder, work.sys) === undefined) return undefined;
+  if (readState(folder, work.sys) === undefined) return converged;
   return {
     key: converged.key,
     end: "late",

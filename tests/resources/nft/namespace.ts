@@ -35,9 +35,16 @@ export async function openNamespace(): Promise<Namespace> {
   const read: Kernel["read"] = async (paths) =>
     splitFiles((await run(commandOf([TOOLS.head, "-v", "--", ...paths], undefined))).stdout, paths);
   const sys: Sys = { ...outside, run, kernel: { ...outside.kernel, read } };
+  async function must(argv: readonly [string, ...string[]], stdin?: string): Promise<string> {
+    return succeeded(argv, await sys.run(commandOf(argv, stdin)));
+  }
+  // Where the kernel passes nothing on, no forward works.
+  for (const key of ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"]) {
+    await must(["/usr/sbin/sysctl", "-q", "-w", `${key}=1`]);
+  }
   return {
     sys,
-    must: async (argv, stdin) => succeeded(argv, await sys.run(commandOf(argv, stdin))),
+    must,
     [Symbol.asyncDispose]: async () => {
       await child.stdin.close();
       await child.status;
