@@ -1,5 +1,5 @@
 /**
- * Makes `docs/operations.md` from the driver table: `deno run docs/operations_page.ts > docs/operations.md`.
+ * Makes `docs/reference/operations.md` from the driver table: `deno run docs/operations_page.ts > docs/reference/operations.md`.
  * @module
  */
 import { type Consequence, type Driver, type FailurePolicy, failurePolicy, type Verb } from "../lib/libvirt/driver.ts";

@@ -1,7 +1,7 @@
 /**
  * The path language: a part of XPath 1.0, with its meaning. Text becomes data here; `select.ts` follows it.
  *
- * docs/paths.md tells people what is in. What is not is refused while the path is read, never while it is followed.
+ * docs/reference/paths.md tells people what is in. What is not is refused while the path is read, never while it is followed.
  * @module
  */
 

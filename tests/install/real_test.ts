@@ -11,7 +11,7 @@ const HARMLESS_CALL = { args: [], code: 2 };
 
 /**
  * A compiled program opens its own file again while it starts: when an update comes between, in these few milliseconds,
- * its file has no name any more. No rename can help that; docs/install.md tells it.
+ * its file has no name any more. No rename can help that; docs/howto/install.md tells it.
  */
 const REPLACED_WHILE_STARTING = "Failed reading standalone binary section";
 

@@ -1,5 +1,5 @@
 /**
- * The examples in docs/paths.md are true.
+ * The examples in docs/reference/paths.md are true.
  * @module
  */
 
@@ -10,14 +10,14 @@ import { parsePath } from "../../lib/xml/path_parser.ts";
 import { select, type SelectedNode } from "../../lib/xml/select.ts";
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";
 
-const PAGE = Deno.readTextFileSync(new URL("../../docs/paths.md", import.meta.url));
+const PAGE = Deno.readTextFileSync(new URL("../../docs/reference/paths.md", import.meta.url));
 const NAMESPACES = { app: "urn:example:app", qemu: "http://libvirt.org/schemas/domain/qemu/1.0" };
 
 function blocks(language: string): readonly string[] {
   const found = [...PAGE.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\``, "gms"))].map(([, block]) =>
     block ?? ""
   );
-  assert(found.length > 0, `docs/paths.md has no block of ${language}`);
+  assert(found.length > 0, `docs/reference/paths.md has no block of ${language}`);
   return found;
 }
 
@@ -38,14 +38,14 @@ function show(node: SelectedNode): string {
 const document = parseDocument(blocks("xml")[0] ?? "");
 
 for (const [path, selected] of examples("paths")) {
-  Deno.test(`docs/paths.md is right about ${path}`, () => {
+  Deno.test(`docs/reference/paths.md is right about ${path}`, () => {
     const shown = select(parsePath(path, NAMESPACES), document).map(show).join(" | ");
     assertEquals(shown === "" ? "nothing" : shown, selected);
   });
 }
 
 for (const [path, problem] of examples("refused")) {
-  Deno.test(`docs/paths.md is right that ${path} is refused`, () => {
+  Deno.test(`docs/reference/paths.md is right that ${path} is refused`, () => {
     const error = assertThrows(() => parsePath(path, NAMESPACES), PathSyntaxError);
     assertEquals(error.path, path);
     const [, column, says] = /at column ([0-9]+): (.*); supported are /.exec(error.message) ?? [];
@@ -54,7 +54,7 @@ for (const [path, problem] of examples("refused")) {
   });
 }
 
-Deno.test("docs/paths.md has every limit, and no other", () => {
+Deno.test("docs/reference/paths.md has every limit, and no other", () => {
   const rows = [...PAGE.matchAll(/^\| [^|]+ \| ([0-9]+)[^|]* \| `(\w+)` +\|$/gm)].map((
     [, limit, name],
   ) => [name, Number(limit)]);
