@@ -16,7 +16,21 @@ interface Stage {
 /** The lock file is named here, since naming it in deno.json would make every task wait for packages that it may not need. */
 const LOCKED = ["--lock=deno.lock", "--frozen"];
 
-const UNIT = ["actions", "app", "cli", "ledger", "libvirt", "plan", "resources", "rules", "sys", "trust", "xml"].map((
+const UNIT = [
+  "actions",
+  "app",
+  "cli",
+  "config",
+  "ledger",
+  "libvirt",
+  "net",
+  "plan",
+  "resources",
+  "rules",
+  "sys",
+  "trust",
+  "xml",
+].map((
   room,
 ) => `tests/${room}`);
 

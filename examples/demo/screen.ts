@@ -2,7 +2,7 @@
  * What the demo writes on: a terminal with colour and a line that is redrawn, or a plain stream of lines.
  * @module
  */
-import { type Paint, painter } from "../../lib/cli/colour.ts";
+import { type Paint, painter } from "../../lib/cli/terminal/colour.ts";
 
 /** A place to write lines for people. */
 export interface Screen {

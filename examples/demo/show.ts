@@ -2,8 +2,8 @@
  * Shows what was seen: the same few lines for every call, so that the eye finds its way.
  * @module
  */
-import { quote, visible } from "../../lib/plan/render.ts";
-import type { Tone } from "../../lib/cli/colour.ts";
+import { quote, visible } from "../../lib/text/quote.ts";
+import type { Tone } from "../../lib/cli/terminal/colour.ts";
 import type { Entry, Seen, SeenHook } from "./play.ts";
 import type { Screen } from "./screen.ts";
 import type { Act, CommandStep, HookStep } from "./step.ts";

@@ -2,44 +2,13 @@
  * What every action kind is to the rest of the house.
  * @module
  */
-import type { Driver, Operation } from "../libvirt/driver.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import type { Lifetime } from "../plan/demand.ts";
 import type { Intent, OnError } from "../plan/intent.ts";
-import type { IpFamily } from "../plan/ip_address.ts";
+import type { IpFamily } from "../net/ip_address.ts";
 import type { HostEnd } from "../plan/nft_demand.ts";
-import type { ProgramWords } from "../plan/program_words.ts";
-import type { Namespaces } from "../xml/path_parser.ts";
-
-/** One operation of one driver at which a rule can match, with the time its calls have. */
-export interface Place {
-  readonly driver: Driver;
-  readonly operation: string;
-  readonly facts: Operation;
-  readonly budgetMs: number;
-}
-
-/** Whose life a rule with holds is about. */
-export type While = "guest" | "network" | "port";
-
-/** What an action knows of the rule it stands in. */
-export interface RuleContext {
-  readonly name: string;
-  /** Set where the rule's actions last as long as somebody lives. */
-  readonly while: While;
-  /** What the prefixes in the rule's paths stand for. */
-  readonly namespaces: Namespaces;
-  /** The bit of a packet's mark that is ours on this host, where the settings say so. */
-  readonly forwardMark?: number | undefined;
-}
-
-/** Something in an action's configuration that can never take effect at the rule's places. */
-export interface Misfit {
-  /** From the action's key downwards. */
-  readonly path: readonly (string | number)[];
-  readonly found: string;
-  readonly expected: string;
-}
+import type { ProgramWords } from "../trust/program_words.ts";
+import type { Misfit, Place, RuleContext } from "../config/rule_context.ts";
 
 /** A configured action of a rule. */
 export interface Action {

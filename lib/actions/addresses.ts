@@ -4,11 +4,11 @@
  */
 import * as v from "valibot";
 import type { OnError } from "../plan/intent.ts";
-import { ADDRESS_BITS, parseIpAddress } from "../plan/ip_address.ts";
+import { ADDRESS_BITS, parseIpAddress } from "../net/ip_address.ts";
 import type { Action } from "./action.ts";
 import { bridgeOf, deviceSchema } from "./device.ts";
 import { holdAction, onErrorEntry } from "./hold.ts";
-import { tableSchema } from "./table_schema.ts";
+import { tableSchema } from "../config/table_schema.ts";
 
 interface AddressConfig {
   readonly address: string;

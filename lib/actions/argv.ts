@@ -4,10 +4,17 @@
  */
 import * as v from "valibot";
 import type { HookCall } from "../libvirt/call.ts";
-import { takesInlineCode } from "../plan/interpreter.ts";
-import type { ProgramWords } from "../plan/program_words.ts";
-import type { Misfit, Place, RuleContext } from "./action.ts";
-import { beginsWithFilling, fill, fillingMisfits, hasFilling, type Template, templateSchema } from "./filling.ts";
+import { takesInlineCode } from "../trust/interpreter.ts";
+import type { ProgramWords } from "../trust/program_words.ts";
+import type { Misfit, Place, RuleContext } from "../config/rule_context.ts";
+import {
+  beginsWithFilling,
+  fill,
+  fillingMisfits,
+  hasFilling,
+  type Template,
+  templateSchema,
+} from "../config/placeholder.ts";
 
 /** A program with its arguments. */
 export type Argv = readonly [Template, ...Template[]];

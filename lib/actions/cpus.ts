@@ -5,11 +5,11 @@
 import * as v from "valibot";
 import type { HookCall } from "../libvirt/call.ts";
 import { pinnedHostCpus } from "../libvirt/vcpus.ts";
-import { nameCpus, parseCpuSet } from "../plan/cpu_set.ts";
+import { nameCpus, parseCpuSet } from "../config/cpu_list.ts";
 import type { OnError } from "../plan/intent.ts";
 import type { Action } from "./action.ts";
 import { holdAction, onErrorEntry, type Part, type Parts } from "./hold.ts";
-import { tableSchema } from "./table_schema.ts";
+import { tableSchema } from "../config/table_schema.ts";
 
 const SET = 'true, or a set of CPUs such as "2-5,8"';
 const GOVERNOR = 'the name of a governor, such as "performance"';

@@ -6,8 +6,9 @@ import * as v from "valibot";
 import type { HookCall } from "../libvirt/call.ts";
 import { type Consequence, failurePolicy } from "../libvirt/driver.ts";
 import type { Intent } from "../plan/intent.ts";
-import type { Action, Misfit, Place, RuleContext } from "./action.ts";
-import { fill, fillingMisfits, looksAtDocument, type Template, templateSchema } from "./filling.ts";
+import type { Action } from "./action.ts";
+import type { Misfit, Place, RuleContext } from "../config/rule_context.ts";
+import { fill, fillingMisfits, looksAtDocument, type Template, templateSchema } from "../config/placeholder.ts";
 
 /** The configuration of `deny`, as a schema. */
 export function denySchema(): v.GenericSchema<string, Action> {

@@ -8,7 +8,7 @@ import type { Action } from "./action.ts";
 import { bridgeOf, networkServer } from "./device.ts";
 import { holdAction, onErrorEntry } from "./hold.ts";
 import { ipAddressSchema } from "./ip_value.ts";
-import { tableSchema } from "./table_schema.ts";
+import { tableSchema } from "../config/table_schema.ts";
 
 const DOMAIN = 'a domain such as "lab.internal"';
 

@@ -9,9 +9,10 @@ import { XmlSyntaxError } from "../xml/syntax_error.ts";
 import { indexOfForbiddenCharacter } from "../xml/names.ts";
 import { parsePath } from "../xml/path_parser.ts";
 import type { Regex } from "../xml/regex.ts";
-import type { Action, Misfit, Place, RuleContext } from "./action.ts";
-import { fill, fillingMisfits, pathProblem, type Template, templateSchema } from "./filling.ts";
-import { tableSchema } from "./table_schema.ts";
+import type { Action } from "./action.ts";
+import type { Misfit, Place, RuleContext } from "../config/rule_context.ts";
+import { fill, fillingMisfits, pathProblem, type Template, templateSchema } from "../config/placeholder.ts";
+import { tableSchema } from "../config/table_schema.ts";
 
 /** What is done to what the path selects. */
 type Change =

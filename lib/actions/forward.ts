@@ -5,15 +5,16 @@
 import * as v from "valibot";
 import type { HookCall } from "../libvirt/call.ts";
 import type { OnError } from "../plan/intent.ts";
-import { familiesMeant } from "../plan/ip_interval.ts";
+import { familiesMeant } from "../net/ip_interval.ts";
 import { DEFAULT_MARK, type PortProtocol, type PortRange } from "../plan/nft_demand.ts";
-import type { Action, RuleContext } from "./action.ts";
+import type { Action } from "./action.ts";
+import type { RuleContext } from "../config/rule_context.ts";
 import { isDeviceName } from "./device.ts";
 import { guestEnd, guestEndEntries, selectedInterfaces, selectionText } from "./guest_end.ts";
 import { holdAction, onErrorEntry, type Part, type Parts } from "./hold.ts";
 import { ipPrefixSchema, reachedAddressSchema } from "./ip_value.ts";
 import { describePorts, portsSchema, protocolSchema } from "./port_value.ts";
-import { oneOrMany, tableSchema } from "./table_schema.ts";
+import { oneOrMany, tableSchema } from "../config/table_schema.ts";
 
 interface ForwardConfig {
   readonly hostPorts: PortRange;

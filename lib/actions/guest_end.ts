@@ -6,7 +6,7 @@ import * as v from "valibot";
 import type { HookCall } from "../libvirt/call.ts";
 import { parseMac } from "../libvirt/identifiers.ts";
 import { type DomainInterface, domainInterfaces } from "../libvirt/interfaces.ts";
-import type { IpAddress } from "../plan/ip_address.ts";
+import type { IpAddress } from "../net/ip_address.ts";
 import type { GuestEnd } from "../plan/nft_demand.ts";
 import { reachedAddressSchema } from "./ip_value.ts";
 

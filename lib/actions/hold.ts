@@ -6,7 +6,8 @@ import * as v from "valibot";
 import type { AnyDemand } from "../plan/demand.ts";
 import type { HostEnd } from "../plan/nft_demand.ts";
 import type { Hold, OnError } from "../plan/intent.ts";
-import { type Action, lifetimeOf, type RuleContext, type While } from "./action.ts";
+import { type Action, lifetimeOf } from "./action.ts";
+import type { RuleContext, While } from "../config/rule_context.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import { failurePolicy } from "../libvirt/driver.ts";
 

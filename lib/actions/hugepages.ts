@@ -8,11 +8,12 @@ import { type HugepageDemand, hugepageDemands, wholeMemory } from "../libvirt/hu
 import { numaBinding } from "../libvirt/numa.ts";
 import type { HugepagesDemand, HugepagesPart } from "../plan/demand.ts";
 import type { OnError } from "../plan/intent.ts";
-import { pageSizeText, parsePageSize } from "../plan/page_size.ts";
+import { pageSizeText, parsePageSize } from "../config/page_size.ts";
 import type { XmlElement } from "../xml/tree.ts";
-import type { Action, Misfit, Place } from "./action.ts";
+import type { Action } from "./action.ts";
+import type { Misfit, Place } from "../config/rule_context.ts";
 import { holdAction, onErrorEntry, type Part, type Parts } from "./hold.ts";
-import { tableSchema } from "./table_schema.ts";
+import { tableSchema } from "../config/table_schema.ts";
 
 const KIB = 1024;
 const PAGES_MAX = 2 ** 31 - 1;

@@ -5,10 +5,10 @@
  */
 import * as v from "valibot";
 import type { HookCall } from "../libvirt/call.ts";
-import { ADDRESS_BITS, type IpAddress, type IpPrefix, parseIpAddress, parseIpPrefix } from "../plan/ip_address.ts";
-import { isLoopback } from "../plan/ip_interval.ts";
-import type { RuleContext } from "./action.ts";
-import { fill, hasFilling, type Template, templateSchema } from "./filling.ts";
+import { ADDRESS_BITS, type IpAddress, type IpPrefix, parseIpAddress, parseIpPrefix } from "../net/ip_address.ts";
+import { isLoopback } from "../net/ip_interval.ts";
+import type { RuleContext } from "../config/rule_context.ts";
+import { fill, hasFilling, type Template, templateSchema } from "../config/placeholder.ts";
 
 const ADDRESS = "an IP address";
 const PREFIX = 'an IP address or a network such as "192.0.2.0/24", without bits behind its length';

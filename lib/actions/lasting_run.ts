@@ -4,10 +4,11 @@
  */
 import type { HookCall } from "../libvirt/call.ts";
 import type { OnError } from "../plan/intent.ts";
-import { quote } from "../plan/render.ts";
-import type { Action, Misfit, Place, RuleContext } from "./action.ts";
+import { quote } from "../text/quote.ts";
+import type { Action } from "./action.ts";
+import type { Misfit, Place, RuleContext } from "../config/rule_context.ts";
 import { type Argv, argvMisfits, fillArgv, filledWords, plainArgv, plainProgram, programEnvironment } from "./argv.ts";
-import { looksAtDocument } from "./filling.ts";
+import { looksAtDocument } from "../config/placeholder.ts";
 import { holdAction, type Parts } from "./hold.ts";
 import { isAcquiredAt, onErrorMisfits, timeoutMisfits } from "./limits.ts";
 

@@ -4,7 +4,8 @@
  */
 import { failurePolicy, type Operation } from "../libvirt/driver.ts";
 import type { OnError } from "../plan/intent.ts";
-import { lifetimeOf, type Misfit, type Place, type RuleContext } from "./action.ts";
+import { lifetimeOf } from "./action.ts";
+import type { Misfit, Place, RuleContext } from "../config/rule_context.ts";
 
 /** An `on_error` that cannot have an effect at any of these places. */
 export function onErrorMisfits(onError: OnError | undefined, places: readonly Place[]): readonly Misfit[] {

@@ -6,7 +6,7 @@ import * as v from "valibot";
 import type { OnError } from "../plan/intent.ts";
 import type { Action } from "./action.ts";
 import { holdAction, onErrorEntry, type Part } from "./hold.ts";
-import { tableSchema } from "./table_schema.ts";
+import { tableSchema } from "../config/table_schema.ts";
 
 /** The configuration of `modules`, as a schema. */
 export function modulesSchema(): v.GenericSchema<unknown, Action> {

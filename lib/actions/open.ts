@@ -7,16 +7,17 @@ import * as v from "valibot";
 import type { HookCall } from "../libvirt/call.ts";
 import { networkAddresses } from "../libvirt/network_addresses.ts";
 import type { OnError } from "../plan/intent.ts";
-import { ADDRESS_BITS, type IpPrefix, parseIpAddress } from "../plan/ip_address.ts";
-import { familiesMeant, networkOf as networkAround, networkTexts } from "../plan/ip_interval.ts";
+import { ADDRESS_BITS, type IpPrefix, parseIpAddress } from "../net/ip_address.ts";
+import { familiesMeant, networkOf as networkAround, networkTexts } from "../net/ip_interval.ts";
 import { DEFAULT_MARK, type OpenDemand, type PortProtocol, type PortRange } from "../plan/nft_demand.ts";
-import type { Action, Misfit, RuleContext } from "./action.ts";
+import type { Action } from "./action.ts";
+import type { Misfit, RuleContext } from "../config/rule_context.ts";
 import { networkOf } from "./device.ts";
 import { guestEnd, guestEndEntries, selectionText } from "./guest_end.ts";
 import { holdAction, onErrorEntry, type Part, type Parts } from "./hold.ts";
 import { ipPrefixSchema, reachedPrefixSchema } from "./ip_value.ts";
 import { describePorts, portsSchema, protocolSchema } from "./port_value.ts";
-import { oneOrMany, tableSchema } from "./table_schema.ts";
+import { oneOrMany, tableSchema } from "../config/table_schema.ts";
 
 interface OpenConfig {
   readonly from: readonly string[];

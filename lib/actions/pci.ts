@@ -9,10 +9,11 @@ import { hostPciDevices } from "../libvirt/hostdevs.ts";
 import { parsePciAddress } from "../libvirt/pci_address.ts";
 import type { PciDemand } from "../plan/demand.ts";
 import type { OnError } from "../plan/intent.ts";
-import type { Action, Misfit, Place } from "./action.ts";
-import { durationSchema } from "./duration.ts";
+import type { Action } from "./action.ts";
+import type { Misfit, Place } from "../config/rule_context.ts";
+import { durationSchema } from "../config/duration.ts";
 import { holdAction, onErrorEntry, type Part, type Parts } from "./hold.ts";
-import { lazily, tableSchema } from "./table_schema.ts";
+import { lazily, tableSchema } from "../config/table_schema.ts";
 
 interface PciConfig {
   /** Addresses; or all that the guest's XML names. */

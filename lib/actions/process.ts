@@ -5,8 +5,9 @@
 import * as v from "valibot";
 import type { HookCall } from "../libvirt/call.ts";
 import type { OnError } from "../plan/intent.ts";
-import { quote } from "../plan/render.ts";
-import type { Action, RuleContext } from "./action.ts";
+import { quote } from "../text/quote.ts";
+import type { Action } from "./action.ts";
+import type { RuleContext } from "../config/rule_context.ts";
 import {
   type Argv,
   argvMisfits,
@@ -17,10 +18,10 @@ import {
   plainProgram,
   programEnvironment,
 } from "./argv.ts";
-import { looksAtDocument } from "./filling.ts";
+import { looksAtDocument } from "../config/placeholder.ts";
 import { holdAction, onErrorEntry, type Parts } from "./hold.ts";
 import { isAcquiredAt, onErrorMisfits } from "./limits.ts";
-import { tableSchema } from "./table_schema.ts";
+import { tableSchema } from "../config/table_schema.ts";
 
 /** The configuration of `process`, as a schema. */
 export function processSchema(): v.GenericSchema<unknown, Action> {

@@ -5,13 +5,14 @@
 import * as v from "valibot";
 import type { HookCall } from "../libvirt/call.ts";
 import type { OnError } from "../plan/intent.ts";
-import type { IpAddress } from "../plan/ip_address.ts";
-import type { Action, Misfit, RuleContext } from "./action.ts";
+import type { IpAddress } from "../net/ip_address.ts";
+import type { Action } from "./action.ts";
+import type { Misfit, RuleContext } from "../config/rule_context.ts";
 import { bridgeOf, deviceSchema } from "./device.ts";
-import { fillingMisfits, looksAtDocument, type Template } from "./filling.ts";
+import { fillingMisfits, looksAtDocument, type Template } from "../config/placeholder.ts";
 import { holdAction, onErrorEntry, type Parts } from "./hold.ts";
 import { fillPrefix, ipAddressSchema, prefixTemplateSchema } from "./ip_value.ts";
-import { tableSchema } from "./table_schema.ts";
+import { tableSchema } from "../config/table_schema.ts";
 
 interface RouteConfig {
   readonly to: Template;

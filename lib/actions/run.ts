@@ -6,14 +6,15 @@ import * as v from "valibot";
 import type { HookCall } from "../libvirt/call.ts";
 import { failurePolicy } from "../libvirt/driver.ts";
 import type { Intent, OnError } from "../plan/intent.ts";
-import type { Action, Misfit, Place, RuleContext } from "./action.ts";
+import type { Action } from "./action.ts";
+import type { Misfit, Place, RuleContext } from "../config/rule_context.ts";
 import { type Argv, argvMisfits, argvSchema, fillArgv, filledWords, plainProgram, programEnvironment } from "./argv.ts";
-import { durationSchema } from "./duration.ts";
-import { looksAtDocument } from "./filling.ts";
+import { durationSchema } from "../config/duration.ts";
+import { looksAtDocument } from "../config/placeholder.ts";
 import { onErrorEntry } from "./hold.ts";
 import { lastingRun } from "./lasting_run.ts";
 import { onErrorMisfits, timeoutMisfits } from "./limits.ts";
-import { tableSchema } from "./table_schema.ts";
+import { tableSchema } from "../config/table_schema.ts";
 
 interface RunConfig {
   readonly argv: Argv;

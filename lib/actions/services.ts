@@ -5,10 +5,10 @@
  */
 import * as v from "valibot";
 import type { OnError } from "../plan/intent.ts";
-import { whyUntouchable } from "../plan/untouchable_units.ts";
+import { whyUntouchable } from "../config/protected_units.ts";
 import type { Action } from "./action.ts";
 import { holdAction, onErrorEntry, type Part } from "./hold.ts";
-import { oneOrMany, tableSchema } from "./table_schema.ts";
+import { oneOrMany, tableSchema } from "../config/table_schema.ts";
 
 const UNIT = 'the name of a unit, such as "display-manager" or "backup.timer", without fillings';
 const SUFFIXES = ["service", "socket", "timer", "path", "target", "mount", "automount", "swap"] as const;

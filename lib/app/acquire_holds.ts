@@ -16,7 +16,7 @@ import {
   restoreAbandoned,
   takeBack,
 } from "../ledger/holds.ts";
-import { reasonOf } from "../ledger/ledger_error.ts";
+import { reasonOf } from "../text/reason_of.ts";
 import type { Ready } from "../ledger/wish.ts";
 import { convergedPart, stepOf } from "./hold_step.ts";
 import { GIVE_BACK_SHARE, type Holding } from "./holding.ts";

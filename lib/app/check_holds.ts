@@ -9,7 +9,7 @@ import { isLeftBehind, judge } from "../ledger/evidence.ts";
 import type { Reader } from "../ledger/file.ts";
 import { holderId } from "../ledger/holder.ts";
 import { demandsOf } from "../ledger/holds.ts";
-import { reasonOf } from "../ledger/ledger_error.ts";
+import { reasonOf } from "../text/reason_of.ts";
 import { type Company, conflictOf, type Ready, readyWish } from "../ledger/wish.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import type { Hold } from "../plan/intent.ts";

@@ -3,7 +3,7 @@
  * @module
  */
 import { type Converged, isWell } from "../ledger/work.ts";
-import { visible } from "../plan/render.ts";
+import { visible } from "../text/quote.ts";
 import type { Sys } from "../sys/sys.ts";
 import { type CommandUser, type HistoryEntry, keptPart, writeHistory } from "./history.ts";
 import { PRODUCT } from "./version.ts";

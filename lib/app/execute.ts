@@ -4,8 +4,9 @@
  */
 import type { HookCall } from "../libvirt/call.ts";
 import type { Deed, Edit, Fault, Run } from "../plan/intent.ts";
-import { quote, renderIntent, visible } from "../plan/render.ts";
-import { runProblem } from "../resources/program/command_end.ts";
+import { renderIntent } from "../plan/render.ts";
+import { quote, visible } from "../text/quote.ts";
+import { runProblem } from "../sys/command_end.ts";
 import type { CommandEnd, CommandResult, Sys } from "../sys/sys.ts";
 import { XML_LIMITS } from "../xml/limits.ts";
 import type { XmlDocument } from "../xml/tree.ts";

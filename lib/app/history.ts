@@ -3,7 +3,7 @@
  * @module
  */
 import type { Invocation } from "../libvirt/invocation.ts";
-import { visible, visibleJson } from "../plan/render.ts";
+import { visible, visibleJson } from "../text/quote.ts";
 import type { ValueChange } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
 import type { Change } from "./document.ts";

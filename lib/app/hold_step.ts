@@ -4,7 +4,8 @@
  */
 import { type Converged, isWell } from "../ledger/work.ts";
 import type { Hold } from "../plan/intent.ts";
-import { renderIntent, visible } from "../plan/render.ts";
+import { renderIntent } from "../plan/render.ts";
+import { visible } from "../text/quote.ts";
 import type { Step } from "./step.ts";
 
 type StepPart = Pick<Step, "end" | "problem" | "hint" | "resource" | "change">;

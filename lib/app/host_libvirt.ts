@@ -6,7 +6,7 @@
 import { type Version, versionOfLibrary, versionText } from "../libvirt/version.ts";
 import { parseProcStat, procStatPath } from "../sys/proc_stat.ts";
 import type { Sys } from "../sys/sys.ts";
-import { SERVED } from "./keep_holds.ts";
+import { DRIVERS_OF_DAEMON } from "../libvirt/drivers.ts";
 
 /** A running daemon of libvirt that calls the hooks of a guest or network driver. */
 export interface RunningDaemon {
@@ -91,7 +91,7 @@ export async function runningDaemons(sys: Sys): Promise<readonly RunningDaemon[]
     const stats = await sys.kernel.read(part.map(procStatPath));
     for (const pid of part) {
       const name = parseProcStat(stats.get(procStatPath(pid)) ?? "")?.name;
-      if (name !== undefined && name in SERVED) daemons.push({ pid, name });
+      if (name !== undefined && name in DRIVERS_OF_DAEMON) daemons.push({ pid, name });
     }
   }
   const statusOf = ({ pid }: RunningDaemon): string => `/proc/${pid}/status`;

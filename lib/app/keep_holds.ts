@@ -3,13 +3,14 @@
  * for it, so broken rules do not stand in its way.
  * @module
  */
+import { DRIVERS_OF_DAEMON } from "../libvirt/drivers.ts";
 import type { Converged, Work } from "../ledger/work.ts";
 import type { FiledDemand } from "../ledger/demand_file.ts";
 import type { Holder } from "../ledger/holder.ts";
 import { lockHolder, noteNotRunning, noteRunning } from "../ledger/holder_file.ts";
 import { demandsOf, ensureAll, releaseAll, restoreAbandoned } from "../ledger/holds.ts";
 import { type Ledger, openLedger } from "../ledger/ledger.ts";
-import { reasonOf } from "../ledger/ledger_error.ts";
+import { reasonOf } from "../text/reason_of.ts";
 import { allDemands, reconcile } from "../ledger/reconcile.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import { isDocumentError } from "../xml/limit_error.ts";
@@ -120,15 +121,6 @@ async function noteLife(
   if (isRelease && call.facts.lifetimes.includes("domain")) await noteNotRunning(holder, sys);
 }
 
-/** Which drivers a daemon serves, by its program's name (15 bytes of it, as the kernel keeps it). */
-export const SERVED: Readonly<Record<string, readonly string[]>> = {
-  libvirtd: ["qemu", "lxc", "libxl", "network"],
-  virtqemud: ["qemu"],
-  virtlxcd: ["lxc"],
-  virtxend: ["libxl"],
-  virtnetworkd: ["network"],
-};
-
 /**
  * Whether a daemon of these drivers tells of a holder when it starts. Of a port two do: the daemon of its network, and that of its
  * guest, as libvirt keeps the port of a guest that was lost while it started.
@@ -151,7 +143,7 @@ async function keepAll(call: HookCall, { daemon }: Ledger, work: Work): Promise<
     const demands = allDemands(work).filter(({ record }) => call.facts.lifetimes.includes(record.lifetime));
     return await ensureAll(demands, work);
   }
-  const served = SERVED[daemon.name] ?? [];
+  const served = DRIVERS_OF_DAEMON[daemon.name] ?? [];
   const { holders, resources } = await reconcile(
     { includes: (holder) => isServed(holder, served), stale: false },
     work,

@@ -8,7 +8,7 @@ import { type HookCall, makeCall, type ParseDocument } from "../libvirt/call.ts"
 import { headUuid } from "../libvirt/call_uuid.ts";
 import { failurePolicy, type Operation } from "../libvirt/driver.ts";
 import type { Invocation } from "../libvirt/invocation.ts";
-import { visible } from "../plan/render.ts";
+import { visible } from "../text/quote.ts";
 import { documentProblem, looksAtDocument, matchRules, type RuleMatch } from "../rules/match.ts";
 import { type Issue, issueLine } from "../rules/mistake.ts";
 import { NO_RULES, type RuleSet } from "../rules/rule.ts";

@@ -6,7 +6,7 @@ import type { Converged } from "../ledger/work.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Ready } from "../ledger/wish.ts";
 import type { Holding } from "./holding.ts";
-import { SERVED } from "./keep_holds.ts";
+import { DRIVERS_OF_DAEMON } from "../libvirt/drivers.ts";
 
 /**
  * Whether nobody will say that what begins here did not start. Of a guest that runs already the next daemon knows: what it
@@ -18,7 +18,7 @@ export function isOrphaned(holding: Holding): boolean {
 
 /** Whether the daemon that called us is gone. */
 export function isDaemonGone({ ledger: { daemon }, sys }: Holding): boolean {
-  return sys.ppid() !== daemon.pid || (daemon.pid === INIT_PID && !(daemon.name in SERVED));
+  return sys.ppid() !== daemon.pid || (daemon.pid === INIT_PID && !(daemon.name in DRIVERS_OF_DAEMON));
 }
 
 /** Who takes in orphans, also those whose daemon died before they could look. In a container it can be libvirtd itself. */

@@ -15,7 +15,7 @@ import type { RuleSet } from "../rules/rule.ts";
 import type { Sys } from "../sys/sys.ts";
 import { fileExists } from "./file_exists.ts";
 import { holderOf } from "./holder_of.ts";
-import { type LiveGuest, readLiveGuests } from "./live_guests.ts";
+import { type LiveGuest, readLiveGuests } from "../libvirt/status_guests.ts";
 import { planCall } from "./plan_call.ts";
 
 /** How a running guest compares with the rules. */

@@ -4,7 +4,7 @@
  */
 import type { Driver } from "../libvirt/driver.ts";
 import { type Invocation, InvocationError, parseInvocation } from "../libvirt/invocation.ts";
-import { visible } from "../plan/render.ts";
+import { visible } from "../text/quote.ts";
 import { boundedPaths } from "../sys/bounded_paths.ts";
 import type { Sys } from "../sys/sys.ts";
 import { hasLedger } from "../ledger/layout.ts";

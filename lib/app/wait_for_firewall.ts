@@ -6,7 +6,7 @@
 import { hasLedger } from "../ledger/layout.ts";
 import { ensureAll } from "../ledger/holds.ts";
 import { openLedger } from "../ledger/ledger.ts";
-import { reasonOf } from "../ledger/ledger_error.ts";
+import { reasonOf } from "../text/reason_of.ts";
 import { allDemands } from "../ledger/reconcile.ts";
 import type { Converged, Work } from "../ledger/work.ts";
 import type { Driver } from "../libvirt/driver.ts";

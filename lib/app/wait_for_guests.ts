@@ -8,7 +8,7 @@ import { type Converged, isWell, type Work } from "../ledger/work.ts";
 import type { FiledDemand } from "../ledger/demand_file.ts";
 import { hasLedger, WAITER_LOCK } from "../ledger/layout.ts";
 import { openLedger } from "../ledger/ledger.ts";
-import { reasonOf } from "../ledger/ledger_error.ts";
+import { reasonOf } from "../text/reason_of.ts";
 import { allDemands } from "../ledger/reconcile.ts";
 import type { Driver } from "../libvirt/driver.ts";
 import { findOperation } from "../libvirt/invocation.ts";

@@ -14,14 +14,15 @@ import { demandsOf } from "../ledger/holds.ts";
 import { hasLedger } from "../ledger/layout.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { type Lookout, standingOf, type Surveyed, surveyResource, surveyResources } from "../ledger/survey.ts";
-import { LedgerError, reasonOf } from "../ledger/ledger_error.ts";
+import { LedgerError } from "../ledger/ledger_error.ts";
+import { reasonOf } from "../text/reason_of.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import type { Hold, Intent } from "../plan/intent.ts";
-import { visible } from "../plan/render.ts";
+import { visible } from "../text/quote.ts";
 import type { Resource } from "../resources/resource.ts";
-import { CommandError, type Desk } from "./command.ts";
+import { CommandError, type Desk } from "./subcommand.ts";
 import { givenBack } from "./given_back.ts";
-import { convergedText } from "./holder_text.ts";
+import { convergedText } from "./terminal/format_holder.ts";
 import { lookoutOn, openForLook } from "./ledger_access.ts";
 
 /** What is told beneath an intent of the plan, and behind the plan. */

@@ -6,9 +6,9 @@ import type { FiledDemand } from "../ledger/demand_file.ts";
 import { foresee } from "../ledger/foresee.ts";
 import { heldOf } from "../ledger/goal.ts";
 import type { Surveyed } from "../ledger/survey.ts";
-import { visible } from "../plan/render.ts";
-import type { Desk } from "./command.ts";
-import { convergedText } from "./holder_text.ts";
+import { visible } from "../text/quote.ts";
+import type { Desk } from "./subcommand.ts";
+import { convergedText } from "./terminal/format_holder.ts";
 
 /** A line for each resource that these demands are on. */
 export function givenBack(

@@ -8,7 +8,7 @@ import { type Ledger, type Look, lookAtLedger, openLedger } from "../ledger/ledg
 import { LedgerError } from "../ledger/ledger_error.ts";
 import type { Lookout } from "../ledger/survey.ts";
 import type { Sys } from "../sys/sys.ts";
-import { CommandError } from "./command.ts";
+import { CommandError } from "./subcommand.ts";
 
 /** A person may wait for a hook that is at it, but not for ever. */
 const PATIENCE_MS = 300_000;

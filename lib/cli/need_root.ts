@@ -2,7 +2,7 @@
  * What only root may do.
  * @module
  */
-import { CommandError, type Desk } from "./command.ts";
+import { CommandError, type Desk } from "./subcommand.ts";
 
 /** @throws {CommandError} when not run by root */
 export function needRoot(what: string, command: string, { sys }: Pick<Desk, "sys">): void {

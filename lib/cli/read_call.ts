@@ -8,7 +8,7 @@ import { drivers } from "../libvirt/drivers.ts";
 import { findOperation, parseInvocation } from "../libvirt/invocation.ts";
 import { didYouMean } from "../rules/nearest.ts";
 import { parseLibvirtDocument } from "../libvirt/parse.ts";
-import { CommandError, type Desk, USAGE_CODE } from "./command.ts";
+import { CommandError, type Desk, USAGE_CODE } from "./subcommand.ts";
 
 const DOCUMENT_BYTES_MAX = 16 * 1024 * 1024;
 

@@ -11,9 +11,9 @@ import { lockHolder } from "../ledger/holder_file.ts";
 import { releaseAll } from "../ledger/holds.ts";
 import { type Surveyed, surveyResource, surveyResources } from "../ledger/survey.ts";
 import { type Converged, isWell, type Work } from "../ledger/work.ts";
-import { visible } from "../plan/render.ts";
-import { CommandError, type Desk, USAGE_CODE } from "./command.ts";
-import { convergedText, holderText } from "./holder_text.ts";
+import { visible } from "../text/quote.ts";
+import { CommandError, type Desk, USAGE_CODE } from "./subcommand.ts";
+import { convergedText, holderText } from "./terminal/format_holder.ts";
 import { lookoutOn, openForWork, workOn } from "./ledger_access.ts";
 
 /** What the user agreed to beforehand. */

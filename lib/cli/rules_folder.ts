@@ -6,7 +6,7 @@ import { loadRules } from "../app/load_rules.ts";
 import { CONFIG_DIRECTORY } from "../app/paths.ts";
 import type { RulesReading } from "../rules/read.ts";
 import type { Sys } from "../sys/sys.ts";
-import { CommandError, type Desk, type Given, USAGE_CODE } from "./command.ts";
+import { CommandError, type Desk, type Given, USAGE_CODE } from "./subcommand.ts";
 
 /** Rules, and where they come from. */
 export interface AskedRules {

@@ -3,22 +3,22 @@
  * @module
  */
 import { PRODUCT, VERSION } from "../app/version.ts";
-import { visible } from "../plan/render.ts";
+import { visible } from "../text/quote.ts";
 import { didYouMean } from "../rules/nearest.ts";
 import type { Sys } from "../sys/sys.ts";
 import type { Terminal } from "../sys/terminal.ts";
-import { parseGiven } from "./arguments.ts";
-import { check } from "./check.ts";
-import { painter } from "./colour.ts";
-import { CommandError, type Desk, type Subcommand, USAGE_CODE } from "./command.ts";
-import { edit } from "./edit.ts";
-import { disable, enable } from "./enable.ts";
-import { explain } from "./explain.ts";
-import { history } from "./history.ts";
-import { reconcile } from "./reconcile.ts";
-import { release } from "./release.ts";
-import { status } from "./status.ts";
-import { xml } from "./xml.ts";
+import { parseGiven } from "./args.ts";
+import { check } from "./commands/check.ts";
+import { painter } from "./terminal/colour.ts";
+import { CommandError, type Desk, type Subcommand, USAGE_CODE } from "./subcommand.ts";
+import { edit } from "./commands/edit.ts";
+import { disable, enable } from "./commands/enable.ts";
+import { explain } from "./commands/explain.ts";
+import { history } from "./commands/history.ts";
+import { reconcile } from "./commands/reconcile.ts";
+import { release } from "./commands/release.ts";
+import { status } from "./commands/status.ts";
+import { xml } from "./commands/xml.ts";
 
 const SUBCOMMANDS: readonly Subcommand[] = [
   ...[check, explain, edit, xml, history],

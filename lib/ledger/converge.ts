@@ -13,7 +13,7 @@ import { begun, goalOf, leftProblem, rebased } from "./goal.ts";
 import { awaitChild } from "./child.ts";
 import { watchInterrupts } from "./interrupts.ts";
 import { heldNow } from "./held.ts";
-import { reasonOf } from "./ledger_error.ts";
+import { reasonOf } from "../text/reason_of.ts";
 import { makeChange, saveState } from "./make_change.ts";
 import { lookAtState, readState, type State, takeState, writeState } from "./state_file.ts";
 import { giveUpHint } from "../plan/give_up_hint.ts";

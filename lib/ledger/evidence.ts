@@ -7,7 +7,7 @@ import type { DaemonView } from "./daemons.ts";
 import type { Daemon, DemandRecord } from "./demand_file.ts";
 import { type Holder, holderId } from "./holder.ts";
 import { wasRunning } from "./holder_file.ts";
-import { reasonOf } from "./ledger_error.ts";
+import { reasonOf } from "../text/reason_of.ts";
 import {
   keepsStatus,
   lookAtDomain,
@@ -15,7 +15,7 @@ import {
   lookAtPort,
   type StatusLook,
   type StatusSys,
-} from "./libvirt_status.ts";
+} from "../libvirt/status_files.ts";
 
 /** What is known of a holder. `stale`: nothing shows that it lives, but nothing proves that it is gone either. */
 export type Verdict =

@@ -13,7 +13,7 @@ import { type Holder, holderId } from "./holder.ts";
 import { resourceFolder } from "./layout.ts";
 import { resourceNames } from "./ledger.ts";
 import { isForgotten } from "./resource_lock.ts";
-import { reasonOf } from "./ledger_error.ts";
+import { reasonOf } from "../text/reason_of.ts";
 import { readState } from "./state_file.ts";
 import type { Ready } from "./wish.ts";
 

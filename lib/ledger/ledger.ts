@@ -16,7 +16,8 @@ import {
   RUN_DIRECTORY,
   STARTING_LOCK,
 } from "./layout.ts";
-import { LedgerError, reasonOf } from "./ledger_error.ts";
+import { LedgerError } from "./ledger_error.ts";
+import { reasonOf } from "../text/reason_of.ts";
 import { waitForLock } from "./wait_lock.ts";
 
 /** A ledger that is open. */

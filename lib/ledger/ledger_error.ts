@@ -7,8 +7,3 @@
 export class LedgerError extends Error {
   override readonly name = "LedgerError";
 }
-
-/** What an error says, whatever was thrown. */
-export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

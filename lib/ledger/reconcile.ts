@@ -13,7 +13,7 @@ import { lockHolder, noteNotRunning, sweepHolders } from "./holder_file.ts";
 import { demandsNamed, demandsOf, releaseAll } from "./holds.ts";
 import { resourceNames } from "./ledger.ts";
 import { isForgotten } from "./resource_lock.ts";
-import { reasonOf } from "./ledger_error.ts";
+import { reasonOf } from "../text/reason_of.ts";
 
 /** What reconciling takes besides its time. */
 export interface ReconcileOptions {

@@ -14,7 +14,7 @@ import { rebased } from "./goal.ts";
 import { filedNow } from "./held.ts";
 import type { Holder } from "./holder.ts";
 import { resourceNames } from "./ledger.ts";
-import { reasonOf } from "./ledger_error.ts";
+import { reasonOf } from "../text/reason_of.ts";
 import { resourceFolder } from "./layout.ts";
 import { lookAtState, type State } from "./state_file.ts";
 

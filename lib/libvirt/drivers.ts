@@ -11,3 +11,12 @@ import { qemu } from "./drivers/qemu.ts";
 
 /** Every driver this product serves, in libvirt's own order. */
 export const drivers = { daemon, qemu, lxc, libxl, network } as const satisfies Record<DriverName, Driver>;
+
+/** The drivers that each daemon serves, by the name of its program (the kernel keeps 15 bytes of it). */
+export const DRIVERS_OF_DAEMON: Readonly<Record<string, readonly string[]>> = {
+  libvirtd: ["qemu", "lxc", "libxl", "network"],
+  virtqemud: ["qemu"],
+  virtlxcd: ["lxc"],
+  virtxend: ["libxl"],
+  virtnetworkd: ["network"],
+};

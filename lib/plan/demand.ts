@@ -3,9 +3,9 @@
  * @module
  */
 import type { Lifetime } from "../libvirt/driver.ts";
-import type { IpFamily } from "./ip_address.ts";
+import type { IpFamily } from "../net/ip_address.ts";
 import type { NftDemand } from "./nft_demand.ts";
-import type { ProgramWords } from "./program_words.ts";
+import type { ProgramWords } from "../trust/program_words.ts";
 
 /** How long a demand lasts. */
 export type { Lifetime };

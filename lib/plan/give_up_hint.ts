@@ -2,7 +2,7 @@
  * The command that gives a resource up by hand.
  * @module
  */
-import { visible } from "./render.ts";
+import { visible } from "../text/quote.ts";
 
 /** What to do about a resource that cannot be put back. */
 export function giveUpHint(key: string): string {

@@ -4,7 +4,7 @@
  */
 
 import type { AnyDemand, Lifetime } from "./demand.ts";
-import type { ProgramWords } from "./program_words.ts";
+import type { ProgramWords } from "../trust/program_words.ts";
 import type { Edit as XmlEdit } from "../xml/edit.ts";
 import type { Path } from "../xml/path.ts";
 import type { Regex } from "../xml/regex.ts";

@@ -2,7 +2,7 @@
  * What a guest or a network needs of the host's packet filter, as data. `null` where something is not known: JSON keeps it.
  * @module
  */
-import type { IpFamily } from "./ip_address.ts";
+import type { IpFamily } from "../net/ip_address.ts";
 
 /** The bit of a packet's mark that is ours, unless the settings say another. */
 export const DEFAULT_MARK = 0x10000000;

@@ -5,6 +5,7 @@
 import type { Lifetime } from "./demand.ts";
 import type { Intent, OnError } from "./intent.ts";
 import type { Plan } from "./plan.ts";
+import { quote, visible } from "../text/quote.ts";
 
 /** One line an intent; an empty plan says so. */
 export function renderPlan(plan: Plan): readonly string[] {
@@ -42,37 +43,4 @@ const LASTING = {
 
 function onErrorNote(onError: OnError): string {
   return onError === "fail" ? "; a failure fails the call" : "; a failure is noted";
-}
-
-/** Text in quotes where a reader could mistake it, control characters made visible. */
-export function quote(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `"${visible(text).replaceAll('"', '\\"')}"`;
-}
-
-/**
- * Controls (C0, DEL, C1), line and paragraph separators, halves of surrogate pairs, and what shows nothing or turns the
- * direction of text: soft hyphen, zero-width characters, bidirectional controls, tags.
- */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u034f\u115f\u1160\u3164\uffa0]/gu;
-
-/** Text on one line of a terminal or a log: what is not seen is written as `\xNN`, `\uNNNN` or `\u{N…}`. */
-export function visible(text: string): string {
-  return text.replace(UNSEEN, (character) => {
-    const code = character.codePointAt(0) ?? 0;
-    if (code < 0x100) return `\\x${code.toString(16).padStart(2, "0")}`;
-    return code < 0x10000 ? unicodeEscape(code) : `\\u{${code.toString(16)}}`;
-  });
-}
-
-/** JSON text that says the same with every such character as `\uNNNN`. */
-export function visibleJson(json: string): string {
-  return json.replace(
-    UNSEEN,
-    (character) =>
-      Array.from({ length: character.length }, (_, at) => unicodeEscape(character.charCodeAt(at))).join(""),
-  );
-}
-
-function unicodeEscape(code: number): string {
-  return `\\u${code.toString(16).padStart(4, "0")}`;
 }

@@ -5,11 +5,11 @@
  */
 import * as v from "valibot";
 import { giveUpHint } from "../plan/give_up_hint.ts";
-import { quote } from "../plan/render.ts";
+import { quote } from "../text/quote.ts";
 import type { CommandDemand } from "../plan/demand.ts";
-import type { ProgramWords } from "../plan/program_words.ts";
+import type { ProgramWords } from "../trust/program_words.ts";
 import type { Sys } from "../sys/sys.ts";
-import { runProblem } from "./program/command_end.ts";
+import { runProblem } from "../sys/command_end.ts";
 import { argvSchema, filledSchema, refusedArgv } from "./program/argv.ts";
 import {
   type Change,

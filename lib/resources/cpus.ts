@@ -4,7 +4,7 @@
  * @module
  */
 import * as v from "valibot";
-import { nameCpus } from "../plan/cpu_set.ts";
+import { nameCpus } from "../config/cpu_list.ts";
 import type { CpusDemand } from "../plan/demand.ts";
 import type { Sys } from "../sys/sys.ts";
 import { listCgroups, writeCgroups } from "./cpus/cgroup.ts";
@@ -19,7 +19,7 @@ import {
   wantedCpus,
 } from "./cpus/host_cpus.ts";
 import { type Refused, type Resolution, resource } from "./resource.ts";
-import { isSystemdHost } from "./systemd.ts";
+import { isSystemdHost } from "./systemctl.ts";
 
 const KEY = "cpus";
 const ONLINE = "/sys/devices/system/cpu/online";

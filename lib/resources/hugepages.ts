@@ -5,7 +5,7 @@
  */
 import * as v from "valibot";
 import type { HugepagesDemand, HugepagesPart } from "../plan/demand.ts";
-import { pageSizeText } from "../plan/page_size.ts";
+import { pageSizeText } from "../config/page_size.ts";
 import type { Sys } from "../sys/sys.ts";
 import {
   onNode,

@@ -4,12 +4,12 @@
  * @module
  */
 import * as v from "valibot";
-import { quote } from "../plan/render.ts";
+import { quote } from "../text/quote.ts";
 import type { ProcessDemand } from "../plan/demand.ts";
-import type { ProgramWords } from "../plan/program_words.ts";
+import type { ProgramWords } from "../trust/program_words.ts";
 import type { Sys } from "../sys/sys.ts";
 import { parseProcStat, procStatPath } from "../sys/proc_stat.ts";
-import { endText } from "./program/command_end.ts";
+import { endText } from "../sys/command_end.ts";
 import { argvSchema, filledSchema, refusedArgv } from "./program/argv.ts";
 import {
   type Change,

@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import type { RouteDemand } from "../plan/demand.ts";
-import type { IpFamily } from "../plan/ip_address.ts";
+import type { IpFamily } from "../net/ip_address.ts";
 import type { Sys } from "../sys/sys.ts";
 import { agreed } from "./exclusive.ts";
 import { type Change, type Reading, type Resolution, resource, type WriteEnd } from "./resource.ts";

@@ -3,7 +3,7 @@
  * @module
  */
 import * as v from "valibot";
-import type { IpAddress, IpFamily } from "../plan/ip_address.ts";
+import type { IpAddress, IpFamily } from "../net/ip_address.ts";
 import type { Sys } from "../sys/sys.ts";
 import { parseJson } from "./json.ts";
 import { runTool } from "./run_tool.ts";

@@ -4,12 +4,12 @@
  */
 import * as v from "valibot";
 import type { ServiceDemand } from "../plan/demand.ts";
-import { whyUntouchable } from "../plan/untouchable_units.ts";
+import { whyUntouchable } from "../config/protected_units.ts";
 import type { Sys } from "../sys/sys.ts";
 import { agreed } from "./exclusive.ts";
 import { type Change, type Noted, type Reading, type Resolution, resource, type WriteEnd } from "./resource.ts";
 import { runTool } from "./run_tool.ts";
-import { isSystemdHost, showUnits, type UnitFacts } from "./systemd.ts";
+import { isSystemdHost, showUnits, type UnitFacts } from "./systemctl.ts";
 
 /** The first two can be wanted; the others are on their way, and counted as where they go. */
 type ServiceState = ServiceDemand["state"] | "starting" | "stopping";

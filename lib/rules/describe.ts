@@ -4,7 +4,7 @@
  * @module
  */
 import { type AST, parseTOML } from "toml-eslint-parser";
-import { listedNames } from "../actions/listing.ts";
+import { listedNames } from "../config/listing.ts";
 import type { Issue, Mistake, Path } from "./mistake.ts";
 import { didYouMean } from "./nearest.ts";
 import type { RulesFile } from "./rule.ts";

@@ -3,13 +3,13 @@
  * believes in something that will not happen.
  * @module
  */
-import type { Place, While } from "../actions/action.ts";
+import type { Place, While } from "../config/rule_context.ts";
 import { type Driver, type ObjectKind, type Operation, shutoffReasons } from "../libvirt/driver.ts";
 import { drivers } from "../libvirt/drivers.ts";
 import { findOperation } from "../libvirt/invocation.ts";
 import { matchGlob } from "./glob.ts";
-import { listing } from "../actions/listing.ts";
-import { pathProblem } from "../actions/filling.ts";
+import { listing } from "../config/listing.ts";
+import { pathProblem } from "../config/placeholder.ts";
 import type { Namespaces } from "../xml/path_parser.ts";
 import type { Path } from "./mistake.ts";
 import type { Selectors, Settings, When } from "./rule.ts";

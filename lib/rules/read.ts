@@ -4,11 +4,12 @@
  */
 import { parse, TomlError } from "smol-toml";
 import * as v from "valibot";
-import { lazily } from "../actions/table_schema.ts";
-import type { Action, Place } from "../actions/action.ts";
+import { lazily } from "../config/table_schema.ts";
+import type { Action } from "../actions/action.ts";
+import type { Place } from "../config/rule_context.ts";
 import { describeValue, type Issue, type Mistake, type Path } from "./mistake.ts";
 import { actionSchemas } from "../actions/registry.ts";
-import { listedNames } from "../actions/listing.ts";
+import { listedNames } from "../config/listing.ts";
 import { allPlaces, beginningsOf, placesOf, selectorMisfits } from "./places.ts";
 import { NO_RULES, type Rule, type RuleSet, type RulesFile, type Settings } from "./rule.ts";
 import { fileSchema, type RawRule, ruleSchema, ruleSelectorsSchema, settingsSchema } from "./schema.ts";

@@ -2,7 +2,8 @@
  * Rules as the house knows them once they are read.
  * @module
  */
-import type { Action, While } from "../actions/action.ts";
+import type { Action } from "../actions/action.ts";
+import type { While } from "../config/rule_context.ts";
 import type { DriverName } from "../libvirt/driver.ts";
 import type { Namespaces } from "../xml/path_parser.ts";
 

@@ -3,13 +3,14 @@
  * @module
  */
 import * as v from "valibot";
-import type { Action, While } from "../actions/action.ts";
-import { durationSchema } from "../actions/duration.ts";
+import type { Action } from "../actions/action.ts";
+import type { While } from "../config/rule_context.ts";
+import { durationSchema } from "../config/duration.ts";
 import { actionSchemas } from "../actions/registry.ts";
 import type { DriverName } from "../libvirt/driver.ts";
 import { drivers } from "../libvirt/drivers.ts";
-import { listing } from "../actions/listing.ts";
-import { lazily, oneOrMany, tableSchema } from "../actions/table_schema.ts";
+import { listing } from "../config/listing.ts";
+import { lazily, oneOrMany, tableSchema } from "../config/table_schema.ts";
 import type { Namespaces } from "../xml/path_parser.ts";
 import { libvirtNamespaces } from "../libvirt/namespaces.ts";
 import { canMatchUuid } from "./glob.ts";

@@ -3,8 +3,8 @@
  * value of the call, such as a guest's disk, is a program only where it looks like one, or where the program runs its arguments.
  * @module
  */
-import { type NamedPath, namedPaths, runsArguments, runsFolders } from "../plan/interpreter.ts";
-import type { ProgramWords } from "../plan/program_words.ts";
+import { type NamedPath, namedPaths, runsArguments, runsFolders } from "./interpreter.ts";
+import type { ProgramWords } from "./program_words.ts";
 import { type Paths, UnansweredError } from "../sys/paths.ts";
 import type { FileFacts } from "../sys/sys.ts";
 import { checkTrust, followPath, shellQuote, type Untrusted } from "./trust.ts";

@@ -2,8 +2,8 @@
  * Whether a program that a rule names may be run, and can be.
  * @module
  */
-import { isShell } from "../plan/interpreter.ts";
-import type { ProgramWords } from "../plan/program_words.ts";
+import { isShell } from "./interpreter.ts";
+import type { ProgramWords } from "./program_words.ts";
 import { type Paths, UnansweredError } from "../sys/paths.ts";
 import { refuseArguments } from "./refuse_arguments.ts";
 import { checkTrust, folderOf, shellQuote, type Trust } from "./trust.ts";

@@ -1,5 +1,6 @@
 import * as v from "valibot";
-import type { Action, RuleContext } from "../../lib/actions/action.ts";
+import type { Action } from "../../lib/actions/action.ts";
+import type { RuleContext } from "../../lib/config/rule_context.ts";
 import { processSchema } from "../../lib/actions/process.ts";
 import { runSchema } from "../../lib/actions/run.ts";
 import { type HookCall, makeCall } from "../../lib/libvirt/call.ts";

@@ -1,6 +1,6 @@
 /** What `status` tells of forwards: where each leads, who says so, what went through, and which wait or are in vain. */
-import { amountText } from "../../lib/cli/forward_text.ts";
-import type { HolderReport } from "../../lib/cli/status_report.ts";
+import { amountText } from "../../lib/cli/terminal/format_forward.ts";
+import type { HolderReport } from "../../lib/cli/report/status.ts";
 import { admin, snapshot } from "../support/admin.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { type FakeFilter, fakeFilter } from "../support/fake_filter.ts";

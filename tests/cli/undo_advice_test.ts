@@ -1,4 +1,4 @@
-import { undoAdvice } from "../../lib/cli/undo_advice.ts";
+import { undoAdvice } from "../../lib/cli/checks/undo_advice.ts";
 import { assertEquals } from "../support/assert.ts";
 
 const CASES: readonly { readonly undo: string; readonly advice: string | undefined }[] = [

@@ -4,28 +4,43 @@
  */
 import { isProduct, isRealWorld, type Place, placeOf, resolveSpecifier } from "./place.ts";
 
-const CHAIN_ONE = ["xml", "libvirt", "plan", "actions", "rules"] as const;
-const CHAIN_TWO = ["sys", "trust", "resources", "ledger"] as const;
+const LOWER = [
+  "text",
+  "net",
+  "xml",
+  "sys",
+  "libvirt",
+  "trust",
+  "config",
+  "plan",
+  "actions",
+  "rules",
+  "resources",
+  "ledger",
+] as const;
 
-/** For each room of `lib/`, the other rooms it may import. */
+/** For each layer of `lib/`, the other layers it may import, the lowest layer first. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  ...chain(CHAIN_ONE),
-  ...chain(CHAIN_TWO),
-  // What an argv runs stands in plan, as actions ask it too.
-  trust: ["sys", "plan"],
-  // What holders need is data that actions write and resources fulfil: its vocabulary stands in plan. What libvirt itself
-  // notes on the host is read as what a hook gets from it.
-  resources: ["sys", "trust", "xml", "libvirt", "plan"],
-  ledger: ["sys", "resources", "plan"],
-  app: [...CHAIN_ONE, ...CHAIN_TWO],
-  cli: [...CHAIN_ONE, ...CHAIN_TWO, "app"],
+  text: [],
+  net: [],
+  xml: ["text"],
+  sys: ["text"],
+  // What libvirt notes on the host (its status files) is read through `Sys`.
+  libvirt: ["text", "net", "xml", "sys"],
+  trust: ["text", "sys"],
+  // How a value of a rule becomes data.
+  config: ["text", "net", "xml", "libvirt"],
+  // The demands of a rule are data that actions write, the ledger stores and resources fulfil.
+  plan: ["text", "net", "xml", "libvirt", "trust", "config"],
+  actions: ["text", "net", "xml", "libvirt", "trust", "config", "plan"],
+  rules: ["text", "net", "xml", "libvirt", "config", "plan", "actions"],
+  resources: ["text", "net", "xml", "sys", "libvirt", "trust", "config", "plan"],
+  ledger: ["text", "sys", "libvirt", "plan", "resources"],
+  app: [...LOWER],
+  cli: [...LOWER, "app"],
   build: [],
 };
 const DOORS_MAY_IMPORT: readonly string[] = ["app", "cli", "libvirt", "sys"];
-
-function chain(rooms: readonly string[]): Record<string, readonly string[]> {
-  return Object.fromEntries(rooms.map((room, index) => [room, rooms.slice(0, index)]));
-}
 
 /** Each room of `lib/` imports only itself and the rooms above it. */
 export const layerWalls: Deno.lint.Rule = {

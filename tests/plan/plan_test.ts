@@ -1,6 +1,7 @@
 import type { Intent } from "../../lib/plan/intent.ts";
 import { makePlan } from "../../lib/plan/plan.ts";
-import { quote, renderPlan, visible } from "../../lib/plan/render.ts";
+import { renderPlan } from "../../lib/plan/render.ts";
+import { quote, visible } from "../../lib/text/quote.ts";
 import { parsePath } from "../../lib/xml/path_parser.ts";
 import { assertEquals } from "../support/assert.ts";
 

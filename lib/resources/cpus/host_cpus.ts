@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import type { CpusDemand } from "../../plan/demand.ts";
-import { formatCpuSet, nameCpus, parseCpuSet } from "../../plan/cpu_set.ts";
+import { formatCpuSet, nameCpus, parseCpuSet } from "../../config/cpu_list.ts";
 import type { Held, Noted, Wanted } from "../resource.ts";
 
 /** What one group of the host's programs may use. */

@@ -10,7 +10,7 @@ import { type HostCpus, normalCpus, type Share } from "./host_cpus.ts";
 import { possibleCpus } from "./possible_cpus.ts";
 import type { Change, Refused, WriteEnd } from "../resource.ts";
 import { runTool, type ToolEnd } from "../run_tool.ts";
-import { showUnits } from "../systemd.ts";
+import { showUnits } from "../systemctl.ts";
 
 /** Where the host's programs are. Guests are in `machine.slice`, which is never touched. */
 const UNITS = ["system.slice", "user.slice", "init.scope"] as const;

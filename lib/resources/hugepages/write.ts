@@ -3,7 +3,7 @@
  * that are in use: so what stands is looked at after each write.
  * @module
  */
-import { pageSizeText } from "../../plan/page_size.ts";
+import { pageSizeText } from "../../config/page_size.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { onNode, type Pages, sumPages } from "./count.ts";
 import { pagesOf, type Pool, type Pools, readPools, readUse } from "./pools.ts";

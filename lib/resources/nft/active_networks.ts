@@ -5,7 +5,7 @@
  */
 import { networkAddresses } from "../../libvirt/network_addresses.ts";
 import { networkBridge, networkForward } from "../../libvirt/network.ts";
-import type { IpFamily } from "../../plan/ip_address.ts";
+import type { IpFamily } from "../../net/ip_address.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { NETWORKS_DIRECTORY, readNetworkDocument } from "./guest_network.ts";
 import { TOOL_NAMES } from "./filter.ts";

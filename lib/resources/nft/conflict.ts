@@ -2,8 +2,8 @@
  * Forwards that cannot both be: the same port of the same address, for clients that both would serve, to two places.
  * @module
  */
-import type { IpFamily } from "../../plan/ip_address.ts";
-import { type IpInterval, overlaps, parseInterval } from "../../plan/ip_interval.ts";
+import type { IpFamily } from "../../net/ip_address.ts";
+import { type IpInterval, overlaps, parseInterval } from "../../net/ip_interval.ts";
 import type { ForwardDemand, NftDemand } from "../../plan/nft_demand.ts";
 import { familyOf, portText } from "./rules.ts";
 import type { Held } from "../resource.ts";

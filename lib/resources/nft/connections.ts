@@ -3,7 +3,7 @@
  * gone is ended, and so is what came for a port before it led anywhere: a client that sends on and on would never get there.
  * @module
  */
-import type { IpFamily } from "../../plan/ip_address.ts";
+import type { IpFamily } from "../../net/ip_address.ts";
 import type { PortRange } from "../../plan/nft_demand.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { TOOLS } from "../../sys/tools.ts";

@@ -2,7 +2,7 @@
  * The packet filter of the host: what stands in our table and in the gates, and how both are changed.
  * @module
  */
-import type { IpFamily } from "../../plan/ip_address.ts";
+import type { IpFamily } from "../../net/ip_address.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { type Tool, TOOLS } from "../../sys/tools.ts";
 import {

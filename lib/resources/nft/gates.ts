@@ -3,7 +3,7 @@
  * virt-hooks opens: its first rule accepts what bears our mark.
  * @module
  */
-import type { IpFamily } from "../../plan/ip_address.ts";
+import type { IpFamily } from "../../net/ip_address.ts";
 import { isObject, type Json } from "./listing.ts";
 import type { BaseChain } from "./list.ts";
 import { nftChains, tableOf } from "./nft_rules.ts";

@@ -3,8 +3,8 @@
  * guest may claim at will.
  * @module
  */
-import { type IpAddress, type IpFamily, parseIpAddress } from "../../plan/ip_address.ts";
-import { familiesMeant, isWithin, networkTexts } from "../../plan/ip_interval.ts";
+import { type IpAddress, type IpFamily, parseIpAddress } from "../../net/ip_address.ts";
+import { familiesMeant, isWithin, networkTexts } from "../../net/ip_interval.ts";
 import type { AwaitedAddress, ForwardDemand, GuestAddress, GuestInterface } from "../../plan/nft_demand.ts";
 import type { GuestNetwork, NetworkRange } from "./guest_network.ts";
 import type { Surroundings } from "./surroundings.ts";

@@ -5,8 +5,8 @@
 import { childElements } from "../../libvirt/elements.ts";
 import { networkAddresses } from "../../libvirt/network_addresses.ts";
 import { networkBridge, networkForward } from "../../libvirt/network.ts";
-import { type IpFamily, parseIpAddress } from "../../plan/ip_address.ts";
-import { type IpInterval, networkOf } from "../../plan/ip_interval.ts";
+import { type IpFamily, parseIpAddress } from "../../net/ip_address.ts";
+import { type IpInterval, networkOf } from "../../net/ip_interval.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { isDocumentError } from "../../xml/limit_error.ts";
 import type { XmlElement } from "../../xml/tree.ts";

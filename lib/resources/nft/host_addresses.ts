@@ -3,7 +3,7 @@
  * said and no failure.
  * @module
  */
-import { parseIpAddress } from "../../plan/ip_address.ts";
+import { parseIpAddress } from "../../net/ip_address.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { listAddresses } from "../ip_addresses.ts";
 

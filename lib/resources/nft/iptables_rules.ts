@@ -2,7 +2,7 @@
  * What `iptables -S` says of the table `filter` → its chains, as far as they decide whether a packet passes.
  * @module
  */
-import { parseInterval } from "../../plan/ip_interval.ts";
+import { parseInterval } from "../../net/ip_interval.ts";
 import type { PortRange } from "../../plan/nft_demand.ts";
 import type { Action, ChainRule, Condition, RuleChain, RuleChains, Test } from "./verdict.ts";
 

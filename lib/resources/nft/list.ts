@@ -2,8 +2,8 @@
  * What nft and iptables list.
  * @module
  */
-import { isWithin, networkOf } from "../../plan/ip_interval.ts";
-import type { IpAddress } from "../../plan/ip_address.ts";
+import { isWithin, networkOf } from "../../net/ip_interval.ts";
+import type { IpAddress } from "../../net/ip_address.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { TOOLS } from "../../sys/tools.ts";
 import { runTool, type ToolEnd } from "../run_tool.ts";

@@ -2,8 +2,8 @@
  * Programs of the host that listen on ports: a forward of the same port takes the place of theirs for who comes from outside.
  * @module
  */
-import { parseIpAddress } from "../../plan/ip_address.ts";
-import { isLoopback, networkTexts } from "../../plan/ip_interval.ts";
+import { parseIpAddress } from "../../net/ip_address.ts";
+import { isLoopback, networkTexts } from "../../net/ip_interval.ts";
 import type { ForwardDemand, HostEnd } from "../../plan/nft_demand.ts";
 import type { Sys } from "../../sys/sys.ts";
 

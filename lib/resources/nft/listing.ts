@@ -4,8 +4,8 @@
  * @module
  */
 import { commentText, markNumber, mergePorts, portText, setText } from "./rules.ts";
-import { parseIpAddress } from "../../plan/ip_address.ts";
-import { type IpInterval, mergeIntervals, networkTexts, parseInterval } from "../../plan/ip_interval.ts";
+import { parseIpAddress } from "../../net/ip_address.ts";
+import { type IpInterval, mergeIntervals, networkTexts, parseInterval } from "../../net/ip_interval.ts";
 import type { PortRange } from "../../plan/nft_demand.ts";
 import { type Chain, normalTable, type Table } from "./table.ts";
 

@@ -2,7 +2,7 @@
  * What `nft -j list` says of any table → its chains, as far as they decide whether a packet passes.
  * @module
  */
-import type { IpFamily } from "../../plan/ip_address.ts";
+import type { IpFamily } from "../../net/ip_address.ts";
 import { intervalOf, isObject, type Json, rangeOf } from "./listing.ts";
 import type { Action, ChainRule, Condition, RuleChain, RuleChains, Test } from "./verdict.ts";
 

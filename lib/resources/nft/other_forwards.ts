@@ -3,8 +3,8 @@
  * their place, since our table is asked first.
  * @module
  */
-import { isWithin, parseInterval } from "../../plan/ip_interval.ts";
-import { parseIpAddress } from "../../plan/ip_address.ts";
+import { isWithin, parseInterval } from "../../net/ip_interval.ts";
+import { parseIpAddress } from "../../net/ip_address.ts";
 import type { HostEnd, PortRange } from "../../plan/nft_demand.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { list } from "./list.ts";

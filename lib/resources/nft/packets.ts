@@ -2,8 +2,8 @@
  * The packets that our rules let in, as chains of others meet them.
  * @module
  */
-import { type IpFamily, parseIpAddress } from "../../plan/ip_address.ts";
-import { parseInterval } from "../../plan/ip_interval.ts";
+import { type IpFamily, parseIpAddress } from "../../net/ip_address.ts";
+import { parseInterval } from "../../net/ip_interval.ts";
 import type { NftDemand, PortRange } from "../../plan/nft_demand.ts";
 import type { DeviceTo } from "./list.ts";
 import { openTo } from "./rules.ts";

@@ -2,7 +2,7 @@
  * Whether the kernel passes packets on from one device to another, without which no chain is asked.
  * @module
  */
-import type { IpFamily } from "../../plan/ip_address.ts";
+import type { IpFamily } from "../../net/ip_address.ts";
 import type { Sys } from "../../sys/sys.ts";
 
 const KEYS = {

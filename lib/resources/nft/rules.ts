@@ -2,8 +2,8 @@
  * Demands → the rules of our table.
  * @module
  */
-import { type IpFamily, parseIpAddress } from "../../plan/ip_address.ts";
-import { type IpInterval, mergeIntervals, networkTexts, overlaps, parseInterval } from "../../plan/ip_interval.ts";
+import { type IpFamily, parseIpAddress } from "../../net/ip_address.ts";
+import { type IpInterval, mergeIntervals, networkTexts, overlaps, parseInterval } from "../../net/ip_interval.ts";
 import type {
   ForwardDemand,
   GuestAddress,

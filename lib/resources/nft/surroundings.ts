@@ -4,8 +4,8 @@
  * @module
  */
 import type { AnyDemand } from "../../plan/demand.ts";
-import type { IpAddress } from "../../plan/ip_address.ts";
-import { isWithin, parseInterval } from "../../plan/ip_interval.ts";
+import type { IpAddress } from "../../net/ip_address.ts";
+import { isWithin, parseInterval } from "../../net/ip_interval.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { routeGet } from "../route_get.ts";
 import { type GuestNetwork, networkNames, readNetwork } from "./guest_network.ts";

@@ -2,7 +2,7 @@
  * How each forward stands in the packet filter, and what went through it.
  * @module
  */
-import type { IpFamily } from "../../plan/ip_address.ts";
+import type { IpFamily } from "../../net/ip_address.ts";
 import type { ForwardDemand, GuestEnd, NftDemand } from "../../plan/nft_demand.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { leaseProblem, missingRules, readActiveNetworks } from "./active_networks.ts";

@@ -3,8 +3,8 @@
  * be anybody's; what a rule tests and cannot be known here may match or not.
  * @module
  */
-import type { IpFamily } from "../../plan/ip_address.ts";
-import { type IpInterval, mergeIntervals, overlaps } from "../../plan/ip_interval.ts";
+import type { IpFamily } from "../../net/ip_address.ts";
+import { type IpInterval, mergeIntervals, overlaps } from "../../net/ip_interval.ts";
 import type { PortRange } from "../../plan/nft_demand.ts";
 
 /** The first packets of connections, as far as they are known; `undefined` is anything. */

@@ -3,8 +3,8 @@
  * whoever wrote it. `status` and `check --host` judge by the same view.
  * @module
  */
-import type { IpFamily } from "../../plan/ip_address.ts";
-import { networkTexts } from "../../plan/ip_interval.ts";
+import type { IpFamily } from "../../net/ip_address.ts";
+import { networkTexts } from "../../net/ip_interval.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { listBases, listOurs, TOOL_NAMES } from "./filter.ts";
 import { chainName, isOwned, PLACES } from "./gates.ts";

@@ -3,8 +3,8 @@
  * @module
  */
 import * as v from "valibot";
-import type { ProgramWords } from "../../plan/program_words.ts";
-import { quote } from "../../plan/render.ts";
+import type { ProgramWords } from "../../trust/program_words.ts";
+import { quote } from "../../text/quote.ts";
 import { type ProgramSys, refuseArgv } from "../../trust/refuse_program.ts";
 import type { Refused } from "../resource.ts";
 

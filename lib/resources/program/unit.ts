@@ -6,7 +6,7 @@
 import type { Sys } from "../../sys/sys.ts";
 import { TOOLS } from "../../sys/tools.ts";
 import { runTool } from "../run_tool.ts";
-import { isSystemdHost, showUnits } from "../systemd.ts";
+import { isSystemdHost, showUnits } from "../systemctl.ts";
 
 /** A unit to start. */
 export interface UnitProgram {

@@ -1,5 +1,5 @@
 /** What counts as no chain of iptables, and what as one that cannot be listed; where packets leave. On a host in memory. */
-import { parseIpAddress } from "../../../lib/plan/ip_address.ts";
+import { parseIpAddress } from "../../../lib/net/ip_address.ts";
 import { type BaseChain, FilterError, listIptables, readDevices } from "../../../lib/resources/nft/list.ts";
 import { type MemoryHost, memorySys } from "../../../lib/sys/memory_sys.ts";
 import { TOOLS } from "../../../lib/sys/tools.ts";

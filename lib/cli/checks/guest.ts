@@ -1,0 +1,134 @@
+/**
+ * `virt-hooks check --host --guest NAME`: whether this host can do what the rules ask for one guest, by its document.
+ * @module
+ */
+import { fileExists } from "../../app/file_exists.ts";
+import { holderOf } from "../../app/holder_of.ts";
+import { readLiveGuests } from "../../libvirt/status_guests.ts";
+import { planCall } from "../../app/plan_call.ts";
+import { holderId } from "../../ledger/holder.ts";
+import { hasLedger } from "../../ledger/layout.ts";
+import { allDemands } from "../../ledger/reconcile.ts";
+import { readyWish } from "../../ledger/wish.ts";
+import { type HookCall, makeCall } from "../../libvirt/call.ts";
+import type { Driver } from "../../libvirt/driver.ts";
+import { drivers } from "../../libvirt/drivers.ts";
+import { parseLibvirtDocument } from "../../libvirt/parse.ts";
+import type { Hold, Intent } from "../../plan/intent.ts";
+import { matchRules } from "../../rules/match.ts";
+import type { RuleSet } from "../../rules/rule.ts";
+import type { Sys } from "../../sys/sys.ts";
+import { notRefused } from "./rule.ts";
+import { CommandError } from "../subcommand.ts";
+import { counted } from "../../text/plural.ts";
+import type { Finding } from "./finding.ts";
+
+/** Where libvirt keeps the definitions of guests, a folder a driver. */
+const DEFINITIONS = "/etc/libvirt";
+const DOCUMENT_BYTES_MAX = 16 * 1024 * 1024;
+
+/**
+ * What the host says to everything that the rules ask for a guest, were it started now.
+ * @throws {CommandError} where there is no such guest
+ */
+export async function guestFindings(name: string, ruleSet: RuleSet, sys: Sys): Promise<readonly Finding[]> {
+  const guests = documentsOf(name, sys);
+  if (guests.length === 0) {
+    const hint = `known are running guests, and those with a definition in ${DEFINITIONS}/DRIVER`;
+    throw new CommandError(`Cannot check guest ${JSON.stringify(name)}: libvirt has no document of it`, { hint });
+  }
+  const findings: Finding[] = [];
+  for (const { call, source } of guests) {
+    findings.push({ level: "ok", text: `guest "${name}" (${call.driver}): its document is read from ${source}` });
+    findings.push(...await callFindings(call, ruleSet, sys));
+  }
+  return findings;
+}
+
+interface Known {
+  readonly call: HookCall;
+  readonly source: string;
+}
+
+function documentsOf(name: string, sys: Sys): readonly Known[] {
+  return Object.values<Driver>(drivers).filter(({ object }) => object === "domain").flatMap((driver): Known[] => {
+    const live = readLiveGuests(sys).find((guest) =>
+      guest.kind === "guest" && guest.call.object === name && guest.call.driver === driver.name
+    );
+    if (live?.kind === "guest") {
+      return [{ call: prepareCall(driver, name, live.call.document, sys), source: "its status" }];
+    }
+    const path = `${DEFINITIONS}/${driver.name}/${name}.xml`;
+    if (name.includes("/") || sys.lstat(path)?.kind !== "file") {
+      return [];
+    }
+    const document = new TextEncoder().encode(sys.readTextFile(path, DOCUMENT_BYTES_MAX));
+    return [{ call: prepareCall(driver, name, document, sys), source: path }];
+  });
+}
+
+/** The call at which all that lasts as long as the guest is checked. */
+function prepareCall(driver: Driver, name: string, document: Uint8Array, sys: Sys): HookCall {
+  const facts = driver.operations["prepare"];
+  if (facts === undefined) throw new TypeError(`The ${driver.name} driver has no operation prepare`);
+  const { subOperation } = facts;
+  const invocation = { driver, object: name, operation: "prepare", subOperation, extra: "-", facts };
+  return makeCall(invocation, facts, { host: sys.hostname(), document, parse: parseLibvirtDocument });
+}
+
+async function callFindings(call: HookCall, ruleSet: RuleSet, sys: Sys): Promise<readonly Finding[]> {
+  const matches = await matchRules(ruleSet, call, fileExists(sys));
+  const undecided = matches.flatMap(({ rule, problem }): Finding[] =>
+    problem === undefined ? [] : [{ level: "fail", text: `rule "${rule.name}": ${problem}` }]
+  );
+  const plan = planCall(matches, call);
+  const holds = plan.filter((intent) => intent.kind === "hold");
+  const findings: Finding[] = [...undecided];
+  for (const intent of plan) findings.push(...await intentFindings(intent, { call, holds, sys }));
+  const count = matches.filter((match) => match.matches).length;
+  return [...findings, {
+    level: "ok",
+    text: `${count} of ${counted(ruleSet.rules.length, "rule")} ${count === 1 ? "applies" : "apply"} at its start`,
+  }];
+}
+
+interface Circumstances {
+  readonly call: HookCall;
+  readonly holds: readonly Hold[];
+  readonly sys: Sys;
+}
+
+async function intentFindings(intent: Intent, circumstances: Circumstances): Promise<readonly Finding[]> {
+  const rule = `rule "${intent.rule}"`;
+  switch (intent.kind) {
+    case "deny":
+      return [{ level: "warn", text: `${rule} refuses the start: ${intent.message}` }];
+    case "fault":
+      return [{ level: "fail", text: `${rule}: ${intent.action}: ${intent.message}` }];
+    case "hold":
+      return [await holdFinding(intent, circumstances)];
+    // A program is checked with the rules; what it does is known to itself alone.
+    case "run":
+      return [{ level: "skip", text: `${rule}: what ${intent.argv[0]} does at the start` }];
+    case "edit":
+      return [];
+    default:
+      return intent satisfies never;
+  }
+}
+
+async function holdFinding(hold: Hold, { call, holds, sys }: Circumstances): Promise<Finding> {
+  const { resource, demand, rule, action, lifetime, text } = hold;
+  const holder = holderOf(call);
+  const about = `rule "${rule}": ${text}`;
+  if (holder === undefined) return { level: "fail", text: `${about}: the document of the guest has no UUID` };
+  const filed = hasLedger(sys) ? allDemands({ sys, notes: [], looksOnly: true }) : [];
+  const former = filed.map(({ record }) => record).filter((record) => holderId(record.holder) === holderId(holder));
+  const daemon = { pid: 0, startTime: "", name: "" };
+  const wish = { resource, demand, rule, action, lifetime, order: 0, holder, daemon };
+  const ready = await readyWish(wish, { plan: holds, former, isAlive: false }, sys);
+  if (ready.kind === "refused") return { level: "fail", text: `${about}: ${ready.reason}`, advice: ready.hint };
+  const isNew = former.every((record) => record.key !== ready.record.key);
+  const finding = { level: "ok", text: about, advice: ready.note } as const;
+  return isNew ? notRefused(hold, finding) : { ...finding, text: `${about}: is held already` };
+}

@@ -1,0 +1,200 @@
+/**
+ * `virt-hooks check`: every mistake of every rules file.
+ * @module
+ */
+import { readRulesFile } from "../../app/load_rules.ts";
+import { exitCodeOf } from "../../app/outcome.ts";
+import { CONFIG_DIRECTORY } from "../../app/paths.ts";
+import { visible } from "../../text/quote.ts";
+import { type Issue, issueLine } from "../../rules/mistake.ts";
+import { readRules, type RulesReading } from "../../rules/read.ts";
+import type { Rule, RuleSet, RulesFile } from "../../rules/rule.ts";
+import { checkHost } from "../checks/host.ts";
+import { CommandError, type Desk, type Given, type Subcommand, USAGE_CODE } from "../subcommand.ts";
+import { counted } from "../../text/plural.ts";
+import { type Finding, findingLine } from "../checks/finding.ts";
+import {
+  areDisabled,
+  differingText,
+  DISABLED_TEXT,
+  guestsState,
+  readOwnRules,
+  SHOW_DIFFERENCE,
+  unknownText,
+} from "../report/judgement.ts";
+import { undoAdvice } from "../checks/undo_advice.ts";
+
+/** The subcommand. */
+export const check: Subcommand = {
+  name: "check",
+  usage: "[FILE…] | --host [--guest NAME]",
+  summary: "Reads the rules and shows every mistake in them",
+  details: [
+    `Without a FILE: the rules of this host, as the hooks read them from ${CONFIG_DIRECTORY}, with who may write them`,
+    "and the programs they name. With FILEs: just these, as one set, wherever they are.",
+    "--host also asks this host whether it can do what the rules want, as far as that can be told without a guest:",
+    "  ok    it was checked, and works",
+    "  warn  it was checked, and may not work",
+    "  FAIL  it was checked, and a hook would fail or a rule has no effect",
+    "  skip  it was not checked",
+    "--guest checks all that the rules ask for this guest, by its status or its definition below /etc/libvirt.",
+    "Exit code: 0 without mistakes, 3 with some, 1 when --host found something that will fail.",
+  ],
+  texts: ["guest"],
+  switches: ["host"],
+  words: { min: 0, max: Infinity },
+  run,
+};
+
+const HOST_FAILS = 1;
+const USAGE_HINT = "usage: virt-hooks check [FILE…] | --host [--guest NAME]";
+
+async function run(given: Given, desk: Desk): Promise<number> {
+  const isHost = given.switches.has("host");
+  const isOwn = given.words.length === 0;
+  if (isHost && !isOwn) {
+    throw new CommandError("Cannot check files and --host at once", { hint: USAGE_HINT, code: USAGE_CODE });
+  }
+  const guest = given.texts["guest"];
+  if (guest !== undefined && !isHost) {
+    throw new CommandError("Cannot check a guest without --host", { hint: USAGE_HINT, code: USAGE_CODE });
+  }
+  if (isOwn && !isHost && await areDisabled(desk.sys)) desk.print(desk.paint("yellow", `note: ${DISABLED_TEXT}`));
+  const { reading, refusedPrograms } = isOwn
+    ? await readOwnRules(desk.sys)
+    : { reading: await readFiles(given.words, desk), refusedPrograms: [] };
+  if (reading.kind === "broken") return await tellMistakes(reading, desk);
+  for (const problem of refusedPrograms) desk.print(problem);
+  if (refusedPrograms.length > 0) return exitCodeOf("bad-rules");
+  for (const note of notes(reading.ruleSet)) desk.print(desk.paint("yellow", visible(note)));
+  desk.print(summary(reading.ruleSet, given.words));
+  if (isHost) return await tellHost(reading.ruleSet, guest, desk);
+  if (isOwn) await tellRunning(reading.ruleSet, desk);
+  return 0;
+}
+
+async function tellMistakes(
+  reading: Extract<RulesReading, { readonly kind: "broken" }>,
+  desk: Desk,
+): Promise<number> {
+  for (const issue of reading.issues) {
+    desk.print(desk.terminal.isTerminal ? await marked(issue, desk) : visible(issueLine(issue)));
+  }
+  const told = reading.issues.length < reading.count ? `, the first ${reading.issues.length} of them above` : "";
+  desk.print(desk.paint("bold", `${counted(reading.count, "mistake")}${told}`));
+  return exitCodeOf("bad-rules");
+}
+
+/** Rules reach guests that run only when they are told to. What guests hold is root's to see. */
+async function tellRunning(ruleSet: RuleSet, desk: Desk): Promise<void> {
+  if (desk.sys.uid() !== 0) return;
+  const guests = await guestsState(ruleSet, desk.sys);
+  if (guests.differing.length > 0) {
+    desk.print(desk.paint("yellow", `Rules apply to guests when they next start. ${differingText(guests.differing)}`));
+    desk.print(`see what would change: ${SHOW_DIFFERENCE}`);
+  }
+  if (guests.unknown.length > 0) desk.print(desk.paint("yellow", unknownText(guests.unknown)));
+}
+
+async function tellHost(ruleSet: RuleSet, guest: string | undefined, desk: Desk): Promise<number> {
+  const findings = await checkHost(ruleSet, guest, desk.sys);
+  // Ten forwards of a rule take the same of the host.
+  const told = [...new Map(findings.map((finding) => [findingLine(finding, desk), finding])).entries()];
+  for (const [line] of told) desk.print(line);
+  const count = (level: Finding["level"]): number => told.filter(([, finding]) => finding.level === level).length;
+  if (count("skip") > 0) desk.print(desk.paint("dim", `Not checked: ${counted(count("skip"), "thing")}, marked skip`));
+  if (count("fail") > 0) {
+    desk.print(desk.paint("bold", `${counted(count("fail"), "thing")} on this host will fail`));
+    return HOST_FAILS;
+  }
+  const but = [
+    ...(count("warn") > 0 ? ["the warnings above"] : []),
+    ...(count("skip") > 0 ? ["what was not checked"] : []),
+  ];
+  desk.print(`This host can do what the rules ask${but.length === 0 ? "" : `, but for ${but.join(" and ")}`}`);
+  return 0;
+}
+
+async function readFiles(paths: readonly string[], desk: Desk): Promise<RulesReading> {
+  const read = await Promise.all(paths.map((path) => readRulesFile(path, "", desk.sys, { trust: false })));
+  const unreadable = read.filter((file): file is Issue => !("text" in file));
+  const reading = await readRules(read.filter((file): file is RulesFile => "text" in file));
+  if (unreadable.length === 0) return reading;
+  if (reading.kind === "rules") return { kind: "broken", issues: unreadable, count: unreadable.length };
+  return { ...reading, issues: [...unreadable, ...reading.issues], count: unreadable.length + reading.count };
+}
+
+/** Actions that reach beyond the guest they are for. */
+const FAR_REACHING: readonly string[] = ["modules", "pci", "services", "sysctl"];
+
+/** What is no mistake, but should be known. */
+function notes(ruleSet: RuleSet): readonly string[] {
+  return [...undoNotes(ruleSet), ...guestNotes(ruleSet)];
+}
+
+/** Undos that fail once what they undo is gone. */
+function undoNotes({ rules }: RuleSet): readonly string[] {
+  return rules.flatMap(({ file, name, actions, ...rule }) =>
+    actions.flatMap(({ undo }) => {
+      const advice = undo === undefined || undo.onError !== undefined ? undefined : undoAdvice(undo.argv);
+      if (advice === undefined) return [];
+      // A network's start cannot be refused without leaving its bridge behind.
+      const then = rule.while === "network"
+        ? "then its program is not run when the network starts next"
+        : "keeps the next start from succeeding";
+      const fails = `its undo (${undo?.argv.join(" ")}) fails when what it undoes is gone, and ${then}`;
+      return [`${file}: rule "${name}": note: ${fails}: ${advice}`];
+    })
+  );
+}
+
+function guestNotes(ruleSet: RuleSet): readonly string[] {
+  return ruleSet.rules.filter(isChosenByGuests).flatMap(({ file, name, actions }) => {
+    const reached = actions.filter(({ kind }) => FAR_REACHING.includes(kind)).map(({ kind }) => kind);
+    const does = [
+      ...(actions.some(({ programs }) => programs.length > 0) ? ["have its program run"] : []),
+      ...(reached.length > 0 ? [`have its ${[...new Set(reached)].join(" and ")} take effect on this host`] : []),
+    ];
+    if (does.length === 0) return [];
+    return [
+      `${file}: rule "${name}": note: a label alone selects it, so whoever may edit guests may ${does.join(", and ")}`,
+    ];
+  });
+}
+
+/** Whether nothing but what stands in a guest's metadata selects a rule. */
+function isChosenByGuests({ when }: Rule): boolean {
+  const { label, domain, uuid, host, xml, file } = when;
+  return label !== undefined && [domain, uuid, host, xml, file].every((selector) => selector === undefined);
+}
+
+function summary(ruleSet: RuleSet, given: readonly string[]): string {
+  if (ruleSet.rules.length === 0) {
+    return given.length > 0
+      ? "There are no rules in the files given"
+      : `There are no rules in ${CONFIG_DIRECTORY}: the hooks do nothing`;
+  }
+  const files = new Set(ruleSet.rules.map((rule) => rule.file)).size;
+  return `${counted(ruleSet.rules.length, "rule")} in ${counted(files, "file")}: no mistakes`;
+}
+
+/** An issue with its line of the file, the place marked. */
+async function marked(issue: Issue, desk: Desk): Promise<string> {
+  const { paint } = desk;
+  const text = paint("red", visible(issueLine(issue)));
+  if (issue.line === undefined || issue.column === undefined) return text;
+  const line = await lineOf(issue.file, issue.line, desk);
+  if (line === undefined) return text;
+  const number = String(issue.line);
+  const before = visible(line.slice(0, issue.column - 1));
+  return [
+    text,
+    `  ${paint("dim", `${number} |`)} ${before}${paint("bold", visible(line.slice(issue.column - 1)))}`,
+    `  ${paint("dim", `${" ".repeat(number.length)} |`)} ${" ".repeat([...before].length)}${paint("yellow", "^")}`,
+  ].join("\n");
+}
+
+async function lineOf(path: string, line: number, desk: Desk): Promise<string | undefined> {
+  const file = await readRulesFile(path, "", desk.sys, { trust: false });
+  return "text" in file ? file.text.split(/\r?\n/)[line - 1]?.replaceAll("\t", " ") : undefined;
+}

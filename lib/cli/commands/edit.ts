@@ -1,0 +1,156 @@
+/**
+ * `virt-hooks edit`: what the rules make of a document, as a difference.
+ * @module
+ */
+import { fileExists } from "../../app/file_exists.ts";
+import { createTwoFilesPatch } from "diff";
+import { changeDocument, refuseDocument, REGEX_MS_MAX } from "../../app/document.ts";
+import { exitCodeOf } from "../../app/outcome.ts";
+import { CONFIG_DIRECTORY } from "../../app/paths.ts";
+import { planCall } from "../../app/plan_call.ts";
+import { timeLimit } from "../../app/time_limit.ts";
+import type { HookCall } from "../../libvirt/call.ts";
+import { renderIntent } from "../../plan/render.ts";
+import { quote, visible } from "../../text/quote.ts";
+import type { Edit, Fault } from "../../plan/intent.ts";
+import type { Plan } from "../../plan/plan.ts";
+import { matchRules } from "../../rules/match.ts";
+import { issueLine } from "../../rules/mistake.ts";
+import { parseLibvirtDocument } from "../../libvirt/parse.ts";
+import { parsePath } from "../../xml/path_parser.ts";
+import { select } from "../../xml/select.ts";
+import { isDocumentError } from "../../xml/limit_error.ts";
+import { textContent, type XmlDocument } from "../../xml/tree.ts";
+import { CommandError, type Desk, type Given, type Subcommand, USAGE_CODE } from "../subcommand.ts";
+import { readCall, readDocument } from "../read_call.ts";
+import { loadAskedRules } from "../rules_folder.ts";
+
+/** Finding the smallest difference takes the square of its length: nobody reads one that is longer than this. */
+const DIFFERENCE_LINES_MAX = 4_000;
+const DIFFERENCE_MS_MAX = 10_000;
+
+/** The subcommand. */
+export const edit: Subcommand = {
+  name: "edit",
+  usage: "OPERATION [--driver DRIVER] [--rules DIR] [--print] < DOCUMENT",
+  summary: "Shows what the rules would make of a document at migrate or restore",
+  details: [
+    "It prints the difference, or with --print the whole new document. No program is run.",
+    "Where a rule would fail the call, it says so and ends with the hook's exit code.",
+    `--driver is qemu unless given; --rules DIR reads DIR instead of ${CONFIG_DIRECTORY}.`,
+    "Example: virsh dumpxml web-1 --migratable | virt-hooks edit migrate",
+  ],
+  texts: ["driver", "rules"],
+  switches: ["print"],
+  words: { min: 1, max: 1 },
+  run,
+};
+
+async function run(given: Given, desk: Desk): Promise<number> {
+  const bytes = readDocument(desk);
+  const before = parse(bytes);
+  const call = readCall([given.texts["driver"] ?? "qemu", nameOf(before), given.words[0] ?? ""], bytes, desk);
+  if (!call.facts.filter) {
+    const hint = "the operations are migrate and restore of qemu, and migrate of libxl";
+    throw new CommandError(
+      `Cannot edit at ${call.driver} ${call.operation}: libvirt does not read the document back there`,
+      { hint, code: USAGE_CODE },
+    );
+  }
+  const { reading } = await loadAskedRules(given, desk);
+  if (reading.kind === "broken") {
+    for (const issue of reading.issues) desk.sys.writeStderr(`${visible(issueLine(issue))}\n`);
+    return exitCodeOf("bad-rules");
+  }
+  const isLate = timeLimit(call, reading.ruleSet, desk.sys);
+  const matches = await matchRules(reading.ruleSet, call, fileExists(desk.sys), isLate);
+  const undecided = matches.find((match) => match.problem !== undefined);
+  if (undecided?.problem !== undefined) {
+    throw new CommandError(`The call would fail: ${undecided.problem}`, { code: exitCodeOf("bad-call") });
+  }
+  const after = await applyEdits(planCall(matches, call, isLate), call, desk);
+  const problem = refuseDocument(before, after);
+  if (problem !== undefined) throw new CommandError(`The call would fail: ${problem}`, { code: exitCodeOf("failed") });
+  show(before.text, after.text, given, desk);
+  return 0;
+}
+
+function parse(bytes: Uint8Array): XmlDocument {
+  const hint = "give it on stdin: virsh dumpxml GUEST --migratable | virt-hooks edit migrate";
+  if (bytes.length === 0) throw new CommandError("Cannot edit: there is no document", { hint, code: USAGE_CODE });
+  try {
+    return parseLibvirtDocument(bytes);
+  } catch (error) {
+    if (!isDocumentError(error)) throw error;
+    throw new CommandError(error.message, { code: exitCodeOf("bad-call") });
+  }
+}
+
+function nameOf(document: XmlDocument): string {
+  const [name] = select(parsePath("/domain/name"), document);
+  if (name === undefined) throw new CommandError("Cannot edit: the document has no /domain/name", { code: USAGE_CODE });
+  return textContent(name).trim();
+}
+
+/**
+ * Does the edits of a plan; what else a hook would do, and failures that a rule takes, are noted on stderr.
+ * @throws {CommandError} where the call would fail: a rule refuses, or what cannot be done fails the call
+ */
+async function applyEdits(plan: Plan, call: HookCall, desk: Desk): Promise<XmlDocument> {
+  let document = call.xml();
+  for (const intent of plan) {
+    switch (intent.kind) {
+      case "deny":
+        throw callFails(intent.rule, intent.message, "refused");
+      case "fault":
+        meetFailure(intent, `cannot ${intent.action}: ${intent.message}`, desk);
+        break;
+      case "edit": {
+        const endMs = desk.sys.elapsedMs() + REGEX_MS_MAX;
+        const changed = await changeDocument(document, intent.step.edit, () => desk.sys.elapsedMs() > endMs);
+        if (changed.kind === "changed") document = changed.document;
+        else meetFailure(intent, changed.problem, desk);
+        break;
+      }
+      case "run":
+      case "hold":
+        desk.sys.writeStderr(`rule ${quote(intent.rule)}, not done here: ${renderIntent(intent)}\n`);
+        break;
+      default:
+        return intent satisfies never;
+    }
+  }
+  return document;
+}
+
+/** @throws {CommandError} when the rule says that a failure fails the call */
+function meetFailure(intent: Edit | Fault, problem: string, desk: Desk): void {
+  if (intent.onError === "fail") throw callFails(intent.rule, problem, "failed");
+  desk.sys.writeStderr(`rule ${quote(intent.rule)}: ${visible(problem)}\n`);
+}
+
+function callFails(rule: string, problem: string, kind: "refused" | "failed"): CommandError {
+  return new CommandError(`The call would fail: rule "${rule}": ${problem}`, { code: exitCodeOf(kind) });
+}
+
+function show(before: string, after: string, given: Given, desk: Desk): void {
+  if (given.switches.has("print")) return desk.sys.writeStdout(after);
+  if (before === after) return desk.print("The rules change nothing in this document");
+  const patch = createTwoFilesPatch("sent by libvirt", "handed back", before, after, undefined, undefined, {
+    context: 2,
+    timeout: DIFFERENCE_MS_MAX,
+    maxEditLength: DIFFERENCE_LINES_MAX,
+  });
+  if (patch === undefined) {
+    return desk.print("The rules change this document: the difference is too large to show; use --print");
+  }
+  for (const line of patch.trimEnd().split("\n").slice(1)) desk.print(paintLine(line, desk));
+}
+
+function paintLine(line: string, desk: Desk): string {
+  const text = visible(line);
+  if (/^(---|\+\+\+)/.test(line)) return desk.paint("bold", text);
+  if (line.startsWith("@@")) return desk.paint("cyan", text);
+  if (line.startsWith("+")) return desk.paint("green", text);
+  return line.startsWith("-") ? desk.paint("red", text) : text;
+}

@@ -1,0 +1,114 @@
+/**
+ * `virt-hooks disable` and `enable`: the way out for an administrator whom a rule locks out.
+ * @module
+ */
+import { lookAtConfig } from "../../app/config_folder.ts";
+import { NO_DEEDS, writeCommandEntry } from "../../app/command_entry.ts";
+import { exitCodeOf } from "../../app/outcome.ts";
+import { CONFIG_DIRECTORY, DISABLED_FILE } from "../../app/paths.ts";
+import { visible } from "../../text/quote.ts";
+import type { Sys } from "../../sys/sys.ts";
+import { checkTrust } from "../../trust/trust.ts";
+import { CommandError, type Desk, type Given, type Subcommand } from "../subcommand.ts";
+import { openForWork } from "../ledger_access.ts";
+import { needRoot } from "../need_root.ts";
+import { reconcileAndTell } from "./reconcile.ts";
+import type { Reconciliation } from "../reconcile_rules.ts";
+
+/** Turns every hook into a no-op. */
+export const disable: Subcommand = {
+  name: "disable",
+  usage: "[--reason TEXT]",
+  summary: "Makes every hook do nothing and succeed",
+  details: [`It creates ${DISABLED_FILE}; the file holds the reason.`],
+  texts: ["reason"],
+  switches: [],
+  words: { min: 0, max: 0 },
+  run: runDisable,
+};
+
+/** Lets the hooks obey the rules again. */
+export const enable: Subcommand = {
+  name: "enable",
+  usage: "",
+  summary: "Lets the hooks obey the rules again",
+  details: [
+    `It removes ${DISABLED_FILE}. Before that it reconciles: what guests held that ended meanwhile is given back.`,
+    `Exit code: 0, or ${
+      exitCodeOf("failed")
+    } when something could not be given back; the hooks are enabled all the same.`,
+  ],
+  texts: [],
+  switches: [],
+  words: { min: 0, max: 0 },
+  run: (_given, desk) => runEnable(desk),
+};
+
+async function runDisable(given: Given, desk: Desk): Promise<number> {
+  const { sys } = desk;
+  needRoot("disable the hooks", "disable", desk);
+  await needTrustedFolder("disable the hooks", sys);
+  if (await lookAtConfig(sys) === "disabled") {
+    desk.print(`The hooks are disabled already, by ${DISABLED_FILE}`);
+    return 0;
+  }
+  if (sys.lstat(CONFIG_DIRECTORY) === undefined) {
+    attempt("disable the hooks", () => sys.makeDirectory(CONFIG_DIRECTORY, 0o755));
+  }
+  const reason = given.texts["reason"];
+  const text = `${sys.now().toISOString()} ${reason ?? "disabled by an administrator"}\n`;
+  // What is there now is not root's, so no hook heeds it.
+  if (sys.lstat(DISABLED_FILE) !== undefined) attempt("disable the hooks", () => sys.removeFile(DISABLED_FILE));
+  attempt("disable the hooks", () => sys.createFile(DISABLED_FILE, text, 0o644));
+  desk.print(`The hooks do nothing now, and succeed. "virt-hooks enable" turns them on again`);
+  await writeCommandEntry("disable", { ...NO_DEEDS, notes: reason === undefined ? [] : [`reason: ${reason}`] }, 0, sys);
+  return 0;
+}
+
+/** @throws {CommandError} where others can write the folder, so that the hooks heed nothing in it */
+async function needTrustedFolder(what: string, sys: Sys): Promise<void> {
+  const trust = await checkTrust(CONFIG_DIRECTORY, sys);
+  if (trust.kind !== "untrusted") return;
+  throw new CommandError(`Cannot ${what}: the hooks ignore ${DISABLED_FILE}, since ${trust.reason}`, {
+    hint: trust.advice,
+  });
+}
+
+async function runEnable(desk: Desk): Promise<number> {
+  const { sys } = desk;
+  needRoot("enable the hooks", "enable", desk);
+  await needTrustedFolder("enable the hooks", sys);
+  if (await lookAtConfig(sys) !== "disabled") {
+    const strange = sys.lstat(DISABLED_FILE) === undefined
+      ? ""
+      : `: ${DISABLED_FILE} is not root's, so it counts for nothing`;
+    desk.print(`The hooks are enabled already${strange}`);
+    return 0;
+  }
+  const { code, deeds } = await reconcileFirst(desk);
+  attempt("enable the hooks", () => sys.removeFile(DISABLED_FILE));
+  desk.print("The hooks obey the rules again");
+  await writeCommandEntry("enable", deeds, code, sys);
+  return code;
+}
+
+/** A ledger that cannot be used is no reason to leave the hooks off: they would say so themselves. */
+async function reconcileFirst(desk: Desk): Promise<Omit<Reconciliation, "isSilent">> {
+  try {
+    const ledger = await openForWork(desk.sys);
+    if (ledger === undefined) return { code: 0, deeds: NO_DEEDS };
+    return await reconcileAndTell(ledger, { stale: false, listsLiving: true }, desk);
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    desk.print(desk.paint("red", `Not reconciled: ${visible(error.message)} (${visible(error.hint ?? "")})`));
+    return { code: exitCodeOf("failed"), deeds: { ...NO_DEEDS, notes: [error.message] } };
+  }
+}
+
+function attempt(what: string, action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    throw new CommandError(`Cannot ${what}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}

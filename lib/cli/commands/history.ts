@@ -1,0 +1,182 @@
+/**
+ * `virt-hooks history`: what the hooks were asked and did.
+ * @module
+ */
+import { logProblem } from "../../app/history.ts";
+import { HISTORY_FILE } from "../../app/paths.ts";
+import { visible, visibleJson } from "../../text/quote.ts";
+import { matchGlob } from "../../rules/glob.ts";
+import { CommandError, type Desk, type Given, type Subcommand, USAGE_CODE } from "../subcommand.ts";
+import type { Tone } from "../terminal/colour.ts";
+import { type Concerned, concernedBy, type Detail, historyDetails } from "../terminal/format_history.ts";
+import { needRoot } from "../need_root.ts";
+
+/** The subcommand. */
+export const history: Subcommand = {
+  name: "history",
+  usage: "[--follow] [--json] [--object GLOB] [--port N]",
+  summary: "Shows the calls the hooks have answered, and the commands that changed something",
+  details: [
+    `It reads ${HISTORY_FILE}.1 and ${HISTORY_FILE}, oldest first.`,
+    "--json prints the lines as JSON; --follow goes on as calls come in, until it is interrupted.",
+    "--object takes a guest's or network's name, or a glob; it also finds lines of other calls and of commands that changed",
+    "something for that guest. --port finds what opened or closed a port of the host.",
+  ],
+  texts: ["object", "port"],
+  switches: ["follow", "json"],
+  words: { min: 0, max: 0 },
+  run,
+};
+
+function quoted(text: string): string {
+  return JSON.stringify(text);
+}
+
+const POLL_MS = 300;
+
+async function run(given: Given, desk: Desk): Promise<number> {
+  needPort(given.texts["port"]);
+  needRoot("read the history", "history", desk);
+  needTrusted(desk);
+  showLines(readWhole(`${HISTORY_FILE}.1`, desk).text, given, desk);
+  let { text, endBytes } = readWhole(HISTORY_FILE, desk);
+  showLines(text, given, desk);
+  if (text === "" && !given.switches.has("follow")) {
+    desk.sys.writeStderr("The history is empty: no hook was called yet\n");
+  }
+  while (given.switches.has("follow")) {
+    await desk.terminal.sleep(POLL_MS);
+    const sizeBytes = desk.sys.lstat(HISTORY_FILE)?.sizeBytes ?? 0;
+    // A smaller file is a new one: the old one was rotated away.
+    ({ text, endBytes } = readFrom(HISTORY_FILE, sizeBytes < endBytes ? 0 : endBytes, desk));
+    showLines(text, given, desk);
+  }
+  return 0;
+}
+
+/** @throws {CommandError} where the hooks find the log such that they do not write to it */
+function needTrusted(desk: Desk): void {
+  const problem = logProblem(desk.sys);
+  if (problem === undefined) return;
+  const hint = "the hooks write no history until that is repaired";
+  throw new CommandError(`Cannot read the history: ${problem}`, { hint });
+}
+
+interface Chunk {
+  readonly text: string;
+  /** Where the next chunk begins. */
+  readonly endBytes: number;
+}
+
+function readWhole(path: string, desk: Desk): Chunk {
+  return desk.sys.lstat(path)?.kind === "file" ? readFrom(path, 0, desk) : { text: "", endBytes: 0 };
+}
+
+/** Whole lines only: the last one may still be being written. */
+function readFrom(path: string, offsetBytes: number, desk: Desk): Chunk {
+  if (desk.sys.lstat(path)?.kind !== "file") return { text: "", endBytes: 0 };
+  const text = desk.terminal.readTail(path, offsetBytes);
+  const whole = text.slice(0, text.lastIndexOf("\n") + 1);
+  return { text: whole, endBytes: offsetBytes + new TextEncoder().encode(whole).length };
+}
+
+function showLines(text: string, given: Given, desk: Desk): void {
+  for (const line of text.split("\n")) {
+    if (line === "") continue;
+    const entry = parseEntry(line);
+    if (!isMeant(entry, given)) continue;
+    const asJson = given.switches.has("json") && entry !== undefined;
+    // A line that is no JSON may hold anything.
+    desk.print(asJson ? visibleJson(line) : entry === undefined ? visible(line) : shown(entry, desk));
+  }
+}
+
+/** A line that is no entry is shown where nothing is looked for. */
+function isMeant(entry: ShownEntry | undefined, { texts }: Given): boolean {
+  const { object: glob, port } = texts;
+  if (glob === undefined && port === undefined) return true;
+  if (entry === undefined) return false;
+  const { names, ports } = entry.concerned;
+  return (glob === undefined || [entry.object, ...names].some((name) => matchGlob(glob, name))) &&
+    (port === undefined || ports.some((range) => holdsPort(range, Number(port))));
+}
+
+/** `8080` or `8000-8010` */
+function holdsPort(range: string, port: number): boolean {
+  const [first = NaN, last = first] = range.split("-").map(Number);
+  return first <= port && port <= last;
+}
+
+/** @throws {CommandError} for what is no port */
+function needPort(port: string | undefined): void {
+  if (port === undefined || /^\d{1,5}$/.test(port)) return;
+  const hint = "usage: virt-hooks history --port N";
+  throw new CommandError(`Cannot read --port: "${port}" is not the number of a port`, { hint, code: USAGE_CODE });
+}
+
+interface ShownEntry {
+  readonly datetime: string;
+  readonly level: string;
+  readonly message: string;
+  readonly object: string;
+  readonly durationMs: number;
+  readonly rules: readonly string[];
+  readonly details: readonly Detail[];
+  readonly concerned: Concerned;
+  /** Those that it names beside its object. */
+  readonly guests: readonly string[];
+  /** `libvirtd (812)` */
+  readonly daemon: string | undefined;
+}
+
+/** Reads a line that any version may have written; `undefined` when it is no entry. */
+function parseEntry(line: string): ShownEntry | undefined {
+  let data: unknown;
+  try {
+    data = JSON.parse(line);
+  } catch {
+    // A line that was cut off: shown as it is.
+    return undefined;
+  }
+  if (typeof data !== "object" || data === null) return undefined;
+  const fields = new Map<string, unknown>(Object.entries(data));
+  const text = (key: string): string => String(fields.get(key) ?? "");
+  const rules = fields.get("rules");
+  const guests = fields.get("guests");
+  return {
+    datetime: text("datetime"),
+    level: text("level"),
+    message: text("message"),
+    object: text("object"),
+    durationMs: Number(fields.get("durationMs") ?? 0),
+    rules: Array.isArray(rules) ? rules.map((rule: unknown) => nameOf(rule)) : [],
+    details: historyDetails(fields),
+    concerned: concernedBy(fields),
+    guests: Array.isArray(guests) ? guests.map(String) : [],
+    daemon: daemonText(fields.get("daemon")),
+  };
+}
+
+function nameOf(rule: unknown): string {
+  return typeof rule === "object" && rule !== null && "name" in rule ? String(rule.name) : "";
+}
+
+function daemonText(daemon: unknown): string | undefined {
+  if (typeof daemon !== "object" || daemon === null || !("pid" in daemon)) return undefined;
+  return "name" in daemon ? `${daemon.name} (${daemon.pid})` : undefined;
+}
+
+const TONES: Readonly<Record<string, Tone>> = { INFO: "green", WARN: "yellow", ERROR: "red", CRITICAL: "red" };
+
+function shown(entry: ShownEntry, desk: Desk): string {
+  const when = entry.datetime.replace("T", " ").replace(/\.\d+Z$/, "Z");
+  const level = desk.paint(TONES[entry.level] ?? "bold", entry.level.padEnd(8));
+  const rules = entry.rules.length === 0 ? "" : `, rules ${entry.rules.map(quoted).join(", ")}`;
+  const caller = entry.daemon === undefined ? "" : `, called by ${entry.daemon}`;
+  const guests = entry.guests.length === 0 ? "" : `, guests ${entry.guests.map(quoted).join(", ")}`;
+  const duration = desk.paint("dim", visible(`(${entry.durationMs} ms${caller}${guests}${rules})`));
+  return [
+    `${desk.paint("dim", when)}  ${level}  ${visible(entry.message)}  ${duration}`,
+    ...entry.details.map(({ text, isBad }) => `    ${isBad ? desk.paint("yellow", text) : text}`),
+  ].join("\n");
+}

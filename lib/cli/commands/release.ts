@@ -1,0 +1,127 @@
+/**
+ * `virt-hooks release`: gives back by hand what a holder holds.
+ * @module
+ */
+import { writeCommandEntry } from "../../app/command_entry.ts";
+import { exitCodeOf } from "../../app/outcome.ts";
+import { isWell } from "../../ledger/work.ts";
+import { type Holder, holderId } from "../../ledger/holder.ts";
+import { lockHolder, noteNotRunning } from "../../ledger/holder_file.ts";
+import { demandsOf, releaseAll } from "../../ledger/holds.ts";
+import type { Ledger } from "../../ledger/ledger.ts";
+import { ALL_LIFETIMES } from "../../ledger/reconcile.ts";
+import { type Surveyed, type SurveyedHolder, surveyHolders, surveyResources } from "../../ledger/survey.ts";
+import { visible } from "../../text/quote.ts";
+import { CommandError, type Desk, type Given, type Subcommand, USAGE_CODE } from "../subcommand.ts";
+import { givenBack } from "../given_back.ts";
+import { convergedText, holderText, verdictText } from "../terminal/format_holder.ts";
+import { lookoutOn, openForWork, workOn } from "../ledger_access.ts";
+import { needRoot } from "../need_root.ts";
+import { releaseResource } from "../release_resource.ts";
+
+/** The subcommand. */
+export const release: Subcommand = {
+  name: "release",
+  usage: "--holder HOLDER [--yes] | --resource KEY [--yes] [--forget]",
+  summary: "Gives back by hand what a guest, a network or a port holds, or one resource",
+  details: [
+    'HOLDER is an id as "virt-hooks status --json" has it (qemu/domain/UUID, network/UUID, port/UUID), domain:UUID,',
+    "network:UUID, port:UUID, or a name where only one has it. With a network go its ports.",
+    "It shows what would be given back and asks; --yes does not ask. No rule and no libvirt is needed.",
+    'KEY is a resource as "virt-hooks status --json" has it. It is put back, whoever holds it. Where that fails, such as an undo',
+    "that cannot succeed any more, it is forgotten after a question: it then stays as it is. --forget does not ask.",
+    'A guest that still runs loses what it needs, until it starts again or "virt-hooks reconcile --rules" acquires it again.',
+    `Exit code: 0 when all is given back, 1 when you said no or nobody is meant, ${
+      exitCodeOf("failed")
+    } when something failed.`,
+  ],
+  texts: ["holder", "resource"],
+  switches: ["forget", "yes"],
+  words: { min: 0, max: 0 },
+  run,
+};
+
+const SAID_NO = 1;
+const LOCK_PATIENCE_MS = 30_000;
+
+async function run(given: Given, desk: Desk): Promise<number> {
+  needRoot("release", "release", desk);
+  const { holder: wanted, resource } = given.texts;
+  const forget = given.switches.has("forget");
+  if (resource !== undefined && wanted === undefined) {
+    return await releaseResource(resource, { yes: given.switches.has("yes"), forget }, desk);
+  }
+  if (wanted === undefined || resource !== undefined || forget) {
+    const hint = '"virt-hooks status" shows what is held, and by whom';
+    const message = "Cannot release: it takes --holder or --resource, and --forget only beside --resource";
+    throw new CommandError(message, { hint, code: USAGE_CODE });
+  }
+  const ledger = await openForWork(desk.sys);
+  const resources = ledger === undefined ? [] : await surveyResources(lookoutOn(ledger, desk.sys));
+  const found = findHolder(wanted, await surveyHolders(resources, desk.sys));
+  if (ledger === undefined) throw nobody(wanted);
+  tellHolder(found, desk);
+  if (!given.switches.has("yes") && !await confirmed(found, resources, desk)) {
+    desk.print("Nothing was released");
+    return SAID_NO;
+  }
+  return await releaseNow(found.holder, ledger, desk);
+}
+
+function nobody(wanted: string): CommandError {
+  const hint = '"virt-hooks status" shows who holds something';
+  return new CommandError(`Cannot release ${JSON.stringify(wanted)}: nobody of that name or id holds anything`, {
+    hint,
+  });
+}
+
+/** @throws {CommandError} where none or several are meant */
+function findHolder(wanted: string, holders: readonly SurveyedHolder[]): SurveyedHolder {
+  const found = holders.filter(({ holder }) => isMeant(holder, wanted));
+  const [one, another] = found;
+  if (one === undefined) throw nobody(wanted);
+  if (another === undefined) return one;
+  const ids = found.map(({ holder }) => holderId(holder)).join(" or ");
+  const message = `Cannot release ${JSON.stringify(wanted)}: ${found.length} holders are called so`;
+  throw new CommandError(message, { hint: `say which: --holder ${ids}`, code: USAGE_CODE });
+}
+
+/** A port has the name of its network, which means the network. */
+function isMeant(holder: Holder, wanted: string): boolean {
+  if (holderId(holder) === wanted || `${holder.kind}:${holder.uuid}` === wanted) return true;
+  return holder.kind !== "port" && holder.name === wanted;
+}
+
+function tellHolder({ holder, verdict }: SurveyedHolder, { paint, print }: Desk): void {
+  print(paint("bold", `${holderText(holder)}, ${holderId(holder)}`));
+  print(paint(verdict.kind === "dead" ? "dim" : "yellow", `  ${verdictText(verdict)}`));
+  if (verdict.kind === "alive") print(paint("red", "  It runs: what it needs of the host is taken from it"));
+}
+
+/** @throws {CommandError} where nobody can be asked */
+async function confirmed({ holder }: SurveyedHolder, resources: readonly Surveyed[], desk: Desk): Promise<boolean> {
+  const demands = await demandsOf({ holder, lifetimes: ALL_LIFETIMES }, { sys: desk.sys, notes: [], looksOnly: true });
+  for (const line of givenBack(demands, resources, desk)) desk.print(`  would be given back: ${line}`);
+  if (desk.terminal.stdinIsTerminal) return desk.terminal.ask(`Release what ${holderText(holder)} holds?`);
+  const hint = "--yes releases without asking";
+  throw new CommandError("Cannot ask whether to release: stdin is no terminal", { hint, code: USAGE_CODE });
+}
+
+async function releaseNow(holder: Holder, ledger: Ledger, desk: Desk): Promise<number> {
+  const { sys } = desk;
+  const lock = await lockHolder(holder, sys.elapsedMs() + LOCK_PATIENCE_MS, { sys, notes: ledger.notes });
+  using _lock = lock;
+  if (lock === undefined) {
+    throw new CommandError("Cannot release: a hook call for it is under way", { hint: "try again when it has ended" });
+  }
+  const work = workOn(ledger, sys);
+  // Looked at again: while somebody was asked, hooks may have come and gone.
+  const results = await releaseAll(await demandsOf({ holder, lifetimes: ALL_LIFETIMES }, work), work);
+  await noteNotRunning(holder, sys);
+  desk.print(`${holderText(holder)}: ${desk.paint("bold", "released")}`);
+  for (const result of results) desk.print(`  ${convergedText(result, desk)}`);
+  for (const note of ledger.notes) desk.print(desk.paint("yellow", `note: ${visible(note)}`));
+  const code = results.every(isWell) ? 0 : exitCodeOf("failed");
+  await writeCommandEntry("release", { guests: [holder.name], results, notes: ledger.notes }, code, sys);
+  return code;
+}

@@ -1,0 +1,61 @@
+/**
+ * `virt-hooks xml select`: tries a path on a document.
+ * @module
+ */
+import { libvirtNamespaces } from "../../libvirt/namespaces.ts";
+import { visible } from "../../text/quote.ts";
+import { parseDocument } from "../../xml/document.ts";
+import { PathSyntaxError } from "../../xml/path.ts";
+import { type Namespaces, parsePath } from "../../xml/path_parser.ts";
+import { select } from "../../xml/select.ts";
+import { isDocumentError } from "../../xml/limit_error.ts";
+import { positionFinder } from "../../xml/syntax_error.ts";
+import { CommandError, type Desk, type Given, type Subcommand, USAGE_CODE } from "../subcommand.ts";
+import { readDocument } from "../read_call.ts";
+
+/** The subcommand. */
+export const xml: Subcommand = {
+  name: "xml",
+  usage: "select PATH [--ns 'PREFIX=URI …'] < DOCUMENT",
+  summary: "Shows what a path finds in a document",
+  details: [
+    `Prefixes that need no --ns: ${Object.keys(libvirtNamespaces).join(", ")}.`,
+    "Exit code: 0 when it finds something, 1 when it finds nothing.",
+    `Example: virsh dumpxml web-1 | virt-hooks xml select "//interface[@type='bridge']/source/@bridge"`,
+  ],
+  texts: ["ns"],
+  switches: [],
+  words: { min: 2, max: 2 },
+  run: (given, desk) => Promise.resolve(selectNodes(given, desk)),
+};
+
+function selectNodes(given: Given, desk: Desk): number {
+  const [verb, path = ""] = given.words;
+  if (verb !== "select") {
+    throw new CommandError(`Cannot run "xml ${verb}": it must be select`, { code: USAGE_CODE });
+  }
+  try {
+    const parsed = parsePath(path, namespacesOf(given.texts["ns"]));
+    const document = parseDocument(readDocument(desk));
+    const nodes = select(parsed, document);
+    const placeOf = positionFinder(document.text);
+    for (const { span } of nodes) {
+      const { line, column } = placeOf(span.start);
+      const text = document.text.slice(span.start, span.end);
+      desk.print(`${desk.paint("dim", `${line}:${column}`)}  ${text.split("\n").map(visible).join("\n")}`);
+    }
+    return nodes.length === 0 ? 1 : 0;
+  } catch (error) {
+    if (!(error instanceof PathSyntaxError) && !isDocumentError(error)) throw error;
+    throw new CommandError(error.message, { code: USAGE_CODE });
+  }
+}
+
+function namespacesOf(text: string | undefined): Namespaces {
+  const pairs = (text ?? "").split(/\s+/).filter((pair) => pair !== "").map((pair): readonly [string, string] => {
+    const [prefix = "", uri = ""] = pair.split(/=(.*)/s);
+    if (prefix !== "" && uri !== "") return [prefix, uri];
+    throw new CommandError(`Cannot read --ns: "${pair}" is not PREFIX=URI`, { code: USAGE_CODE });
+  });
+  return { ...libvirtNamespaces, ...Object.fromEntries(pairs) };
+}

@@ -1,0 +1,93 @@
+/**
+ * A forward as `status` reports it.
+ * @module
+ */
+import type { ForwardDemand, GuestAddress, PortProtocol } from "../../plan/nft_demand.ts";
+import type { ResourceName } from "../../plan/demand.ts";
+import { nftDemandIn } from "../../resources/nft.ts";
+import { portText } from "../../resources/nft/rules.ts";
+import { type FilterWatch, type ForwardStanding, watchFilter } from "../../resources/nft/traffic.ts";
+import type { Held } from "../../resources/resource.ts";
+import type { Sys } from "../../sys/sys.ts";
+
+/** One forward. */
+export interface ForwardReport {
+  /** The host's addresses that are meant; none: all. */
+  readonly addresses: readonly string[];
+  /** `8080` or `8000-8010` */
+  readonly ports: string;
+  readonly protocol: PortProtocol;
+  /** The networks of clients that may come in; none: all. */
+  readonly from: readonly string[];
+  readonly guest: {
+    /** `null` while there is none. */
+    readonly address: string | null;
+    readonly ports: string;
+    /** Who says so. */
+    readonly source: GuestAddress["source"] | null;
+    /** The name of the libvirt network. */
+    readonly network: string | null;
+  };
+  readonly state: ForwardStanding["state"];
+  /** Why it is not `active`. */
+  readonly because: string | null;
+  /** What went through, both ways; `null` where nothing counts. */
+  readonly packets: number | null;
+  readonly bytes: number | null;
+  /** How many connections began. */
+  readonly connections: number | null;
+}
+
+/** Reports on demands on resources of any kind. */
+export interface ForwardReporter {
+  /** The report of a demand, where it is a forward. `unplugged`: why its guest is on no bridge. */
+  report(kind: string, held: Held<unknown>, unplugged: string | undefined): ForwardReport | undefined;
+  /** What keeps packets away, and `reconcile` does not cure. */
+  problems(kind: string, demands: readonly Held<unknown>[]): readonly string[];
+}
+
+const KIND = "nft" satisfies ResourceName;
+
+/** Looks at the packet filter, unless nobody asks for it. */
+export async function forwardReporter(kinds: readonly string[], sys: Sys): Promise<ForwardReporter> {
+  if (!kinds.includes(KIND)) return { report: () => undefined, problems: () => [] };
+  const watch = await watchFilter(sys);
+  return {
+    report: (kind, { who, demand: data }, unplugged) => {
+      const demand = kind === KIND ? nftDemandIn(data) : undefined;
+      if (demand?.kind !== "forward") return undefined;
+      const report = reportOf(who, demand, watch);
+      // What is wrong with the packet filter itself is told first.
+      const isToldFirst = report.state === "drift" || report.state === "unknown";
+      return unplugged === undefined || isToldFirst ? report : { ...report, state: "unplugged", because: unplugged };
+    },
+    problems: (kind, demands) => {
+      if (kind !== KIND || demands.length === 0) return [];
+      const known = demands.flatMap(({ demand }) => nftDemandIn(demand) ?? []);
+      return [...new Set([...watch.missing, ...known.flatMap((demand) => watch.problems(demand))])];
+    },
+  };
+}
+
+function reportOf(who: string, demand: ForwardDemand, watch: FilterWatch): ForwardReport {
+  const { hostAddresses, hostPorts, guestPort, protocol, from, guest } = demand;
+  const { state, because, traffic } = watch.forward({ who, demand });
+  const last = guestPort + hostPorts.last - hostPorts.first;
+  return {
+    addresses: hostAddresses,
+    ports: portText(hostPorts),
+    protocol,
+    from,
+    guest: {
+      address: guest?.address ?? null,
+      ports: portText({ first: guestPort, last }),
+      source: guest?.source ?? null,
+      network: guest?.on ?? null,
+    },
+    state,
+    because,
+    packets: traffic?.packets ?? null,
+    bytes: traffic?.bytes ?? null,
+    connections: traffic?.connections ?? null,
+  };
+}

@@ -1,0 +1,288 @@
+/**
+ * How it stands with everything that is held, as data: what `status` prints, and what its `--json` is.
+ * @module
+ */
+import { VERSION } from "../../app/version.ts";
+import { foresee } from "../../ledger/foresee.ts";
+import { heldOf } from "../../ledger/goal.ts";
+import { type Holder, holderId } from "../../ledger/holder.ts";
+import { DAMAGED_DIRECTORY } from "../../ledger/layout.ts";
+import { damagedNames, type Look, lookAtLedger } from "../../ledger/ledger.ts";
+import { LedgerError } from "../../ledger/ledger_error.ts";
+import { type Surveyed, type SurveyedHolder, surveyHolders, surveyResources } from "../../ledger/survey.ts";
+import type { Lifetime } from "../../plan/demand.ts";
+import { sameValue, type ValueChange } from "../../resources/resource.ts";
+import type { Sys } from "../../sys/sys.ts";
+import { type ForwardReport, type ForwardReporter, forwardReporter } from "./forward.ts";
+import { areDisabled, type GuestsState, guestsState, readOwnRules, type RulesState, rulesState } from "./judgement.ts";
+import { lookoutOn } from "../ledger_access.ts";
+import { findUnpluggedDemands } from "./unplugged.ts";
+
+/** The format of the report. Within one, fields are only added. */
+export const REPORT_FORMAT = 1;
+
+/**
+ * How a resource stands, the worst first. `stuck`: it cannot be brought to what it shall be, or does not reach its guest.
+ * `drift`: somebody else changed it, or what is wanted of it is another by now. `pending`: a hook is at it, or did not finish it.
+ * `stale`: one of its holders is gone, or nothing shows that it lives.
+ */
+export type ResourceState = "stuck" | "drift" | "pending" | "stale" | "ok";
+
+/** Why a resource is not `ok`. */
+export interface Reason {
+  readonly state: Exclude<ResourceState, "ok">;
+  readonly text: string;
+  /** Set where `reconcile` cannot cure it: the text says what does. */
+  readonly curable?: false;
+}
+
+/** One demand with whose it is. */
+export interface HolderReport {
+  /** `qemu/domain/UUID`, `network/UUID` or `port/UUID`: what `release --holder` takes. */
+  readonly id: string;
+  readonly kind: Holder["kind"];
+  readonly driver: string | null;
+  readonly name: string;
+  readonly uuid: string;
+  readonly rule: string;
+  readonly action: string;
+  readonly lifetime: Lifetime;
+  /** ISO 8601, UTC. */
+  readonly since: string;
+  /** `starting`: there is no sign of it yet, and it holds only since less than two minutes; then it is `stale`. */
+  readonly life: "alive" | "starting" | "stale" | "dead" | "unknown";
+  readonly because: string | null;
+  /** What it asks for, where the resource's value does not show it. */
+  readonly wants?: string;
+  /** Where it is a forward: how it stands. */
+  readonly forward?: ForwardReport;
+}
+
+/** One resource. Values are texts for people. */
+export interface ResourceReport {
+  readonly key: string;
+  readonly kind: string;
+  readonly state: ResourceState;
+  readonly reasons: readonly Reason[];
+  /** What it is put back to when nobody holds it any more. */
+  readonly original: string | null;
+  /** What the host says. */
+  readonly actual: string | null;
+  /** What it shall be. */
+  readonly wanted: string | null;
+  /** What was about to be written. */
+  readonly pending: string | null;
+  readonly holders: readonly HolderReport[];
+  /** Set where the host itself cannot be asked: it is what the ledger noted. */
+  readonly verified?: false;
+  /** What is worth knowing and no reason to worry. */
+  readonly remarks: readonly string[];
+}
+
+/** The whole. */
+export interface StatusReport {
+  readonly format: typeof REPORT_FORMAT;
+  readonly version: string;
+  readonly host: string;
+  /** ISO 8601, UTC. */
+  readonly time: string;
+  /** Whether there is nothing to look after. */
+  readonly ok: boolean;
+  /** Whether the hooks do nothing. */
+  readonly disabled: boolean;
+  /** Whether the hooks can obey the rules. */
+  readonly rules: RulesState;
+  /** Running guests that have not what the rules ask for; `null` where the rules are broken, so that it cannot be told. */
+  readonly guests: GuestsState | null;
+  readonly ledger: Look["kind"];
+  readonly resources: readonly ResourceReport[];
+  /** Files that could not be read. */
+  readonly damaged: readonly string[];
+}
+
+/** A guest that is being started has no status file yet. */
+const STARTING_MS = 120_000;
+
+/** The resources that are not as their holders need them. None where the ledger cannot be used, which is told elsewhere. */
+export async function unsettledResources(sys: Sys): Promise<readonly ResourceReport[]> {
+  try {
+    const resources = await reportResources(await lookAtLedger(sys), [], sys);
+    return resources.filter(({ state }) => state !== "ok");
+  } catch (error) {
+    if (!(error instanceof LedgerError)) throw error;
+    return [];
+  }
+}
+
+/** Looks at everything that is held. Nothing is changed. */
+export async function reportResources(look: Look, notes: string[], sys: Sys): Promise<readonly ResourceReport[]> {
+  return look.kind === "open" ? await resourceReports(lookoutOn({ ...look.ledger, notes }, sys), sys) : [];
+}
+const UNVERIFIED =
+  "not verified: it was run when its holder began, and nothing tells whether what it did is still there";
+
+/** Puts the report together. Nothing is changed. */
+export async function makeStatusReport(look: Look, sys: Sys): Promise<StatusReport> {
+  const notes = look.kind === "open" ? [...look.ledger.notes] : [];
+  const resources = await reportResources(look, notes, sys);
+  const own = await readOwnRules(sys);
+  const rules = rulesState(own);
+  const guests = own.reading.kind === "rules" ? await guestsState(own.reading.ruleSet, sys) : null;
+  const disabled = await areDisabled(sys);
+  const names = look.kind === "open" ? damagedNames(sys) : [];
+  const damaged = [
+    ...notes,
+    ...names.map((name) => `${DAMAGED_DIRECTORY}/${name} could not be read and was set aside`),
+  ];
+  return {
+    format: REPORT_FORMAT,
+    version: VERSION,
+    host: sys.hostname(),
+    time: sys.now().toISOString(),
+    ok: !disabled && rules.problems === 0 && guests?.differing.length === 0 && damaged.length === 0 &&
+      resources.every(({ state }) => state === "ok"),
+    disabled,
+    rules,
+    guests,
+    ledger: look.kind,
+    resources,
+    damaged,
+  };
+}
+
+async function resourceReports(lookout: ReturnType<typeof lookoutOn>, sys: Sys): Promise<readonly ResourceReport[]> {
+  const surveyed = await surveyResources(lookout);
+  const holders = new Map((await surveyHolders(surveyed, sys)).map((one) => [holderId(one.holder), one]));
+  const forward = await forwardReporter(surveyed.map(({ resource }) => resource), sys);
+  const unplugged = await findUnpluggedDemands(surveyed.flatMap(({ demands }) => demands), sys);
+  return surveyed.map((one) => resourceReport(one, holders, { now: sys.now(), forward, unplugged }));
+}
+
+function resourceReport(
+  surveyed: Surveyed,
+  known: ReadonlyMap<string, SurveyedHolder>,
+  { now, forward, unplugged }: {
+    readonly now: Date;
+    readonly forward: ForwardReporter;
+    readonly unplugged: ReadonlyMap<string, string>;
+  },
+): ResourceReport {
+  const { key, resource, demands, standing, state } = surveyed;
+  const holders = demands.flatMap((filed) => {
+    const { record } = filed;
+    const of = known.get(holderId(record.holder));
+    if (of === undefined) return [];
+    const one = { ...holderReport(record, of, now), ...wantsOf(record.demand, surveyed) };
+    const forwarded = forward.report(resource, heldOf(filed), unplugged.get(filed.path));
+    return [forwarded === undefined ? one : { ...one, forward: forwarded }];
+  });
+  const goal = foresee(surveyed, demands.map(heldOf));
+  const cut = new Set(demands.map(({ path }) => unplugged.get(path)).filter((reason) => reason !== undefined));
+  const problems = forward.problems(resource, demands.map(heldOf));
+  const reasons = [
+    ...ownReasons(surveyed, goal),
+    ...[...cut].map((reason): Reason => ({ state: "stuck", text: reason, curable: false })),
+    ...problems.map((text): Reason => ({ state: "drift", text, curable: false })),
+    ...holders.flatMap(holderReason),
+  ];
+  const text = textOf(surveyed);
+  const actual = standing.kind === "value" ? text(standing.actual) : null;
+  const isVerified = standing.kind !== "value" || standing.resource.unverified !== true;
+  return {
+    key,
+    kind: resource,
+    state: worst(reasons),
+    reasons,
+    original: standing.kind === "value" ? text(standing.noted.original) : text(state?.original),
+    actual,
+    wanted: goal.change?.to ?? (goal.end === "unchanged" ? actual : null),
+    pending: text(state?.pending),
+    holders,
+    ...(isVerified ? {} : { verified: false }),
+    remarks: [...movedRemarks(surveyed, text), ...(isVerified ? [] : [UNVERIFIED])],
+  };
+}
+
+function wantsOf(demand: unknown, { standing }: Surveyed): Pick<HolderReport, "wants"> {
+  const wants = standing.kind === "value" ? standing.resource.tell?.(demand) : undefined;
+  return wants === undefined ? {} : { wants };
+}
+
+const ORDER = ["stuck", "drift", "pending", "stale"] as const;
+
+function worst(reasons: readonly Reason[]): ResourceState {
+  return ORDER.find((state) => reasons.some((reason) => reason.state === state)) ?? "ok";
+}
+
+type Text = (value: unknown) => string | null;
+
+/** A value for people; one that nobody can read is shown as it lies there. */
+function textOf({ standing }: Surveyed): Text {
+  return (value) => {
+    if (value === undefined) return null;
+    return standing.kind === "value" ? standing.resource.describe(value) : JSON.stringify(value);
+  };
+}
+
+function ownReasons(surveyed: Surveyed, goal: ReturnType<typeof foresee>): readonly Reason[] {
+  const { state, demands, standing } = surveyed;
+  if (state?.problem !== undefined) return [{ state: "stuck", text: `the last try failed: ${state.problem}` }];
+  if (goal.problem !== undefined) return [{ state: "stuck", text: goal.problem }];
+  const pending = textOf(surveyed)(state?.pending);
+  if (pending !== null) {
+    return [{ state: "pending", text: `${pending} was to be written: a hook is at it, or did not finish it` }];
+  }
+  if (demands.length === 0) return [{ state: "stuck", text: "nobody holds it any more, but it was not put back" }];
+  if (goal.change === undefined || goal.write === undefined || standing.kind !== "value") return [];
+  if (standing.resource.suffices?.(goal.write.from, goal.write.to) === true) return [];
+  if (state?.written === undefined) {
+    return [{ state: "pending", text: `it is not ${goal.change.to} yet: a hook is at it, or did not finish it` }];
+  }
+  const why = standing.drift ??
+    (sameValue(state.written, standing.actual)
+      ? "what is wanted has changed since it was written"
+      : "somebody else changed it");
+  return [{ state: "drift", text: `${differenceText(goal.change)}: ${why}` }];
+}
+
+/** Values that read alike differ in their parts. */
+function differenceText({ from, to, parts = [] }: ValueChange): string {
+  if (from !== to || parts.length === 0) return `it is ${from}, not ${to}`;
+  return `it would change (${parts.map(({ guest, text }) => `${guest} ${text}`).join(", ")})`;
+}
+
+/** A holder of which nobody can tell whether it lives is no reason to say that all is well. */
+function holderReason({ life, because }: HolderReport): readonly Reason[] {
+  return life === "alive" || life === "starting" ? [] : [{ state: "stale", text: because ?? life }];
+}
+
+/** What others changed of a value that is put back by difference. */
+function movedRemarks({ standing, state }: Surveyed, text: Text): readonly string[] {
+  if (standing.kind !== "value" || state === undefined || sameValue(standing.noted.original, state.original)) return [];
+  const [before, now] = [text(state.original), text(standing.noted.original)];
+  return [`others changed it meanwhile: ${now} is put back at the end, not ${before}`];
+}
+
+function holderReport(
+  { holder, rule, action, lifetime, since }: Surveyed["demands"][number]["record"],
+  { verdict, demands }: SurveyedHolder,
+  now: Date,
+): HolderReport {
+  const ageMs = now.getTime() - Math.max(...demands.map(({ record }) => Date.parse(record.since)));
+  // A time to come is no age: the clock was set back, and would let it start for ever.
+  const isStarting = verdict.kind === "stale" && ageMs >= 0 && ageMs < STARTING_MS;
+  const because = "because" in verdict ? verdict.because : null;
+  return {
+    id: holderId(holder),
+    kind: holder.kind,
+    driver: holder.kind === "domain" ? holder.driver : null,
+    name: holder.name,
+    uuid: holder.uuid,
+    rule,
+    action,
+    lifetime,
+    since,
+    life: isStarting ? "starting" : verdict.kind,
+    because: isStarting ? `since ${Math.floor(ageMs / 1000)} s: ${because}` : because,
+  };
+}

@@ -1,0 +1,9 @@
+/**
+ * Text of errors.
+ * @module
+ */
+
+/** Returns the message of whatever was thrown. */
+export function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
