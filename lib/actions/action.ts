@@ -8,7 +8,7 @@ import type { Intent, OnError } from "../plan/intent.ts";
 import type { IpFamily } from "../net/ip_address.ts";
 import type { HostEnd } from "../plan/nft_demand.ts";
 import type { ProgramWords } from "../trust/program_words.ts";
-import type { Misfit, Place, RuleContext } from "../config/rule_context.ts";
+import type { HookPoint, RuleContext, RuleProblem } from "../config/rule_context.ts";
 
 /** A configured action of a rule. */
 export interface Action {
@@ -34,7 +34,10 @@ export interface Action {
    * Finds what can never take effect at any of the places where the rule can match (or would do harm at one). A promise
    * where that takes code which is loaded for it.
    */
-  misfits(rule: RuleContext, places: readonly Place[]): readonly Misfit[] | Promise<readonly Misfit[]>;
+  findProblems(
+    rule: RuleContext,
+    hookPoints: readonly HookPoint[],
+  ): readonly RuleProblem[] | Promise<readonly RuleProblem[]>;
   /**
    * What the action does at a call. Pure.
    * @throws {XmlSyntaxError} when it looks at the document, and that is not XML that we read

@@ -53,7 +53,7 @@ function addresses({ address, dev, onError }: AddressConfig): Action {
     whiles: ["guest", "network"],
     looksAtDocument: dev === undefined,
     onError,
-    misfits: (rule) =>
+    findProblems: (rule) =>
       dev === undefined && rule.while !== "network"
         ? [{ path: [], found: "no dev", expected: "dev (a network's own bridge is the default)" }]
         : [],

@@ -6,12 +6,12 @@ import * as v from "valibot";
 import type { HookCall } from "../libvirt/call.ts";
 import { takesInlineCode } from "../trust/interpreter.ts";
 import type { ProgramWords } from "../trust/program_words.ts";
-import type { Misfit, Place, RuleContext } from "../config/rule_context.ts";
+import type { HookPoint, RuleContext, RuleProblem } from "../config/rule_context.ts";
 import {
-  beginsWithFilling,
-  fill,
-  fillingMisfits,
-  hasFilling,
+  beginsWithPlaceholder,
+  hasPlaceholder,
+  placeholderProblems,
+  substitute,
   type Template,
   templateSchema,
 } from "../config/placeholder.ts";
@@ -31,7 +31,7 @@ export function argvSchema(): v.GenericSchema<unknown, Argv> {
         return NEVER;
       }
       const argv: Argv = [program, ...args];
-      const [filled] = filledWords(argv);
+      const [filled] = substitutedWords(argv);
       if (filled !== undefined && takesInlineCode(plainProgram(argv))) {
         const message = "no fillings in what a shell or interpreter runs: use the VIRT_HOOKS_ environment there";
         addIssue({ message, ...element(dataset.value, filled) });
@@ -53,7 +53,7 @@ function element(
 }
 
 function isProgramPath(program: Template): boolean {
-  return !hasFilling(program) && /^(\/[^/]+)+$/.test(program.text) &&
+  return !hasPlaceholder(program) && /^(\/[^/]+)+$/.test(program.text) &&
     !program.text.split("/").some((segment) => segment === "." || segment === "..");
 }
 
@@ -64,33 +64,37 @@ export function plainArgv([program, ...args]: Argv): readonly [string, ...string
 
 /** The program with its arguments as the rule writes them. */
 export function plainProgram(argv: Argv): ProgramWords {
-  return { argv: plainArgv(argv), filled: filledWords(argv) };
+  return { argv: plainArgv(argv), filled: substitutedWords(argv) };
 }
 
 /** Which words have fillings in them, by their place. */
-export function filledWords(argv: Argv): readonly number[] {
-  return argv.flatMap((word, index) => hasFilling(word) ? [index] : []);
+export function substitutedWords(argv: Argv): readonly number[] {
+  return argv.flatMap((word, index) => hasPlaceholder(word) ? [index] : []);
 }
 
 /** Fillings that no call of the rule can have; `key` is where the argv stands. */
-export function argvMisfits(
+export function argvProblems(
   [, ...args]: Argv,
-  { key, rule, places }: { readonly key: string; readonly rule: RuleContext; readonly places: readonly Place[] },
-): readonly Misfit[] {
-  return args.flatMap((argument, index) => fillingMisfits(argument, { rule, places, path: [key, index + 1] }));
+  { key, rule, hookPoints }: {
+    readonly key: string;
+    readonly rule: RuleContext;
+    readonly hookPoints: readonly HookPoint[];
+  },
+): readonly RuleProblem[] {
+  return args.flatMap((argument, index) => placeholderProblems(argument, { rule, hookPoints, path: [key, index + 1] }));
 }
 
 /** The argv with the values of a call, or why it cannot have them. */
-export function fillArgv(
+export function substituteArgv(
   [program, ...args]: Argv,
   context: RuleContext,
   call: HookCall,
 ): readonly [string, ...string[]] | { readonly problem: string } {
   const texts: string[] = [];
   for (const argument of args) {
-    const filled = fill(argument, context, call);
+    const filled = substitute(argument, context, call);
     if (filled.kind === "unfilled") return { problem: filled.problem };
-    if (beginsWithFilling(argument) && /^(-|$)/.test(filled.text)) {
+    if (beginsWithPlaceholder(argument) && /^(-|$)/.test(filled.text)) {
       const problem =
         `the argument "${argument.text}" would be "${filled.text}": the program could take it for an option`;
       return { problem };

@@ -8,7 +8,7 @@ import { pinnedHostCpus } from "../libvirt/vcpus.ts";
 import { nameCpus, parseCpuSet } from "../config/cpu_list.ts";
 import type { OnError } from "../plan/intent.ts";
 import type { Action } from "./action.ts";
-import { holdAction, onErrorEntry, type Part, type Parts } from "./hold.ts";
+import { type DemandSpec, type DemandSpecs, holdAction, onErrorEntry } from "./hold.ts";
 import { tableSchema } from "../config/table_schema.ts";
 
 const SET = 'true, or a set of CPUs such as "2-5,8"';
@@ -53,7 +53,7 @@ function isNamed(isolate: CpusConfig["isolate"]): isolate is readonly number[] {
   return isolate !== undefined && isolate !== true;
 }
 
-function parts({ isolate, governor }: CpusConfig, call: HookCall): Parts {
+function parts({ isolate, governor }: CpusConfig, call: HookCall): DemandSpecs {
   const set = isNamed(isolate) ? isolate : pinnedHostCpus(call.xml().root);
   if (set.length === 0) {
     return {
@@ -61,7 +61,7 @@ function parts({ isolate, governor }: CpusConfig, call: HookCall): Parts {
         'the guest pins no virtual CPU and no I/O thread, so nothing says which CPUs are meant: pin them (<vcpupin> in <cputune>), or name them (isolate = "2-5")',
     };
   }
-  const isolated: readonly Part[] = isolate === undefined ? [] : [{
+  const isolated: readonly DemandSpec[] = isolate === undefined ? [] : [{
     resource: "cpus",
     demand: { cpus: set },
     text: `${nameCpus(set)} kept free of the host's own programs`,
@@ -69,7 +69,7 @@ function parts({ isolate, governor }: CpusConfig, call: HookCall): Parts {
   if (governor === undefined) return isolated;
   return [
     ...isolated,
-    ...set.map((cpu): Part => ({
+    ...set.map((cpu): DemandSpec => ({
       resource: "governor",
       demand: { cpu, governor },
       text: `governor ${governor} on CPU ${cpu}`,

@@ -7,8 +7,14 @@ import type { HookCall } from "../libvirt/call.ts";
 import { type Consequence, failurePolicy } from "../libvirt/driver.ts";
 import type { Intent } from "../plan/intent.ts";
 import type { Action } from "./action.ts";
-import type { Misfit, Place, RuleContext } from "../config/rule_context.ts";
-import { fill, fillingMisfits, looksAtDocument, type Template, templateSchema } from "../config/placeholder.ts";
+import type { HookPoint, RuleContext, RuleProblem } from "../config/rule_context.ts";
+import {
+  looksAtDocument,
+  placeholderProblems,
+  substitute,
+  type Template,
+  templateSchema,
+} from "../config/placeholder.ts";
 
 /** The configuration of `deny`, as a schema. */
 export function denySchema(): v.GenericSchema<string, Action> {
@@ -26,13 +32,16 @@ function deny(message: Template): Action {
     lasts: "event",
     looksAtDocument: looksAtDocument(message),
     programs: [],
-    misfits: (rule, places) => [...refusalMisfits(places), ...fillingMisfits(message, { rule, places, path: [] })],
+    findProblems: (
+      rule,
+      hookPoints,
+    ) => [...refusalProblems(hookPoints), ...placeholderProblems(message, { rule, hookPoints, path: [] })],
     plan: (rule, call) => [planDeny(rule, message, call)],
   };
 }
 
 function planDeny(rule: RuleContext, message: Template, call: HookCall): Intent {
-  const filled = fill(message, rule, call);
+  const filled = substitute(message, rule, call);
   // A refusal stands even where its text has a gap.
   return { kind: "deny", rule: rule.name, message: filled.kind === "filled" ? filled.text : message.text };
 }
@@ -46,10 +55,10 @@ const WHY_NOT = {
   ignored: "libvirt ignores it",
 } as const satisfies Record<Consequence, string>;
 
-function refusalMisfits(places: readonly Place[]): readonly Misfit[] {
-  return places.filter((place) => failurePolicy(place.facts) !== "strict").slice(0, 1).map((place) => ({
+function refusalProblems(hookPoints: readonly HookPoint[]): readonly RuleProblem[] {
+  return hookPoints.filter((hookPoint) => failurePolicy(hookPoint.facts) !== "strict").slice(0, 1).map((hookPoint) => ({
     path: [],
-    found: `deny at ${place.driver.name} ${place.operation}`,
-    expected: `an operation that can be refused: here ${WHY_NOT[place.facts.onFailure]}`,
+    found: `deny at ${hookPoint.driver.name} ${hookPoint.operation}`,
+    expected: `an operation that can be refused: here ${WHY_NOT[hookPoint.facts.onFailure]}`,
   }));
 }

@@ -10,12 +10,12 @@ import { indexOfForbiddenCharacter } from "../xml/names.ts";
 import { parsePath } from "../xml/path_parser.ts";
 import type { Regex } from "../xml/regex.ts";
 import type { Action } from "./action.ts";
-import type { Misfit, Place, RuleContext } from "../config/rule_context.ts";
-import { fill, fillingMisfits, pathProblem, type Template, templateSchema } from "../config/placeholder.ts";
+import type { HookPoint, RuleContext, RuleProblem } from "../config/rule_context.ts";
+import { pathProblem, placeholderProblems, substitute, type Template, templateSchema } from "../config/placeholder.ts";
 import { tableSchema } from "../config/table_schema.ts";
 
 /** What is done to what the path selects. */
-type Change =
+type EditStepConfig =
   | { readonly kind: "set"; readonly value: Template }
   | { readonly kind: "replace"; readonly search: string; readonly with: Template }
   | { readonly kind: "regex" } & Regex
@@ -24,7 +24,7 @@ type Change =
 
 interface EditConfig {
   readonly path: string;
-  readonly change: Change;
+  readonly change: EditStepConfig;
   readonly onError: OnError | undefined;
 }
 
@@ -72,7 +72,7 @@ interface RawEdit {
 }
 
 /** The one change that a table asks for, or what was expected instead. */
-function readChange(raw: RawEdit): Change | string {
+function readChange(raw: RawEdit): EditStepConfig | string {
   const verbs = (["set", "replace", "regex", "remove", "insert"] as const).filter((key) => raw[key] !== undefined);
   if (verbs.length !== 1) return "exactly one of set, replace, regex, remove and insert";
   if ((raw.replace ?? raw.regex) === undefined && raw.with !== undefined) return "no with but beside replace or regex";
@@ -94,42 +94,42 @@ function editAction(config: EditConfig): Action {
     looksAtDocument: true,
     onError: config.onError,
     programs: [],
-    misfits: (rule, places) => editMisfits(config, rule, places),
+    findProblems: (rule, hookPoints) => editProblems(config, rule, hookPoints),
     plan: (rule, call) => [planEdit(config, rule, call)],
   };
 }
 
-async function editMisfits(
+async function editProblems(
   config: EditConfig,
   rule: RuleContext,
-  places: readonly Place[],
-): Promise<readonly Misfit[]> {
-  const useless = places.filter((place) => !place.facts.filter).slice(0, 1).map((place): Misfit => ({
+  hookPoints: readonly HookPoint[],
+): Promise<readonly RuleProblem[]> {
+  const useless = hookPoints.filter((place) => !place.facts.filter).slice(0, 1).map((place): RuleProblem => ({
     path: [],
     found: `edit at ${place.driver.name} ${place.operation}`,
     expected: "migrate or restore, the operations at which libvirt reads the document back",
   }));
   const path = pathProblem(config.path, rule);
-  const problems: readonly Misfit[] = path === undefined
-    ? await changeMisfits(config.change, rule, places)
+  const problems: readonly RuleProblem[] = path === undefined
+    ? await stepProblems(config.change, rule, hookPoints)
     : [{ path: ["path"], found: JSON.stringify(config.path), expected: path }];
   return [...useless, ...problems];
 }
 
-async function changeMisfits(
-  change: Change,
+async function stepProblems(
+  change: EditStepConfig,
   rule: RuleContext,
-  places: readonly Place[],
-): Promise<readonly Misfit[]> {
+  hookPoints: readonly HookPoint[],
+): Promise<readonly RuleProblem[]> {
   switch (change.kind) {
     case "set":
-      return fillingMisfits(change.value, { rule, places, path: ["set"] });
+      return placeholderProblems(change.value, { rule, hookPoints, path: ["set"] });
     case "replace":
-      return fillingMisfits(change.with, { rule, places, path: ["with"] });
+      return placeholderProblems(change.with, { rule, hookPoints, path: ["with"] });
     case "regex":
-      return await regexMisfits(change);
+      return await regexProblems(change);
     case "insert":
-      return await insertMisfits(change.xml, rule);
+      return await insertProblems(change.xml, rule);
     case "remove":
       return [];
     default:
@@ -137,7 +137,7 @@ async function changeMisfits(
   }
 }
 
-async function regexMisfits(regex: Regex): Promise<readonly Misfit[]> {
+async function regexProblems(regex: Regex): Promise<readonly RuleProblem[]> {
   // Only rules that have an expression pay for the engine.
   const { compileRegex, RegexSyntaxError } = await import("../xml/regex.ts");
   try {
@@ -151,7 +151,7 @@ async function regexMisfits(regex: Regex): Promise<readonly Misfit[]> {
   }
 }
 
-async function insertMisfits(xml: string, rule: RuleContext): Promise<readonly Misfit[]> {
+async function insertProblems(xml: string, rule: RuleContext): Promise<readonly RuleProblem[]> {
   const { parseFragment } = await import("../xml/document.ts");
   try {
     parseFragment(xml, (prefix) => Object.hasOwn(rule.namespaces, prefix) ? rule.namespaces[prefix] : undefined);
@@ -162,7 +162,7 @@ async function insertMisfits(xml: string, rule: RuleContext): Promise<readonly M
   }
 }
 
-function unusable(key: "regex" | "with" | "insert", expected: string): Misfit {
+function unusable(key: "regex" | "with" | "insert", expected: string): RuleProblem {
   return { path: [key], found: `a ${key} that cannot be used`, expected };
 }
 
@@ -179,12 +179,12 @@ function makeStep({ path: pathText, change }: EditConfig, rule: RuleContext, cal
   const path = parsePath(pathText, rule.namespaces);
   switch (change.kind) {
     case "set": {
-      const filled = fill(change.value, rule, call);
+      const filled = substitute(change.value, rule, call);
       if (filled.kind === "unfilled") return filled.problem;
       return { edit: { kind: "set", path, value: filled.text }, text: `${pathText} = "${filled.text}"` };
     }
     case "replace": {
-      const filled = fill(change.with, rule, call);
+      const filled = substitute(change.with, rule, call);
       if (filled.kind === "unfilled") return filled.problem;
       const { search } = change;
       const text = `${pathText}: "${search}" becomes "${filled.text}"`;

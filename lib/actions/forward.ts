@@ -11,7 +11,7 @@ import type { Action } from "./action.ts";
 import type { RuleContext } from "../config/rule_context.ts";
 import { isDeviceName } from "./device.ts";
 import { guestEnd, guestEndEntries, selectedInterfaces, selectionText } from "./guest_end.ts";
-import { holdAction, onErrorEntry, type Part, type Parts } from "./hold.ts";
+import { type DemandSpec, type DemandSpecs, holdAction, onErrorEntry } from "./hold.ts";
 import { ipPrefixSchema, reachedAddressSchema } from "./ip_value.ts";
 import { describePorts, portsSchema, protocolSchema } from "./port_value.ts";
 import { oneOrMany, tableSchema } from "../config/table_schema.ts";
@@ -95,7 +95,7 @@ function forward(config: ForwardConfig): Action {
   });
 }
 
-function parts(config: ForwardConfig, rule: RuleContext, call: HookCall): Parts {
+function parts(config: ForwardConfig, rule: RuleContext, call: HookCall): DemandSpecs {
   const { hostPorts, guestPorts, protocol, hostAddresses, from } = config;
   const end = guestEnd(config, call);
   if ("problem" in end) return end;
@@ -112,9 +112,9 @@ function parts(config: ForwardConfig, rule: RuleContext, call: HookCall): Parts 
 const BRIDGED: readonly (string | undefined)[] = ["network", "bridge"];
 
 /** libvirt names the host's end of an interface once the guest runs. */
-function hairpinParts(config: ForwardConfig, call: HookCall): readonly Part[] {
+function hairpinParts(config: ForwardConfig, call: HookCall): readonly DemandSpec[] {
   if (!config.hairpin || !call.facts.lifetimes.includes("running")) return [];
-  return selectedInterfaces(config, call).flatMap(({ type, target }): readonly Part[] => {
+  return selectedInterfaces(config, call).flatMap(({ type, target }): readonly DemandSpec[] => {
     if (!BRIDGED.includes(type) || target === undefined || !isDeviceName(target)) return [];
     return [{
       resource: "hairpin",

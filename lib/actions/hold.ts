@@ -7,15 +7,15 @@ import type { AnyDemand } from "../plan/demand.ts";
 import type { HostEnd } from "../plan/nft_demand.ts";
 import type { Hold, OnError } from "../plan/intent.ts";
 import { type Action, lifetimeOf } from "./action.ts";
-import type { RuleContext, While } from "../config/rule_context.ts";
+import type { RuleContext, Scope } from "../config/rule_context.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import { failurePolicy } from "../libvirt/driver.ts";
 
 /** One demand with what a person reads of it. */
-export type Part = AnyDemand & { readonly text: string };
+export type DemandSpec = AnyDemand & { readonly text: string };
 
 /** What planning a lasting action comes to: what shall be held, or why that cannot be told. */
-export type Parts = readonly Part[] | { readonly problem: string };
+export type DemandSpecs = readonly DemandSpec[] | { readonly problem: string };
 
 /** How an action that lasts is made. */
 export interface HoldOptions {
@@ -23,16 +23,16 @@ export interface HoldOptions {
   readonly kind: string;
   readonly lasts: "domain" | "running";
   /** Whose life it may follow. */
-  readonly whiles: readonly While[];
+  readonly whiles: readonly Scope[];
   readonly looksAtDocument: boolean;
   readonly programs?: Action["programs"];
   readonly undo?: Action["undo"] | undefined;
   readonly takes?: HostEnd;
   readonly families?: Action["families"];
   readonly onError: OnError | undefined;
-  readonly misfits?: Action["misfits"];
+  readonly findProblems?: Action["findProblems"];
   /** Pure. */
-  parts(rule: RuleContext, call: HookCall): Parts;
+  parts(rule: RuleContext, call: HookCall): DemandSpecs;
 }
 
 /** `on_error` of an action, as an entry of its table's schema. */
@@ -52,8 +52,8 @@ export function holdAction(options: HoldOptions): Action {
     ...(takes === undefined ? {} : { takes }),
     ...(options.undo === undefined ? {} : { undo: options.undo }),
     ...(families === undefined ? {} : { families }),
-    misfits: async (rule, places) => {
-      const own = await options.misfits?.(rule, places) ?? [];
+    findProblems: async (rule, hookPoints) => {
+      const own = await options.findProblems?.(rule, hookPoints) ?? [];
       if (options.whiles.includes(rule.while)) return own;
       const found = `${kind} while a ${rule.while} lives`;
       return [{

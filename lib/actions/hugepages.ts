@@ -11,8 +11,8 @@ import type { OnError } from "../plan/intent.ts";
 import { pageSizeText, parsePageSize } from "../config/page_size.ts";
 import type { XmlElement } from "../xml/tree.ts";
 import type { Action } from "./action.ts";
-import type { Misfit, Place } from "../config/rule_context.ts";
-import { holdAction, onErrorEntry, type Part, type Parts } from "./hold.ts";
+import type { HookPoint, RuleProblem } from "../config/rule_context.ts";
+import { type DemandSpec, type DemandSpecs, holdAction, onErrorEntry } from "./hold.ts";
 import { tableSchema } from "../config/table_schema.ts";
 
 const KIB = 1024;
@@ -61,13 +61,13 @@ function hugepages(config: Config): Action {
     whiles: ["guest"],
     looksAtDocument: true,
     onError: config.onError,
-    misfits: (_rule, places) => misfits(places),
+    findProblems: (_rule, hookPoints) => sizeProblems(hookPoints),
     parts: (_rule, call) => partsOf(config, call),
   });
 }
 
-function misfits(places: readonly Place[]): readonly Misfit[] {
-  if (places.some(({ driver }) => driver.name !== "libxl")) return [];
+function sizeProblems(hookPoints: readonly HookPoint[]): readonly RuleProblem[] {
+  if (hookPoints.some(({ driver }) => driver.name !== "libxl")) return [];
   return [{
     path: [],
     found: "hugepages of libxl",
@@ -75,20 +75,20 @@ function misfits(places: readonly Place[]): readonly Misfit[] {
   }];
 }
 
-function partsOf(config: Config, call: HookCall): Parts {
+function partsOf(config: Config, call: HookCall): DemandSpecs {
   const domain = call.xml().root;
   return config.pages === undefined ? ofMemory(config, domain) : [ofPages(config.pages, config, domain)];
 }
 
 /** So many pages, from where all of the guest's memory shall come from. */
-function ofPages(pages: number, { sizeKib }: Config, domain: XmlElement): Part {
+function ofPages(pages: number, { sizeKib }: Config, domain: XmlElement): DemandSpec {
   const nodes = numaBinding(domain, undefined)?.hostNodes ?? [];
   const [asked] = askedOf(domain);
   return makePart(sizeKib ?? sizeOf(asked), [{ nodes, amount: { unit: "pages", pages } }]);
 }
 
 /** What the guest takes of huge pages; all of its memory where it does not ask for any itself. */
-function ofMemory({ sizeKib }: Config, domain: XmlElement): Parts {
+function ofMemory({ sizeKib }: Config, domain: XmlElement): DemandSpecs {
   const asked = askedOf(domain);
   const fitting = asked.filter((one) =>
     sizeKib === undefined || one.pageBytes === undefined || sizeOf(one) === sizeKib
@@ -121,7 +121,7 @@ function sizeOf(demand: HugepageDemand | undefined): HugepagesDemand["sizeKib"] 
   return demand?.pageBytes === undefined ? "default" : demand.pageBytes / KIB;
 }
 
-function makePart(sizeKib: HugepagesDemand["sizeKib"], parts: readonly HugepagesPart[]): Part {
+function makePart(sizeKib: HugepagesDemand["sizeKib"], parts: readonly HugepagesPart[]): DemandSpec {
   return { resource: "hugepages", demand: { sizeKib, parts }, text: partText(sizeKib, parts) };
 }
 

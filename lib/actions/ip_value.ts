@@ -8,7 +8,7 @@ import type { HookCall } from "../libvirt/call.ts";
 import { ADDRESS_BITS, type IpAddress, type IpPrefix, parseIpAddress, parseIpPrefix } from "../net/ip_address.ts";
 import { isLoopback } from "../net/ip_interval.ts";
 import type { RuleContext } from "../config/rule_context.ts";
-import { fill, hasFilling, type Template, templateSchema } from "../config/placeholder.ts";
+import { hasPlaceholder, substitute, type Template, templateSchema } from "../config/placeholder.ts";
 
 const ADDRESS = "an IP address";
 const PREFIX = 'an IP address or a network such as "192.0.2.0/24", without bits behind its length';
@@ -68,21 +68,21 @@ export function prefixTemplateSchema(): v.GenericSchema<unknown, Template> {
   return v.pipe(
     v.string(PREFIX),
     templateSchema(),
-    v.check((template) => hasFilling(template) || parseIpPrefix(template.text) !== undefined, PREFIX),
+    v.check((template) => hasPlaceholder(template) || parseIpPrefix(template.text) !== undefined, PREFIX),
   );
 }
 
 /** The prefix of a template at a call, or why there is none. */
-export function fillPrefix(
+export function substitutePrefix(
   template: Template,
   rule: RuleContext,
   call: HookCall,
 ): IpPrefix | { readonly problem: string } {
-  const filled = fill(template, rule, call);
+  const filled = substitute(template, rule, call);
   if (filled.kind === "unfilled") return { problem: filled.problem };
   const prefix = parseIpPrefix(filled.text.trim());
   if (prefix === undefined) return { problem: `"${template.text}" gives "${filled.text}", which is not ${PREFIX}` };
-  if (hasFilling(template) && prefix.length !== ADDRESS_BITS[prefix.family]) {
+  if (hasPlaceholder(template) && prefix.length !== ADDRESS_BITS[prefix.family]) {
     return { problem: `"${template.text}" gives ${prefix.text}: from a filling only a single address is taken` };
   }
   return prefix;

@@ -6,11 +6,19 @@ import type { HookCall } from "../libvirt/call.ts";
 import type { OnError } from "../plan/intent.ts";
 import { quote } from "../text/quote.ts";
 import type { Action } from "./action.ts";
-import type { Misfit, Place, RuleContext } from "../config/rule_context.ts";
-import { type Argv, argvMisfits, fillArgv, filledWords, plainArgv, plainProgram, programEnvironment } from "./argv.ts";
+import type { HookPoint, RuleContext, RuleProblem } from "../config/rule_context.ts";
+import {
+  type Argv,
+  argvProblems,
+  plainArgv,
+  plainProgram,
+  programEnvironment,
+  substituteArgv,
+  substitutedWords,
+} from "./argv.ts";
 import { looksAtDocument } from "../config/placeholder.ts";
-import { holdAction, type Parts } from "./hold.ts";
-import { isAcquiredAt, onErrorMisfits, timeoutMisfits } from "./limits.ts";
+import { type DemandSpecs, holdAction } from "./hold.ts";
+import { isAcquiredAt, onErrorProblems, timeoutProblems } from "./limits.ts";
 
 /** What `run` says of one that lasts. */
 export interface LastingRunConfig {
@@ -37,44 +45,49 @@ export function lastingRun(config: LastingRunConfig): Action {
     programs: [plainProgram(argv), ...(undo === undefined ? [] : [plainProgram(undo)])],
     onError: config.onError,
     undo: undo === undefined ? undefined : { argv: plainArgv(undo), onError: config.undoError },
-    misfits: (rule, places) => {
-      const due = places.filter(({ facts }) => isAcquiredAt(facts, lasts, rule));
-      return [...momentMisfits(config, rule), ...placeMisfits(config, rule, due)];
+    findProblems: (rule, hookPoints) => {
+      const due = hookPoints.filter(({ facts }) => isAcquiredAt(facts, lasts, rule));
+      return [...operationProblems(config, rule), ...hookPointProblems(config, rule, due)];
     },
     parts: (rule, call) => parts(config, rule, call),
   });
 }
 
 /** What has no meaning for a program that is run for a whole life. */
-function momentMisfits({ during, input, output }: LastingRunConfig, rule: RuleContext): readonly Misfit[] {
-  const misfits: Misfit[] = [];
+function operationProblems({ during, input, output }: LastingRunConfig, rule: RuleContext): readonly RuleProblem[] {
+  const problems: RuleProblem[] = [];
   for (const [key, found] of Object.entries({ input, output })) {
     if (found === "none") continue;
     const expected = `no ${key}, since a run that lasts (undo, during) has nothing to do with a call's document`;
-    misfits.push({ path: [key], found: JSON.stringify(found), expected });
+    problems.push({ path: [key], found: JSON.stringify(found), expected });
   }
   if (during !== undefined && rule.while !== "guest") {
     const expected = `no "during" beside while = "${rule.while}", since only a guest can be there and not run`;
-    misfits.push({ path: ["during"], found: JSON.stringify(during), expected });
+    problems.push({ path: ["during"], found: JSON.stringify(during), expected });
   }
-  return misfits;
+  return problems;
 }
 
-function placeMisfits(config: LastingRunConfig, rule: RuleContext, places: readonly Place[]): readonly Misfit[] {
+function hookPointProblems(
+  config: LastingRunConfig,
+  rule: RuleContext,
+  hookPoints: readonly HookPoint[],
+): readonly RuleProblem[] {
   const { argv, undo, onError, timeoutMs } = config;
   return [
-    ...onErrorMisfits(onError, places),
-    ...timeoutMisfits(timeoutMs, places),
-    ...argvMisfits(argv, { key: "argv", rule, places }),
-    ...(undo === undefined ? [] : argvMisfits(undo, { key: "undo", rule, places })),
+    ...onErrorProblems(onError, hookPoints),
+    ...timeoutProblems(timeoutMs, hookPoints),
+    ...argvProblems(argv, { key: "argv", rule, hookPoints }),
+    ...(undo === undefined ? [] : argvProblems(undo, { key: "undo", rule, hookPoints })),
   ];
 }
 
 /** Where it is only checked, fillings stay as the rule writes them: they may get their value later. */
-function parts(config: LastingRunConfig, rule: RuleContext, call: HookCall): Parts {
+function parts(config: LastingRunConfig, rule: RuleContext, call: HookCall): DemandSpecs {
   const { argv, undo, during, timeoutMs, undoError } = config;
   const isDue = isAcquiredAt(call.facts, during ?? "domain", rule);
-  const fillOwn = (own: Argv): ReturnType<typeof fillArgv> => isDue ? fillArgv(own, rule, call) : plainArgv(own);
+  const fillOwn = (own: Argv): ReturnType<typeof substituteArgv> =>
+    isDue ? substituteArgv(own, rule, call) : plainArgv(own);
   const begin = fillOwn(argv);
   if ("problem" in begin) return begin;
   const end = undo === undefined ? undefined : fillOwn(undo);
@@ -82,8 +95,8 @@ function parts(config: LastingRunConfig, rule: RuleContext, call: HookCall): Par
   const undone = end === undefined ? "" : `, undone by ${textOf(end)}`;
   const limit = timeoutMs === undefined ? "" : `, each for ${timeoutMs / 1000} s at most`;
   const demand = {
-    ...{ argv: begin, filled: filledWords(argv), environment: programEnvironment(rule.name, call), timeoutMs },
-    ...{ undo: end, undoFilled: undo === undefined ? [] : filledWords(undo) },
+    ...{ argv: begin, filled: substitutedWords(argv), environment: programEnvironment(rule.name, call), timeoutMs },
+    ...{ undo: end, undoFilled: undo === undefined ? [] : substitutedWords(undo) },
     ...(undoError === "continue" ? { undoError } : {}),
   };
   const lenient = undoError === "continue" ? ", whose failure is noted" : "";

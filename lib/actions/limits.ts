@@ -5,18 +5,24 @@
 import { failurePolicy, type Operation } from "../libvirt/driver.ts";
 import type { OnError } from "../plan/intent.ts";
 import { lifetimeOf } from "./action.ts";
-import type { Misfit, Place, RuleContext } from "../config/rule_context.ts";
+import type { HookPoint, RuleContext, RuleProblem } from "../config/rule_context.ts";
 
 /** An `on_error` that cannot have an effect at any of these places. */
-export function onErrorMisfits(onError: OnError | undefined, places: readonly Place[]): readonly Misfit[] {
-  if (onError !== "fail" || places.some((place) => failurePolicy(place.facts) !== "never")) return [];
+export function onErrorProblems(
+  onError: OnError | undefined,
+  hookPoints: readonly HookPoint[],
+): readonly RuleProblem[] {
+  if (onError !== "fail" || hookPoints.some((hookPoint) => failurePolicy(hookPoint.facts) !== "never")) return [];
   const expected = '"continue": at these operations a hook never fails the call';
   return [{ path: ["on_error"], found: '"fail"', expected }];
 }
 
 /** A `timeout` that no call gives it. */
-export function timeoutMisfits(timeoutMs: number | undefined, places: readonly Place[]): readonly Misfit[] {
-  const budgetMs = Math.max(...places.map((place) => place.budgetMs));
+export function timeoutProblems(
+  timeoutMs: number | undefined,
+  hookPoints: readonly HookPoint[],
+): readonly RuleProblem[] {
+  const budgetMs = Math.max(...hookPoints.map((hookPoint) => hookPoint.budgetMs));
   if (timeoutMs === undefined || timeoutMs <= budgetMs) return [];
   const expected = `${budgetMs / 1000} s at most, the time a call has here (settings.budgets can change it)`;
   return [{ path: ["timeout"], found: `${timeoutMs / 1000} s`, expected }];

@@ -5,7 +5,7 @@
 import * as v from "valibot";
 import type { OnError } from "../plan/intent.ts";
 import type { Action } from "./action.ts";
-import { holdAction, onErrorEntry, type Part } from "./hold.ts";
+import { type DemandSpec, holdAction, onErrorEntry } from "./hold.ts";
 import { tableSchema } from "../config/table_schema.ts";
 
 /** The configuration of `modules`, as a schema. */
@@ -43,12 +43,12 @@ function normal(name: string): string {
   return name.replaceAll("-", "_");
 }
 
-function part(name: string, state: "loaded" | "unloaded"): Part {
+function part(name: string, state: "loaded" | "unloaded"): DemandSpec {
   return { resource: "module", demand: { name: normal(name), state }, text: `module ${normal(name)} ${state}` };
 }
 
 /** What is in the way goes before what takes its place comes. */
-function modules(parts: readonly Part[], onError: OnError | undefined): Action {
+function modules(parts: readonly DemandSpec[], onError: OnError | undefined): Action {
   return holdAction({
     kind: "modules",
     lasts: "domain",

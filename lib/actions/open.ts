@@ -11,10 +11,10 @@ import { ADDRESS_BITS, type IpPrefix, parseIpAddress } from "../net/ip_address.t
 import { familiesMeant, networkOf as networkAround, networkTexts } from "../net/ip_interval.ts";
 import { DEFAULT_MARK, type OpenDemand, type PortProtocol, type PortRange } from "../plan/nft_demand.ts";
 import type { Action } from "./action.ts";
-import type { Misfit, RuleContext } from "../config/rule_context.ts";
+import type { RuleContext, RuleProblem } from "../config/rule_context.ts";
 import { networkOf } from "./device.ts";
 import { guestEnd, guestEndEntries, selectionText } from "./guest_end.ts";
-import { holdAction, onErrorEntry, type Part, type Parts } from "./hold.ts";
+import { type DemandSpec, type DemandSpecs, holdAction, onErrorEntry } from "./hold.ts";
 import { ipPrefixSchema, reachedPrefixSchema } from "./ip_value.ts";
 import { describePorts, portsSchema, protocolSchema } from "./port_value.ts";
 import { oneOrMany, tableSchema } from "../config/table_schema.ts";
@@ -66,13 +66,13 @@ function open(config: OpenConfig): Action {
     looksAtDocument: true,
     families: familiesMeant(config.from, config.to.map(({ text }) => text)),
     onError: config.onError,
-    misfits: (rule) => rule.while === "guest" ? guestAddressMisfits(config) : guestKeyMisfits(config),
+    findProblems: (rule) => rule.while === "guest" ? guestAddressProblems(config) : guestKeyProblems(config),
     parts: (rule, call) => rule.while === "guest" ? guestParts(config, rule, call) : networkParts(config, rule, call),
   });
 }
 
 /** A guest is opened at one address. */
-function guestAddressMisfits({ to }: OpenConfig): readonly Misfit[] {
+function guestAddressProblems({ to }: OpenConfig): readonly RuleProblem[] {
   if (to.length === 0 || addressIn(to) !== undefined) return [];
   return [{
     path: ["to"],
@@ -88,7 +88,7 @@ function addressIn([first, ...rest]: readonly IpPrefix[]): string | undefined {
 }
 
 /** A network is opened as a whole, or the addresses that are routed to it. */
-function guestKeyMisfits(config: OpenConfig): readonly Misfit[] {
+function guestKeyProblems(config: OpenConfig): readonly RuleProblem[] {
   return (["network", "mac"] as const).filter((key) => config[key] !== undefined).map((key) => ({
     path: [key],
     found: `the key "${key}"`,
@@ -96,7 +96,7 @@ function guestKeyMisfits(config: OpenConfig): readonly Misfit[] {
   }));
 }
 
-function networkParts(config: OpenConfig, rule: RuleContext, call: HookCall): Parts {
+function networkParts(config: OpenConfig, rule: RuleContext, call: HookCall): DemandSpecs {
   const networks = config.to.length > 0
     ? config.to.flatMap((prefix) => networkTexts(networkAround(prefix, prefix.length)))
     : networksOf(call);
@@ -104,7 +104,7 @@ function networkParts(config: OpenConfig, rule: RuleContext, call: HookCall): Pa
   return [openPart(config, { networks, at: null, name: networks.join(", ") }, rule)];
 }
 
-function guestParts(config: OpenConfig, rule: RuleContext, call: HookCall): Parts {
+function guestParts(config: OpenConfig, rule: RuleContext, call: HookCall): DemandSpecs {
   const to = addressIn(config.to);
   const at = guestEnd({ ...config, to }, call);
   if ("problem" in at) return at;
@@ -116,7 +116,7 @@ function openPart(
   { from, ports, protocol }: OpenConfig,
   { name, ...what }: Pick<OpenDemand, "networks" | "at"> & { readonly name: string },
   rule: RuleContext,
-): Part {
+): DemandSpec {
   const which = ports.length === 0 ? "" : `, ${ports.map((range) => describePorts(range, protocol)).join(", ")}`;
   const whom = from.length === 0 ? "everybody" : from.join(", ");
   const demand: OpenDemand = { kind: "open", ...what, from, protocol, ports, mark: rule.forwardMark ?? DEFAULT_MARK };

@@ -10,9 +10,9 @@ import { parsePciAddress } from "../libvirt/pci_address.ts";
 import type { PciDemand } from "../plan/demand.ts";
 import type { OnError } from "../plan/intent.ts";
 import type { Action } from "./action.ts";
-import type { Misfit, Place } from "../config/rule_context.ts";
+import type { HookPoint, RuleProblem } from "../config/rule_context.ts";
 import { durationSchema } from "../config/duration.ts";
-import { holdAction, onErrorEntry, type Part, type Parts } from "./hold.ts";
+import { type DemandSpec, type DemandSpecs, holdAction, onErrorEntry } from "./hold.ts";
 import { lazily, tableSchema } from "../config/table_schema.ts";
 
 interface PciConfig {
@@ -79,18 +79,18 @@ function pci(config: PciConfig): Action {
     whiles: ["guest"],
     looksAtDocument: true,
     onError: config.onError,
-    misfits: (_rule, places) => timeoutMisfits(config, places),
+    findProblems: (_rule, hookPoints) => timeoutProblems(config, hookPoints),
     parts: (_rule, call) => pciParts(config, call),
   });
 }
 
-function timeoutMisfits({ holders, timeoutMs }: PciConfig, places: readonly Place[]): readonly Misfit[] {
+function timeoutProblems({ holders, timeoutMs }: PciConfig, hookPoints: readonly HookPoint[]): readonly RuleProblem[] {
   if (timeoutMs === undefined) return [];
   const found = `${timeoutMs / 1000} s`;
   if (holders === "fail") {
     return [{ path: ["timeout"], found, expected: 'no timeout, or holders = "wait" or "stop": nobody is waited for' }];
   }
-  const budgetMs = Math.max(...places.map((place) => place.budgetMs));
+  const budgetMs = Math.max(...hookPoints.map((hookPoint) => hookPoint.budgetMs));
   if (timeoutMs <= budgetMs) return [];
   const expected = `${budgetMs / 1000} s at most, the time a call has here (settings.budgets can change it)`;
   return [{ path: ["timeout"], found, expected }];
@@ -101,7 +101,7 @@ function driverOf({ driver }: PciConfig, call: HookCall): string {
   return driver ?? (call.driver === "libxl" ? "pciback" : "vfio-pci");
 }
 
-function pciParts(config: PciConfig, call: HookCall): Parts {
+function pciParts(config: PciConfig, call: HookCall): DemandSpecs {
   const guest = callUuid(call);
   if (guest === undefined) return { problem: "the document on stdin has no UUID" };
   const inXml = new Map(hostPciDevices(call.xml().root).map(({ address, managed }) => [address, managed]));
@@ -112,11 +112,11 @@ function pciParts(config: PciConfig, call: HookCall): Parts {
     const managed = inXml.get(address) ?? false;
     return { address, driver: driverOf(config, call), holders, timeoutMs, managed, guest, together: addresses };
   });
-  const consoles: readonly Part[] = holders === "stop" && demands.length > 0 ? [consolePart(addresses)] : [];
-  return [...consoles, ...demands.map((demand): Part => ({ resource: "pci", demand, text: pciText(demand) }))];
+  const consoles: readonly DemandSpec[] = holders === "stop" && demands.length > 0 ? [consolePart(addresses)] : [];
+  return [...consoles, ...demands.map((demand): DemandSpec => ({ resource: "pci", demand, text: pciText(demand) }))];
 }
 
-function consolePart(devices: readonly string[]): Part {
+function consolePart(devices: readonly string[]): DemandSpec {
   return {
     resource: "console",
     demand: { devices, framebuffers: [], terminals: false },

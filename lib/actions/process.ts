@@ -10,17 +10,17 @@ import type { Action } from "./action.ts";
 import type { RuleContext } from "../config/rule_context.ts";
 import {
   type Argv,
-  argvMisfits,
+  argvProblems,
   argvSchema,
-  fillArgv,
-  filledWords,
   plainArgv,
   plainProgram,
   programEnvironment,
+  substituteArgv,
+  substitutedWords,
 } from "./argv.ts";
 import { looksAtDocument } from "../config/placeholder.ts";
-import { holdAction, onErrorEntry, type Parts } from "./hold.ts";
-import { isAcquiredAt, onErrorMisfits } from "./limits.ts";
+import { type DemandSpecs, holdAction, onErrorEntry } from "./hold.ts";
+import { isAcquiredAt, onErrorProblems } from "./limits.ts";
 import { tableSchema } from "../config/table_schema.ts";
 
 /** The configuration of `process`, as a schema. */
@@ -39,18 +39,18 @@ function process(argv: Argv, onError: OnError | undefined): Action {
     looksAtDocument: argv.some(looksAtDocument),
     programs: [plainProgram(argv)],
     onError,
-    misfits: (rule, places) => {
-      const due = places.filter(({ facts }) => isAcquiredAt(facts, "running", rule));
-      return [...onErrorMisfits(onError, due), ...argvMisfits(argv, { key: "argv", rule, places: due })];
+    findProblems: (rule, hookPoints) => {
+      const due = hookPoints.filter(({ facts }) => isAcquiredAt(facts, "running", rule));
+      return [...onErrorProblems(onError, due), ...argvProblems(argv, { key: "argv", rule, hookPoints: due })];
     },
     parts: (rule, call) => parts(argv, rule, call),
   });
 }
 
 /** Where it is only checked, fillings stay as the rule writes them: they may get their value later. */
-function parts(argv: Argv, rule: RuleContext, call: HookCall): Parts {
-  const own = isAcquiredAt(call.facts, "running", rule) ? fillArgv(argv, rule, call) : plainArgv(argv);
+function parts(argv: Argv, rule: RuleContext, call: HookCall): DemandSpecs {
+  const own = isAcquiredAt(call.facts, "running", rule) ? substituteArgv(argv, rule, call) : plainArgv(argv);
   if ("problem" in own) return own;
-  const demand = { argv: own, filled: filledWords(argv), environment: programEnvironment(rule.name, call) };
+  const demand = { argv: own, filled: substitutedWords(argv), environment: programEnvironment(rule.name, call) };
   return [{ resource: "process", demand, text: `process ${own.map(quote).join(" ")}` }];
 }

@@ -7,11 +7,11 @@ import type { HookCall } from "../libvirt/call.ts";
 import type { OnError } from "../plan/intent.ts";
 import type { IpAddress } from "../net/ip_address.ts";
 import type { Action } from "./action.ts";
-import type { Misfit, RuleContext } from "../config/rule_context.ts";
+import type { RuleContext, RuleProblem } from "../config/rule_context.ts";
 import { bridgeOf, deviceSchema } from "./device.ts";
-import { fillingMisfits, looksAtDocument, type Template } from "../config/placeholder.ts";
-import { holdAction, onErrorEntry, type Parts } from "./hold.ts";
-import { fillPrefix, ipAddressSchema, prefixTemplateSchema } from "./ip_value.ts";
+import { looksAtDocument, placeholderProblems, type Template } from "../config/placeholder.ts";
+import { type DemandSpecs, holdAction, onErrorEntry } from "./hold.ts";
+import { ipAddressSchema, prefixTemplateSchema, substitutePrefix } from "./ip_value.ts";
 import { tableSchema } from "../config/table_schema.ts";
 
 interface RouteConfig {
@@ -70,15 +70,15 @@ function routes(config: RouteConfig): Action {
     whiles: ["guest", "network"],
     looksAtDocument: takesBridge || looksAtDocument(config.to),
     onError: config.onError,
-    misfits: (rule, places) => [
-      ...fillingMisfits(config.to, { rule, places, path: ["to"] }),
-      ...wayMisfits(config, rule),
+    findProblems: (rule, hookPoints) => [
+      ...placeholderProblems(config.to, { rule, hookPoints, path: ["to"] }),
+      ...routeProblems(config, rule),
     ],
     parts: (rule, call) => parts(config, rule, call),
   });
 }
 
-function wayMisfits({ via, dev, onlink }: RouteConfig, rule: RuleContext): readonly Misfit[] {
+function routeProblems({ via, dev, onlink }: RouteConfig, rule: RuleContext): readonly RuleProblem[] {
   if (via === undefined && dev === undefined && rule.while !== "network") {
     return [{
       path: [],
@@ -92,9 +92,9 @@ function wayMisfits({ via, dev, onlink }: RouteConfig, rule: RuleContext): reado
   return [];
 }
 
-function parts(config: RouteConfig, rule: RuleContext, call: HookCall): Parts {
+function parts(config: RouteConfig, rule: RuleContext, call: HookCall): DemandSpecs {
   const { via, onlink, metric, table } = config;
-  const to = fillPrefix(config.to, rule, call);
+  const to = substitutePrefix(config.to, rule, call);
   if ("problem" in to) return to;
   if (via !== undefined && via.family !== to.family) {
     return { problem: `the next hop ${via.text} and the destination ${to.text} are not of one family` };

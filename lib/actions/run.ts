@@ -7,13 +7,21 @@ import type { HookCall } from "../libvirt/call.ts";
 import { failurePolicy } from "../libvirt/driver.ts";
 import type { Intent, OnError } from "../plan/intent.ts";
 import type { Action } from "./action.ts";
-import type { Misfit, Place, RuleContext } from "../config/rule_context.ts";
-import { type Argv, argvMisfits, argvSchema, fillArgv, filledWords, plainProgram, programEnvironment } from "./argv.ts";
+import type { HookPoint, RuleContext, RuleProblem } from "../config/rule_context.ts";
+import {
+  type Argv,
+  argvProblems,
+  argvSchema,
+  plainProgram,
+  programEnvironment,
+  substituteArgv,
+  substitutedWords,
+} from "./argv.ts";
 import { durationSchema } from "../config/duration.ts";
 import { looksAtDocument } from "../config/placeholder.ts";
 import { onErrorEntry } from "./hold.ts";
 import { lastingRun } from "./lasting_run.ts";
-import { onErrorMisfits, timeoutMisfits } from "./limits.ts";
+import { onErrorProblems, timeoutProblems } from "./limits.ts";
 import { tableSchema } from "../config/table_schema.ts";
 
 interface RunConfig {
@@ -65,37 +73,37 @@ function run(config: RunConfig): Action {
     looksAtDocument: config.output === "document" || config.argv.some(looksAtDocument),
     onError: config.onError,
     programs: [plainProgram(config.argv)],
-    misfits: (rule, places) => [
-      ...onErrorMisfits(config.onError, places),
-      ...documentMisfits(config, places),
-      ...timeoutMisfits(config.timeoutMs, places),
-      ...argvMisfits(config.argv, { key: "argv", rule, places }),
+    findProblems: (rule, hookPoints) => [
+      ...onErrorProblems(config.onError, hookPoints),
+      ...documentProblems(config, hookPoints),
+      ...timeoutProblems(config.timeoutMs, hookPoints),
+      ...argvProblems(config.argv, { key: "argv", rule, hookPoints }),
     ],
     plan: (rule, call) => [planRun(rule, config, call)],
   };
 }
 
-function documentMisfits(config: RunConfig, places: readonly Place[]): readonly Misfit[] {
-  const misfits: Misfit[] = [];
-  if (config.input === "document" && places.every((place) => place.driver.stdin === "nothing")) {
-    misfits.push({ path: ["input"], found: '"document"', expected: '"none": libvirt sends no document here' });
+function documentProblems(config: RunConfig, hookPoints: readonly HookPoint[]): readonly RuleProblem[] {
+  const problems: RuleProblem[] = [];
+  if (config.input === "document" && hookPoints.every((hookPoint) => hookPoint.driver.stdin === "nothing")) {
+    problems.push({ path: ["input"], found: '"document"', expected: '"none": libvirt sends no document here' });
   }
-  const useless = places.find((place) => !place.facts.filter);
+  const useless = hookPoints.find((hookPoint) => !hookPoint.facts.filter);
   if (config.output === "document" && useless !== undefined) {
     const expected =
       `"none" at ${useless.driver.name} ${useless.operation}: libvirt reads a document back at migrate and restore`;
-    misfits.push({ path: ["output"], found: '"document"', expected });
+    problems.push({ path: ["output"], found: '"document"', expected });
   }
-  return misfits;
+  return problems;
 }
 
 function planRun(context: RuleContext, config: RunConfig, call: HookCall): Intent {
   const rule = context.name;
   const onError = config.onError ?? (failurePolicy(call.facts) === "strict" ? "fail" : "continue");
-  const argv = fillArgv(config.argv, context, call);
+  const argv = substituteArgv(config.argv, context, call);
   if ("problem" in argv) return { kind: "fault", rule, action: "run", message: argv.problem, onError };
   const { input, output, timeoutMs } = config;
-  const filled = filledWords(config.argv);
+  const filled = substitutedWords(config.argv);
   const environment = programEnvironment(rule, call);
   return { kind: "run", rule, argv, filled, environment, input, output, timeoutMs, onError };
 }

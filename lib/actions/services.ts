@@ -5,9 +5,9 @@
  */
 import * as v from "valibot";
 import type { OnError } from "../plan/intent.ts";
-import { whyUntouchable } from "../config/protected_units.ts";
+import { whyProtected } from "../config/protected_units.ts";
 import type { Action } from "./action.ts";
-import { holdAction, onErrorEntry, type Part } from "./hold.ts";
+import { type DemandSpec, holdAction, onErrorEntry } from "./hold.ts";
 import { oneOrMany, tableSchema } from "../config/table_schema.ts";
 
 const UNIT = 'the name of a unit, such as "display-manager" or "backup.timer", without fillings';
@@ -44,8 +44,8 @@ function unitSchema(): v.GenericSchema<unknown, string> {
     // A template is no unit before its instance has a name.
     v.check((name) => !/@\.[a-z]+$/.test(unitName(name)) && unitName(name).length <= NAME_LENGTH_MAX, UNIT),
     v.check(
-      (name) => whyUntouchable(unitName(name)) === undefined,
-      ({ input }) => whyUntouchable(unitName(input)) ?? UNIT,
+      (name) => whyProtected(unitName(name)) === undefined,
+      ({ input }) => whyProtected(unitName(input)) ?? UNIT,
     ),
     v.transform(unitName),
   );
@@ -57,13 +57,17 @@ function unitName(name: string): string {
 }
 
 function services({ stop = [], start = [], on_error }: ServicesConfig): Action {
-  const parts: readonly Part[] = [
-    ...stop.map((unit): Part => ({
+  const parts: readonly DemandSpec[] = [
+    ...stop.map((unit): DemandSpec => ({
       resource: "service",
       demand: { unit, state: "inactive" },
       text: `${unit} stopped`,
     })),
-    ...start.map((unit): Part => ({ resource: "service", demand: { unit, state: "active" }, text: `${unit} running` })),
+    ...start.map((unit): DemandSpec => ({
+      resource: "service",
+      demand: { unit, state: "active" },
+      text: `${unit} running`,
+    })),
   ];
   return holdAction({
     kind: "services",

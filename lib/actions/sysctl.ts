@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import type { Action } from "./action.ts";
-import { holdAction, type Part } from "./hold.ts";
+import { type DemandSpec, holdAction } from "./hold.ts";
 
 /** What is written there is a program that the kernel runs as root. */
 const PROGRAM_KEYS: readonly string[] = [
@@ -42,7 +42,7 @@ function namesProgram(key: string): boolean {
   return PROGRAM_KEYS.includes(name) || name.startsWith(PROGRAM_FOLDER);
 }
 
-function part(key: string, given: string | number | boolean): Part {
+function part(key: string, given: string | number | boolean): DemandSpec {
   const value = typeof given === "boolean" ? String(Number(given)) : String(given);
   return { resource: "sysctl", demand: { name: kernelName(key), value }, text: `sysctl ${key} = ${value}` };
 }
@@ -53,7 +53,7 @@ function kernelName(key: string): string {
   return key.replace(/[./]/g, (separator) => separator === "." ? "/" : ".");
 }
 
-function sysctl(parts: readonly Part[]): Action {
+function sysctl(parts: readonly DemandSpec[]): Action {
   return holdAction({
     kind: "sysctl",
     lasts: "domain",

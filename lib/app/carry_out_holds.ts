@@ -3,56 +3,58 @@
  * the holds are acquired. Loaded only for such calls.
  * @module
  */
-import type { Deed, Hold } from "../plan/intent.ts";
+import type { Hold, ImmediateIntent } from "../plan/intent.ts";
 import { renderIntent } from "../plan/render.ts";
 import type { Sys } from "../sys/sys.ts";
-import { acquireHolds, type Acquisition } from "./acquire_holds.ts";
+import { acquireHolds, type AcquireResult } from "./acquire_holds.ts";
 import { checkHolds } from "./check_holds.ts";
-import { executeDeeds } from "./execute.ts";
-import { type Errand, finish } from "./finish.ts";
-import { type Holding, openHolding } from "./holding.ts";
-import { type Checked, ownOf } from "./leftovers.ts";
+import { executeImmediate } from "./execute.ts";
+import { type CallContext, finish } from "./finish.ts";
+import { type HolderSession, openHolderSession } from "./holder_session.ts";
+import { type CheckedHold, ownOf } from "./previous_holds.ts";
 import { callingDaemon, type Outcome } from "./outcome.ts";
 import { endsCall, isFatal, type Step } from "./step.ts";
-import { launchWaiter } from "./waiter.ts";
+import { launchWatcher } from "./launch_watcher.ts";
 
 /** A plan in its parts. */
 export interface Parts {
-  readonly deeds: readonly Deed[];
+  readonly deeds: readonly ImmediateIntent[];
   readonly holds: readonly Hold[];
   readonly deadlineMs: number;
 }
 
 /** A call that begins a life. */
-export async function carryOutHolding({ deeds, holds, deadlineMs }: Parts, errand: Errand): Promise<Outcome> {
-  const { call, sys } = errand;
+export async function carryOutHolding({ deeds, holds, deadlineMs }: Parts, context: CallContext): Promise<Outcome> {
+  const { call, sys } = context;
   const refusals = deeds.filter(({ kind }) => kind === "deny");
   const options = { call, deadlineMs };
-  if (refusals.length > 0) return await finish(await executeDeeds(refusals, options, sys), [], errand);
-  const holding = await openSafely(() => openHolding(call, deadlineMs, sys));
-  if (typeof holding === "string") return await unheld(holding, { deeds, holds, deadlineMs }, errand);
+  if (refusals.length > 0) return await finish(await executeImmediate(refusals, options, sys), [], context);
+  const holding = await openSafely(() => openHolderSession(call, deadlineMs, sys));
+  if (typeof holding === "string") return await unheld(holding, { deeds, holds, deadlineMs }, context);
   using _holding = holding;
   const { checked, failed } = await checkHolds(holds, holding);
-  const execution = await executeDeeds(failed.some(isFatal) ? [] : deeds, options, sys);
+  const execution = await executeImmediate(failed.some(isFatal) ? [] : deeds, options, sys);
   const isOver = failed.some(isFatal) || execution.steps.some(endsCall);
-  const { steps, gaveUp, tookBack } = isOver ? NOTHING_ACQUIRED : await acquireHolds(ownOf(checked, call), holding);
+  const { steps, released: gaveUp, rolledBack: tookBack } = isOver
+    ? NOTHING_ACQUIRED
+    : await acquireHolds(ownOf(checked, call), holding);
   const { notes } = holding.ledger;
   if (steps.some(({ end }) => end === "done")) notes.push(...await waitFor(ownOf(checked, call), sys));
-  const outcome = { ...await finish(execution, [...failed, ...steps], errand), daemon: callingDaemon(holding.ledger) };
+  const outcome = { ...await finish(execution, [...failed, ...steps], context), daemon: callingDaemon(holding.ledger) };
   const results = [...gaveUp, ...tookBack];
   return notes.length + results.length === 0 ? outcome : { ...outcome, kept: { results, notes } };
 }
 
-const NOTHING_ACQUIRED = { steps: [], gaveUp: [], tookBack: [] } as const satisfies Acquisition;
+const NOTHING_ACQUIRED = { steps: [], released: [], rolledBack: [] } as const satisfies AcquireResult;
 
 /** A guest's address may come when no hook is called any more. */
-async function waitFor(checked: readonly Checked[], sys: Sys): Promise<readonly string[]> {
-  if (!checked.some(({ ready: { resource, record } }) => resource.waits?.(record.demand))) return [];
-  const problem = await launchWaiter("guests", sys);
+async function waitFor(checked: readonly CheckedHold[], sys: Sys): Promise<readonly string[]> {
+  if (!checked.some(({ resolved: { resource, record } }) => resource.isWaiting?.(record.demand))) return [];
+  const problem = await launchWatcher("guests", sys);
   return problem === undefined ? [] : [problem];
 }
 
-async function openSafely(open: () => Promise<Holding | string>): Promise<Holding | string> {
+async function openSafely(open: () => Promise<HolderSession | string>): Promise<HolderSession | string> {
   try {
     return await open();
   } catch (error) {
@@ -61,7 +63,7 @@ async function openSafely(open: () => Promise<Holding | string>): Promise<Holdin
 }
 
 /** Nothing can be held: a failure of every hold; what else the plan says goes on where they let it. */
-async function unheld(reason: string, { deeds, holds, deadlineMs }: Parts, errand: Errand): Promise<Outcome> {
+async function unheld(reason: string, { deeds, holds, deadlineMs }: Parts, context: CallContext): Promise<Outcome> {
   const steps = holds.map((intent): Step => ({
     intent,
     plan: renderIntent(intent),
@@ -70,8 +72,8 @@ async function unheld(reason: string, { deeds, holds, deadlineMs }: Parts, erran
     durationMs: 0,
   }));
   const isOver = steps.some(isFatal);
-  const execution = await executeDeeds(isOver ? [] : deeds, { call: errand.call, deadlineMs }, errand.sys);
-  const outcome = await finish(execution, steps, errand);
+  const execution = await executeImmediate(isOver ? [] : deeds, { call: context.call, deadlineMs }, context.sys);
+  const outcome = await finish(execution, steps, context);
   // What an earlier life left is not given back either.
   return holds.length > 0 ? outcome : { ...outcome, kept: { results: [], notes: [reason] } };
 }

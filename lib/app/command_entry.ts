@@ -2,14 +2,14 @@
  * The history line of an administrator's command: which command, who ran it, and what changed.
  * @module
  */
-import { type Converged, isWell } from "../ledger/work.ts";
+import { type Converged, succeeded } from "../ledger/context.ts";
 import { visible } from "../text/quote.ts";
 import type { Sys } from "../sys/sys.ts";
 import { type CommandUser, type HistoryEntry, keptPart, writeHistory } from "./history.ts";
 import { PRODUCT } from "./version.ts";
 
 /** What a command did. */
-export interface CommandDeeds {
+export interface CommandEffects {
   /** Names of the guests and networks whose resources changed. */
   readonly guests: readonly string[];
   readonly results: readonly Converged[];
@@ -17,10 +17,10 @@ export interface CommandDeeds {
 }
 
 /** A command that did nothing yet. */
-export const NO_DEEDS: CommandDeeds = { guests: [], results: [], notes: [] };
+export const NO_EFFECTS: CommandEffects = { guests: [], results: [], notes: [] };
 
 /** What two parts of a command did. */
-export function bothDeeds(one: CommandDeeds, other: CommandDeeds): CommandDeeds {
+export function mergeEffects(one: CommandEffects, other: CommandEffects): CommandEffects {
   return {
     guests: [...new Set([...one.guests, ...other.guests])],
     results: [...one.results, ...other.results],
@@ -31,12 +31,12 @@ export function bothDeeds(one: CommandDeeds, other: CommandDeeds): CommandDeeds 
 /** Writes the line. That it cannot be written does not change what the command comes to. */
 export async function writeCommandEntry(
   command: string,
-  { guests, results, notes }: CommandDeeds,
+  { guests, results, notes }: CommandEffects,
   exitCode: number,
   sys: Sys,
 ): Promise<void> {
   const by = await readUser(sys);
-  const bad = results.find((result) => !isWell(result));
+  const bad = results.find((result) => !succeeded(result));
   const problem = bad === undefined ? undefined : `${bad.key}: ${bad.problem ?? bad.end}`;
   const kind = exitCode === 0 ? "done" : "failed";
   const entry: HistoryEntry = {

@@ -13,7 +13,7 @@ import { positionFinder, withoutNames, XmlSyntaxError } from "../xml/syntax_erro
 import { getAttribute, textContent, type XmlDocument } from "../xml/tree.ts";
 
 /** One place that an edit changed. */
-export interface Change {
+export interface DocumentEdit {
   /** From 1, in the document the edit found. */
   readonly line: number;
   readonly from: string;
@@ -28,7 +28,7 @@ export type Changed =
     /** Whether it is another document than before. */
     readonly isNew: boolean;
     /** The first places that changed. */
-    readonly changes: readonly Change[];
+    readonly changes: readonly DocumentEdit[];
   }
   | { readonly kind: "failed"; readonly problem: string };
 
@@ -44,22 +44,22 @@ export async function changeDocument(
   edit: PlannedEdit,
   isLate: () => boolean,
 ): Promise<Changed> {
-  const ready = await readyEdit(edit, isLate);
+  const resolved = await readyEdit(edit, isLate);
   return attempt(() => {
-    const splices = planEdits(document, [ready]);
+    const splices = planEdits(document, [resolved]);
     if (splices.length === 0) return { kind: "changed", document, isNew: false, changes: [] };
     const placeOf = positionFinder(document.text);
     const changes = splices.slice(0, CHANGES_NOTED_MAX).map(({ span: { start, end }, text }) => ({
       line: placeOf(start).line,
-      from: noted(document.text.slice(start, end)),
-      to: noted(text),
+      from: saved(document.text.slice(start, end)),
+      to: saved(text),
     }));
     const changed = parseLibvirtDocument(applySplices(document.text, splices));
     return { kind: "changed", document: changed, isNew: true, changes };
   });
 }
 
-function noted(text: string): string {
+function saved(text: string): string {
   return text.length > NOTED_LENGTH_MAX ? `(${text.length} characters)` : text;
 }
 

@@ -3,7 +3,7 @@
  * @module
  */
 import type { HookCall } from "../libvirt/call.ts";
-import type { Deed, Edit, Fault, Run } from "../plan/intent.ts";
+import type { Edit, Fault, ImmediateIntent, Run } from "../plan/intent.ts";
 import { renderIntent } from "../plan/render.ts";
 import { quote, visible } from "../text/quote.ts";
 import { runProblem } from "../sys/command_end.ts";
@@ -42,21 +42,21 @@ const DOCUMENT_BYTES_MAX = XML_LIMITS.bytes + 4;
 type BareStep = Omit<Step, "intent" | "plan">;
 
 /** A step, and the document behind it where it made a new one. */
-interface Done {
+interface ExecutedIntent {
   readonly step: BareStep;
   readonly document?: XmlDocument;
 }
 
 /** What a step works with. */
-interface Work extends ExecuteOptions {
+interface ExecuteContext extends ExecuteOptions {
   readonly scrubber: Scrubber;
   /** The document as the steps before have left it; `undefined` where none changed it. */
   readonly document: XmlDocument | undefined;
 }
 
 /** Does what is done at once. A refusal, or a failure that fails the call, is the last step. */
-export async function executeDeeds(
-  deeds: readonly Deed[],
+export async function executeImmediate(
+  deeds: readonly ImmediateIntent[],
   options: ExecuteOptions,
   sys: ExecuteSys,
 ): Promise<Execution> {
@@ -78,7 +78,7 @@ export async function executeDeeds(
 }
 
 /** A step as it may be written down. */
-function scrubStep(intent: Deed, bare: BareStep, scrubber: Scrubber): Step {
+function scrubStep(intent: ImmediateIntent, bare: BareStep, scrubber: Scrubber): Step {
   const { problem, stdout, stderr, changes, ...rest } = bare;
   const scrubbed = (text: string | undefined): string | undefined =>
     text === undefined ? undefined : scrubber.scrub(text);
@@ -99,16 +99,20 @@ function scrubStep(intent: Deed, bare: BareStep, scrubber: Scrubber): Step {
   };
 }
 
-async function executeIntent(intent: Deed, work: Work, sys: ExecuteSys): Promise<Done> {
+async function executeIntent(
+  intent: ImmediateIntent,
+  ledgerContext: ExecuteContext,
+  sys: ExecuteSys,
+): Promise<ExecutedIntent> {
   switch (intent.kind) {
     case "deny":
       return { step: { end: "refused", problem: visible(intent.message), durationMs: 0 } };
     case "fault":
       return { step: faulty(intent) };
     case "edit":
-      return await executeEdit(intent, work, sys);
+      return await executeEdit(intent, ledgerContext, sys);
     case "run":
-      return await executeRun(intent, work, sys);
+      return await executeRun(intent, ledgerContext, sys);
     default:
       return intent satisfies never;
   }
@@ -127,28 +131,28 @@ function noTimeLeft(what: string): BareStep {
   return { end: "late", problem: `cannot ${what}: no time is left for this call`, durationMs: 0 };
 }
 
-async function executeEdit(intent: Edit, work: Work, sys: ExecuteSys): Promise<Done> {
-  if (sys.elapsedMs() >= work.deadlineMs) return { step: noTimeLeft("edit the document") };
+async function executeEdit(intent: Edit, ledgerContext: ExecuteContext, sys: ExecuteSys): Promise<ExecutedIntent> {
+  if (sys.elapsedMs() >= ledgerContext.deadlineMs) return { step: noTimeLeft("edit the document") };
   const { changeDocument, REGEX_MS_MAX } = await import("./document.ts");
-  const endMs = Math.min(sys.elapsedMs() + REGEX_MS_MAX, work.deadlineMs);
-  const document = work.document ?? work.call.xml();
+  const endMs = Math.min(sys.elapsedMs() + REGEX_MS_MAX, ledgerContext.deadlineMs);
+  const document = ledgerContext.document ?? ledgerContext.call.xml();
   const changed = await changeDocument(document, intent.step.edit, () => sys.elapsedMs() > endMs);
   if (changed.kind === "failed") return { step: failed(visible(changed.problem)) };
   const step: BareStep = { end: "done", durationMs: 0, changes: changed.changes };
   return changed.isNew ? { step, document: changed.document } : { step };
 }
 
-async function executeRun(intent: Run, work: Work, sys: ExecuteSys): Promise<Done> {
+async function executeRun(intent: Run, ledgerContext: ExecuteContext, sys: ExecuteSys): Promise<ExecutedIntent> {
   const [program] = intent.argv;
   const refusal = await refuseArgv(intent, sys);
   if (refusal !== undefined) {
     return { step: failed(`cannot run ${quote(program)}: ${visible(refusal.reason)}`, refusal.advice) };
   }
-  const stdin = intent.input === "document" ? currentDocument(work) : undefined;
+  const stdin = intent.input === "document" ? currentDocument(ledgerContext) : undefined;
   if (stdin === "too-long") {
     return { step: failed(`cannot run ${quote(program)}: the document on stdin is too long to be its input`) };
   }
-  const leftMs = work.deadlineMs - sys.elapsedMs();
+  const leftMs = ledgerContext.deadlineMs - sys.elapsedMs();
   if (leftMs <= 0) return { step: noTimeLeft(`run ${quote(program)}`) };
   const timeoutMs = Math.min(leftMs, intent.timeoutMs ?? leftMs);
   const printed = await sys.run({
@@ -166,7 +170,7 @@ async function executeRun(intent: Run, work: Work, sys: ExecuteSys): Promise<Don
   const { stderr, durationMs } = result;
   const end = stepEnd(result.end);
   if (end !== "done") {
-    const problem = runProblem(program, scrubResult(result, work.scrubber), timeoutMs);
+    const problem = runProblem(program, scrubResult(result, ledgerContext.scrubber), timeoutMs);
     return { step: { end, problem, durationMs, stdout: result.stdout, stderr } };
   }
   if (intent.output === "none") return { step: { end, durationMs, stdout: result.stdout, stderr } };
@@ -179,7 +183,7 @@ async function executeRun(intent: Run, work: Work, sys: ExecuteSys): Promise<Don
   return { step: { ...failed(problem), durationMs, stderr } };
 }
 
-function currentDocument({ document, call }: Work): Uint8Array | "too-long" {
+function currentDocument({ document, call }: ExecuteContext): Uint8Array | "too-long" {
   if (document !== undefined) return new TextEncoder().encode(document.text);
   return call.cut ? "too-long" : call.document;
 }

@@ -12,7 +12,7 @@ import type { Scrubber } from "./secrets.ts";
 import { endsCall, isFatal, type Step } from "./step.ts";
 
 /** What carrying out a plan takes. */
-export interface Errand {
+export interface CallContext {
   readonly matches: readonly RuleMatch[];
   readonly ruleSet: RuleSet;
   readonly call: HookCall;
@@ -23,7 +23,7 @@ export interface Errand {
 export async function finish(
   execution: Execution,
   holds: readonly Step[],
-  { matches, call }: Errand,
+  { matches, call }: CallContext,
 ): Promise<Outcome> {
   const { scrubber } = execution;
   const steps = [...execution.steps, ...holds.map((step) => scrubHold(step, scrubber))];

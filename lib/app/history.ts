@@ -6,7 +6,7 @@ import type { Invocation } from "../libvirt/invocation.ts";
 import { visible, visibleJson } from "../text/quote.ts";
 import type { ValueChange } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
-import type { Change } from "./document.ts";
+import type { DocumentEdit } from "./document.ts";
 import type { CallingDaemon, Outcome } from "./outcome.ts";
 import { HISTORY_FILE, LOG_DIRECTORY } from "./paths.ts";
 import type { Step } from "./step.ts";
@@ -26,7 +26,7 @@ export interface HistoryAction {
   readonly stdout?: string;
   readonly stderr?: string;
   /** What an edit changed, the first few places: line of the document, old text, new text. */
-  readonly changes?: readonly Change[];
+  readonly changes?: readonly DocumentEdit[];
   /** What is held, by its key in the ledger, and what it was and is, where it changed. */
   readonly resource?: string;
   readonly change?: ValueChange;
@@ -181,7 +181,7 @@ export function keptPart(kept: Outcome["kept"]): Pick<HistoryEntry, "holds" | "n
   };
 }
 
-function changed(changes: readonly Change[] | undefined): { changes?: readonly Change[] } {
+function changed(changes: readonly DocumentEdit[] | undefined): { changes?: readonly DocumentEdit[] } {
   if (changes === undefined || changes.length === 0) return {};
   return {
     changes: changes.map(({ line, from, to }) => ({ line, from: shortened(from), to: shortened(to) })),

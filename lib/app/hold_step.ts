@@ -2,7 +2,7 @@
  * What came of one hold, as a step of its call.
  * @module
  */
-import { type Converged, isWell } from "../ledger/work.ts";
+import { type Converged, succeeded } from "../ledger/context.ts";
 import type { Hold } from "../plan/intent.ts";
 import { renderIntent } from "../plan/render.ts";
 import { visible } from "../text/quote.ts";
@@ -14,7 +14,7 @@ type StepPart = Pick<Step, "end" | "problem" | "hint" | "resource" | "change">;
 export function convergedPart(hold: Hold, converged: Converged): StepPart {
   const { key, end, change, problem, hint } = converged;
   const base = { resource: key, ...(change === undefined ? {} : { change }) };
-  if (isWell(converged)) return { ...base, end: "done" };
+  if (succeeded(converged)) return { ...base, end: "done" };
   return {
     ...base,
     end: end === "late" ? "late" : "failed",

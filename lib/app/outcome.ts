@@ -4,7 +4,7 @@
  */
 import { failurePolicy, type Operation } from "../libvirt/driver.ts";
 import type { RuleMatch } from "../rules/match.ts";
-import type { Kept } from "./keep_holds.ts";
+import type { Maintained } from "./maintain_holds.ts";
 import type { Step } from "./step.ts";
 
 /** The ways a call can end. */
@@ -48,7 +48,7 @@ export interface Outcome {
   readonly matches: readonly RuleMatch[];
   readonly steps: readonly Step[];
   /** What became of demands that were in the ledger before the call. */
-  readonly kept?: Kept;
+  readonly kept?: Maintained;
   /** The daemon that made the call, where its name was read. */
   readonly daemon?: CallingDaemon;
   /** Guests that the call concerns and its object does not name. */

@@ -5,7 +5,7 @@
  */
 import { askedHash, type DemandRecord } from "../ledger/demand_file.ts";
 import { type Holder, holderId } from "../ledger/holder.ts";
-import { lookAtLedger } from "../ledger/ledger.ts";
+import { inspectLedger } from "../ledger/ledger.ts";
 import { LedgerError } from "../ledger/ledger_error.ts";
 import { allDemands } from "../ledger/reconcile.ts";
 import type { HookCall } from "../libvirt/call.ts";
@@ -42,8 +42,8 @@ export async function* compareGuests(ruleSet: RuleSet, sys: Sys): AsyncGenerator
 /** What is held, by who holds it; or why the ledger does not tell. One of another boot tells of nothing that is held now. */
 async function recordsByHolder(sys: Sys): Promise<Records | LedgerError> {
   try {
-    const filed = (await lookAtLedger(sys)).kind === "open" ? allDemands({ sys, notes: [], looksOnly: true }) : [];
-    return Map.groupBy(filed.map(({ record }) => record), ({ holder }) => holderId(holder));
+    const stored = (await inspectLedger(sys)).kind === "open" ? allDemands({ sys, notes: [], looksOnly: true }) : [];
+    return Map.groupBy(stored.map(({ record }) => record), ({ holder }) => holderId(holder));
   } catch (error) {
     if (error instanceof LedgerError) return error;
     throw error;
@@ -104,11 +104,11 @@ async function compareDemands(
 }
 
 /** Programs belong to the rule that starts them. Of the rest it does not matter which rule asks. */
-const OF_THEIR_RULE: readonly string[] = ["command", "process"] satisfies readonly Hold["resource"][];
+const RULE_KEYS: readonly string[] = ["command", "process"] satisfies readonly Hold["resource"][];
 
 function isSame(hold: Hold, asked: string, record: DemandRecord): boolean {
   if (hold.resource !== record.resource || hold.lifetime !== record.lifetime) return false;
   const isOfRule = hold.rule === record.rule && hold.action === record.action;
   if (record.asked === undefined) return isOfRule;
-  return record.asked === asked && (isOfRule || !OF_THEIR_RULE.includes(hold.resource));
+  return record.asked === asked && (isOfRule || !RULE_KEYS.includes(hold.resource));
 }

@@ -13,16 +13,16 @@ import { historyEntry, writeHistory } from "./history.ts";
 import { exitCode, exitCodeOf, type Outcome } from "./outcome.ts";
 import { DISABLED_FILE } from "./paths.ts";
 import { PRODUCT, VERSION } from "./version.ts";
-import { waitingIn } from "./waiter.ts";
+import { watcherIn } from "./launch_watcher.ts";
 
 const STDIN_BYTES_MAX = 16 * 1024 * 1024;
 const TOO_LONG = { bytesMax: STDIN_BYTES_MAX } as const;
 
 /** Answers one hook call; returns the exit code. Never throws. */
 export async function runHook(driver: Driver, sys: Sys): Promise<number> {
-  const waiting = waitingIn(sys.args);
-  if (waiting === "guests") return await (await import("./wait_for_guests.ts")).waitForGuests(driver, sys);
-  if (waiting === "firewall") return await (await import("./wait_for_firewall.ts")).waitForFirewall(driver, sys);
+  const waiting = watcherIn(sys.args);
+  if (waiting === "guests") return await (await import("./watch_leases.ts")).watchLeases(driver, sys);
+  if (waiting === "firewall") return await (await import("./watch_firewall.ts")).waitForFirewall(driver, sys);
   let invocation: Invocation;
   try {
     invocation = parseInvocation(driver, sys.args);
@@ -62,7 +62,7 @@ async function answer(invocation: Invocation, host: Sys): Promise<Outcome> {
   }
   // A host without rules does not pay for what obeys them. But a guest may hold what rules of yesterday gave it.
   if (config === "nothing" && !hasLedger(sys)) return { ...NOTHING, kind: "done" };
-  const { obeyRules } = await import("./obey.ts");
+  const { answerCall: obeyRules } = await import("./answer_call.ts");
   const document = input.kind === "whole" ? { document: input.bytes } : { document: input.head, cut: TOO_LONG };
   return await obeyRules({ invocation, facts, config, ...document }, sys);
 }

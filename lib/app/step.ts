@@ -4,7 +4,7 @@
  */
 import type { Intent } from "../plan/intent.ts";
 import type { ValueChange } from "../resources/resource.ts";
-import type { Change } from "./document.ts";
+import type { DocumentEdit } from "./document.ts";
 
 /** How a step ended. `late`: its time ran out. `interrupted`: we were told to end. */
 export type StepEnd = "done" | "refused" | "failed" | "late" | "interrupted";
@@ -22,7 +22,7 @@ export interface Step {
   readonly stdout?: string | undefined;
   readonly stderr?: string | undefined;
   /** What an edit changed. */
-  readonly changes?: readonly Change[];
+  readonly changes?: readonly DocumentEdit[];
   /** The key of what is held, and what it was and is where that changed. */
   readonly resource?: string;
   readonly change?: ValueChange;

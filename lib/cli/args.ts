@@ -5,13 +5,13 @@
 // @ts-types="./parse_args.d.ts"
 import { parseArgs } from "@std/cli/parse-args";
 import { didYouMean } from "../rules/nearest.ts";
-import { CommandError, type Given, type Subcommand, USAGE_CODE } from "./subcommand.ts";
+import { type Args, CommandError, type Subcommand, USAGE_CODE } from "./subcommand.ts";
 
 /**
  * Reads what follows a subcommand's name.
  * @throws {CommandError} for an unknown flag, a flag without its text, or too few or too many words
  */
-export function parseGiven(subcommand: Subcommand, args: readonly string[]): Given {
+export function parseCommandLine(subcommand: Subcommand, args: readonly string[]): Args {
   const flags = [...subcommand.texts, ...subcommand.switches, "help"];
   const words: string[] = [];
   const parsed = parseArgs(args, {
@@ -29,7 +29,7 @@ export function parseGiven(subcommand: Subcommand, args: readonly string[]): Giv
   if (Array.isArray(rest)) words.push(...rest.map(String));
   const switches = new Set([...subcommand.switches, "help"].filter((name) => parsed[name] === true));
   if (!switches.has("help")) checkWords(words, subcommand);
-  return { words, texts: textFlags(parsed, subcommand), switches };
+  return { positionals: words, options: textFlags(parsed, subcommand), flags: switches };
 }
 
 function textFlags(parsed: Record<string, unknown>, subcommand: Subcommand): Readonly<Record<string, string>> {

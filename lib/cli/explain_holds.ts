@@ -5,25 +5,31 @@
  */
 import { checkHolds } from "../app/check_holds.ts";
 import { holderOf } from "../app/holder_of.ts";
-import { type Checked, demandPath, goesOn, type Inquiry, leftovers, ownOf } from "../app/leftovers.ts";
-import type { FiledDemand } from "../ledger/demand_file.ts";
-import { foresee, type Foreseen } from "../ledger/foresee.ts";
-import { heldOf } from "../ledger/goal.ts";
+import { type CheckedHold, demandPath, goesOn, type HolderQuery, ownOf, previousHolds } from "../app/previous_holds.ts";
+import type { StoredDemand } from "../ledger/demand_file.ts";
+import { predict, type Prediction } from "../ledger/predict.ts";
+import { heldOf } from "../ledger/target.ts";
 import type { Holder } from "../ledger/holder.ts";
 import { demandsOf } from "../ledger/holds.ts";
 import { hasLedger } from "../ledger/layout.ts";
 import type { Ledger } from "../ledger/ledger.ts";
-import { type Lookout, standingOf, type Surveyed, surveyResource, surveyResources } from "../ledger/survey.ts";
+import {
+  inspectResource,
+  inspectResources,
+  observe,
+  type ReadOnlyLedger,
+  type ResourceSnapshot,
+} from "../ledger/inspect.ts";
 import { LedgerError } from "../ledger/ledger_error.ts";
 import { reasonOf } from "../text/reason_of.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import type { Hold, Intent } from "../plan/intent.ts";
 import { visible } from "../text/quote.ts";
 import type { Resource } from "../resources/resource.ts";
-import { CommandError, type Desk } from "./subcommand.ts";
+import { type CliContext, CommandError } from "./subcommand.ts";
 import { givenBack } from "./given_back.ts";
 import { convergedText } from "./terminal/format_holder.ts";
-import { lookoutOn, openForLook } from "./ledger_access.ts";
+import { openReadOnly, readOnlyLedger } from "./ledger_access.ts";
 
 /** What is told beneath an intent of the plan, and behind the plan. */
 export interface HoldNotes {
@@ -34,11 +40,11 @@ export interface HoldNotes {
 }
 
 const NO_NOTES: HoldNotes = { beneath: new Map(), behind: [], scripts: new Map() };
-const NOBODY = { pid: 0, startTime: "", name: "" };
+const PLACEHOLDER_HOLDER = { pid: 0, startTime: "", name: "" };
 const UNKNOWN_UUID = "00000000-0000-0000-0000-000000000000";
 
 /** Whether telling that needs the document, which says whom the call is about. */
-export function asksWhose(plan: readonly Intent[], call: HookCall, { sys }: Desk): boolean {
+export function needsHolder(plan: readonly Intent[], call: HookCall, { sys }: CliContext): boolean {
   if (sys.uid() !== 0 || (call.domain === undefined && call.network === undefined)) return false;
   const { verb } = call.facts;
   if (verb !== "acquire" && verb !== "release" && verb !== "ensure") return false;
@@ -48,56 +54,56 @@ export function asksWhose(plan: readonly Intent[], call: HookCall, { sys }: Desk
 /** Tells what a call with this plan would do to what is held. */
 export async function explainHolds(
   plan: readonly Intent[],
-  { call, ...life }: Pick<Inquiry, "call" | "isAlive" | "keepsAll">,
-  desk: Desk,
+  { call, ...life }: Pick<HolderQuery, "call" | "isAlive" | "keepsAll">,
+  context: CliContext,
 ): Promise<HoldNotes> {
   const { verb } = call.facts;
   const holds = plan.filter((intent) => intent.kind === "hold");
   if (verb !== "acquire" && verb !== "release" && verb !== "ensure") return NO_NOTES;
-  if (desk.sys.uid() !== 0) {
-    return { ...NO_NOTES, behind: verb === "acquire" && holds.length === 0 ? [] : [needsRoot(desk)] };
+  if (context.sys.uid() !== 0) {
+    return { ...NO_NOTES, behind: verb === "acquire" && holds.length === 0 ? [] : [needsRoot(context)] };
   }
   try {
-    return await explainAsRoot(holds, call, { desk, life });
+    return await explainAsRoot(holds, call, { context, life });
   } catch (error) {
     if (!(error instanceof CommandError || error instanceof LedgerError)) throw error;
-    return { ...NO_NOTES, behind: [desk.paint("red", `nothing can be held: ${visible(error.message)}`)] };
+    return { ...NO_NOTES, behind: [context.paint("red", `nothing can be held: ${visible(error.message)}`)] };
   }
 }
 
-function needsRoot({ paint }: Desk): string {
+function needsRoot({ paint }: CliContext): string {
   return paint("yellow", "what is held is root's to see: run as root, this also tells what it is now and would become");
 }
 
 async function explainAsRoot(
   holds: readonly Hold[],
   call: HookCall,
-  { desk, life }: Pick<Scene, "desk" | "life">,
+  { context, life }: Pick<ExplainContext, "context" | "life">,
 ): Promise<HoldNotes> {
-  const look = await openForLook(desk.sys);
+  const look = await openReadOnly(context.sys);
   if (look.kind === "of-another-boot") {
     return { ...NO_NOTES, behind: ["the ledger is of another boot: the next hook call sets it aside unread"] };
   }
-  const ledger = look.kind === "open" ? look.ledger : { daemon: NOBODY, notes: [], looksOnly: true };
-  const lookout = lookoutOn(ledger, desk.sys);
-  const resources = look.kind === "open" ? await surveyResources(lookout) : [];
-  const scene: Scene = { call, ledger, lookout, resources, desk, life };
+  const ledger = look.kind === "open" ? look.ledger : { daemon: PLACEHOLDER_HOLDER, notes: [], looksOnly: true };
+  const view = readOnlyLedger(ledger, context.sys);
+  const resources = look.kind === "open" ? await inspectResources(view) : [];
+  const scene: ExplainContext = { call, ledger, lookout: view, resources, context, life };
   const notes = call.facts.verb === "acquire" ? await explainAcquire(holds, scene) : await explainKept(scene);
-  return { ...notes, behind: [...notes.behind, ...ledger.notes.map((note) => desk.paint("yellow", visible(note)))] };
+  return { ...notes, behind: [...notes.behind, ...ledger.notes.map((note) => context.paint("yellow", visible(note)))] };
 }
 
 /** All that explaining looks at. */
-interface Scene {
+interface ExplainContext {
   readonly call: HookCall;
   readonly ledger: Ledger;
-  readonly lookout: Lookout;
-  readonly resources: readonly Surveyed[];
-  readonly desk: Desk;
-  readonly life: Pick<Inquiry, "isAlive" | "keepsAll">;
+  readonly lookout: ReadOnlyLedger;
+  readonly resources: readonly ResourceSnapshot[];
+  readonly context: CliContext;
+  readonly life: Pick<HolderQuery, "isAlive" | "keepsAll">;
 }
 
 /** Who the call is about: as its document says, else everybody of that name in the ledger. */
-function holdersOf({ call, resources }: Scene): readonly Holder[] {
+function holdersOf({ call, resources }: ExplainContext): readonly Holder[] {
   if (call.document.length > 0) {
     const holder = holderOf(call);
     return holder === undefined ? [] : [holder];
@@ -111,25 +117,28 @@ function holdersOf({ call, resources }: Scene): readonly Holder[] {
   return [...new Map(named.map((holder) => [holder.uuid, holder])).values()];
 }
 
-async function explainAcquire(holds: readonly Hold[], scene: Scene): Promise<HoldNotes> {
-  const { call, ledger, resources, desk, life } = scene;
+async function explainAcquire(holds: readonly Hold[], scene: ExplainContext): Promise<HoldNotes> {
+  const { call, ledger, resources, context, life } = scene;
   if (holds.length === 0 && resources.length === 0) return NO_NOTES;
   const [known, another] = holdersOf(scene);
-  const holder = known !== undefined && another === undefined ? known : somebody(call);
+  const holder = known !== undefined && another === undefined ? known : placeholderHolder(call);
   if (holder === undefined) return { ...NO_NOTES, behind: ["the document says not whom it is about: nothing is held"] };
-  const inquiry: Inquiry = { holder, ledger, call, sys: desk.sys, ...life };
+  const inquiry: HolderQuery = { holder, ledger, call, sys: context.sys, ...life };
   const { checked, failed } = await checkHolds(holds, inquiry);
   const own = ownOf(checked, call);
-  const { over, replaced } = await leftovers(own, { ...inquiry, keepsAll: life.keepsAll || failed.length > 0 });
+  const { obsolete: over, replaced } = await previousHolds(own, {
+    ...inquiry,
+    keepsAll: life.keepsAll || failed.length > 0,
+  });
   const left = [...over, ...replaced];
   const beneath = new Map<Intent, readonly string[]>();
   for (const { intent, problem = "", hint } of failed) {
     const advice = hint === undefined ? "" : ` (${visible(hint)})`;
-    beneath.set(intent, [desk.paint("red", `would fail: ${problem}${advice}`)]);
+    beneath.set(intent, [context.paint("red", `would fail: ${problem}${advice}`)]);
   }
   const scripts = new Map<Intent, readonly string[]>();
   for (const one of checked) {
-    const { lines, script } = await tellChecked(one, { own, left, scene });
+    const { lines, script } = await describeChecked(one, { own, left, scene });
     beneath.set(one.hold, lines);
     scripts.set(one.hold, script);
   }
@@ -137,7 +146,7 @@ async function explainAcquire(holds: readonly Hold[], scene: Scene): Promise<Hol
   const unsure = call.document.length === 0 && known === undefined && resources.length > 0
     ? ["without the document on stdin it is taken for one that holds nothing yet"]
     : [];
-  const back = givenBack(over, resources, desk).map((line) => `first gives back what it still holds: ${line}`);
+  const back = givenBack(over, resources, context).map((line) => `first gives back what it still holds: ${line}`);
   return { beneath, behind: [...back, ...unsure], scripts };
 }
 
@@ -148,46 +157,46 @@ function unchecked({ lifetime }: Hold, { facts: { lifetimes } }: HookCall): stri
 }
 
 /** A guest or network that nobody has heard of, where the call does not say which. */
-function somebody({ document, domain, network, driver }: HookCall): Holder | undefined {
+function placeholderHolder({ document, domain, network, driver }: HookCall): Holder | undefined {
   if (document.length > 0) return undefined;
   if (domain !== undefined) return { kind: "domain", driver, uuid: UNKNOWN_UUID, name: domain };
   return network === undefined ? undefined : { kind: "network", uuid: UNKNOWN_UUID, name: network };
 }
 
 /** What acquiring one hold changes, once those before it are acquired. */
-async function tellChecked(
-  one: Checked,
+async function describeChecked(
+  one: CheckedHold,
   { own, left, scene }: {
-    readonly own: readonly Checked[];
-    readonly left: readonly FiledDemand[];
-    readonly scene: Scene;
+    readonly own: readonly CheckedHold[];
+    readonly left: readonly StoredDemand[];
+    readonly scene: ExplainContext;
   },
 ): Promise<{ readonly lines: readonly string[]; readonly script: readonly string[] }> {
-  const { desk, lookout, call } = scene;
-  const { resource, record: { demand } } = one.ready;
-  const warnings = await resource.forewarn?.(demand, desk.sys) ?? [];
-  const note = [...one.ready.note === undefined ? [] : [one.ready.note], ...warnings].map(visible);
+  const { context, lookout: view, call } = scene;
+  const { resource, record: { demand } } = one.resolved;
+  const warnings = await resource.findWarnings?.(demand, context.sys) ?? [];
+  const note = [...one.resolved.note === undefined ? [] : [one.resolved.note], ...warnings].map(visible);
   const place = own.indexOf(one);
   if (place === -1) return { lines: [`only checked at ${call.operation}: held when it runs`, ...note], script: [] };
-  const { folder, record } = one.ready;
-  const before = own.slice(0, place).filter(({ ready }) => ready.folder === folder);
-  const known = await surveyResource(folder, lookout);
-  const isFormer = one.ready.resource.anew === true && !goesOn({ call, ...scene.life });
-  const surveyed = known === undefined || isFormer ? await unheld(one, lookout) : known;
-  const former = isFormer ? formerLines(known, desk) : [];
+  const { folder, record } = one.resolved;
+  const before = own.slice(0, place).filter(({ resolved }) => resolved.folder === folder);
+  const known = await inspectResource(folder, view);
+  const isFormer = one.resolved.resource.perLife === true && !goesOn({ call, ...scene.life });
+  const snapshot = known === undefined || isFormer ? await unheld(one, view) : known;
+  const former = isFormer ? formerLines(known, context) : [];
   const replaced = new Set([...[...before, one].map(demandPath), ...left.map(({ path }) => path)]);
-  const filed = surveyed.demands.filter(({ path }) => !replaced.has(path));
-  const foreseen = foresee(surveyed, [...filed, ...before.map(({ ready }) => ready), { record }].map(heldOf));
+  const stored = snapshot.demands.filter(({ path }) => !replaced.has(path));
+  const prediction = predict(snapshot, [...stored, ...before.map(({ resolved }) => resolved), { record }].map(heldOf));
   // What is of one resource is written in one go, with the last of it.
-  const isLast = own[place + 1]?.ready.folder !== folder;
+  const isLast = own[place + 1]?.resolved.folder !== folder;
   return {
-    lines: [...former, `now ${convergedText(foreseen, desk)}`, ...note],
-    script: isLast ? await scriptOf(one.ready.resource, foreseen, desk) : [],
+    lines: [...former, `now ${convergedText(prediction, context)}`, ...note],
+    script: isLast ? await scriptOf(one.resolved.resource, prediction, context) : [],
   };
 }
 
 /** What an earlier life left of a resource that each life begins anew is undone before, and may not be. */
-function formerLines(known: Surveyed | undefined, { paint }: Desk): readonly string[] {
+function formerLines(known: ResourceSnapshot | undefined, { paint }: CliContext): readonly string[] {
   // What it still holds is told behind the plan.
   if (known?.state === undefined || known.demands.length > 0) return [];
   const { problem } = known.state;
@@ -197,7 +206,11 @@ function formerLines(known: Surveyed | undefined, { paint }: Desk): readonly str
 }
 
 /** What exactly would be written, where the kind of resource can tell. */
-async function scriptOf({ script }: Resource, { write }: Foreseen, { sys }: Desk): Promise<readonly string[]> {
+async function scriptOf(
+  { preview: script }: Resource,
+  { write }: Prediction,
+  { sys }: CliContext,
+): Promise<readonly string[]> {
   if (script === undefined || write === undefined) return [];
   try {
     return await script(write.from, write.to, sys);
@@ -207,15 +220,18 @@ async function scriptOf({ script }: Resource, { write }: Foreseen, { sys }: Desk
 }
 
 /** A resource that nobody holds. */
-async function unheld({ ready: { record, folder } }: Checked, { sys }: Lookout): Promise<Surveyed> {
+async function unheld(
+  { resolved: { record, folder } }: CheckedHold,
+  { sys }: ReadOnlyLedger,
+): Promise<ResourceSnapshot> {
   const { key, resource } = record;
   const state = undefined;
-  return { key, resource, folder, state, demands: [], standing: await standingOf({ key, resource, state }, sys) };
+  return { key, resource, folder, state, demands: [], observation: await observe({ key, resource, state }, sys) };
 }
 
 /** What a call does to demands that are in the ledger already. */
-async function explainKept(scene: Scene): Promise<HoldNotes> {
-  const { call, lookout, resources, desk } = scene;
+async function explainKept(scene: ExplainContext): Promise<HoldNotes> {
+  const { call, lookout: view, resources, context } = scene;
   if (call.driver === "daemon") {
     const behind = resources.length === 0
       ? []
@@ -224,9 +240,11 @@ async function explainKept(scene: Scene): Promise<HoldNotes> {
   }
   const lines: string[] = [];
   for (const holder of holdersOf(scene)) {
-    const demands = await demandsOf({ holder, lifetimes: call.facts.lifetimes }, lookout);
+    const demands = await demandsOf({ holder, lifetimes: call.facts.lifetimes }, view);
     lines.push(
-      ...call.facts.verb === "release" ? givenBack(demands, resources, desk) : broughtBack(demands, resources, desk),
+      ...call.facts.verb === "release"
+        ? givenBack(demands, resources, context)
+        : ensuredText(demands, resources, context),
     );
   }
   const verb = call.facts.verb === "release" ? "gives back" : "looks after";
@@ -234,9 +252,13 @@ async function explainKept(scene: Scene): Promise<HoldNotes> {
 }
 
 /** What ensuring demands would change, a line a resource. */
-function broughtBack(demands: readonly FiledDemand[], resources: readonly Surveyed[], desk: Desk): readonly string[] {
+function ensuredText(
+  demands: readonly StoredDemand[],
+  resources: readonly ResourceSnapshot[],
+  context: CliContext,
+): readonly string[] {
   const own = new Set(demands.map(({ folder }) => folder));
-  return resources.filter(({ folder }) => own.has(folder)).map((surveyed) =>
-    convergedText(foresee(surveyed, surveyed.demands.map(heldOf)), desk)
+  return resources.filter(({ folder }) => own.has(folder)).map((snapshot) =>
+    convergedText(predict(snapshot, snapshot.demands.map(heldOf)), context)
   );
 }

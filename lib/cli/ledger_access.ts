@@ -2,11 +2,11 @@
  * The ledger, opened for a person: what is wrong with it is told in one line.
  * @module
  */
-import type { Work } from "../ledger/work.ts";
+import type { ConvergeContext } from "../ledger/context.ts";
 import { LEDGER_DIRECTORY, RUN_DIRECTORY } from "../ledger/layout.ts";
-import { type Ledger, type Look, lookAtLedger, openLedger } from "../ledger/ledger.ts";
+import { inspectLedger, type Ledger, type LedgerView, openLedger } from "../ledger/ledger.ts";
 import { LedgerError } from "../ledger/ledger_error.ts";
-import type { Lookout } from "../ledger/survey.ts";
+import type { ReadOnlyLedger } from "../ledger/inspect.ts";
 import type { Sys } from "../sys/sys.ts";
 import { CommandError } from "./subcommand.ts";
 
@@ -17,25 +17,25 @@ const PATIENCE_MS = 300_000;
  * Opens the ledger to work on it; `undefined` where there is none.
  * @throws {CommandError} when it cannot be used
  */
-export async function openForWork(sys: Sys): Promise<Ledger | undefined> {
-  return await told(() => openLedger(sys, { make: false }));
+export async function openForUpdate(sys: Sys): Promise<Ledger | undefined> {
+  return await withLedgerErrors(() => openLedger(sys, { make: false }));
 }
 
 /**
  * Opens the ledger to look at it.
  * @throws {CommandError} when it cannot be used
  */
-export async function openForLook(sys: Sys): Promise<Look> {
-  return await told(() => lookAtLedger(sys));
+export async function openReadOnly(sys: Sys): Promise<LedgerView> {
+  return await withLedgerErrors(() => inspectLedger(sys));
 }
 
 /** What working on the ledger takes. */
-export function workOn({ notes }: Ledger, sys: Sys): Work {
+export function convergeContext({ notes }: Ledger, sys: Sys): ConvergeContext {
   return { sys, notes, deadlineMs: patienceEnd(sys), mayWait: true };
 }
 
 /** What looking at the ledger takes. */
-export function lookoutOn({ notes }: Ledger, sys: Sys): Lookout {
+export function readOnlyLedger({ notes }: Ledger, sys: Sys): ReadOnlyLedger {
   return { sys, notes, looksOnly: true };
 }
 
@@ -48,7 +48,7 @@ export function patienceEnd(sys: Pick<Sys, "elapsedMs">): number {
  * Does something with the ledger.
  * @throws {CommandError} when it cannot be used
  */
-export async function told<Result>(open: () => Promise<Result>): Promise<Result> {
+export async function withLedgerErrors<Result>(open: () => Promise<Result>): Promise<Result> {
   try {
     return await open();
   } catch (error) {

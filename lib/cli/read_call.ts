@@ -8,7 +8,7 @@ import { drivers } from "../libvirt/drivers.ts";
 import { findOperation, parseInvocation } from "../libvirt/invocation.ts";
 import { didYouMean } from "../rules/nearest.ts";
 import { parseLibvirtDocument } from "../libvirt/parse.ts";
-import { CommandError, type Desk, USAGE_CODE } from "./subcommand.ts";
+import { type CliContext, CommandError, USAGE_CODE } from "./subcommand.ts";
 
 const DOCUMENT_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -16,7 +16,7 @@ const DOCUMENT_BYTES_MAX = 16 * 1024 * 1024;
  * Makes the call of `DRIVER OBJECT OPERATION [SUB-OPERATION] [EXTRA]`; what is left out comes from the driver table.
  * @throws {CommandError} for a driver or an operation that does not exist
  */
-export function readCall(words: readonly string[], document: Uint8Array, desk: Desk): HookCall {
+export function readCall(words: readonly string[], document: Uint8Array, context: CliContext): HookCall {
   const [driverName = "", object = "", given = "", sub, extra = "-"] = words;
   const driver = findDriver(driverName);
   const renamed = parseInvocation(driver, [object, given, "-", extra]);
@@ -28,7 +28,7 @@ export function readCall(words: readonly string[], document: Uint8Array, desk: D
     throw new CommandError(message, { hint, code: USAGE_CODE });
   }
   const invocation = { ...renamed, subOperation: sub ?? facts.subOperation };
-  return makeCall(invocation, facts, { host: desk.sys.hostname(), document, parse: parseLibvirtDocument });
+  return makeCall(invocation, facts, { host: context.sys.hostname(), document, parse: parseLibvirtDocument });
 }
 
 function findDriver(name: string): Driver {
@@ -44,9 +44,9 @@ function findDriver(name: string): Driver {
  * Reads the document a user gives on stdin; empty where stdin is a terminal.
  * @throws {CommandError} when it is too long
  */
-export function readDocument(desk: Desk): Uint8Array {
-  if (desk.terminal.stdinIsTerminal) return new Uint8Array();
-  const input = desk.sys.readStdin(DOCUMENT_BYTES_MAX);
+export function readDocument(context: CliContext): Uint8Array {
+  if (context.terminal.stdinIsTerminal) return new Uint8Array();
+  const input = context.sys.readStdin(DOCUMENT_BYTES_MAX);
   if (input.kind === "whole") return input.bytes;
   throw new CommandError(`Cannot read the document: it is longer than ${DOCUMENT_BYTES_MAX} bytes`);
 }

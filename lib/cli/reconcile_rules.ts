@@ -5,8 +5,8 @@
  */
 import { acquireHolds } from "../app/acquire_holds.ts";
 import { checkHolds } from "../app/check_holds.ts";
-import { bothDeeds, type CommandDeeds, NO_DEEDS } from "../app/command_entry.ts";
-import { openHolding } from "../app/holding.ts";
+import { type CommandEffects, mergeEffects, NO_EFFECTS } from "../app/command_entry.ts";
+import { openHolderSession } from "../app/holder_session.ts";
 import { fileExists } from "../app/file_exists.ts";
 import { readLiveGuests } from "../libvirt/status_guests.ts";
 import { loadRules } from "../app/load_rules.ts";
@@ -16,7 +16,7 @@ import { planCall } from "../app/plan_call.ts";
 import { compareGuests, differs, type GuestDifference } from "../app/rules_difference.ts";
 import type { Step } from "../app/step.ts";
 import { hasLedger } from "../ledger/layout.ts";
-import { type Converged, isWell } from "../ledger/work.ts";
+import { type Converged, succeeded } from "../ledger/context.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import type { Hold } from "../plan/intent.ts";
 import type { Plan } from "../plan/plan.ts";
@@ -24,15 +24,15 @@ import { quote, visible } from "../text/quote.ts";
 import { matchRules, type RuleMatch } from "../rules/match.ts";
 import { issueLine } from "../rules/mistake.ts";
 import type { RuleSet } from "../rules/rule.ts";
-import type { Desk } from "./subcommand.ts";
-import { counted } from "../text/plural.ts";
+import type { CliContext } from "./subcommand.ts";
+import { formatCount } from "../text/plural.ts";
 import { differenceLines } from "./terminal/format_difference.ts";
 import { explainHolds } from "./explain_holds.ts";
 import { changeLines, convergedText, shortKey } from "./terminal/format_holder.ts";
-import { patienceEnd, told } from "./ledger_access.ts";
+import { patienceEnd, withLedgerErrors } from "./ledger_access.ts";
 
 /** What a dry run found. */
-export interface Foretold {
+export interface DryRunResult {
   readonly code: number;
   readonly isPending: boolean;
 }
@@ -40,50 +40,50 @@ export interface Foretold {
 /** What a part of a reconciliation did, its exit code, and whether it had nothing to tell. */
 export interface Reconciliation {
   readonly code: number;
-  readonly deeds: CommandDeeds;
+  readonly deeds: CommandEffects;
   readonly isSilent: boolean;
 }
 
 /** Brings every guest that runs to what today's rules want for it. */
 export async function reconcileRules(
-  desk: Desk,
+  context: CliContext,
 ): Promise<Reconciliation> {
-  const ruleSet = await readRuleSet(desk);
-  if (ruleSet === undefined) return { code: exitCodeOf("bad-rules"), deeds: NO_DEEDS, isSilent: false };
+  const ruleSet = await readRuleSet(context);
+  if (ruleSet === undefined) return { code: exitCodeOf("bad-rules"), deeds: NO_EFFECTS, isSilent: false };
   let isWell = true;
   let isSilent = true;
-  let deeds = NO_DEEDS;
-  for (const guest of readLiveGuests(desk.sys)) {
+  let deeds = NO_EFFECTS;
+  for (const guest of readLiveGuests(context.sys)) {
     if (guest.kind === "unreadable") {
       const what = `FAILED: left alone: ${visible(guest.path)}: ${visible(guest.reason)}`;
-      desk.print(desk.paint("red", what));
+      context.print(context.paint("red", what));
       isWell = false;
       continue;
     }
-    const done = await reconcileGuest(guest.call, ruleSet, desk);
+    const done = await reconcileGuest(guest.call, ruleSet, context);
     isWell &&= done.isWell;
     isSilent &&= done.lines.length === 0;
-    deeds = bothDeeds(deeds, done.deeds);
+    deeds = mergeEffects(deeds, done.deeds);
   }
   return { code: isWell ? 0 : exitCodeOf("failed"), deeds, isSilent: isSilent && isWell };
 }
 
-async function readRuleSet(desk: Desk): Promise<RuleSet | undefined> {
-  const reading = await loadRules(CONFIG_DIRECTORY, desk.sys, { trust: true });
+async function readRuleSet(context: CliContext): Promise<RuleSet | undefined> {
+  const reading = await loadRules(CONFIG_DIRECTORY, context.sys, { trust: true });
   if (reading.kind === "rules") return reading.ruleSet;
-  for (const issue of reading.issues) desk.print(desk.paint("red", visible(issueLine(issue))));
-  desk.print("The rules are broken: guests keep what they hold");
+  for (const issue of reading.issues) context.print(context.paint("red", visible(issueLine(issue))));
+  context.print("The rules are broken: guests keep what they hold");
   return undefined;
 }
 
 /** What today's rules come to for a guest. */
-interface Decision {
+interface RulesDecision {
   readonly plan: Plan;
   readonly undecided: RuleMatch | undefined;
 }
 
-async function decide(call: HookCall, ruleSet: RuleSet, desk: Desk): Promise<Decision> {
-  const matches = await matchRules(ruleSet, call, fileExists(desk.sys));
+async function decide(call: HookCall, ruleSet: RuleSet, context: CliContext): Promise<RulesDecision> {
+  const matches = await matchRules(ruleSet, call, fileExists(context.sys));
   return { plan: planCall(matches, call), undecided: matches.find(({ problem }) => problem !== undefined) };
 }
 
@@ -92,24 +92,24 @@ function guestText({ object, driver }: HookCall): string {
 }
 
 /** What came of one guest. */
-interface Told {
+interface GuestReport {
   readonly lines: readonly string[];
   readonly isWell: boolean;
-  readonly deeds: CommandDeeds;
+  readonly deeds: CommandEffects;
 }
 
-async function reconcileGuest(call: HookCall, ruleSet: RuleSet, desk: Desk): Promise<Told> {
-  const { plan, undecided } = await decide(call, ruleSet, desk);
+async function reconcileGuest(call: HookCall, ruleSet: RuleSet, context: CliContext): Promise<GuestReport> {
+  const { plan, undecided } = await decide(call, ruleSet, context);
   const who = guestText(call);
   if (undecided?.problem !== undefined) {
-    desk.print(desk.paint("red", `${who}: left alone: ${visible(undecided.problem)}`));
-    return { lines: [], isWell: false, deeds: NO_DEEDS };
+    context.print(context.paint("red", `${who}: left alone: ${visible(undecided.problem)}`));
+    return { lines: [], isWell: false, deeds: NO_EFFECTS };
   }
-  if (plan.length === 0 && !hasLedger(desk.sys)) return { lines: [], isWell: true, deeds: NO_DEEDS };
-  const { lines, isWell, deeds } = await acquireAll(wantedOf(plan, call), desk);
-  const all = [...faultLines(plan, desk), ...lines];
-  if (all.length > 0) desk.print(`${who}:`);
-  for (const line of all) desk.print(`  ${line}`);
+  if (plan.length === 0 && !hasLedger(context.sys)) return { lines: [], isWell: true, deeds: NO_EFFECTS };
+  const { lines, isWell, deeds } = await acquireAll(desiredHolds(plan, call), context);
+  const all = [...faultLines(plan, context), ...lines];
+  if (all.length > 0) context.print(`${who}:`);
+  for (const line of all) context.print(`  ${line}`);
   return { lines: all, isWell: isWell && !hasFaults(plan), deeds };
 }
 
@@ -117,56 +117,58 @@ function hasFaults(plan: Plan): boolean {
   return plan.some(({ kind }) => kind === "fault");
 }
 
-function faultLines(plan: Plan, desk: Desk): readonly string[] {
+function faultLines(plan: Plan, context: CliContext): readonly string[] {
   return plan.filter((intent) => intent.kind === "fault")
-    .map(({ action, message }) => failure(`${action}: ${visible(message)}`, desk));
+    .map(({ action, message }) => failure(`${action}: ${visible(message)}`, context));
 }
 
 /** What today's rules want for a guest. `keepsAll`: of some of it nobody can tell what it comes to. */
-interface Wanted {
+interface DesiredHolds {
   readonly holds: readonly Hold[];
   readonly call: HookCall;
   readonly keepsAll: boolean;
 }
 
-function wantedOf(plan: Plan, call: HookCall): Wanted {
+function desiredHolds(plan: Plan, call: HookCall): DesiredHolds {
   return { holds: plan.filter((intent) => intent.kind === "hold"), call, keepsAll: hasFaults(plan) };
 }
 
 /** Tells what `reconcile --rules` would change, guest by guest. */
-export async function foretellRules(desk: Desk): Promise<Foretold> {
-  const ruleSet = await readRuleSet(desk);
+export async function dryRunRules(context: CliContext): Promise<DryRunResult> {
+  const ruleSet = await readRuleSet(context);
   if (ruleSet === undefined) return { code: exitCodeOf("bad-rules"), isPending: false };
   const counts = { changing: 0, same: 0, unknown: 0 };
-  for await (const difference of compareGuests(ruleSet, desk.sys)) {
+  for await (const difference of compareGuests(ruleSet, context.sys)) {
     if (difference.kind === "unknown") {
       const { name, reason } = difference;
       counts.unknown++;
-      desk.print(desk.paint("yellow", `guest ${quote(name)}: cannot be compared with the rules: ${visible(reason)}`));
+      context.print(
+        context.paint("yellow", `guest ${quote(name)}: cannot be compared with the rules: ${visible(reason)}`),
+      );
     } else if (differs(difference)) {
       counts.changing++;
-      await foretellGuest(difference, ruleSet, desk);
+      await dryRunGuest(difference, ruleSet, context);
     } else counts.same++;
   }
   const parts = [
-    `${counted(counts.changing, "running guest")} would change`,
+    `${formatCount(counts.changing, "running guest")} would change`,
     `${counts.same} would not`,
     ...(counts.unknown === 0 ? [] : [`${counts.unknown} cannot be compared`]),
   ];
-  desk.print(desk.paint("bold", parts.join(", ")));
+  context.print(context.paint("bold", parts.join(", ")));
   return { code: counts.unknown === 0 ? 0 : exitCodeOf("failed"), isPending: counts.changing > 0 };
 }
 
-async function foretellGuest(difference: GuestDifference, ruleSet: RuleSet, desk: Desk): Promise<void> {
+async function dryRunGuest(difference: GuestDifference, ruleSet: RuleSet, context: CliContext): Promise<void> {
   if (difference.kind !== "compared") return;
   const { call } = difference;
-  const { plan } = await decide(call, ruleSet, desk);
-  const { holds, keepsAll } = wantedOf(plan, call);
-  const { beneath, behind } = await explainHolds(holds, { call, isAlive: true, keepsAll }, desk);
-  desk.print(`${guestText(call)}:`);
+  const { plan } = await decide(call, ruleSet, context);
+  const { holds, keepsAll } = desiredHolds(plan, call);
+  const { beneath, behind } = await explainHolds(holds, { call, isAlive: true, keepsAll }, context);
+  context.print(`${guestText(call)}:`);
   const effects = [...holds.flatMap((hold) => effectsOf(hold, beneath.get(hold) ?? [])), ...behind];
-  for (const line of new Set([...differenceLines(difference, desk), ...faultLines(plan, desk), ...effects])) {
-    if (!/: stays /.test(line)) desk.print(`  ${line}`);
+  for (const line of new Set([...differenceLines(difference, context), ...faultLines(plan, context), ...effects])) {
+    if (!/: stays /.test(line)) context.print(`  ${line}`);
   }
 }
 
@@ -175,30 +177,30 @@ function effectsOf({ resource }: Hold, lines: readonly string[]): readonly strin
   return resource === "nft" ? lines.filter((line) => !line.startsWith("now ")) : lines;
 }
 
-async function acquireAll({ holds, call, keepsAll }: Wanted, desk: Desk): Promise<Told> {
-  const { sys } = desk;
-  const opened = await told(() => openHolding(call, patienceEnd(sys), sys));
+async function acquireAll({ holds, call, keepsAll }: DesiredHolds, context: CliContext): Promise<GuestReport> {
+  const { sys } = context;
+  const opened = await withLedgerErrors(() => openHolderSession(call, patienceEnd(sys), sys));
   if (typeof opened === "string") {
-    return { lines: [failure(visible(opened), desk)], isWell: false, deeds: { ...NO_DEEDS, notes: [opened] } };
+    return { lines: [failure(visible(opened), context)], isWell: false, deeds: { ...NO_EFFECTS, notes: [opened] } };
   }
   using _opened = opened;
   const holding = { ...opened, isAlive: true } as const;
   const { checked, failed } = await checkHolds(holds, holding);
   const acquired = await acquireHolds(checked, { ...holding, keepsAll: keepsAll || failed.length > 0 });
   const steps = [...failed, ...acquired.steps];
-  const results = [...acquired.gaveUp, ...steps.map(convergedOf), ...acquired.tookBack].filter(isTold);
+  const results = [...acquired.released, ...steps.map(convergedOf), ...acquired.rolledBack].filter(isTold);
   // Where a guest lives is of interest only where something of it changed.
-  const usual = new Set(results.length > 0 ? [] : checked.map(({ ready }) => ready.note));
+  const usual = new Set(results.length > 0 ? [] : checked.map(({ resolved }) => resolved.note));
   const notes = holding.ledger.notes.filter((note) => !usual.has(note));
   const lines = new Set([
-    ...acquired.gaveUp.filter(isTold).map((result) => `gave back ${convergedText(result, desk)}`),
-    ...steps.flatMap((step) => stepLines(step, desk)),
-    ...acquired.tookBack.filter(isTold).map((result) => `took back ${convergedText(result, desk)}`),
-    ...notes.map((note) => desk.paint("yellow", `note: ${visible(note)}`)),
+    ...acquired.released.filter(isTold).map((result) => `gave back ${convergedText(result, context)}`),
+    ...steps.flatMap((step) => stepLines(step, context)),
+    ...acquired.rolledBack.filter(isTold).map((result) => `took back ${convergedText(result, context)}`),
+    ...notes.map((note) => context.paint("yellow", `note: ${visible(note)}`)),
   ]);
   return {
     lines: [...lines],
-    isWell: steps.every(({ end }) => end === "done") && [...acquired.gaveUp, ...acquired.tookBack].every(isWell),
+    isWell: steps.every(({ end }) => end === "done") && [...acquired.released, ...acquired.rolledBack].every(succeeded),
     deeds: { guests: results.length === 0 ? [] : [call.object], results, notes },
   };
 }
@@ -215,11 +217,11 @@ function convergedOf({ intent, end, problem, resource, change }: Step): Converge
 }
 
 /** What was as the rules want it already is not told. */
-function stepLines({ intent, end, problem, resource, change }: Step, desk: Desk): readonly string[] {
-  if (end !== "done") return [failure(problem ?? end, desk)];
+function stepLines({ intent, end, problem, resource, change }: Step, context: CliContext): readonly string[] {
+  if (end !== "done") return [failure(problem ?? end, context)];
   return change === undefined ? [] : changeLines(shortKey(resource ?? intent.kind), change);
 }
 
-function failure(problem: string, { paint }: Desk): string {
+function failure(problem: string, { paint }: CliContext): string {
   return paint("red", `FAILED: ${problem}`);
 }

@@ -6,7 +6,7 @@ import { loadRules } from "../app/load_rules.ts";
 import { CONFIG_DIRECTORY } from "../app/paths.ts";
 import type { RulesReading } from "../rules/read.ts";
 import type { Sys } from "../sys/sys.ts";
-import { CommandError, type Desk, type Given, USAGE_CODE } from "./subcommand.ts";
+import { type Args, type CliContext, CommandError, USAGE_CODE } from "./subcommand.ts";
 
 /** Rules, and where they come from. */
 export interface AskedRules {
@@ -20,12 +20,12 @@ export interface AskedRules {
  * Loads the rules of `--rules DIR`, whoever owns them, or this host's as the hooks do.
  * @throws {CommandError} when DIR is not a folder: a mistyped name must not pass for a folder without rules
  */
-export async function loadAskedRules(given: Given, desk: Desk): Promise<AskedRules> {
-  const asked = given.texts["rules"];
-  if (asked !== undefined) needFolder(asked, desk.sys);
+export async function loadAskedRules(args: Args, context: CliContext): Promise<AskedRules> {
+  const asked = args.options["rules"];
+  if (asked !== undefined) needFolder(asked, context.sys);
   const directory = asked ?? CONFIG_DIRECTORY;
   const own = asked === undefined;
-  return { directory, own, reading: await loadRules(directory, desk.sys, { trust: own }) };
+  return { directory, own, reading: await loadRules(directory, context.sys, { trust: own }) };
 }
 
 function needFolder(directory: string, sys: Pick<Sys, "readDirectory">): void {

@@ -7,10 +7,10 @@ import { visible } from "../text/quote.ts";
 import { didYouMean } from "../rules/nearest.ts";
 import type { Sys } from "../sys/sys.ts";
 import type { Terminal } from "../sys/terminal.ts";
-import { parseGiven } from "./args.ts";
+import { parseCommandLine } from "./args.ts";
 import { check } from "./commands/check.ts";
 import { painter } from "./terminal/colour.ts";
-import { CommandError, type Desk, type Subcommand, USAGE_CODE } from "./subcommand.ts";
+import { type CliContext, CommandError, type Subcommand, USAGE_CODE } from "./subcommand.ts";
 import { edit } from "./commands/edit.ts";
 import { disable, enable } from "./commands/enable.ts";
 import { explain } from "./commands/explain.ts";
@@ -29,18 +29,23 @@ const SUBCOMMANDS: readonly Subcommand[] = [
 /** Runs the admin command; returns the exit code. Never throws. */
 export async function runCli(sys: Sys, terminal: Terminal): Promise<number> {
   sys.onUncaught((error) => tell(error, sys));
-  const desk: Desk = { sys, terminal, paint: painter(terminal), print: (line) => sys.writeStdout(`${line}\n`) };
+  const context: CliContext = {
+    sys,
+    terminal,
+    paint: painter(terminal),
+    print: (line) => sys.writeStdout(`${line}\n`),
+  };
   try {
-    return await dispatch(sys.args, desk);
+    return await dispatch(sys.args, context);
   } catch (error) {
     return tell(error, sys);
   }
 }
 
-async function dispatch([name, ...args]: readonly string[], desk: Desk): Promise<number> {
-  if (name === "help" && args[0] !== undefined) return await dispatch([args[0], "--help", ...args.slice(1)], desk);
+async function dispatch([name, ...args]: readonly string[], context: CliContext): Promise<number> {
+  if (name === "help" && args[0] !== undefined) return await dispatch([args[0], "--help", ...args.slice(1)], context);
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
-    desk.print(overview());
+    context.print(overview());
     return name === undefined ? USAGE_CODE : 0;
   }
   const wanted = name === "--version" || name === "-V" ? "version" : name;
@@ -50,9 +55,9 @@ async function dispatch([name, ...args]: readonly string[], desk: Desk): Promise
     const hint = [meant, `"${PRODUCT} --help" lists them`].filter((part) => part !== undefined).join(" ");
     throw new CommandError(`Cannot run "${name}": there is no such subcommand`, { hint, code: USAGE_CODE });
   }
-  const given = parseGiven(subcommand, args);
-  if (!given.switches.has("help")) return await subcommand.run(given, desk);
-  desk.print(help(subcommand));
+  const given = parseCommandLine(subcommand, args);
+  if (!given.flags.has("help")) return await subcommand.run(given, context);
+  context.print(help(subcommand));
   return 0;
 }
 
@@ -65,8 +70,8 @@ function version(): Subcommand {
     texts: [],
     switches: [],
     words: { min: 0, max: 0 },
-    run: (_given, desk) => {
-      desk.print(`${PRODUCT} ${VERSION}`);
+    run: (_given, context) => {
+      context.print(`${PRODUCT} ${VERSION}`);
       return Promise.resolve(0);
     },
   };

@@ -7,7 +7,7 @@ import type { Terminal } from "../sys/terminal.ts";
 import type { Paint } from "./terminal/colour.ts";
 
 /** What a subcommand works with. */
-export interface Desk {
+export interface CliContext {
   readonly sys: Sys;
   readonly terminal: Terminal;
   readonly paint: Paint;
@@ -16,10 +16,10 @@ export interface Desk {
 }
 
 /** What a user gave: positional words, and flags by name. */
-export interface Given {
-  readonly words: readonly string[];
-  readonly texts: Readonly<Record<string, string>>;
-  readonly switches: ReadonlySet<string>;
+export interface Args {
+  readonly positionals: readonly string[];
+  readonly options: Readonly<Record<string, string>>;
+  readonly flags: ReadonlySet<string>;
 }
 
 /** One subcommand. */
@@ -38,7 +38,7 @@ export interface Subcommand {
   /** How many words it takes. */
   readonly words: { readonly min: number; readonly max: number };
   /** Does it; returns the exit code. */
-  run(given: Given, desk: Desk): Promise<number>;
+  run(args: Args, context: CliContext): Promise<number>;
 }
 
 /** A request that cannot be carried out as it stands: told in one line, with exit code `code`. */

@@ -10,25 +10,25 @@ import { PathSyntaxError } from "../xml/path.ts";
 import { parsePath } from "../xml/path_parser.ts";
 import { select } from "../xml/select.ts";
 import { textContent } from "../xml/tree.ts";
-import type { Misfit, Place, RuleContext } from "./rule_context.ts";
+import type { HookPoint, RuleContext, RuleProblem } from "./rule_context.ts";
 
-interface Filling {
+interface Placeholder {
   /** Whether calls at this place can have the value. */
-  at(place: Place): boolean;
+  at(hookPoint: HookPoint): boolean;
   value(call: HookCall): string | undefined;
 }
 
-const FILLINGS: Readonly<Record<string, Filling>> = {
-  domain: { at: (place) => place.driver.object === "domain", value: (call) => call.domain },
-  uuid: { at: (place) => place.driver.stdin !== "nothing", value: callUuid },
-  network: { at: (place) => place.driver.object === "network", value: (call) => call.network },
+const PLACEHOLDERS: Readonly<Record<string, Placeholder>> = {
+  domain: { at: (hookPoint) => hookPoint.driver.object === "domain", value: (call) => call.domain },
+  uuid: { at: (hookPoint) => hookPoint.driver.stdin !== "nothing", value: callUuid },
+  network: { at: (hookPoint) => hookPoint.driver.object === "network", value: (call) => call.network },
   host: { at: () => true, value: (call) => call.host },
   operation: { at: () => true, value: (call) => call.operation },
-  reason: { at: (place) => place.driver.reasonAt.includes(place.operation), value: (call) => call.reason },
+  reason: { at: (hookPoint) => hookPoint.driver.reasonAt.includes(hookPoint.operation), value: (call) => call.reason },
 };
 
 /** `xml:PATH`: the one value that a path finds in the document. */
-const XML_FILLING = "xml:";
+const XML_PLACEHOLDER = "xml:";
 
 /** A string of a rule, cut at its fillings. */
 export interface Template {
@@ -36,7 +36,7 @@ export interface Template {
   readonly parts: readonly ({ readonly kind: "text" | "filling"; readonly text: string })[];
 }
 
-const KNOWN = [...Object.keys(FILLINGS), "xml:PATH"].map((name) => `\${${name}}`).join(" ");
+const KNOWN = [...Object.keys(PLACEHOLDERS), "xml:PATH"].map((name) => `\${${name}}`).join(" ");
 
 /** A string with fillings, as a schema. `$${` stands for `${` itself. */
 export function templateSchema(): v.GenericSchema<string, Template> {
@@ -53,7 +53,7 @@ export function templateSchema(): v.GenericSchema<string, Template> {
 }
 
 function isKnown(name: string): boolean {
-  return Object.hasOwn(FILLINGS, name) || name.startsWith(XML_FILLING);
+  return Object.hasOwn(PLACEHOLDERS, name) || name.startsWith(XML_PLACEHOLDER);
 }
 
 function cut(text: string): Template {
@@ -69,35 +69,35 @@ function cut(text: string): Template {
 }
 
 /** Whether anything of the call gets into the string. */
-export function hasFilling(template: Template): boolean {
+export function hasPlaceholder(template: Template): boolean {
   return template.parts.some((part) => part.kind === "filling");
 }
 
 /** Whether a filling's value may have to be looked for in the document. */
 export function looksAtDocument(template: Template): boolean {
   return template.parts.some(({ kind, text }) =>
-    kind === "filling" && (text === "uuid" || text.startsWith(XML_FILLING))
+    kind === "filling" && (text === "uuid" || text.startsWith(XML_PLACEHOLDER))
   );
 }
 
 /** Whether the string's first character comes from the call. */
-export function beginsWithFilling(template: Template): boolean {
+export function beginsWithPlaceholder(template: Template): boolean {
   return template.parts[0]?.kind === "filling";
 }
 
 /** The fillings of a string that no call of the rule can have, and paths in them that are none. */
-export function fillingMisfits(
+export function placeholderProblems(
   template: Template,
-  at: { readonly rule: RuleContext; readonly places: readonly Place[]; readonly path: Misfit["path"] },
-): readonly Misfit[] {
-  return template.parts.filter((part) => part.kind === "filling").flatMap(({ text }): Misfit[] => {
+  at: { readonly rule: RuleContext; readonly hookPoints: readonly HookPoint[]; readonly path: RuleProblem["path"] },
+): readonly RuleProblem[] {
+  return template.parts.filter((part) => part.kind === "filling").flatMap(({ text }): RuleProblem[] => {
     const found = `\${${text}}`;
-    if (text.startsWith(XML_FILLING)) {
-      const problem = pathProblem(text.slice(XML_FILLING.length), at.rule);
+    if (text.startsWith(XML_PLACEHOLDER)) {
+      const problem = pathProblem(text.slice(XML_PLACEHOLDER.length), at.rule);
       if (problem !== undefined) return [{ path: at.path, found, expected: problem }];
     }
-    const filling = text.startsWith(XML_FILLING) ? FILLINGS["uuid"] : FILLINGS[text];
-    if (filling !== undefined && at.places.some((place) => filling.at(place))) return [];
+    const placeholder = text.startsWith(XML_PLACEHOLDER) ? PLACEHOLDERS["uuid"] : PLACEHOLDERS[text];
+    if (placeholder !== undefined && at.hookPoints.some((hookPoint) => placeholder.at(hookPoint))) return [];
     return [{ path: at.path, found, expected: "a filling that has a value at the rule's operations" }];
   });
 }
@@ -114,7 +114,7 @@ export function pathProblem(text: string, rule: Pick<RuleContext, "namespaces">)
 }
 
 /** A filled string, or why a filling has no value at this call. */
-export type Filled =
+export type Substitution =
   | { readonly kind: "filled"; readonly text: string }
   | { readonly kind: "unfilled"; readonly problem: string };
 
@@ -122,16 +122,16 @@ export type Filled =
  * Fills a string with the values of a call.
  * @throws {XmlSyntaxError} when a value comes from the document, and that is not XML that we read
  */
-export function fill(template: Template, rule: RuleContext, call: HookCall): Filled {
+export function substitute(template: Template, rule: RuleContext, call: HookCall): Substitution {
   let text = "";
   for (const part of template.parts) {
     if (part.kind === "text") {
       text += part.text;
       continue;
     }
-    const values = part.text.startsWith(XML_FILLING)
-      ? xmlValues(part.text.slice(XML_FILLING.length), rule, call)
-      : [FILLINGS[part.text]?.value(call)].filter((value) => value !== undefined);
+    const values = part.text.startsWith(XML_PLACEHOLDER)
+      ? xmlValues(part.text.slice(XML_PLACEHOLDER.length), rule, call)
+      : [PLACEHOLDERS[part.text]?.value(call)].filter((value) => value !== undefined);
     const [value] = values;
     if (value === undefined) return { kind: "unfilled", problem: `\${${part.text}} has no value at this call` };
     if (values.length > 1) {

@@ -10,7 +10,7 @@ const LIBVIRT_DAEMONS = [
   ...["virtlogd", "virtlockd"],
 ] as const;
 
-const UNTOUCHABLE = [
+const PROTECTED = [
   {
     pattern: new RegExp(`^(${LIBVIRT_DAEMONS.join("|")})(-(ro|admin|tcp|tls))?\\.`),
     expected: "no unit of libvirt's own: libvirt waits for this very hook",
@@ -26,6 +26,6 @@ const UNTOUCHABLE = [
 ] as const;
 
 /** What is expected instead of this unit; `undefined` for one that may be touched. */
-export function whyUntouchable(unit: string): string | undefined {
-  return UNTOUCHABLE.find(({ pattern }) => pattern.test(unit))?.expected;
+export function whyProtected(unit: string): string | undefined {
+  return PROTECTED.find(({ pattern }) => pattern.test(unit))?.expected;
 }

@@ -6,7 +6,7 @@ import type { Driver, Operation } from "../libvirt/driver.ts";
 import type { Namespaces } from "../xml/path_parser.ts";
 
 /** One operation of one driver at which a rule can match, with the time its calls have. */
-export interface Place {
+export interface HookPoint {
   readonly driver: Driver;
   readonly operation: string;
   readonly facts: Operation;
@@ -14,13 +14,13 @@ export interface Place {
 }
 
 /** Whose life a rule with holds is about. */
-export type While = "guest" | "network" | "port";
+export type Scope = "guest" | "network" | "port";
 
 /** What an action knows of the rule it stands in. */
 export interface RuleContext {
   readonly name: string;
   /** Set where the rule's actions last as long as somebody lives. */
-  readonly while: While;
+  readonly while: Scope;
   /** What the prefixes in the rule's paths stand for. */
   readonly namespaces: Namespaces;
   /** The bit of a packet's mark that is ours on this host, where the settings say so. */
@@ -28,7 +28,7 @@ export interface RuleContext {
 }
 
 /** Something in an action's configuration that can never take effect at the rule's places. */
-export interface Misfit {
+export interface RuleProblem {
   /** From the action's key downwards. */
   readonly path: readonly (string | number)[];
   readonly found: string;

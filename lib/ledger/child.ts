@@ -24,7 +24,7 @@ const ENDED = ["Z", "X"];
  * A world whose programs are noted as they begin. What a program is to write it reads from us, and only once it is noted: one whose
  * hook is killed before that writes nothing.
  */
-export function notingChildren(folder: string, sys: Sys): Sys {
+export function trackChildren(folder: string, sys: Sys): Sys {
   const path = resourceFolder(folder).child;
   function note(pid: number, [tool]: readonly [string, ...string[]]): void {
     writeFile(path, { pid, program: tool.slice(tool.lastIndexOf("/") + 1) }, sys);
@@ -52,7 +52,7 @@ export function forgetChild(folder: string, sys: Sys): void {
 }
 
 /** Waits for the program of a hook that was killed, with an end. */
-export async function awaitChild(folder: string, sys: Sys): Promise<void> {
+export async function waitForTrackedChild(folder: string, sys: Sys): Promise<void> {
   const reading = readFile(resourceFolder(folder).child, childSchema, sys);
   if (reading.kind === "missing") return;
   if (reading.kind === "data") await awaitEnd(reading.data, sys);

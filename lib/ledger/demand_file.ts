@@ -4,7 +4,15 @@
  */
 import * as v from "valibot";
 import type { Lifetime } from "../plan/demand.ts";
-import { type FileSys, HALF_WRITTEN, type Reader, readFile, removeIfThere, tellDamage, writeFile } from "./file.ts";
+import {
+  type FileSys,
+  HALF_WRITTEN,
+  type ReadContext,
+  readFile,
+  removeIfThere,
+  reportDamage,
+  writeFile,
+} from "./file.ts";
 import { type Holder, holderId, holderSchema } from "./holder.ts";
 import { hashName, resourceFolder } from "./layout.ts";
 import { LedgerError } from "./ledger_error.ts";
@@ -41,7 +49,7 @@ export interface DemandRecord {
 }
 
 /** A record and where it lies. */
-export interface FiledDemand {
+export interface StoredDemand {
   readonly record: DemandRecord;
   /** The resource's folder. */
   readonly folder: string;
@@ -89,22 +97,22 @@ export function hashOfHolder(name: string): string {
  * on the call.
  */
 export async function askedHash(demand: unknown): Promise<string> {
-  return await hashName(JSON.stringify(demand, (key, value) => OF_THE_CALL.includes(key) ? undefined : value));
+  return await hashName(JSON.stringify(demand, (key, value) => CALL_KEYS.includes(key) ? undefined : value));
 }
 
 /**
  * A program's environment names the operation. The bridge of an interface on a network is in the document that a hook reads, but
  * not in the same place of libvirt's status file.
  */
-const OF_THE_CALL: readonly string[] = ["environment", "bridge"];
+const CALL_KEYS: readonly string[] = ["environment", "bridge"];
 
 /** Writes a demand into the folder of its resource. */
-export function fileDemand({ record, path }: FiledDemand, sys: FileSys): void {
+export function storeDemand({ record, path }: StoredDemand, sys: FileSys): void {
   writeFile(path, { ...record }, sys);
 }
 
 /** The name of a demand's file. */
-export function nameOf({ path }: FiledDemand): string {
+export function nameOf({ path }: StoredDemand): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
@@ -131,17 +139,17 @@ export function demandNames(folder: string, sys: Pick<FileSys, "lstat" | "readDi
 }
 
 /** Reads the demands of these names. What cannot be read is told. */
-export function readDemands(folder: string, names: readonly string[], reader: Reader): readonly FiledDemand[] {
-  return names.flatMap((name): FiledDemand[] => {
+export function readDemands(folder: string, names: readonly string[], reader: ReadContext): readonly StoredDemand[] {
+  return names.flatMap((name): StoredDemand[] => {
     const path = `${resourceFolder(folder).demands}/${name}`;
     const reading = readFile(path, recordSchema, reader.sys);
     if (reading.kind === "data") return [{ record: reading.data, folder, path }];
-    if (reading.kind === "damaged") tellDamage(path, reading.reason, reader);
+    if (reading.kind === "damaged") reportDamage(path, reading.reason, reader);
     return [];
   });
 }
 
 /** Removes a demand; one that is gone already is no error. */
-export function removeDemand(filed: FiledDemand, sys: FileSys): void {
-  removeIfThere(filed.path, sys);
+export function removeDemand(stored: StoredDemand, sys: FileSys): void {
+  removeIfThere(stored.path, sys);
 }

@@ -22,7 +22,7 @@ export type FileSys = Pick<
 >;
 
 /** How files are read. */
-export interface Reader {
+export interface ReadContext {
   readonly sys: FileSys;
   /** What cannot be read is told here. */
   readonly notes: string[];
@@ -84,7 +84,7 @@ export function readFile<Data>(
 }
 
 /** Tells of a file that cannot be read, and puts it where nobody reads it. */
-export function tellDamage(path: string, reason: string, { sys, notes, looksOnly = false }: Reader): void {
+export function reportDamage(path: string, reason: string, { sys, notes, looksOnly = false }: ReadContext): void {
   notes.push(looksOnly ? `${path} cannot be read (${reason})` : setAside(path, reason, sys));
 }
 

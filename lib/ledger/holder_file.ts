@@ -5,12 +5,12 @@
  */
 import type { Sys } from "../sys/sys.ts";
 import { demandNames, hashOfHolder } from "./demand_file.ts";
-import { type Reader, removeIfThere } from "./file.ts";
+import { type ReadContext, removeIfThere } from "./file.ts";
 import { type Holder, holderId } from "./holder.ts";
 import { hashName, HOLDERS_DIRECTORY } from "./layout.ts";
 import { resourceNames } from "./ledger.ts";
 import { takeLock } from "./wait_lock.ts";
-import type { Work } from "./work.ts";
+import type { ConvergeContext } from "./context.ts";
 
 const LOCK = ".lock";
 const MARK = ".running";
@@ -19,7 +19,7 @@ const MARK = ".running";
 export async function lockHolder(
   holder: Holder,
   untilMs: number,
-  reader: Reader & { readonly sys: Sys },
+  reader: ReadContext & { readonly sys: Sys },
 ): Promise<Disposable | undefined> {
   const path = `${HOLDERS_DIRECTORY}/${await hashName(holderId(holder))}${LOCK}`;
   const lock = await takeLock(path, untilMs, reader);
@@ -47,7 +47,7 @@ async function markPath(holder: Holder): Promise<string> {
 }
 
 /** Removes the marks of those who hold nothing, and locks that are not held: the hook that was to do it was killed. */
-export function sweepHolders({ sys, deadlineMs }: Work): void {
+export function sweepHolders({ sys, deadlineMs }: ConvergeContext): void {
   // In this order: a demand is there before its holder's mark is.
   const names = sys.readDirectory(HOLDERS_DIRECTORY) ?? [];
   const holding = new Set(resourceNames(sys).flatMap((folder) => demandNames(folder, sys).map(hashOfHolder)));

@@ -2,29 +2,29 @@
  * What calls do with the ledger: acquire, release and ensure the demands of a holder.
  * @module
  */
-import { giveUpHint } from "../plan/give_up_hint.ts";
+import { releaseHint } from "../plan/release_hint.ts";
 import type { Lifetime } from "../plan/demand.ts";
-import { converge, onePass } from "./converge.ts";
-import { type Converged, isWell, type Work } from "./work.ts";
-import { demandNames, type FiledDemand, holderPrefix, nameOf, readDemands, removeDemand } from "./demand_file.ts";
-import { endsWithGuest } from "./evidence.ts";
-import type { Reader } from "./file.ts";
+import { converge, convergeOnce } from "./converge.ts";
+import { type ConvergeContext, type Converged, succeeded } from "./context.ts";
+import { demandNames, holderPrefix, nameOf, readDemands, removeDemand, type StoredDemand } from "./demand_file.ts";
+import { endsWithGuest } from "./liveness.ts";
+import type { ReadContext } from "./file.ts";
 import { type Holder, holderId } from "./holder.ts";
 import { resourceFolder } from "./layout.ts";
 import { resourceNames } from "./ledger.ts";
 import { isForgotten } from "./resource_lock.ts";
 import { reasonOf } from "../text/reason_of.ts";
 import { readState } from "./state_file.ts";
-import type { Ready } from "./wish.ts";
+import type { ResolvedHold } from "./resolve.ts";
 
 /** What came of acquiring one wish. */
 export interface Acquired {
-  readonly ready: Ready;
+  readonly resolved: ResolvedHold;
   readonly converged: Converged;
   /** Set where the demand is in the ledger, even if it is not fulfilled. */
-  readonly filed: FiledDemand | undefined;
+  readonly stored: StoredDemand | undefined;
   /** The demand of an earlier call that it took the place of. */
-  readonly before: FiledDemand | undefined;
+  readonly before: StoredDemand | undefined;
   /** What an earlier life had left of it, which was given back first. */
   readonly ended?: Converged | undefined;
 }
@@ -33,96 +33,112 @@ export interface Acquired {
  * Creates demands of one resource and fulfils them in one go; one by one where not all can be had. Under the resource's lock, so
  * that two who want different things cannot both come in.
  */
-export async function acquire(readies: readonly Ready[], work: Work): Promise<readonly Acquired[]> {
-  const together = await acquireAtOnce(readies, work);
-  if (readies.length < 2 || together.some(({ filed, converged }) => filed !== undefined || converged.end === "late")) {
+export async function acquire(
+  resolvedHolds: readonly ResolvedHold[],
+  context: ConvergeContext,
+): Promise<readonly Acquired[]> {
+  const together = await acquireTogether(resolvedHolds, context);
+  if (
+    resolvedHolds.length < 2 ||
+    together.some(({ stored, converged }) => stored !== undefined || converged.end === "late")
+  ) {
     return together;
   }
   const each: Acquired[] = [];
-  for (const ready of readies) {
-    const isLate = work.sys.elapsedMs() >= work.deadlineMs;
-    each.push(...isLate ? [unfiled(ready, tooLate(ready, together))] : await acquireAtOnce([ready], work));
+  for (const resolved of resolvedHolds) {
+    const isLate = context.sys.elapsedMs() >= context.deadlineMs;
+    each.push(
+      ...isLate ? [notStored(resolved, timedOut(resolved, together))] : await acquireTogether([resolved], context),
+    );
   }
   return each;
 }
 
 /** What kept all from being had at once is what a person should know. */
-function tooLate({ record: { key } }: Ready, [together]: readonly Acquired[]): Converged {
+function timedOut({ record: { key } }: ResolvedHold, [together]: readonly Acquired[]): Converged {
   return { key, end: "late", problem: together?.converged.problem ?? "no time was left" };
 }
 
-async function acquireAtOnce(readies: readonly Ready[], work: Work): Promise<readonly Acquired[]> {
-  const newcomers = readies.map(newcomerOf);
+async function acquireTogether(
+  resolvedHolds: readonly ResolvedHold[],
+  context: ConvergeContext,
+): Promise<readonly Acquired[]> {
+  const additions = resolvedHolds.map(additionOf);
   try {
-    const refused = await clearWays(readies, work);
-    if (refused !== undefined) return readies.map((ready) => unfiled(ready, refused));
-    const befores = newcomers.map((newcomer) => standing(newcomer, work));
-    const ended = await endFormers(readies, befores, work);
-    const left = ended.find((former) => former !== undefined && !isWell(former));
-    if (left !== undefined) return readies.map((ready) => unfiled(ready, left));
-    const { converged, isTried } = await fileAll(newcomers, work);
-    return readies.map((ready, index): Acquired => {
-      const filed = newcomers.slice(index, index + 1).find((one) => isTried && work.sys.lstat(one.path) !== undefined);
-      return { ready, converged, filed, before: befores[index], ended: ended[index] };
+    const refused = await evictUsers(resolvedHolds, context);
+    if (refused !== undefined) return resolvedHolds.map((resolved) => notStored(resolved, refused));
+    const befores = additions.map((addition) => replacedDemand(addition, context));
+    const ended = await endPreviousLives(resolvedHolds, befores, context);
+    const left = ended.find((former) => former !== undefined && !succeeded(former));
+    if (left !== undefined) return resolvedHolds.map((resolved) => notStored(resolved, left));
+    const { converged, isTried } = await storeAll(additions, context);
+    return resolvedHolds.map((resolved, index): Acquired => {
+      const stored = additions.slice(index, index + 1).find((one) =>
+        isTried && context.sys.lstat(one.path) !== undefined
+      );
+      return { resolved, converged, stored, before: befores[index], ended: ended[index] };
     });
   } catch (error) {
     const problem = reasonOf(error);
-    return readies.map((ready) => unfiled(ready, { key: ready.record.key, end: "failed", problem }));
+    return resolvedHolds.map((resolved) => notStored(resolved, { key: resolved.record.key, end: "failed", problem }));
   }
 }
 
-function unfiled(ready: Ready, converged: Converged): Acquired {
-  return { ready, converged, filed: undefined, before: undefined };
+function notStored(resolved: ResolvedHold, converged: Converged): Acquired {
+  return { resolved, converged, stored: undefined, before: undefined };
 }
 
 /** Clears the way for demands, or says why it cannot. Without the lock: it may wait for others. */
-export async function clearWays(readies: readonly Ready[], { deadlineMs, sys }: Work): Promise<Converged | undefined> {
-  for (const { resource, record: { key, demand } } of readies) {
-    const refused = await resource.clear?.(demand, deadlineMs, sys);
+export async function evictUsers(
+  resolvedHolds: readonly ResolvedHold[],
+  { deadlineMs, sys }: ConvergeContext,
+): Promise<Converged | undefined> {
+  for (const { resource, record: { key, demand } } of resolvedHolds) {
+    const refused = await resource.evict?.(demand, deadlineMs, sys);
     if (refused !== undefined) return { key, end: "failed", problem: refused.reason, hint: refused.hint };
   }
   return undefined;
 }
 
 /** Ends what each life begins anew, up to the first that cannot be ended. */
-async function endFormers(
-  readies: readonly Ready[],
-  befores: readonly (FiledDemand | undefined)[],
-  work: Work,
+async function endPreviousLives(
+  resolvedHolds: readonly ResolvedHold[],
+  befores: readonly (StoredDemand | undefined)[],
+  context: ConvergeContext,
 ): Promise<readonly (Converged | undefined)[]> {
   const ended: (Converged | undefined)[] = [];
-  for (const [index, ready] of readies.entries()) {
-    const former = ready.resource.anew ? await endFormer(ready, befores[index], work) : undefined;
+  for (const [index, resolved] of resolvedHolds.entries()) {
+    const former = resolved.resource.perLife ? await endPreviousLife(resolved, befores[index], context) : undefined;
     ended.push(former);
-    if (former !== undefined && !isWell(former)) break;
+    if (former !== undefined && !succeeded(former)) break;
   }
   return ended;
 }
 
-function newcomerOf({ record, folder, name }: Ready): FiledDemand {
+function additionOf({ record, folder, name }: ResolvedHold): StoredDemand {
   return { record, folder, path: `${resourceFolder(folder).demands}/${name}` };
 }
 
 /** The demand whose place a newcomer takes. */
-function standing(newcomer: FiledDemand, work: Work): FiledDemand | undefined {
-  const names = work.sys.lstat(newcomer.path) === undefined ? [] : [nameOf(newcomer)];
-  return readDemands(newcomer.folder, names, work)[0];
+function replacedDemand(addition: StoredDemand, context: ConvergeContext): StoredDemand | undefined {
+  const names = context.sys.lstat(addition.path) === undefined ? [] : [nameOf(addition)];
+  return readDemands(addition.folder, names, context)[0];
 }
 
-async function fileAll(
-  newcomers: readonly FiledDemand[],
-  work: Work,
+async function storeAll(
+  additions: readonly StoredDemand[],
+  context: ConvergeContext,
 ): Promise<{ readonly converged: Converged; readonly isTried: boolean }> {
-  const [first] = newcomers;
+  const [first] = additions;
   if (first === undefined) throw new Error("Cannot acquire: nothing is wished");
   const { folder, record: { key } } = first;
-  const pass = await onePass(folder, work, newcomers);
+  const pass = await convergeOnce(folder, context, additions);
   if (pass === "locked") {
     const problem = `another hook has been at ${key} until no time was left`;
     return { converged: { key, end: "late", problem }, isTried: false };
   }
   // What the second look comes to is not these wishes' affair.
-  if (pass.lookAgain) await converge(folder, { ...work, mayWait: false });
+  if (pass.mustRetry) await converge(folder, { ...context, mayWait: false });
   return { converged: pass.converged, isTried: true };
 }
 
@@ -130,25 +146,25 @@ async function fileAll(
  * Gives back what an earlier life left of a resource that each life begins anew, and tells what came of it. A port is told of again
  * when the daemon starts: what it holds goes on, unless a hook was killed at it or its rule was edited.
  */
-async function endFormer(
-  { folder, resource, record }: Ready,
-  before: FiledDemand | undefined,
-  work: Work,
+async function endPreviousLife(
+  { folder, resource, record }: ResolvedHold,
+  before: StoredDemand | undefined,
+  context: ConvergeContext,
 ): Promise<Converged | undefined> {
-  const state = readState(folder, work.sys);
+  const state = readState(folder, context.sys);
   const isWhole = state?.pending === undefined && state?.problem === undefined;
   const goesOn = before !== undefined && isWhole && resource.keeps?.(before.record.demand, record.demand) !== false;
   if (state === undefined || goesOn) return undefined;
-  if (before !== undefined) removeDemand(before, work.sys);
-  const converged = await converge(folder, work);
-  if (!isWell(converged)) {
+  if (before !== undefined) removeDemand(before, context.sys);
+  const converged = await converge(folder, context);
+  if (!succeeded(converged)) {
     return {
       ...converged,
       problem: `what an earlier start did cannot be undone: ${converged.problem}`,
-      hint: converged.hint ?? giveUpHint(converged.key),
+      hint: converged.hint ?? releaseHint(converged.key),
     };
   }
-  if (readState(folder, work.sys) === undefined) return converged;
+  if (readState(folder, context.sys) === undefined) return converged;
   return {
     key: converged.key,
     end: "late",
@@ -157,39 +173,39 @@ async function endFormer(
 }
 
 /** Undoes an acquiring: what it took the place of is held again. `former`: what was removed for it, under other names. */
-export async function takeBack(
-  { ready, filed, before }: Acquired,
-  former: readonly FiledDemand[],
-  work: Work,
+export async function rollback(
+  { resolved, stored, before }: Acquired,
+  former: readonly StoredDemand[],
+  context: ConvergeContext,
 ): Promise<Converged | undefined> {
-  if (filed === undefined && former.length === 0) return undefined;
+  if (stored === undefined && former.length === 0) return undefined;
   const again = before === undefined ? former : [before, ...former];
-  if (filed !== undefined && again.length === 0) return await release(filed, work);
-  const { folder, record: { key } } = ready;
+  if (stored !== undefined && again.length === 0) return await release(stored, context);
+  const { folder, record: { key } } = resolved;
   try {
-    if (filed !== undefined && before === undefined) removeDemand(filed, work.sys);
+    if (stored !== undefined && before === undefined) removeDemand(stored, context.sys);
   } catch (error) {
     return { key, end: "failed", problem: reasonOf(error) };
   }
-  const pass = await onePass(folder, work, again);
+  const pass = await convergeOnce(folder, context, again);
   if (pass === "locked") return { key, end: "late", problem: "another hook has been at it until no time was left" };
   // Beside what has come since there may be no room for it any more.
-  return { ...isWell(pass.converged) ? pass.converged : await converge(folder, work), key };
+  return { ...succeeded(pass.converged) ? pass.converged : await converge(folder, context), key };
 }
 
 /** Removes a demand and puts back what nobody else needs. Never throws: what it cannot do, it tells. */
-export async function release(filed: FiledDemand, work: Work): Promise<Converged> {
-  const { key } = filed.record;
+export async function release(stored: StoredDemand, context: ConvergeContext): Promise<Converged> {
+  const { key } = stored.record;
   try {
-    removeDemand(filed, work.sys);
+    removeDemand(stored, context.sys);
   } catch (error) {
     return { key, end: "failed", problem: reasonOf(error) };
   }
-  return { ...await converge(filed.folder, { ...work, about: filed.record }), key };
+  return { ...await converge(stored.folder, { ...context, about: stored.record }), key };
 }
 
 /** Which demands of a holder are meant. */
-export interface Selection {
+export interface DemandSelection {
   readonly holder: Holder;
   readonly lifetimes: readonly Lifetime[];
 }
@@ -199,9 +215,9 @@ export interface Selection {
  * those of its interfaces, as their own end may never be told.
  */
 export async function demandsOf(
-  { holder, lifetimes }: Selection,
-  reader: Reader,
-): Promise<readonly FiledDemand[]> {
+  { holder, lifetimes }: DemandSelection,
+  reader: ReadContext,
+): Promise<readonly StoredDemand[]> {
   const own = await holderPrefix(holder);
   const mayOwnPorts = holder.kind !== "port";
   const id = holderId(holder);
@@ -213,7 +229,7 @@ export async function demandsOf(
 }
 
 /** The demands in the ledger whose names are meant, in the order in which they were acquired. */
-export function demandsNamed(isMeant: (name: string) => boolean, reader: Reader): readonly FiledDemand[] {
+export function demandsNamed(isMeant: (name: string) => boolean, reader: ReadContext): readonly StoredDemand[] {
   const { sys } = reader;
   // What cannot be read of one demand, or of one resource, says nothing of the others.
   const found = resourceNames(sys).flatMap((folder) =>
@@ -225,7 +241,7 @@ export function demandsNamed(isMeant: (name: string) => boolean, reader: Reader)
 }
 
 /** What was read, or nothing and why. */
-function tried<One>(read: () => readonly One[], { notes }: Reader): readonly One[] {
+function tried<One>(read: () => readonly One[], { notes }: ReadContext): readonly One[] {
   try {
     return read();
   } catch (error) {
@@ -238,28 +254,31 @@ function tried<One>(read: () => readonly One[], { notes }: Reader): readonly One
 const LATER = { domain: 0, network: 0, running: 1, port: 1 } as const satisfies Record<Lifetime, number>;
 
 /** A call has less than a million holds. */
-function rank({ record }: FiledDemand): number {
+function rank({ record }: StoredDemand): number {
   return LATER[record.lifetime] * 1_000_000 + record.order;
 }
 
 function endsWith(
   port: Holder & { readonly kind: "port" },
-  { holder, lifetimes }: Selection,
-  sys: Reader["sys"],
+  { holder, lifetimes }: DemandSelection,
+  sys: ReadContext["sys"],
 ): boolean {
   if (holder.kind === "network") return port.network === holder.uuid && lifetimes.includes("port");
   return holder.kind === "domain" && lifetimes.includes("domain") && endsWithGuest(port, holder, sys);
 }
 
 /** Releases demands, the last acquired first, whatever becomes of the others. */
-export async function releaseAll(demands: readonly FiledDemand[], work: Work): Promise<readonly Converged[]> {
+export async function releaseAll(
+  demands: readonly StoredDemand[],
+  context: ConvergeContext,
+): Promise<readonly Converged[]> {
   const results: Converged[] = [];
-  for (const group of inOneGo(demands.toReversed())) results.push(...await releaseTogether(group, work));
+  for (const group of groupByFolder(demands.toReversed())) results.push(...await releaseTogether(group, context));
   return results;
 }
 
 /** What stands beside each other and is of one resource is done in one go: ten ports are one change of the packet filter. */
-export function inOneGo<Item extends { readonly folder: string }>(
+export function groupByFolder<Item extends { readonly folder: string }>(
   items: readonly Item[],
 ): readonly (readonly Item[])[] {
   const groups: [Item, ...Item[]][] = [];
@@ -272,17 +291,20 @@ export function inOneGo<Item extends { readonly folder: string }>(
 }
 
 /** Demands of one resource. All but the last are only removed: converging for that one takes all of them away. */
-async function releaseTogether(demands: readonly FiledDemand[], work: Work): Promise<readonly Converged[]> {
+async function releaseTogether(
+  demands: readonly StoredDemand[],
+  context: ConvergeContext,
+): Promise<readonly Converged[]> {
   const failed: Converged[] = [];
-  for (const filed of demands.slice(0, -1)) {
+  for (const stored of demands.slice(0, -1)) {
     try {
-      removeDemand(filed, work.sys);
+      removeDemand(stored, context.sys);
     } catch (error) {
-      failed.push({ key: filed.record.key, end: "failed", problem: reasonOf(error) });
+      failed.push({ key: stored.record.key, end: "failed", problem: reasonOf(error) });
     }
   }
   const last = demands.at(-1);
-  return last === undefined ? failed : [...failed, await release(last, work)];
+  return last === undefined ? failed : [...failed, await release(last, context)];
 }
 
 /** Of the folders in which nothing is remembered any more, a call removes so many: others wait for it. */
@@ -293,22 +315,25 @@ const EMPTY_FOLDERS_MAX = 64;
  * not be put back is left to reconcile, and what another hook is at, to that one. Also removes folders that a killed hook left.
  * `released`: what this call has tried already.
  */
-export async function restoreAbandoned(released: readonly FiledDemand[], work: Work): Promise<readonly Converged[]> {
+export async function restoreOrphaned(
+  released: readonly StoredDemand[],
+  context: ConvergeContext,
+): Promise<readonly Converged[]> {
   const results: Converged[] = [];
   const tried = new Set(released.map(({ folder }) => folder));
   let emptied = 0;
-  for (const folder of resourceNames(work.sys)) {
+  for (const folder of resourceNames(context.sys)) {
     if (tried.has(folder)) continue;
-    const rest = restOf(folder, work);
+    const rest = restOf(folder, context);
     if (rest === "none" || (rest === "folder" && ++emptied > EMPTY_FOLDERS_MAX)) continue;
-    const converged = await converge(folder, { ...work, mayWait: false });
+    const converged = await converge(folder, { ...context, mayWait: false });
     if (rest === "state" && converged.end !== "handed-over") results.push(converged);
   }
   return results;
 }
 
 /** What a hook that was killed left of a resource: a state that no demand wants any more, or not even that. */
-function restOf(folder: string, { sys, notes }: Work): "state" | "folder" | "none" {
+function restOf(folder: string, { sys, notes }: ConvergeContext): "state" | "folder" | "none" {
   try {
     if (isForgotten(folder, sys)) return "folder";
     if (demandNames(folder, sys).length > 0) return "none";
@@ -323,8 +348,11 @@ function restOf(folder: string, { sys, notes }: Work): "state" | "folder" | "non
 }
 
 /** Brings the resources of demands to what they shall be, in the order in which they were acquired. */
-export async function ensureAll(demands: readonly FiledDemand[], work: Work): Promise<readonly Converged[]> {
+export async function ensureAll(
+  demands: readonly StoredDemand[],
+  context: ConvergeContext,
+): Promise<readonly Converged[]> {
   const results: Converged[] = [];
-  for (const folder of new Set(demands.map((filed) => filed.folder))) results.push(await converge(folder, work));
+  for (const folder of new Set(demands.map((stored) => stored.folder))) results.push(await converge(folder, context));
   return results;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { InterruptedError } from "../sys/kernel.ts";
-import { type Command, type CommandResult, isToldToEnd, type Sys } from "../sys/sys.ts";
+import { type Command, type CommandResult, type Sys, wasInterrupted } from "../sys/sys.ts";
 import { TOOLS } from "../sys/tools.ts";
 
 /** A world, and whether anything done through it was cut short. */
@@ -45,5 +45,5 @@ export function watchInterrupts(sys: Sys): Watched {
 /** A user's program that a signal ended may have been meant itself; a tool of ours never is. */
 function isCutShort({ argv: [program] }: Command, { end }: CommandResult): boolean {
   if (end.kind === "interrupted") return true;
-  return isToldToEnd(end) && Object.values<string>(TOOLS).includes(program);
+  return wasInterrupted(end) && Object.values<string>(TOOLS).includes(program);
 }

@@ -14,7 +14,7 @@ export const STARTING_LOCK = `${RUN_DIRECTORY}/starting.lock`;
 /** The boot that a ledger is of. */
 export const BOOT_FILE = `${LEDGER_DIRECTORY}/boot`;
 /** Held by who waits for what no hook is told of. */
-export const WAITER_LOCK = `${LEDGER_DIRECTORY}/waiter.lock`;
+export const WATCHER_LOCK = `${LEDGER_DIRECTORY}/waiter.lock`;
 /** A folder for each resource. */
 export const RESOURCES_DIRECTORY = `${LEDGER_DIRECTORY}/resources`;
 /** Locks of holders, and what is known of each. */

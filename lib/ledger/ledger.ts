@@ -5,7 +5,7 @@
 import { parseProcStat, procStatPath } from "../sys/proc_stat.ts";
 import type { Sys } from "../sys/sys.ts";
 import type { Daemon } from "./demand_file.ts";
-import { removeIfThere, tellDamage } from "./file.ts";
+import { removeIfThere, reportDamage } from "./file.ts";
 import {
   BOOT_FILE,
   DAMAGED_DIRECTORY,
@@ -49,18 +49,21 @@ export async function openLedger(sys: Sys, options: { readonly make: boolean }):
   const { boot, daemon } = await readCircumstances(sys);
   const notes: string[] = [];
   if (bootOf(sys) !== boot) await startLedger(boot, notes, sys);
-  if (brokenFolders(sys).length > 0) await mendFolders(notes, sys);
+  if (brokenFolders(sys).length > 0) await repairFolders(notes, sys);
   return { daemon, notes };
 }
 
 /** What there is to look at. */
-export type Look = { readonly kind: "none" | "of-another-boot" } | { readonly kind: "open"; readonly ledger: Ledger };
+export type LedgerView = { readonly kind: "none" | "of-another-boot" } | {
+  readonly kind: "open";
+  readonly ledger: Ledger;
+};
 
 /**
  * Opens the ledger for those who change nothing: none is made, none is set aside.
  * @throws {LedgerError} when something in its place is not ours
  */
-export async function lookAtLedger(sys: Sys): Promise<Look> {
+export async function inspectLedger(sys: Sys): Promise<LedgerView> {
   if (!hasLedger(sys)) return { kind: "none" };
   const { boot, daemon } = await readCircumstances(sys);
   const told = bootOf(sys);
@@ -84,7 +87,7 @@ function brokenText(path: string): string {
 }
 
 /** Makes the folders of the ledger that are missing, and sets aside what is in their place. One hook at a time. */
-async function mendFolders(notes: string[], sys: Sys): Promise<void> {
+async function repairFolders(notes: string[], sys: Sys): Promise<void> {
   const lock = await waitForLock(STARTING_LOCK, sys.elapsedMs() + STARTING_WAIT_MS, sys);
   using _lock = lock;
   if (lock === undefined) throw new LedgerError("Cannot mend the ledger: another hook has held its lock all the time");
@@ -112,8 +115,8 @@ const UNTOLD = `${BOOT_FILE} does not say of which boot the ledger is: it counts
 /** The boot that the ledger is of; `undefined` where there is none, or it does not say so. */
 function bootOf(sys: Sys): string | undefined {
   if (!hasLedger(sys)) return undefined;
-  needOurs(RUN_DIRECTORY, 0o022, sys);
-  needOurs(LEDGER_DIRECTORY, OTHERS_MAY, sys);
+  requireOwnFolder(RUN_DIRECTORY, 0o022, sys);
+  requireOwnFolder(LEDGER_DIRECTORY, OTHERS_MAY, sys);
   if (sys.lstat(BOOT_FILE)?.kind !== "file") return undefined;
   try {
     const text = sys.readTextFile(BOOT_FILE, BOOT_BYTES_MAX).trim();
@@ -126,22 +129,22 @@ function bootOf(sys: Sys): string | undefined {
 /** One hook at a time: the second one finds what the first has made, and sets none of it aside. */
 async function startLedger(boot: string, notes: string[], sys: Sys): Promise<void> {
   if (sys.lstat(RUN_DIRECTORY) === undefined) attemptMake(RUN_DIRECTORY, sys);
-  needOurs(RUN_DIRECTORY, 0o022, sys);
+  requireOwnFolder(RUN_DIRECTORY, 0o022, sys);
   const lock = await waitForLock(STARTING_LOCK, sys.elapsedMs() + STARTING_WAIT_MS, sys);
   using _lock = lock;
   if (lock === undefined) throw new LedgerError("Cannot make the ledger: another hook has been at it all the time");
   const told = bootOf(sys);
   if (told === boot) return;
-  if (told === undefined && hasLedger(sys)) return tellBootAgain(boot, notes, sys);
+  if (told === undefined && hasLedger(sys)) return rewriteBootFile(boot, notes, sys);
   if (told !== undefined) notes.push(setBootAside(sys));
   makeLedger(boot, sys);
 }
 
 /** What cannot be mended here keeps nobody from giving back. */
-function tellBootAgain(boot: string, notes: string[], sys: Sys): void {
+function rewriteBootFile(boot: string, notes: string[], sys: Sys): void {
   notes.push(UNTOLD);
   try {
-    if (sys.lstat(BOOT_FILE) !== undefined) tellDamage(BOOT_FILE, "it names no boot", { sys, notes });
+    if (sys.lstat(BOOT_FILE) !== undefined) reportDamage(BOOT_FILE, "it names no boot", { sys, notes });
     sys.createFile(BOOT_FILE, `${boot}\n`, 0o600);
   } catch (error) {
     notes.push(reasonOf(error));
@@ -175,7 +178,7 @@ export function attemptMake(folder: string, sys: Pick<Sys, "lstat" | "makeDirect
   }
 }
 
-function needOurs(folder: string, forbidden: number, sys: Pick<Sys, "lstat">): void {
+function requireOwnFolder(folder: string, forbidden: number, sys: Pick<Sys, "lstat">): void {
   const facts = sys.lstat(folder);
   if (facts?.kind === "directory" && facts.uid === 0 && (facts.mode & forbidden) === 0) return;
   throw new LedgerError(`Cannot use ${folder}: it must be a folder that only root can write`);

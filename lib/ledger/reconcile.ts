@@ -3,11 +3,11 @@
  * @module
  */
 import { converge } from "./converge.ts";
-import type { Converged, Work } from "./work.ts";
+import type { ConvergeContext, Converged } from "./context.ts";
 import { type DaemonView, viewDaemons } from "./daemons.ts";
-import type { FiledDemand } from "./demand_file.ts";
-import { byHolder, judge, NOT_LOOKED_AT, type Verdict } from "./evidence.ts";
-import type { Reader } from "./file.ts";
+import type { StoredDemand } from "./demand_file.ts";
+import { assessLiveness, byHolder, type Liveness, NOT_ASSESSED } from "./liveness.ts";
+import type { ReadContext } from "./file.ts";
 import { type Holder, holderId } from "./holder.ts";
 import { lockHolder, noteNotRunning, sweepHolders } from "./holder_file.ts";
 import { demandsNamed, demandsOf, releaseAll } from "./holds.ts";
@@ -24,16 +24,16 @@ export interface ReconcileOptions {
 }
 
 /** What became of one holder. */
-export interface Judged {
+export interface AssessedHolder {
   readonly holder: Holder;
-  readonly verdict: Verdict;
+  readonly verdict: Liveness;
   readonly released: boolean;
   readonly results: readonly Converged[];
 }
 
 /** What came of reconciling. */
 export interface Reconciled {
-  readonly holders: readonly Judged[];
+  readonly holders: readonly AssessedHolder[];
   /** What came of every resource at the end. */
   readonly resources: readonly Converged[];
 }
@@ -45,38 +45,40 @@ export const ALL_LIFETIMES = ["domain", "running", "network", "port"] as const;
 const HOLDERS_SHARE = 0.75;
 
 /** Releases the dead, then converges all, as far as time is left; what was not looked at is told as `late`. */
-export async function reconcile(options: ReconcileOptions, work: Work): Promise<Reconciled> {
-  const nowMs = work.sys.elapsedMs();
-  const untilMs = nowMs + (work.deadlineMs - nowMs) * HOLDERS_SHARE;
-  const daemons = viewDaemons(work.sys);
-  const holders: Judged[] = [];
-  for (const demands of byHolder(allDemands(work))) {
+export async function reconcile(options: ReconcileOptions, context: ConvergeContext): Promise<Reconciled> {
+  const nowMs = context.sys.elapsedMs();
+  const untilMs = nowMs + (context.deadlineMs - nowMs) * HOLDERS_SHARE;
+  const daemons = viewDaemons(context.sys);
+  const holders: AssessedHolder[] = [];
+  for (const demands of byHolder(allDemands(context))) {
     const [{ record: { holder } }] = demands;
     if (!options.includes(holder)) continue;
-    const hasTime = work.sys.elapsedMs() < untilMs;
-    holders.push(hasTime ? await reconcileSafely(demands, options, { work, daemons }) : left(holder, NOT_LOOKED_AT));
+    const hasTime = context.sys.elapsedMs() < untilMs;
+    holders.push(
+      hasTime ? await reconcileSafely(demands, options, { work: context, daemons }) : left(holder, NOT_ASSESSED),
+    );
   }
   const resources = [...notLookedAt("holder", holders.filter(isUnseen).length, holders.length)];
-  const folders = resourceNames(work.sys);
+  const folders = resourceNames(context.sys);
   for (const [index, folder] of folders.entries()) {
-    if (work.sys.elapsedMs() >= work.deadlineMs) {
+    if (context.sys.elapsedMs() >= context.deadlineMs) {
       // An empty folder that a killed hook left holds nothing: it has time until the next call.
-      const unseen = folders.slice(index).filter((name) => !isForgotten(name, work.sys));
+      const unseen = folders.slice(index).filter((name) => !isForgotten(name, context.sys));
       resources.push(...notLookedAt("resource", unseen.length, folders.length));
       break;
     }
-    resources.push(await converge(folder, work));
+    resources.push(await converge(folder, context));
   }
-  tidy(work);
+  removeLeftoverFiles(context);
   return { holders, resources };
 }
 
 /** A holder that keeps what it holds. */
-function left(holder: Holder, verdict: Verdict): Judged {
+function left(holder: Holder, verdict: Liveness): AssessedHolder {
   return { holder, verdict, released: false, results: [] };
 }
 
-function isUnseen({ verdict }: Judged): boolean {
+function isUnseen({ verdict }: AssessedHolder): boolean {
   return verdict.kind === "unknown" && verdict.isLate === true;
 }
 
@@ -86,38 +88,38 @@ function notLookedAt(what: "holder" | "resource", count: number, total: number):
   return [{ key: "the ledger", end: "late", problem }];
 }
 
-function tidy(work: Work): void {
+function removeLeftoverFiles(context: ConvergeContext): void {
   try {
-    sweepHolders(work);
+    sweepHolders(context);
   } catch (error) {
-    work.notes.push(reasonOf(error));
+    context.notes.push(reasonOf(error));
   }
 }
 
 /** Whether a holder of whom this is known is released. */
-export function isOver(verdict: Verdict, { stale }: Pick<ReconcileOptions, "stale">): boolean {
+export function isOver(verdict: Liveness, { stale }: Pick<ReconcileOptions, "stale">): boolean {
   return verdict.kind === "dead" || (stale && verdict.kind === "stale");
 }
 
 /** Every demand in the ledger. */
-export function allDemands(reader: Reader): readonly FiledDemand[] {
+export function allDemands(reader: ReadContext): readonly StoredDemand[] {
   return demandsNamed(() => true, reader);
 }
 
 interface Pass {
-  readonly work: Work;
+  readonly work: ConvergeContext;
   readonly daemons: DaemonView;
 }
 
 /** What cannot be told of one holder does not keep the others from being judged. */
 async function reconcileSafely(
-  demands: readonly [FiledDemand, ...FiledDemand[]],
+  demands: readonly [StoredDemand, ...StoredDemand[]],
   options: ReconcileOptions,
   pass: Pass,
-): Promise<Judged> {
+): Promise<AssessedHolder> {
   const [{ record: { holder } }] = demands;
   try {
-    const verdict = await judge(demands.map(({ record }) => record), pass.daemons, pass.work.sys);
+    const verdict = await assessLiveness(demands.map(({ record }) => record), pass.daemons, pass.work.sys);
     return isOver(verdict, options) ? await releaseDead(holder, options, pass) : left(holder, verdict);
   } catch (error) {
     return left(holder, { kind: "unknown", because: reasonOf(error) });
@@ -125,15 +127,19 @@ async function reconcileSafely(
 }
 
 /** Judges again under the holder's lock: nobody begins to hold while its demands are looked at and removed. */
-async function releaseDead(holder: Holder, options: ReconcileOptions, { work, daemons }: Pass): Promise<Judged> {
-  const lock = await lockHolder(holder, 0, work);
+async function releaseDead(
+  holder: Holder,
+  options: ReconcileOptions,
+  { work: context, daemons }: Pass,
+): Promise<AssessedHolder> {
+  const lock = await lockHolder(holder, 0, context);
   using _lock = lock;
   if (lock === undefined) return left(holder, { kind: "unknown", because: "a hook call for it is under way" });
-  const all = await demandsOf({ holder, lifetimes: ALL_LIFETIMES }, work);
+  const all = await demandsOf({ holder, lifetimes: ALL_LIFETIMES }, context);
   const own = all.filter(({ record }) => holderId(record.holder) === holderId(holder));
-  const verdict = await judge(own.map(({ record }) => record), daemons, work.sys);
+  const verdict = await assessLiveness(own.map(({ record }) => record), daemons, context.sys);
   if (!isOver(verdict, options)) return left(holder, verdict);
-  const results = await releaseAll(all, work);
-  await noteNotRunning(holder, work.sys);
+  const results = await releaseAll(all, context);
+  await noteNotRunning(holder, context.sys);
   return { holder, verdict, released: true, results };
 }

@@ -10,7 +10,7 @@ import { removeIfThere } from "./file.ts";
 import { type ResourceFolder, resourceFolder } from "./layout.ts";
 import { attemptMake } from "./ledger.ts";
 import { takeLock } from "./wait_lock.ts";
-import type { Work } from "./work.ts";
+import type { ConvergeContext } from "./context.ts";
 
 /** Another process removes the folder between two steps of ours at most a few times in a row. */
 const ATTEMPTS_MAX = 100;
@@ -22,14 +22,14 @@ const ATTEMPTS_MAX = 100;
 export async function lockResource(
   name: string,
   { make }: { readonly make: boolean },
-  work: Work,
+  context: ConvergeContext,
 ): Promise<Disposable | "late" | "gone"> {
-  const { sys, deadlineMs, mayWait } = work;
+  const { sys, deadlineMs, mayWait } = context;
   const place = resourceFolder(name);
   for (let attempt = 1;; attempt++) {
     try {
       if (make) attemptMake(place.folder, sys);
-      const lock = await takeLock(place.lock, mayWait ? deadlineMs : 0, work);
+      const lock = await takeLock(place.lock, mayWait ? deadlineMs : 0, context);
       if (lock === undefined) return "late";
       if (make) makeDemands(place, lock, sys);
       return lock;

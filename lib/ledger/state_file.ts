@@ -3,7 +3,15 @@
  * @module
  */
 import * as v from "valibot";
-import { type FileReading, type FileSys, type Reader, readFile, removeIfThere, tellDamage, writeFile } from "./file.ts";
+import {
+  type FileReading,
+  type FileSys,
+  type ReadContext,
+  readFile,
+  removeIfThere,
+  reportDamage,
+  writeFile,
+} from "./file.ts";
 import { resourceFolder } from "./layout.ts";
 
 /** The state of a resource. */
@@ -52,9 +60,9 @@ export function lookAtState(folder: string, sys: FileSys): FileReading<State> {
 }
 
 /** Reads a resource's state under its lock. What cannot be read is told and set aside, and is not used again. */
-export function takeState(folder: string, reader: Reader): FileReading<State> {
+export function takeState(folder: string, reader: ReadContext): FileReading<State> {
   const reading = lookAtState(folder, reader.sys);
-  if (reading.kind === "damaged") tellDamage(resourceFolder(folder).state, reading.reason, reader);
+  if (reading.kind === "damaged") reportDamage(resourceFolder(folder).state, reading.reason, reader);
   return reading;
 }
 

@@ -3,7 +3,7 @@
  * @module
  */
 import type { Sys } from "../sys/sys.ts";
-import { type Reader, tellDamage } from "./file.ts";
+import { type ReadContext, reportDamage } from "./file.ts";
 import { STARTING_LOCK } from "./layout.ts";
 import { LedgerError } from "./ledger_error.ts";
 
@@ -38,7 +38,7 @@ function isLockable(path: string, sys: Pick<Sys, "lstat">): boolean {
 export async function takeLock(
   path: string,
   untilMs: number,
-  reader: Reader & { readonly sys: Sys },
+  reader: ReadContext & { readonly sys: Sys },
 ): Promise<Disposable | undefined> {
   await clearLockPlace(path, untilMs, reader);
   return await waitForLock(path, untilMs, reader.sys);
@@ -48,10 +48,10 @@ export async function takeLock(
 async function clearLockPlace(
   path: string,
   untilMs: number,
-  { sys, notes }: Reader & { readonly sys: Sys },
+  { sys, notes }: ReadContext & { readonly sys: Sys },
 ): Promise<void> {
   if (isLockable(path, sys)) return;
   const lock = await waitForLock(STARTING_LOCK, untilMs, sys);
   using _lock = lock;
-  if (lock !== undefined && !isLockable(path, sys)) tellDamage(path, "it is not a regular file", { sys, notes });
+  if (lock !== undefined && !isLockable(path, sys)) reportDamage(path, "it is not a regular file", { sys, notes });
 }

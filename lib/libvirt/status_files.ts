@@ -11,7 +11,7 @@ export const STATUS_DIRECTORY = "/run/libvirt";
 const NETWORK_STATUS = `${STATUS_DIRECTORY}/network`;
 
 /** Whether libvirt has a status of something. */
-export type StatusLook =
+export type StatusResult =
   | { readonly kind: "present" }
   /** The folder is there, and no status of it is in there. */
   | { readonly kind: "absent"; readonly folder: string }
@@ -30,17 +30,17 @@ export interface LibvirtObject {
 export function lookAtDomain(
   { driver, name, uuid }: LibvirtObject & { readonly driver: string },
   sys: StatusSys,
-): StatusLook {
+): StatusResult {
   return lookFor({ folder: `${STATUS_DIRECTORY}/${driver}`, name, uuid, path: "domstatus/domain/uuid" }, sys);
 }
 
 /** Looks for the status of a network. It has none yet at its `started`. */
-export function lookAtNetwork({ name, uuid }: LibvirtObject, sys: StatusSys): StatusLook {
+export function lookAtNetwork({ name, uuid }: LibvirtObject, sys: StatusSys): StatusResult {
   return lookFor({ folder: NETWORK_STATUS, name, uuid, path: "networkstatus/network/uuid" }, sys);
 }
 
 /** Looks for the status of a port, whose file has the port's UUID for its name. It has none yet at its `port-created`. */
-export function lookAtPort({ name, uuid }: LibvirtObject, sys: StatusSys): StatusLook {
+export function lookAtPort({ name, uuid }: LibvirtObject, sys: StatusSys): StatusResult {
   return looked(() => {
     if (!isFolder(NETWORK_STATUS, sys)) return noFolder(NETWORK_STATUS);
     // A network that never had a port has no folder for them.
@@ -61,7 +61,7 @@ export function keepsStatus(driver: string, sys: StatusSys): boolean {
   }
 }
 
-interface Wanted {
+interface WantedStatus {
   readonly folder: string;
   readonly name: string;
   readonly uuid: string;
@@ -69,7 +69,7 @@ interface Wanted {
   readonly path: string;
 }
 
-function lookFor({ folder, name, uuid, path }: Wanted, sys: StatusSys): StatusLook {
+function lookFor({ folder, name, uuid, path }: WantedStatus, sys: StatusSys): StatusResult {
   return looked(() => {
     if (!isFolder(folder, sys)) return noFolder(folder);
     const file = `${folder}/${needName(name)}.xml`;
@@ -84,7 +84,7 @@ function lookFor({ folder, name, uuid, path }: Wanted, sys: StatusSys): StatusLo
   });
 }
 
-function looked(look: () => StatusLook): StatusLook {
+function looked(look: () => StatusResult): StatusResult {
   try {
     return look();
   } catch (error) {
@@ -92,7 +92,7 @@ function looked(look: () => StatusLook): StatusLook {
   }
 }
 
-function noFolder(folder: string): StatusLook {
+function noFolder(folder: string): StatusResult {
   return { kind: "unreadable", reason: `${folder} cannot be read` };
 }
 

@@ -80,7 +80,7 @@ export type Hold = AnyDemand & {
 };
 
 /** One thing to do at once. */
-export type Deed = Deny | Edit | Run | Fault;
+export type ImmediateIntent = Deny | Edit | Run | Fault;
 
 /** One thing that a call shall do. */
-export type Intent = Deed | Hold;
+export type Intent = ImmediateIntent | Hold;

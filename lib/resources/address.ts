@@ -5,7 +5,7 @@
 import * as v from "valibot";
 import type { AddressDemand } from "../plan/demand.ts";
 import type { Sys } from "../sys/sys.ts";
-import { type Change, type Reading, type Resolution, resource, type WriteEnd } from "./resource.ts";
+import { type Reading, type Resolution, resource, type ResourceChange, type WriteEnd } from "./resource.ts";
 import { listAddresses } from "./ip_addresses.ts";
 import { runTool } from "./run_tool.ts";
 
@@ -51,7 +51,7 @@ async function read({ dev, address }: AddressDemand, sys: Sys): Promise<Reading<
   return { kind: "value", value: isThere ? "there" : "not there" };
 }
 
-async function write({ key, to }: Change<Presence>, sys: Sys): Promise<WriteEnd<Presence>> {
+async function write({ key, to }: ResourceChange<Presence>, sys: Sys): Promise<WriteEnd<Presence>> {
   const { dev, address } = placeOf(key);
   // An IPv6 address would be of no use until the kernel has looked for another host that has it.
   const how = to === "there"

@@ -4,7 +4,7 @@
  * @module
  */
 import * as v from "valibot";
-import { giveUpHint } from "../plan/give_up_hint.ts";
+import { releaseHint } from "../plan/release_hint.ts";
 import { quote } from "../text/quote.ts";
 import type { CommandDemand } from "../plan/demand.ts";
 import type { ProgramWords } from "../trust/program_words.ts";
@@ -12,19 +12,19 @@ import type { Sys } from "../sys/sys.ts";
 import { runProblem } from "../sys/command_end.ts";
 import { argvSchema, filledSchema, refusedArgv } from "./program/argv.ts";
 import {
-  type Change,
-  type Noted,
   type Reading,
+  type Requester,
   type Resolution,
   resource,
+  type ResourceChange,
   sameValue,
-  type Whose,
+  type SavedState,
   type WriteEnd,
 } from "./resource.ts";
 import { endSession, MARK_NAME, newMark } from "./program/session.ts";
 
 /** A program that was started, with all that undoing it takes. `begun`: nobody saw it end. */
-interface Run extends ProgramWords {
+interface CommandRun extends ProgramWords {
   readonly phase: "begun" | "ran";
   readonly undo?: ProgramWords["argv"] | undefined;
   readonly undoFilled: ProgramWords["filled"];
@@ -36,7 +36,7 @@ interface Run extends ProgramWords {
   readonly session?: number | undefined;
 }
 
-type CommandValue = { readonly phase: "idle" } | Run;
+type CommandValue = { readonly phase: "idle" } | CommandRun;
 
 const IDLE: CommandValue = { phase: "idle" };
 const OUTPUT_BYTES_MAX = 65_536;
@@ -49,13 +49,13 @@ export const command = resource<CommandDemand, CommandValue>({
   demand: demandSchema(),
   value: valueSchema(),
   restores: "absolute",
-  unlocked: true,
+  runsUserPrograms: true,
   unverified: true,
-  anew: true,
+  perLife: true,
   tools: [],
   keeps: (before, now) => sameValue([before.argv, before.undo], [now.argv, now.undo]),
   resolve,
-  read: (_key, _sys, noted) => Promise.resolve(read(noted)),
+  read: (_key, _sys, saved) => Promise.resolve(read(saved)),
   wanted: (_original, [first], actual) => {
     if (first === undefined) throw new Error("Cannot tell what a command shall be that nobody wants");
     const isRun = actual !== undefined && actual.phase !== "idle";
@@ -107,7 +107,7 @@ function valueSchema(): v.GenericSchema<unknown, CommandValue> {
 async function resolve(
   demand: CommandDemand,
   sys: Sys,
-  { holder, rule, action }: Whose,
+  { holder, rule, action }: Requester,
 ): Promise<Resolution<CommandDemand>> {
   for (const program of [demand, undoOf(demand)]) {
     const refused = program === undefined ? undefined : await refusedArgv(program, sys);
@@ -116,30 +116,30 @@ async function resolve(
   return { kind: "resolved", key: `command/${rule}/${action}/${holder}`, demand };
 }
 
-function undoOf({ undo, undoFilled }: CommandDemand | Run): ProgramWords | undefined {
+function undoOf({ undo, undoFilled }: CommandDemand | CommandRun): ProgramWords | undefined {
   return undo === undefined ? undefined : { argv: undo, filled: undoFilled };
 }
 
 /** What was noted last; that it shall be undone does not undo it yet. */
-function read(noted: Noted<CommandValue> | undefined): Reading<CommandValue> {
-  const { pending, written } = noted ?? {};
+function read(saved: SavedState<CommandValue> | undefined): Reading<CommandValue> {
+  const { pending, written } = saved ?? {};
   const isBegun = pending !== undefined && pending.phase !== "idle";
-  return { kind: "value", value: isBegun ? pending : written ?? noted?.original ?? IDLE };
+  return { kind: "value", value: isBegun ? pending : written ?? saved?.original ?? IDLE };
 }
 
 /** Where it fails, the demand is taken back, and with it what the program may have done already. */
-async function run(to: Run, change: Change<CommandValue>, sys: Sys): Promise<WriteEnd<CommandValue>> {
-  const marked: Run = { ...to, mark: newMark() };
-  change.note(marked);
-  let noted = marked;
+async function run(to: CommandRun, change: ResourceChange<CommandValue>, sys: Sys): Promise<WriteEnd<CommandValue>> {
+  const marked: CommandRun = { ...to, mark: newMark() };
+  change.savePending(marked);
+  let saved = marked;
   const fault = await runProgram({ program: to, run: marked, deadlineMs: change.deadlineMs }, sys, (pid) => {
-    noted = { ...marked, session: pid };
-    change.note(noted);
+    saved = { ...marked, session: pid };
+    change.savePending(saved);
   });
-  return fault === undefined ? { kind: "stands", value: { ...noted, phase: "ran" } } : failed(fault);
+  return fault === undefined ? { kind: "stands", value: { ...saved, phase: "ran" } } : failed(fault);
 }
 
-async function undo(change: Change<CommandValue>, sys: Sys): Promise<WriteEnd<CommandValue>> {
+async function undo(change: ResourceChange<CommandValue>, sys: Sys): Promise<WriteEnd<CommandValue>> {
   const { from, deadlineMs, key } = change;
   if (from.phase === "idle") return { kind: "stands", value: IDLE };
   const { mark, session } = from;
@@ -155,7 +155,7 @@ async function undo(change: Change<CommandValue>, sys: Sys): Promise<WriteEnd<Co
       remark: `the undo failed and is not tried again, as the rule says: ${fault.reason}`,
     };
   }
-  return { ...failed(fault), hint: fault.hint ?? (fault.isTried ? giveUpHint(key) : undefined) };
+  return { ...failed(fault), hint: fault.hint ?? (fault.isTried ? releaseHint(key) : undefined) };
 }
 
 function failed({ reason, hint }: Fault): WriteEnd<CommandValue> & { readonly kind: "failed" } {
@@ -171,15 +171,15 @@ interface Fault {
 }
 
 /** A program to run, within its own time and the call's. */
-interface Errand {
+interface ProgramRun {
   readonly program: ProgramWords;
-  readonly run: Run;
+  readonly run: CommandRun;
   readonly deadlineMs: number;
 }
 
 /** Runs a program; gives what went wrong. */
 async function runProgram(
-  { program, run, deadlineMs }: Errand,
+  { program, run, deadlineMs }: ProgramRun,
   sys: Sys,
   onStart?: (pid: number) => void,
 ): Promise<Fault | undefined> {

@@ -8,7 +8,14 @@ import type { ConsoleDemand } from "../plan/demand.ts";
 import type { Sys } from "../sys/sys.ts";
 import { consolesOf, consoleSwitch, isTerminal, readConsoles } from "./pci/console_items.ts";
 import { readPciDevice } from "./pci/device.ts";
-import { type Change, type Noted, type Reading, type Resolution, resource, type WriteEnd } from "./resource.ts";
+import {
+  type Reading,
+  type Resolution,
+  resource,
+  type ResourceChange,
+  type SavedState,
+  type WriteEnd,
+} from "./resource.ts";
 
 /** Whether each is switched on, by its name, in order. */
 type Consoles = Readonly<Record<string, boolean>>;
@@ -28,9 +35,9 @@ export const console = resource<ConsoleDemand, Consoles>({
   restores: "difference",
   tools: [],
   resolve,
-  read: async (_key, sys, noted): Promise<Reading<Consoles>> => ({
+  read: async (_key, sys, saved): Promise<Reading<Consoles>> => ({
     kind: "value",
-    value: Object.fromEntries(await readConsoles(Object.keys(noted?.original ?? {}), sys)),
+    value: Object.fromEntries(await readConsoles(Object.keys(saved?.original ?? {}), sys)),
   }),
   wanted: (original, held) => {
     const off = new Set(held.flatMap(({ demand }) => demand.framebuffers));
@@ -57,7 +64,7 @@ async function resolve(demand: ConsoleDemand, sys: Sys): Promise<Resolution<Cons
 }
 
 /** What came, what went, and what another switched meanwhile stays as that left it. */
-function rebase({ original, written, pending }: Noted<Consoles>, actual: Consoles): Consoles {
+function rebase({ original, written, pending }: SavedState<Consoles>, actual: Consoles): Consoles {
   return mapConsoles(actual, (item, isOn) => {
     const isOurs = isOn === written?.[item] || isOn === pending?.[item];
     return isOurs ? original[item] ?? isOn : isOn;
@@ -69,7 +76,7 @@ function mapConsoles(consoles: Consoles, change: (item: string, isOn: boolean) =
 }
 
 /** A terminal needs a framebuffer to show on: it goes first and comes last. */
-async function write({ from, to }: Change<Consoles>, sys: Sys): Promise<WriteEnd<Consoles>> {
+async function write({ from, to }: ResourceChange<Consoles>, sys: Sys): Promise<WriteEnd<Consoles>> {
   const changed = Object.keys(to).filter((item) => to[item] !== from[item]);
   const ordered = [
     ...changed.filter((item) => isTerminal(item) && !to[item]),

@@ -6,12 +6,12 @@ import * as v from "valibot";
 import type { DnsDemand } from "../plan/demand.ts";
 import type { Sys } from "../sys/sys.ts";
 import {
-  type Change,
-  type Noted,
   type Reading,
   type Resolution,
   resource,
+  type ResourceChange,
   sameValue,
+  type SavedState,
   type WriteEnd,
 } from "./resource.ts";
 import { runTool, type ToolEnd } from "./run_tool.ts";
@@ -43,14 +43,14 @@ export const dns = resource<DnsDemand, Settings>({
       domains: united([...original.domains, ...held.map(({ demand }) => `~${demand.domain}`)]),
     },
   }),
-  isFree: isHalfOurs,
+  isAbandoned: isHalfOurs,
   write,
   describe: ({ servers, domains }) =>
     servers.length + domains.length === 0 ? "nothing" : `${domains.join(" ")} at ${servers.join(" ")}`,
 });
 
 /** Servers and domains are set one after the other: who is killed in between leaves each as one of ours, and not together. */
-function isHalfOurs(actual: Settings, { original, written, pending }: Noted<Settings>): boolean {
+function isHalfOurs(actual: Settings, { original, written, pending }: SavedState<Settings>): boolean {
   const known = [original, written, pending].filter((settings) => settings !== undefined);
   return known.some(({ servers }) => sameValue(servers, actual.servers)) &&
     known.some(({ domains }) => sameValue(domains, actual.domains));
@@ -93,7 +93,7 @@ function listed(text: string): string[] {
 }
 
 /** An empty text sets nothing. */
-async function write({ key, to }: Change<Settings>, sys: Sys): Promise<WriteEnd<Settings>> {
+async function write({ key, to }: ResourceChange<Settings>, sys: Sys): Promise<WriteEnd<Settings>> {
   const dev = key.slice(PREFIX.length);
   for (const [what, values] of [["dns", to.servers], ["domain", to.domains]] as const) {
     const args = values.length === 0 ? [""] : values;

@@ -6,7 +6,7 @@
 import * as v from "valibot";
 import type { GovernorDemand } from "../plan/demand.ts";
 import type { Sys } from "../sys/sys.ts";
-import { agreed } from "./exclusive.ts";
+import { unanimous } from "./unanimous.ts";
 import { type Reading, type Resolution, resource } from "./resource.ts";
 
 const PREFIX = "governor/";
@@ -22,7 +22,8 @@ export const governor = resource<GovernorDemand, string>({
   tools: [],
   resolve,
   read: (key, sys) => readGovernor(key.slice(PREFIX.length), sys),
-  wanted: (_original, held) => agreed(held, { value: (demand) => demand.governor, text: (demand) => demand.governor }),
+  wanted: (_original, held) =>
+    unanimous(held, { value: (demand) => demand.governor, text: (demand) => demand.governor }),
   write: async (change, sys) => {
     const path = fileOf(change.key.slice(PREFIX.length), "scaling_governor");
     const end = await sys.kernel.write(path, change.to, WRITE_TIMEOUT_MS);

@@ -27,7 +27,7 @@ import {
   readSizesKib,
 } from "./hugepages/pools.ts";
 import { writePages } from "./hugepages/write.ts";
-import { type Refused, type Resolution, resource, type Whose } from "./resource.ts";
+import { type Refused, type Requester, type Resolution, resource } from "./resource.ts";
 
 /** What stays for the host itself, of its memory and of each node's: a demand that would take it is refused. */
 export const RESERVE_KIB = 256 * 1024;
@@ -79,7 +79,7 @@ function sizeOf(key: string): number {
 async function resolve(
   demand: HugepagesDemand,
   { kernel }: Sys,
-  { held }: Pick<Whose, "held">,
+  { held }: Pick<Requester, "held">,
 ): Promise<Resolution<HugepagesDemand>> {
   const nodes = await readNodes(kernel);
   const memory = withHeld(await readHostMemory(nodes, kernel), held);

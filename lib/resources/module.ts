@@ -5,8 +5,15 @@
 import * as v from "valibot";
 import type { ModuleDemand } from "../plan/demand.ts";
 import type { Sys } from "../sys/sys.ts";
-import { agreed } from "./exclusive.ts";
-import { type Change, type Reading, type Refused, type Resolution, resource, type WriteEnd } from "./resource.ts";
+import { unanimous } from "./unanimous.ts";
+import {
+  type Reading,
+  type Refused,
+  type Resolution,
+  resource,
+  type ResourceChange,
+  type WriteEnd,
+} from "./resource.ts";
 import { runTool, type ToolEnd } from "./run_tool.ts";
 
 /** `builtin`: part of the kernel, there for good. */
@@ -36,7 +43,7 @@ export const module = resource<ModuleDemand, ModuleState>({
     value: await readState(key.slice(PREFIX.length), sys),
   }),
   wanted: (original, held) =>
-    agreed(held, {
+    unanimous(held, {
       value: ({ state }) => original === "builtin" && state === "loaded" ? "builtin" : state,
       text: ({ state }) => `it ${state}`,
     }),
@@ -91,7 +98,7 @@ function folderOf(name: string): string {
   return `/sys/module/${name}`;
 }
 
-async function write(change: Change<ModuleState>, sys: Sys): Promise<WriteEnd<ModuleState>> {
+async function write(change: ResourceChange<ModuleState>, sys: Sys): Promise<WriteEnd<ModuleState>> {
   const name = change.key.slice(PREFIX.length);
   const untilMs = Math.min(change.deadlineMs, sys.elapsedMs() + IN_USE_MS_MAX);
   while (true) {
@@ -105,7 +112,7 @@ async function write(change: Change<ModuleState>, sys: Sys): Promise<WriteEnd<Mo
   }
 }
 
-async function runModprobe(name: string, { to, deadlineMs }: Change<ModuleState>, sys: Sys): Promise<ToolEnd> {
+async function runModprobe(name: string, { to, deadlineMs }: ResourceChange<ModuleState>, sys: Sys): Promise<ToolEnd> {
   const leftMs = Math.max(deadlineMs - sys.elapsedMs(), WRITE_TIMEOUT_MIN_MS);
   const timeoutMs = Math.min(leftMs, WRITE_TIMEOUT_MS);
   return await runTool(["modprobe", ...(to === "unloaded" ? ["--remove"] : []), name], { timeoutMs }, sys);

@@ -12,7 +12,7 @@ import type {
   NftDemand,
   PortRange,
 } from "../plan/nft_demand.ts";
-import { findGuest, type Sought } from "./nft/guest_address.ts";
+import { findGuest, type GuestQuery } from "./nft/guest_address.ts";
 import { sparedAddresses } from "./nft/spared.ts";
 import { type Surroundings, surroundings } from "./nft/surroundings.ts";
 import { missingText, readHostAddresses } from "./nft/host_addresses.ts";
@@ -20,17 +20,17 @@ import { contestedText, type Listener, readListeners } from "./nft/listeners.ts"
 import { filterChanges } from "./nft/changes.ts";
 import { forwardConflict } from "./nft/conflict.ts";
 import { endConnections } from "./nft/connections.ts";
-import { changeFilter, type Filter, filterScript, readFilter, readGates } from "./nft/filter.ts";
+import { changeFilter, type Filter, filterScript, readBypassRules, readFilter } from "./nft/filter.ts";
 import { FilterError } from "./nft/list.ts";
 import { familyOf, portText, wantedTable } from "./nft/rules.ts";
 import { describeDemand, describeFilter, describeGuest } from "./nft/text.ts";
 import {
-  type Change,
   type Reading,
+  type Requester,
   type Resolution,
   resource,
+  type ResourceChange,
   sameValue,
-  type Whose,
   type WriteEnd,
 } from "./resource.ts";
 import type { Sys } from "../sys/sys.ts";
@@ -118,7 +118,7 @@ const filterSchema: v.GenericSchema<unknown, Filter> = v.object({
 });
 
 /** What was seen when the filter was read: programs need not look twice. */
-const gatesSchema = v.array(v.object({
+const bypassSchema = v.array(v.object({
   place: v.picklist(["iptables", "ip6tables", "libvirt-ip", "libvirt-ip6", "firewalld"]),
   first: v.array(v.number()),
   ours: v.array(v.string()),
@@ -134,9 +134,9 @@ export const nft = resource<NftDemand, Filter>({
   base: NOTHING,
   tools: ["nft"],
   resolve,
-  renew,
-  waits: isByLease,
-  forewarn,
+  refresh: renew,
+  isWaiting: isByLease,
+  findWarnings: forewarn,
   read,
   wanted: (_original, held) => {
     const reason = forwardConflict(held);
@@ -148,26 +148,26 @@ export const nft = resource<NftDemand, Filter>({
   rebase: () => NOTHING,
   suffices: (actual, wanted) => actual.gates === "lax" && sameValue(actual.table, wanted.table),
   write,
-  script: async (from, to, sys) => filterScript({ from, to, gates: await readGates(sys) }),
+  preview: async (from, to, sys) => filterScript({ from, to, gates: await readBypassRules(sys) }),
   describe: describeFilter,
   parts: filterChanges,
-  tell: describeDemand,
+  describeDemand: describeDemand,
 });
 
 /** Whether demands fit does not hang on what stands. */
 const RESOLVED = { kind: "resolved", key: KEY, value: NOTHING } as const;
 
 /** What a plan's demands ask of the host. */
-interface Asked {
+interface FilterQuery {
   readonly around: Surroundings;
   listeners(): Promise<readonly Listener[]>;
   hostAddresses(): Promise<ReadonlySet<string> | undefined>;
 }
 
 /** A guest may have many forwards, and each look is a child: the host is asked once for all of a plan. */
-const ASKED = new WeakMap<Whose["plan"], Asked>();
+const ASKED = new WeakMap<Requester["plan"], FilterQuery>();
 
-function askedFor(plan: Whose["plan"], sys: Sys): Asked {
+function askedFor(plan: Requester["plan"], sys: Sys): FilterQuery {
   const asked = ASKED.get(plan) ?? {
     around: surroundings(sys, plan),
     listeners: once(() => readListeners(sys)),
@@ -185,9 +185,9 @@ function once<Answer>(ask: () => Promise<Answer>): () => Promise<Answer> {
 async function resolve(
   demand: NftDemand,
   sys: Sys,
-  { plan, held, isAlive }: Pick<Whose, "plan" | "held" | "isAlive">,
+  { plan, held, isAlive }: Pick<Requester, "plan" | "held" | "isAlive">,
 ): Promise<Resolution<NftDemand>> {
-  const sought = soughtBy(demand);
+  const sought = queryOf(demand);
   if (sought === undefined) return { ...RESOLVED, demand };
   const asked = askedFor(plan, sys);
   // A reservation that was made before the guest started is what it was given then.
@@ -203,7 +203,7 @@ async function resolve(
   return { ...RESOLVED, demand: found, note: notes.join("; ") };
 }
 
-async function hostEndNotes(demand: ForwardDemand, asked: Asked): Promise<readonly string[]> {
+async function hostEndNotes(demand: ForwardDemand, asked: FilterQuery): Promise<readonly string[]> {
   const { hostAddresses } = demand;
   const missing = hostAddresses.length === 0 ? undefined : missingText(hostAddresses, await asked.hostAddresses());
   return [missing, contestedText(demand, await asked.listeners())].filter((note) => note !== undefined);
@@ -226,7 +226,7 @@ function guestEndOf(demand: NftDemand): GuestEnd | undefined {
   return demand.kind === "forward" ? demand : demand.at ?? undefined;
 }
 
-function soughtBy(demand: NftDemand): Sought | undefined {
+function queryOf(demand: NftDemand): GuestQuery | undefined {
   if (demand.kind === "forward") return demand;
   return demand.at === null ? undefined : { ...demand.at, from: demand.from, hostAddresses: [] };
 }
@@ -279,12 +279,12 @@ async function renew(demands: readonly NftDemand[], sys: Sys): Promise<readonly 
   const around = surroundings(sys);
   const renewed: NftDemand[] = [];
   for (const demand of demands) {
-    const [end, sought] = [guestEndOf(demand), soughtBy(demand)];
+    const [end, sought] = [guestEndOf(demand), queryOf(demand)];
     renewed.push(
       await sparing(
         end === undefined || sought === undefined || !isByLease(demand)
           ? demand
-          : withGuest(demand, await guestNow(end, sought, around)),
+          : withGuest(demand, await currentGuest(end, sought, around)),
         around,
       ),
     );
@@ -292,9 +292,9 @@ async function renew(demands: readonly NftDemand[], sys: Sys): Promise<readonly 
   return renewed;
 }
 
-async function guestNow(
+async function currentGuest(
   { guest, awaited }: GuestEnd,
-  sought: Sought,
+  sought: GuestQuery,
   around: Surroundings,
 ): Promise<GuestAddress | AwaitedAddress> {
   const family = guest === null ? awaited?.family ?? null : familyOf(guest.address);
@@ -316,10 +316,10 @@ async function read(_key: string, sys: Sys): Promise<Reading<Filter>> {
 }
 
 /** The kernel takes a whole transaction or none of it, so what was asked for is what stands. */
-async function write(change: Change<Filter>, sys: Sys): Promise<WriteEnd<Filter>> {
+async function write(change: ResourceChange<Filter>, sys: Sys): Promise<WriteEnd<Filter>> {
   try {
     const { from, to, seen, deadlineMs } = change;
-    await changeFilter({ from, to, gates: v.parse(gatesSchema, seen), deadlineMs }, sys);
+    await changeFilter({ from, to, gates: v.parse(bypassSchema, seen), deadlineMs }, sys);
     const note = await endConnections({ from: from.table, to: to.table }, deadlineMs, sys);
     return { kind: "stands", value: to, ...(note === undefined ? {} : { note }) };
   } catch (error) {

@@ -7,20 +7,20 @@ import * as v from "valibot";
 import type { AnyDemand, PciDemand } from "../plan/demand.ts";
 import type { Sys } from "../sys/sys.ts";
 import { TOOLS } from "../sys/tools.ts";
-import { clearDevices, refuseUsers } from "./pci/clear_devices.ts";
-import { agreed } from "./exclusive.ts";
+import { evictDeviceUsers, refuseUsers } from "./pci/evict_users.ts";
+import { unanimous } from "./unanimous.ts";
 import { refuseGroup } from "./pci/iommu_group.ts";
 import { isVfio, PCI_PATHS, readPciDevice } from "./pci/device.ts";
 import { type PciState, sameState, writePciState } from "./pci/state.ts";
 import {
-  type Held,
-  type Noted,
+  type HeldDemand,
   type Reading,
   type Refused,
+  type Requester,
   type Resolution,
   resource,
+  type SavedState,
   type Wanted,
-  type Whose,
 } from "./resource.ts";
 
 const PREFIX = "pci/";
@@ -41,13 +41,13 @@ export const pci = resource<PciDemand, PciState>({
   restores: "absolute",
   tools: [],
   resolve,
-  clear: clearDevices,
+  evict: evictDeviceUsers,
   read: (key, sys) => readState(key.slice(PREFIX.length), sys),
   wanted,
   rebase: ({ original, written, pending }, actual) =>
     // What we left as it was is libvirt's, or somebody else's, to change.
     pending === undefined && written !== undefined && sameState(written, original) ? actual : original,
-  isFree,
+  isAbandoned: isFree,
   write: (change, sys) => writePciState({ ...change, address: change.key.slice(PREFIX.length) }, sys),
   describe: ({ driver, override }) => {
     const name = driver === "" ? "without a driver" : `with ${driver}`;
@@ -58,7 +58,7 @@ export const pci = resource<PciDemand, PciState>({
 async function resolve(
   demand: PciDemand,
   sys: Sys,
-  { plan }: Whose,
+  { plan }: Requester,
 ): Promise<Resolution<PciDemand>> {
   const { address, driver, managed, holders } = demand;
   const device = await readPciDevice(address, sys);
@@ -102,20 +102,20 @@ async function readState(address: string, sys: Sys): Promise<Reading<PciState>> 
   return { kind: "value", value: { driver: device.driver, override: device.override } };
 }
 
-function wanted(original: PciState, held: readonly Held<PciDemand>[]): Wanted<PciState> {
+function wanted(original: PciState, held: readonly HeldDemand<PciDemand>[]): Wanted<PciState> {
   const [first, ...rest] = held;
   const other = rest.find(({ demand }) => demand.guest !== first?.demand.guest);
   if (first !== undefined && other !== undefined) {
     return { kind: "conflict", reason: `${first.who} has it and ${other.who} wants it: a device goes to one guest` };
   }
-  return agreed(held, {
+  return unanimous(held, {
     value: ({ driver, managed }) => managed || original.driver === driver ? original : { driver, override: driver },
     text: ({ driver, managed }) => managed ? "it left to libvirt" : `it with ${driver}`,
   });
 }
 
 /** A hook that was killed leaves a device between two drivers: without any, or kept for one that has not got it. */
-function isFree(actual: PciState, { original, written, pending }: Noted<PciState>): boolean {
+function isFree(actual: PciState, { original, written, pending }: SavedState<PciState>): boolean {
   const ends = [original, written, pending].filter((state) => state !== undefined);
   return (actual.driver === "" || ends.some(({ driver }) => driver === actual.driver)) &&
     ends.some(({ override }) => override === actual.override);

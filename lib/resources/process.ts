@@ -12,13 +12,13 @@ import { parseProcStat, procStatPath } from "../sys/proc_stat.ts";
 import { endText } from "../sys/command_end.ts";
 import { argvSchema, filledSchema, refusedArgv } from "./program/argv.ts";
 import {
-  type Change,
-  type Noted,
   type Reading,
+  type Requester,
   type Resolution,
   resource,
+  type ResourceChange,
   sameValue,
-  type Whose,
+  type SavedState,
   type WriteEnd,
 } from "./resource.ts";
 import { endSession, isAlive, MARK_NAME, membersOf, newMark } from "./program/session.ts";
@@ -50,11 +50,11 @@ export const process = resource<ProcessDemand, ProcessValue>({
   value: valueSchema(),
   // A program that has ended, or left something behind, is ours all the same.
   restores: "difference",
-  anew: true,
+  perLife: true,
   tools: [],
   keeps: (before, now) => sameValue(before.argv, now.argv),
   resolve,
-  read: (_key, sys, noted, deadlineMs = Infinity) => read(noted, deadlineMs, sys),
+  read: (_key, sys, saved, deadlineMs = Infinity) => read(saved, deadlineMs, sys),
   wanted: (_original, [first], actual) => {
     if (first === undefined) throw new Error("Cannot tell what a process shall be that nobody wants");
     const { argv, filled, environment } = first.demand;
@@ -62,7 +62,7 @@ export const process = resource<ProcessDemand, ProcessValue>({
     return { kind: "value", value: isRunning ? actual : { phase: "running", argv, filled, environment } };
   },
   write,
-  tellDrift,
+  explainDrift: tellDrift,
   describe: (value) => value.phase === "idle" ? "not running" : `${quote(value.argv[0])} ${value.phase}`,
 });
 
@@ -85,7 +85,7 @@ function valueSchema(): v.GenericSchema<unknown, ProcessValue> {
 async function resolve(
   demand: ProcessDemand,
   sys: Sys,
-  { holder, rule, action }: Whose,
+  { holder, rule, action }: Requester,
 ): Promise<Resolution<ProcessDemand>> {
   const refused = await refusedArgv(demand, sys);
   return refused ?? { kind: "resolved", key: `process/${rule}/${action}/${holder}`, demand };
@@ -93,11 +93,11 @@ async function resolve(
 
 /** The program that was started last, and what has become of it. */
 async function read(
-  noted: Noted<ProcessValue> | undefined,
+  saved: SavedState<ProcessValue> | undefined,
   deadlineMs: number,
   sys: Sys,
 ): Promise<Reading<ProcessValue>> {
-  const program = [noted?.pending, noted?.written].find(isStarted);
+  const program = [saved?.pending, saved?.written].find(isStarted);
   if (program === undefined) return { kind: "value", value: { phase: "idle" } };
   const phase = await phaseOf(program, deadlineMs, sys);
   if (typeof phase === "object") return { kind: "unreadable", reason: phase.reason };
@@ -106,7 +106,7 @@ async function read(
 
 /** A program that is not watched may have ended, and systemd remembers how where it failed. */
 async function tellDrift(
-  { written }: Noted<ProcessValue>,
+  { written }: SavedState<ProcessValue>,
   actual: ProcessValue,
   sys: Sys,
 ): Promise<string | undefined> {
@@ -142,7 +142,7 @@ async function phaseOf(
   return state === "failed" || state === "deactivating" ? "left" : "running";
 }
 
-async function write(change: Change<ProcessValue>, sys: Sys): Promise<WriteEnd<ProcessValue>> {
+async function write(change: ResourceChange<ProcessValue>, sys: Sys): Promise<WriteEnd<ProcessValue>> {
   const { from, to } = change;
   if (isStarted(from)) {
     const problem = from.unit === undefined
@@ -160,17 +160,17 @@ async function write(change: Change<ProcessValue>, sys: Sys): Promise<WriteEnd<P
 }
 
 /** Half of what is left of the call: more may have to be put back after it. */
-function askMs({ deadlineMs }: Change<ProcessValue>, sys: Sys): number {
+function askMs({ deadlineMs }: ResourceChange<ProcessValue>, sys: Sys): number {
   return Math.max(0, Math.min(ASK_MS, (deadlineMs - sys.elapsedMs()) / 2));
 }
 
 async function startAsUnit(
   program: Started & { readonly unit: string },
-  change: Change<ProcessValue>,
+  change: ResourceChange<ProcessValue>,
   sys: Sys,
 ): Promise<WriteEnd<ProcessValue>> {
   const { unit, argv, environment } = program;
-  change.note(program);
+  change.savePending(program);
   const problem = await startUnit({ unit, argv, environment, description: `virt-hooks ${change.key}` }, sys);
   if (problem !== undefined) return { kind: "failed", reason: problem };
   await sys.sleep(WATCH_MS);
@@ -181,10 +181,10 @@ async function startAsUnit(
 
 async function startAlone(
   program: Started,
-  change: Change<ProcessValue>,
+  change: ResourceChange<ProcessValue>,
   sys: Sys,
 ): Promise<WriteEnd<ProcessValue>> {
-  change.note(program);
+  change.savePending(program);
   let started: Started = program;
   const { argv, environment, mark } = program;
   const launched = await sys.launch({
@@ -193,7 +193,7 @@ async function startAlone(
     watchMs: WATCH_MS,
     onStart: (pid) => {
       started = { ...program, session: pid };
-      change.note(started);
+      change.savePending(started);
     },
   });
   if (launched.kind === "ended") {

@@ -9,14 +9,14 @@ import type { Sys } from "../sys/sys.ts";
 import type { Tool } from "../sys/tools.ts";
 
 /** A demand that somebody holds. */
-export interface Held<Demand> {
+export interface HeldDemand<Demand> {
   /** Whose it is, for people: `guest "web-1" (rule "gaming")`. */
   readonly who: string;
   readonly demand: Demand;
 }
 
 /** Whose demand it is, for resources that belong to one holder alone, and what it comes with. */
-export interface Whose {
+export interface Requester {
   /** What tells holders apart: `qemu/domain/UUID`. */
   readonly holder: string;
   readonly rule: string;
@@ -66,7 +66,7 @@ export type Wanted<Value> =
   | { readonly kind: "conflict"; readonly reason: string };
 
 /** What the ledger remembers of a resource. */
-export interface Noted<Value> {
+export interface SavedState<Value> {
   /** What stood before our first write. */
   readonly original: Value;
   /** What stood after our last write, as read back. */
@@ -76,18 +76,18 @@ export interface Noted<Value> {
 }
 
 /** A change to make. */
-export interface Change<Value> {
+export interface ResourceChange<Value> {
   readonly key: string;
   /** What stands now. */
   readonly from: Value;
   readonly to: Value;
-  readonly noted: Noted<Value>;
+  readonly saved: SavedState<Value>;
   /** What was seen when `from` was read. */
   readonly seen: unknown;
   /** Time is up then, in milliseconds since the program started. */
   readonly deadlineMs: number;
   /** Keeps what must not be forgotten if this process is killed now: it takes the place of `pending`. */
-  note(pending: Value): void;
+  savePending(pending: Value): void;
 }
 
 /**
@@ -142,57 +142,57 @@ export interface ResourceSpec<Demand, Value> {
   /** Set where nothing of the host tells whether it is still as it was made: what the ledger notes is all that is known. */
   readonly unverified?: true;
   /** Programs of users run in `write`: no lock is held meanwhile. */
-  readonly unlocked?: true;
+  readonly runsUserPrograms?: true;
   /** Each life of its holder begins it anew: what an earlier life left, also unfinished, is given back first. */
-  readonly anew?: true;
+  readonly perLife?: true;
   /** Of such a resource: whether a life that goes on keeps what it has when its demand becomes another. Pure. */
   keeps?(before: Demand, now: Demand): boolean;
   /** The programs it needs on the host. A demand is refused where one is missing. */
   readonly tools: readonly Tool[];
   /** Finds the resource of a demand, puts the demand in normal form, and checks all that can be checked before. */
-  resolve(demand: Demand, sys: Sys, whose: Whose): Promise<Resolution<Demand>>;
+  resolve(demand: Demand, sys: Sys, requester: Requester): Promise<Resolution<Demand>>;
   /**
    * Demands of which something was not known when they were made, or may be otherwise by now: what they come to. Asked
    * whenever the resource is converged; the ledger keeps them as they were made. Nothing is touched.
    */
-  renew?(demands: readonly Demand[], sys: Sys): Promise<readonly Demand[]>;
+  refresh?(demands: readonly Demand[], sys: Sys): Promise<readonly Demand[]>;
   /** Whether what a demand comes to may change soon without a hook being called, so that a process must look again. Pure. */
-  waits?(demand: Demand): boolean;
+  isWaiting?(demand: Demand): boolean;
   /**
    * What somebody who asks beforehand is told about a demand, and a hook takes no time to find out: a sentence each. Nothing is
    * touched.
    */
-  forewarn?(demand: Demand, sys: Sys): Promise<readonly string[]>;
+  findWarnings?(demand: Demand, sys: Sys): Promise<readonly string[]>;
   /**
    * Clears the way for a demand, once, when it is acquired: waits for others to go, or makes them. Nothing of it is kept,
    * and nothing can put it back.
    */
-  clear?(demand: Demand, deadlineMs: number, sys: Sys): Promise<Refused | undefined>;
+  evict?(demand: Demand, deadlineMs: number, sys: Sys): Promise<Refused | undefined>;
   /** What the host says now. `deadlineMs`: when the call's time is up, in milliseconds since the program started. */
-  read(key: string, sys: Sys, noted: Noted<Value> | undefined, deadlineMs?: number): Promise<Reading<Value>>;
+  read(key: string, sys: Sys, saved: SavedState<Value> | undefined, deadlineMs?: number): Promise<Reading<Value>>;
   /**
    * What it shall be while these hold it: at least one. `actual` is what stands, where that was looked at: for resources of which
    * more than one state will do. Pure.
    */
-  wanted(original: Value, held: readonly Held<Demand>[], actual?: Value): Wanted<Value>;
+  wanted(original: Value, held: readonly HeldDemand<Demand>[], actual?: Value): Wanted<Value>;
   /** The original, moved by what others changed: what stands is neither what we wrote nor what we were about to. Pure. */
-  rebase?(noted: Noted<Value>, actual: Value): Value;
+  rebase?(saved: SavedState<Value>, actual: Value): Value;
   /** Whether what stands is nobody's, or ours in parts, so that the original may take its place though we did not write it. Pure. */
-  isFree?(actual: Value, noted: Noted<Value>): boolean;
+  isAbandoned?(actual: Value, saved: SavedState<Value>): boolean;
   /** Whether what stands does all that is wanted already, though a write would make it last longer: then it is no drift. Pure. */
   suffices?(actual: Value, wanted: Value): boolean;
   /** Makes the change. */
-  write(change: Change<Value>, sys: Sys): Promise<WriteEnd<Value>>;
+  write(change: ResourceChange<Value>, sys: Sys): Promise<WriteEnd<Value>>;
   /** The very words with which the host would be told of a change, a line each, for people. Nothing is touched. */
-  script?(from: Value, to: Value, sys: Sys): Promise<readonly string[]>;
+  preview?(from: Value, to: Value, sys: Sys): Promise<readonly string[]>;
   /** Why what stands is not what was written, where that is known to be no change by others. Nothing is touched. */
-  tellDrift?(noted: Noted<Value>, actual: Value, sys: Sys): Promise<string | undefined>;
+  explainDrift?(saved: SavedState<Value>, actual: Value, sys: Sys): Promise<string | undefined>;
   /** A value, for people. */
   describe(value: Value): string;
   /** The parts of a change; `held` is what holds the new value. Pure. */
-  parts?(from: Value, to: Value, held: readonly Held<Demand>[]): readonly ChangePart[];
+  parts?(from: Value, to: Value, held: readonly HeldDemand<Demand>[]): readonly ChangePart[];
   /** What a demand is about, for people, where a value does not show it. */
-  tell?(demand: Demand): string;
+  describeDemand?(demand: Demand): string;
 }
 
 /** A kind of resource whose demands and values come from files: each is parsed where it comes in. */
@@ -205,14 +205,8 @@ export class ResourceDataError extends TypeError {
 
 /** Closes a kind of resource: from here on its demands and values are data that it parses itself. */
 export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Resource {
-  const demand = (data: unknown): Demand => parse(spec.demand, data, `a demand of ${spec.name}`);
-  const value = (data: unknown): Value => parse(spec.value, data, `a value of ${spec.name}`);
-  const noted = (data: Noted<unknown>): Noted<Value> => ({
-    original: value(data.original),
-    written: data.written === undefined ? undefined : value(data.written),
-    pending: data.pending === undefined ? undefined : value(data.pending),
-  });
-  const { clear, forewarn, rebase, isFree, keeps, renew, suffices, waits, script, tell, tellDrift, parts } = spec;
+  const parsers = parsersOf(spec);
+  const { demand, value, saved } = parsers;
   return {
     name: spec.name,
     demand: spec.demand,
@@ -221,40 +215,67 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     tools: spec.tools,
     ...(spec.base === undefined ? {} : { base: spec.base }),
     ...(spec.unverified === undefined ? {} : { unverified: spec.unverified }),
-    ...(spec.unlocked === undefined ? {} : { unlocked: spec.unlocked }),
-    ...(spec.anew === undefined ? {} : { anew: spec.anew }),
-    ...(keeps === undefined ? {} : { keeps: (before, now) => keeps.call(spec, demand(before), demand(now)) }),
-    resolve: (data, sys, whose) => spec.resolve(demand(data), sys, whose),
-    ...(clear === undefined
-      ? {}
-      : { clear: (data, deadlineMs, sys) => clear.call(spec, demand(data), deadlineMs, sys) }),
-    ...(forewarn === undefined ? {} : { forewarn: (data, sys) => forewarn.call(spec, demand(data), sys) }),
-    ...(script === undefined ? {} : { script: (from, to, sys) => script.call(spec, value(from), value(to), sys) }),
-    ...(parts === undefined ? {} : {
-      parts: (from, to, held) =>
-        parts.call(spec, value(from), value(to), held.map((one) => ({ ...one, demand: demand(one.demand) }))),
-    }),
-    ...(tellDrift === undefined
-      ? {}
-      : { tellDrift: (data, actual, sys) => tellDrift.call(spec, noted(data), value(actual), sys) }),
-    ...(tell === undefined ? {} : { tell: (data) => tell.call(spec, demand(data)) }),
-    ...(waits === undefined ? {} : { waits: (data) => waits.call(spec, demand(data)) }),
-    ...(renew === undefined ? {} : { renew: (data, sys) => renew.call(spec, data.map(demand), sys) }),
-    read: (key, sys, data, deadlineMs) => spec.read(key, sys, data === undefined ? undefined : noted(data), deadlineMs),
+    ...(spec.runsUserPrograms === undefined ? {} : { runsUserPrograms: spec.runsUserPrograms }),
+    ...(spec.perLife === undefined ? {} : { perLife: spec.perLife }),
+    ...optionalMethods(spec, parsers),
+    resolve: (data, sys, requester) => spec.resolve(demand(data), sys, requester),
+    read: (key, sys, data, deadlineMs) => spec.read(key, sys, data === undefined ? undefined : saved(data), deadlineMs),
     wanted: (original, held, actual) =>
       spec.wanted(
         value(original),
         held.map((one) => ({ who: one.who, demand: demand(one.demand) })),
         actual === undefined ? undefined : value(actual),
       ),
-    ...(rebase === undefined ? {} : { rebase: (data, actual) => rebase.call(spec, noted(data), value(actual)) }),
-    ...(isFree === undefined ? {} : { isFree: (actual, data) => isFree.call(spec, value(actual), noted(data)) }),
-    ...(suffices === undefined
-      ? {}
-      : { suffices: (actual, wanted) => suffices.call(spec, value(actual), value(wanted)) }),
     write: (change, sys) =>
-      spec.write({ ...change, from: value(change.from), to: value(change.to), noted: noted(change.noted) }, sys),
+      spec.write({ ...change, from: value(change.from), to: value(change.to), saved: saved(change.saved) }, sys),
     describe: (data) => spec.describe(value(data)),
+  };
+}
+
+/** Parsers of the data of one kind. */
+interface Parsers<Demand, Value> {
+  demand(data: unknown): Demand;
+  value(data: unknown): Value;
+  saved(data: SavedState<unknown>): SavedState<Value>;
+}
+
+function parsersOf<Demand, Value>(spec: ResourceSpec<Demand, Value>): Parsers<Demand, Value> {
+  const value = (data: unknown): Value => parse(spec.value, data, `a value of ${spec.name}`);
+  return {
+    demand: (data) => parse(spec.demand, data, `a demand of ${spec.name}`),
+    value,
+    saved: (data) => ({
+      original: value(data.original),
+      written: data.written === undefined ? undefined : value(data.written),
+      pending: data.pending === undefined ? undefined : value(data.pending),
+    }),
+  };
+}
+
+/** The methods that only some kinds have. */
+function optionalMethods<Demand, Value>(
+  spec: ResourceSpec<Demand, Value>,
+  { demand, value, saved }: Parsers<Demand, Value>,
+): Partial<Resource> {
+  const { keeps, evict, findWarnings, preview, parts, explainDrift, describeDemand, isWaiting, refresh } = spec;
+  const { rebase, isAbandoned, suffices } = spec;
+  return {
+    ...(keeps && { keeps: (before, now) => keeps.call(spec, demand(before), demand(now)) }),
+    ...(evict && { evict: (data, deadlineMs, sys) => evict.call(spec, demand(data), deadlineMs, sys) }),
+    ...(findWarnings && { findWarnings: (data, sys) => findWarnings.call(spec, demand(data), sys) }),
+    ...(preview && { preview: (from, to, sys) => preview.call(spec, value(from), value(to), sys) }),
+    ...(parts && {
+      parts: (from, to, held) =>
+        parts.call(spec, value(from), value(to), held.map((one) => ({ ...one, demand: demand(one.demand) }))),
+    }),
+    ...(explainDrift &&
+      { explainDrift: (data, actual, sys) => explainDrift.call(spec, saved(data), value(actual), sys) }),
+    ...(describeDemand && { describeDemand: (data) => describeDemand.call(spec, demand(data)) }),
+    ...(isWaiting && { isWaiting: (data) => isWaiting.call(spec, demand(data)) }),
+    ...(refresh && { refresh: (data, sys) => refresh.call(spec, data.map(demand), sys) }),
+    ...(rebase && { rebase: (data, actual) => rebase.call(spec, saved(data), value(actual)) }),
+    ...(isAbandoned && { isAbandoned: (actual, data) => isAbandoned.call(spec, value(actual), saved(data)) }),
+    ...(suffices && { suffices: (actual, wanted) => suffices.call(spec, value(actual), value(wanted)) }),
   };
 }
 
@@ -269,7 +290,7 @@ export function describeChange(
   kind: Resource,
   from: unknown,
   to: unknown,
-  held: readonly Held<unknown>[],
+  held: readonly HeldDemand<unknown>[],
 ): ValueChange {
   const parts = kind.parts?.(from, to, held) ?? [];
   return { from: kind.describe(from), to: kind.describe(to), ...(parts.length === 0 ? {} : { parts }) };

@@ -6,8 +6,8 @@ import * as v from "valibot";
 import type { RouteDemand } from "../plan/demand.ts";
 import type { IpFamily } from "../net/ip_address.ts";
 import type { Sys } from "../sys/sys.ts";
-import { agreed } from "./exclusive.ts";
-import { type Change, type Reading, type Resolution, resource, type WriteEnd } from "./resource.ts";
+import { unanimous } from "./unanimous.ts";
+import { type Reading, type Resolution, resource, type ResourceChange, type WriteEnd } from "./resource.ts";
 import { parseJson } from "./json.ts";
 import { routeGet } from "./route_get.ts";
 import { runTool } from "./run_tool.ts";
@@ -52,9 +52,9 @@ export const route = resource<RouteDemand, Route>({
   tools: ["ip"],
   resolve,
   read: (key, sys) => readRoute(placeOf(key), sys),
-  wanted: (_original, held) => agreed(held, { value: wantedRoute, text: (demand) => describe(wantedRoute(demand)) }),
+  wanted: (_original, held) => unanimous(held, { value: wantedRoute, text: (demand) => describe(wantedRoute(demand)) }),
   // Ours goes when its device does.
-  isFree: (value) => value === null,
+  isAbandoned: (value) => value === null,
   write,
   describe,
 });
@@ -161,7 +161,7 @@ function wantedRoute({ family, via, dev = "", onlink }: RouteDemand): Route {
   return routeValue({ via, dev, scope, protocol: PROTOCOL, src: undefined, flags: onlink ? ["onlink"] : [] });
 }
 
-async function write({ key, to: wanted }: Change<Route>, sys: Sys): Promise<WriteEnd<Route>> {
+async function write({ key, to: wanted }: ResourceChange<Route>, sys: Sys): Promise<WriteEnd<Route>> {
   const { family, table, to, metric } = placeOf(key);
   const where = [to, "metric", String(metric), "table", table];
   const args = wanted === null

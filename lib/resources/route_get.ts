@@ -14,7 +14,7 @@ const FAMILY_FLAG = { ipv4: "-4", ipv6: "-6" } as const satisfies Record<IpFamil
 const gotSchema = v.array(v.object({ dev: v.string(), gateway: v.optional(v.string()) }));
 
 /** A way: its device (`lo` for an address of the host itself), and the next hop where there is one. */
-export interface Way {
+export interface ResolvedRoute {
   readonly dev: string;
   readonly gateway?: string | undefined;
 }
@@ -23,7 +23,7 @@ export interface Way {
 export async function routeGet(
   { text, family }: Pick<IpAddress, "text" | "family">,
   sys: Pick<Sys, "run">,
-): Promise<Way | undefined> {
+): Promise<ResolvedRoute | undefined> {
   const args = ["-json", FAMILY_FLAG[family], "route", "get", text];
   const end = await runTool(["ip", ...args], { timeoutMs: TIMEOUT_MS }, sys);
   return end.kind === "done" ? parseJson(gotSchema, end.stdout)?.[0] : undefined;

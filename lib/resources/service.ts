@@ -4,10 +4,17 @@
  */
 import * as v from "valibot";
 import type { ServiceDemand } from "../plan/demand.ts";
-import { whyUntouchable } from "../config/protected_units.ts";
+import { whyProtected } from "../config/protected_units.ts";
 import type { Sys } from "../sys/sys.ts";
-import { agreed } from "./exclusive.ts";
-import { type Change, type Noted, type Reading, type Resolution, resource, type WriteEnd } from "./resource.ts";
+import { unanimous } from "./unanimous.ts";
+import {
+  type Reading,
+  type Resolution,
+  resource,
+  type ResourceChange,
+  type SavedState,
+  type WriteEnd,
+} from "./resource.ts";
 import { runTool } from "./run_tool.ts";
 import { isSystemdHost, showUnits, type UnitFacts } from "./systemctl.ts";
 
@@ -35,7 +42,7 @@ export const service = resource<ServiceDemand, ServiceState>({
   tools: ["systemctl"],
   resolve,
   read: (key, sys) => readUnit(key.slice(PREFIX.length), sys),
-  wanted: (_original, held) => agreed(held, { value: ({ state }) => state, text: ({ state }) => TEXTS[state] }),
+  wanted: (_original, held) => unanimous(held, { value: ({ state }) => state, text: ({ state }) => TEXTS[state] }),
   rebase,
   write,
   describe: (value) => TEXTS[value],
@@ -47,7 +54,7 @@ async function resolve(demand: ServiceDemand, sys: Sys): Promise<Resolution<Serv
   if (typeof facts === "string") return { kind: "refused", reason: facts };
   const { LoadState: load = "", Id: id = demand.unit } = facts;
   const hint = "see: systemctl list-unit-files";
-  const untouchable = whyUntouchable(id);
+  const untouchable = whyProtected(id);
   if (untouchable !== undefined) {
     return { kind: "refused", reason: `${demand.unit} is ${id}, and a rule may touch ${untouchable}` };
   }
@@ -99,19 +106,19 @@ function headingOf(value: ServiceState): ServiceDemand["state"] {
 }
 
 /** Whoever started or stopped it meanwhile decides what it is afterwards. */
-function rebase({ original, written, pending }: Noted<ServiceState>, actual: ServiceState): ServiceState {
+function rebase({ original, written, pending }: SavedState<ServiceState>, actual: ServiceState): ServiceState {
   const known = [original, written, pending].flatMap((value) => value === undefined ? [] : [headingOf(value)]);
   return headingOf(known.includes(headingOf(actual)) ? original : actual);
 }
 
-async function write(change: Change<ServiceState>, sys: Sys): Promise<WriteEnd<ServiceState>> {
+async function write(change: ResourceChange<ServiceState>, sys: Sys): Promise<WriteEnd<ServiceState>> {
   const unit = change.key.slice(PREFIX.length);
   const [verb, word] = change.to === "active" ? ["start", "started"] as const : ["stop", "stopped"] as const;
   const timeoutMs = Math.min(SYSTEMCTL_TIMEOUT_MS, change.deadlineMs - sys.elapsedMs());
   const end = await runTool(["systemctl", "--no-block", verb, "--", unit], { timeoutMs }, sys);
   if (end.kind === "stuck") return end;
   if (end.kind === "failed") {
-    const goesDown = change.to === headingOf(change.noted.original) && await isGoingDown(sys);
+    const goesDown = change.to === headingOf(change.saved.original) && await isGoingDown(sys);
     return goesDown
       ? { kind: "stands", value: change.from, note: `not ${word} again, as the host is shutting down` }
       : { kind: "failed", reason: end.reason };
@@ -128,7 +135,7 @@ async function isGoingDown(sys: Sys): Promise<boolean> {
 /** Looks until the unit is where it shall be, came to rest elsewhere, or time is up. */
 async function arrival(
   unit: string,
-  { to, deadlineMs }: Change<ServiceState>,
+  { to, deadlineMs }: ResourceChange<ServiceState>,
   sys: Sys,
 ): Promise<WriteEnd<ServiceState>> {
   const hint = `see: systemctl status ${unit}`;

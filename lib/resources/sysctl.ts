@@ -5,7 +5,7 @@
 import * as v from "valibot";
 import type { SysctlDemand } from "../plan/demand.ts";
 import type { Sys } from "../sys/sys.ts";
-import { agreed } from "./exclusive.ts";
+import { unanimous } from "./unanimous.ts";
 import { type Reading, type Resolution, resource } from "./resource.ts";
 
 const PREFIX = "sysctl/";
@@ -22,7 +22,7 @@ export const sysctl = resource<SysctlDemand, string>({
   tools: [],
   resolve,
   read: (key, sys) => readKey(key.slice(PREFIX.length), sys),
-  wanted: (_original, held) => agreed(held, { value: ({ value }) => value, text: ({ value }) => value }),
+  wanted: (_original, held) => unanimous(held, { value: ({ value }) => value, text: ({ value }) => value }),
   write: async (change, sys) => {
     const leftMs = Math.max(change.deadlineMs - sys.elapsedMs(), WRITE_TIMEOUT_MIN_MS);
     // To write nothing is not to write.

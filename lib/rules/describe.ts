@@ -13,7 +13,7 @@ import type { RulesFile } from "./rule.ts";
 const TEXT_LENGTH_MAX = 131_072;
 
 /** What is told of mistakes: the first ones, and how many there are. */
-export interface Told {
+export interface DescribeContext {
   readonly issues: readonly Issue[];
   readonly count: number;
 }
@@ -23,7 +23,7 @@ export function describeMistakes(
   mistakes: readonly Mistake[],
   files: readonly RulesFile[],
   most: number,
-): Told {
+): DescribeContext {
   const order = new Map(files.map((file, index) => [file.path, index]));
   const texts = new Map(files.map((file) => [file.path, file.text]));
   const trees = new Map<string, Tree>();
@@ -95,7 +95,7 @@ function echoKey(file: string, path: Path, name: string | undefined): string {
 }
 
 function describe(mistake: Mistake, tree: () => Tree | undefined): Issue {
-  const { depth, position } = place(mistake, tree);
+  const { depth, position } = hookPoint(mistake, tree);
   return {
     file: mistake.file,
     line: position?.line,
@@ -108,7 +108,7 @@ function describe(mistake: Mistake, tree: () => Tree | undefined): Issue {
   };
 }
 
-function place(
+function hookPoint(
   { at, path }: Mistake,
   findTree: () => Tree | undefined,
 ): { readonly depth: number; readonly position: Position | undefined } {

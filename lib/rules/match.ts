@@ -12,11 +12,11 @@ import { XML_LIMITS } from "../xml/limits.ts";
 import { positionAt, withoutNames, XmlSyntaxError } from "../xml/syntax_error.ts";
 import type { XmlAttribute, XmlElement } from "../xml/tree.ts";
 import { globCost, matchGlob } from "./glob.ts";
-import { beginsLife } from "./places.ts";
+import { startsLife } from "./hook_points.ts";
 import type { Rule, RuleSet, Selectors } from "./rule.ts";
 
 /** What one selector said. */
-export interface Verdict {
+export interface SelectorVerdict {
   readonly holds: boolean;
   /** `domain "web-1" matches "web-*"`, or why not. */
   readonly because: string;
@@ -27,7 +27,7 @@ export interface RuleMatch {
   readonly rule: Rule;
   readonly matches: boolean;
   /** The selectors that were looked at, in order; the last one decided. */
-  readonly verdicts: readonly Verdict[];
+  readonly verdicts: readonly SelectorVerdict[];
   /** Why it could not be decided: the document cannot be read, or not in reasonable time; or a path does not answer. */
   readonly problem?: string;
   /** Set where the call's time was up before it was decided, or that of a path which does not answer. */
@@ -108,8 +108,8 @@ export function documentProblem(error: Error): string {
 
 async function matchRule(rule: Rule, subject: Subject): Promise<RuleMatch> {
   const { call } = subject;
-  const verdicts: Verdict[] = [];
-  if (rule.actions.some(({ lasts }) => lasts !== "event") && !beginsLife(rule.while, call.facts)) {
+  const verdicts: SelectorVerdict[] = [];
+  if (rule.actions.some(({ lasts }) => lasts !== "event") && !startsLife(rule.while, call.facts)) {
     const because = `it holds while a ${rule.while} lives, and no such life begins at ${call.driver} ${call.operation}`;
     return { rule, matches: false, verdicts: [{ holds: false, because }] };
   }
@@ -119,7 +119,7 @@ async function matchRule(rule: Rule, subject: Subject): Promise<RuleMatch> {
     if (!verdict.holds) return { rule, matches: false, verdicts };
   }
   for (const table of rule.unless) {
-    const excludes: Verdict[] = [];
+    const excludes: SelectorVerdict[] = [];
     for (const pending of selectorVerdicts({ selectors: table, namespaces: rule.namespaces }, subject)) {
       excludes.push(pending instanceof Promise ? await pending : pending);
       if (excludes.at(-1)?.holds === false) break;
@@ -133,7 +133,7 @@ async function matchRule(rule: Rule, subject: Subject): Promise<RuleMatch> {
 }
 
 /** What a selector says; what the host is asked comes later. */
-type Pending = Verdict | Promise<Verdict>;
+type Pending = SelectorVerdict | Promise<SelectorVerdict>;
 
 function* whenVerdicts({ when, namespaces }: Rule, subject: Subject): Generator<Pending> {
   if (when.on !== undefined) yield oneOf("operation", subject.call.operation, when.on);
@@ -157,7 +157,7 @@ function* selectorVerdicts(
   if (selectors.xml !== undefined) yield found(selectors.xml, namespaces, subject);
 }
 
-function labelled(name: string, globs: readonly string[], subject: Subject): Verdict {
+function labelled(name: string, globs: readonly string[], subject: Subject): SelectorVerdict {
   checkTime(subject);
   const document = subject.call.xml();
   const named = labels(document.root).filter((label) => label.name === name);
@@ -184,7 +184,7 @@ function labelled(name: string, globs: readonly string[], subject: Subject): Ver
   return { holds: false, because: `label ${name} ${shown} does not match ${wanted}` };
 }
 
-function found(paths: readonly string[], namespaces: Namespaces, subject: Subject): Verdict {
+function found(paths: readonly string[], namespaces: Namespaces, subject: Subject): SelectorVerdict {
   for (const path of paths) {
     checkTime(subject);
     const document = subject.call.xml();
@@ -217,13 +217,13 @@ function shortName({ name: { raw } }: XmlElement | XmlAttribute): string {
 
 const SHOWN_NAME_LENGTH = 60;
 
-function oneOf(what: string, value: string, wanted: readonly string[]): Verdict {
+function oneOf(what: string, value: string, wanted: readonly string[]): SelectorVerdict {
   return wanted.includes(value)
     ? { holds: true, because: `${what} is ${value}` }
     : { holds: false, because: `${what} is ${value}, not ${wanted.join(" or ")}` };
 }
 
-function globbed(what: string, value: string | undefined, globs: readonly string[]): Verdict {
+function globbed(what: string, value: string | undefined, globs: readonly string[]): SelectorVerdict {
   if (value === undefined) return { holds: false, because: `this call has no ${what}` };
   const glob = globs.find((candidate) => matchGlob(candidate, value));
   const shown = JSON.stringify(value);
@@ -233,7 +233,7 @@ function globbed(what: string, value: string | undefined, globs: readonly string
 }
 
 /** A path that is there decides, whatever others do not answer. */
-async function present(paths: readonly string[], exists: FileExists): Promise<Verdict> {
+async function present(paths: readonly string[], exists: FileExists): Promise<SelectorVerdict> {
   let unknown: string | undefined;
   for (const path of paths) {
     const answer = await exists(path);

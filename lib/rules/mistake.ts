@@ -30,10 +30,10 @@ export interface Issue {
 
 /** An issue on one line: `FILE:LINE:COLUMN: PATH: found F, expected E; did you mean H?` */
 export function issueLine(issue: Issue): string {
-  const place = [issue.file, issue.line, issue.column].filter((part) => part !== undefined).join(":");
+  const hookPoint = [issue.file, issue.line, issue.column].filter((part) => part !== undefined).join(":");
   const path = issue.path === "" ? "" : `${issue.path}: `;
   const hint = issue.hint === undefined ? "" : `; ${issue.hint}`;
-  return `${place}: ${path}found ${issue.found}, expected ${issue.expected}${hint}`;
+  return `${hookPoint}: ${path}found ${issue.found}, expected ${issue.expected}${hint}`;
 }
 
 const SHOWN_LENGTH_MAX = 60;

@@ -6,11 +6,11 @@ import { parse, TomlError } from "smol-toml";
 import * as v from "valibot";
 import { lazily } from "../config/table_schema.ts";
 import type { Action } from "../actions/action.ts";
-import type { Place } from "../config/rule_context.ts";
+import type { HookPoint } from "../config/rule_context.ts";
 import { describeValue, type Issue, type Mistake, type Path } from "./mistake.ts";
 import { actionSchemas } from "../actions/registry.ts";
 import { listedNames } from "../config/listing.ts";
-import { allPlaces, beginningsOf, placesOf, selectorMisfits } from "./places.ts";
+import { allHookPoints, hookPointsOf, selectorProblems, startsOf } from "./hook_points.ts";
 import { NO_RULES, type Rule, type RuleSet, type RulesFile, type Settings } from "./rule.ts";
 import { fileSchema, type RawRule, ruleSchema, ruleSelectorsSchema, settingsSchema } from "./schema.ts";
 
@@ -77,8 +77,8 @@ function shapeRules(files: readonly TomlFile[], mistakes: Mistake[]): readonly S
       // What the rest of the rule cannot hide.
       const selectors = v.safeParse(selectorsSchema, rule);
       if (!selectors.success) return [];
-      for (const misfit of selectorMisfits(selectors.output, allPlaces(NO_RULES.settings))) {
-        mistakes.push({ ...misfit, at: "value", file: path, path: [...above, ...misfit.path] });
+      for (const problem of selectorProblems(selectors.output, allHookPoints(NO_RULES.settings))) {
+        mistakes.push({ ...problem, at: "value", file: path, path: [...above, ...problem.path] });
       }
       return [];
     })
@@ -163,7 +163,7 @@ async function makeRules(
   settings: Settings,
   mistakes: Mistake[],
 ): Promise<readonly Rule[]> {
-  const everywhere = allPlaces(settings);
+  const everywhere = allHookPoints(settings);
   const { forwardMark } = settings;
   const rules: Rule[] = [];
   for (const { file, index, raw } of shaped) {
@@ -198,19 +198,19 @@ function findNamesakes(files: readonly TomlFile[], mistakes: Mistake[]): void {
 type RuleMistake = Omit<Mistake, "file">;
 
 /** What can never take effect in one rule. */
-async function ruleMistakes(rule: RawRule, everywhere: readonly Place[]): Promise<readonly RuleMistake[]> {
+async function ruleMistakes(rule: RawRule, everywhere: readonly HookPoint[]): Promise<readonly RuleMistake[]> {
   const momentary = momentMistake(rule);
   if (momentary !== undefined) return [{ ...momentary, at: "value" }];
   const life = rule.while ?? "guest";
-  const possible = rule.when.on === undefined ? beginningsOf(life, everywhere) : everywhere;
-  const misfits = selectorMisfits(rule, possible);
-  if (misfits.length > 0) return misfits.map((misfit) => ({ ...misfit, at: "value" }));
-  const places = placesOf(rule.when, possible);
+  const possible = rule.when.on === undefined ? startsOf(life, everywhere) : everywhere;
+  const problems = selectorProblems(rule, possible);
+  if (problems.length > 0) return problems.map((problem) => ({ ...problem, at: "value" }));
+  const hookPoints = hookPointsOf(rule.when, possible);
   const mistakes: RuleMistake[] = [];
   for (const [key, actions] of Object.entries(rule.actions)) {
     for (const [index, action] of actions.entries()) {
-      for (const misfit of await action.misfits({ ...rule, while: life }, places)) {
-        mistakes.push({ ...misfit, path: actionPath(key, index, actions, misfit.path), at: "value" });
+      for (const problem of await action.findProblems({ ...rule, while: life }, hookPoints)) {
+        mistakes.push({ ...problem, path: actionPath(key, index, actions, problem.path), at: "value" });
       }
     }
   }

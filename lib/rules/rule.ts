@@ -3,7 +3,7 @@
  * @module
  */
 import type { Action } from "../actions/action.ts";
-import type { While } from "../config/rule_context.ts";
+import type { Scope } from "../config/rule_context.ts";
 import type { DriverName } from "../libvirt/driver.ts";
 import type { Namespaces } from "../xml/path_parser.ts";
 
@@ -36,7 +36,7 @@ export interface Rule {
   /** Any of these excludes the call. */
   readonly unless: readonly Selectors[];
   /** Whose life it is about, where its actions last. */
-  readonly while: While;
+  readonly while: Scope;
   /** What the prefixes in the rule's paths stand for. */
   readonly namespaces: Namespaces;
   /** The bit of a packet's mark that is ours, where the settings say so. */

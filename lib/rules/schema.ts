@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import type { Action } from "../actions/action.ts";
-import type { While } from "../config/rule_context.ts";
+import type { Scope } from "../config/rule_context.ts";
 import { durationSchema } from "../config/duration.ts";
 import { actionSchemas } from "../actions/registry.ts";
 import type { DriverName } from "../libvirt/driver.ts";
@@ -21,7 +21,7 @@ export interface RawRule {
   readonly name: string;
   readonly when: When;
   readonly unless: readonly Selectors[];
-  readonly while: While | undefined;
+  readonly while: Scope | undefined;
   readonly namespaces: Namespaces;
   readonly actions: Readonly<Record<string, readonly Action[]>>;
 }

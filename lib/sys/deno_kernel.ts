@@ -4,7 +4,7 @@
  */
 import { runCommand } from "./deno_command.ts";
 import { InterruptedError, type Kernel, type KernelWrite, type Opener } from "./kernel.ts";
-import { type CommandEnd, type CommandResult, isToldToEnd } from "./sys.ts";
+import { type CommandEnd, type CommandResult, wasInterrupted } from "./sys.ts";
 import { TOOL_ENVIRONMENT, TOOLS } from "./tools.ts";
 
 /** A read that takes longer hangs in the kernel. */
@@ -79,7 +79,7 @@ function cutShort(what: string, program: string, end: Exclude<CommandEnd, { read
     case "signalled":
     case "interrupted": {
       const message = `${what}: ${program} was ended by ${end.signal}`;
-      return isToldToEnd(end) ? new InterruptedError(message) : new Error(message);
+      return wasInterrupted(end) ? new InterruptedError(message) : new Error(message);
     }
     default:
       return end satisfies never;
@@ -127,7 +127,7 @@ async function write(
       return {
         kind: "refused",
         reason: `ended by ${end.signal}`,
-        ...(isToldToEnd(end) ? { interrupted: true } : {}),
+        ...(wasInterrupted(end) ? { interrupted: true } : {}),
       };
     default:
       return end satisfies never;

@@ -45,11 +45,11 @@ export type CommandEnd =
   | { readonly kind: "not-started"; readonly reason: string };
 
 /** The signals that tell a program to end: an administrator's, a service manager's, a terminal's. */
-const TOLD_TO_END: readonly string[] = ["SIGTERM", "SIGINT", "SIGHUP"];
+const INTERRUPTED_TEXT: readonly string[] = ["SIGTERM", "SIGINT", "SIGHUP"];
 
 /** Whether a tool of ours ended because it, or this program, was told to end: another try can succeed. */
-export function isToldToEnd(end: CommandEnd): boolean {
-  return end.kind === "interrupted" || (end.kind === "signalled" && TOLD_TO_END.includes(end.signal));
+export function wasInterrupted(end: CommandEnd): boolean {
+  return end.kind === "interrupted" || (end.kind === "signalled" && INTERRUPTED_TEXT.includes(end.signal));
 }
 
 /** What came of a {@linkcode Command}. */

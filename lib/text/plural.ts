@@ -4,6 +4,6 @@
  */
 
 /** `1 rule`, `2 rules`. */
-export function counted(count: number, what: string): string {
+export function formatCount(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
 }

@@ -20,7 +20,7 @@ interface ArgumentSys {
 }
 
 /** How arguments are looked at. */
-interface Looking {
+interface RefusalContext {
   /** Whether values of the call were looked at before, and count no more. */
   readonly again: boolean;
   /** Why a trusted script cannot be run: its interpreter. */
@@ -39,7 +39,7 @@ const PROGRAM_START = /^(#!|\x7fELF)/;
 /** Why the arguments keep a program from being run. */
 export async function refuseArguments(
   { argv, filled }: ProgramWords,
-  looking: Looking,
+  looking: RefusalContext,
   sys: ArgumentSys,
 ): Promise<Refusal | undefined> {
   for (const [index, word] of argv.entries()) {
@@ -73,7 +73,7 @@ interface Argument {
   readonly isFolderRun: boolean;
 }
 
-async function refusePath(argument: Argument, looking: Looking, sys: ArgumentSys): Promise<Refusal | undefined> {
+async function refusePath(argument: Argument, looking: RefusalContext, sys: ArgumentSys): Promise<Refusal | undefined> {
   const { named: { path }, isFilled } = argument;
   try {
     const trust = await checkTrust(path, sys);

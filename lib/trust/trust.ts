@@ -50,13 +50,13 @@ export async function followPath(
   return end.kind === "trusted" ? end.facts : undefined;
 }
 
-interface Way {
+interface ResolvedPath {
   /** Why a path may not be followed further. */
   readonly judge: (path: string, facts: FileFacts) => Untrusted | undefined;
   readonly isLast?: boolean;
 }
 
-async function walk(path: string, { judge, isLast = false }: Way, { paths }: TrustSys): Promise<Trust> {
+async function walk(path: string, { judge, isLast = false }: ResolvedPath, { paths }: TrustSys): Promise<Trust> {
   let [done, rest] = ["/", segments(path)];
   let links = 0;
   const root = await paths.lstat("/");

@@ -157,9 +157,11 @@ for (const config of REFUSED) {
 
 Deno.test("hugepages: only while a guest lives, and not where all guests are Xen's", async () => {
   const action = v.parse(hugepagesSchema(), {});
-  const place = { operation: "prepare", facts: drivers.libxl.operations.prepare, budgetMs: 1000 };
+  const hookPoint = { operation: "prepare", facts: drivers.libxl.operations.prepare, budgetMs: 1000 };
   const found = async (life: "guest" | "network", driver: "libxl" | "qemu"): Promise<readonly string[]> =>
-    (await action.misfits({ ...RULE, while: life }, [{ ...place, driver: drivers[driver] }])).map((one) => one.found);
+    (await action.findProblems({ ...RULE, while: life }, [{ ...hookPoint, driver: drivers[driver] }])).map((one) =>
+      one.found
+    );
   assertEquals(await found("guest", "qemu"), []);
   assertEquals(await found("guest", "libxl"), ["hugepages of libxl"]);
   assertEquals(await found("network", "qemu"), ["hugepages while a network lives"]);

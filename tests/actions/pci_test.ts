@@ -3,7 +3,7 @@ import { pciSchema } from "../../lib/actions/pci.ts";
 import { type HookCall, makeCall } from "../../lib/libvirt/call.ts";
 import { drivers } from "../../lib/libvirt/drivers.ts";
 import { parseInvocation } from "../../lib/libvirt/invocation.ts";
-import { allPlaces } from "../../lib/rules/places.ts";
+import { allHookPoints } from "../../lib/rules/hook_points.ts";
 import { NO_RULES } from "../../lib/rules/rule.ts";
 import { parseDocument } from "../../lib/xml/document.ts";
 import { assertEquals, assertThrows } from "../support/assert.ts";
@@ -115,19 +115,19 @@ for (
 }
 
 Deno.test("pci: a timeout that nothing waits for, or that no call has, is refused", async () => {
-  const places = allPlaces(NO_RULES.settings);
+  const hookPoints = allHookPoints(NO_RULES.settings);
   for (
     const { config, expected } of [
       { config: { devices: "hostdev", timeout: "5s" }, expected: 'no timeout, or holders = "wait" or "stop"' },
       { config: { devices: "hostdev", holders: "wait", timeout: "2m" }, expected: "60 s at most" },
     ]
   ) {
-    const [misfit] = await v.parse(pciSchema(), config).misfits(RULE, places);
-    assertEquals([misfit?.path, misfit?.expected.startsWith(expected)], [["timeout"], true]);
+    const [problem] = await v.parse(pciSchema(), config).findProblems(RULE, hookPoints);
+    assertEquals([problem?.path, problem?.expected.startsWith(expected)], [["timeout"], true]);
   }
   const fitting = v.parse(pciSchema(), { devices: "hostdev", holders: "stop", timeout: "5s" });
-  assertEquals(await fitting.misfits(RULE, places), []);
-  assertEquals((await fitting.misfits({ ...RULE, while: "network" }, places)).length, 1);
+  assertEquals(await fitting.findProblems(RULE, hookPoints), []);
+  assertEquals((await fitting.findProblems({ ...RULE, while: "network" }, hookPoints)).length, 1);
 });
 
 Deno.test("pci: a document without a UUID cannot be planned for", () => {

@@ -145,9 +145,9 @@ Deno.test("check notes a rule that guests' owners choose", async () => {
   const rule = (when: string): string =>
     `[[rule]]\nname = "r"\nwhen = { on = "prepare", ${when} }\nrun = { argv = ["/opt/x"] }\n`;
   const files = { "/a.toml": rule('label.role = "x"'), "/b.toml": rule('label.role = "x", domain = "y"') };
-  const noted = await cli(["check", "/a.toml"], { files });
-  assertEquals(noted.code, 0);
-  assertStringIncludes(noted.sys.written.stdout, '/a.toml: rule "r": note: a label alone selects it');
+  const saved = await cli(["check", "/a.toml"], { files });
+  assertEquals(saved.code, 0);
+  assertStringIncludes(saved.sys.written.stdout, '/a.toml: rule "r": note: a label alone selects it');
   assertEquals((await cli(["check", "/b.toml"], { files })).sys.written.stdout, "1 rule in 1 file: no mistakes\n");
 });
 

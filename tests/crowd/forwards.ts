@@ -41,8 +41,10 @@ export async function playForwards({ hooks, seed, guests: count }: Order): Promi
   }));
   const longestMs = Math.max(...called.map(({ endedMs }) => endedMs - startedMs));
   const promised = guests.flatMap((_, index) => called[index]?.code === 0 ? [FIRST_PORT + index] : []);
-  const standing = new Set(await forwarded());
-  for (const port of promised) if (!standing.has(port)) mistakes.push(`port ${port} leads nowhere, and was promised`);
+  const observation = new Set(await forwarded());
+  for (const port of promised) {
+    if (!observation.has(port)) mistakes.push(`port ${port} leads nowhere, and was promised`);
+  }
   for (const { code, stderr } of called) if (code !== 0 && code !== undefined) mistakes.push(stderr);
   await Promise.all(guests.map((guest) => callHook("release", guest, { hook })));
   if (await ruleset() !== before) mistakes.push(`the packet filter is not what it was: ${await ruleset()}`);

@@ -59,10 +59,10 @@ export function readStanding(): Standing {
 }
 
 /** Puts back what a crowd that went wrong has left. */
-export function writeStanding(standing: Standing): void {
+export function writeStanding(observation: Standing): void {
   const now = readStanding();
   for (const name of ["swappiness", "cachePressure", "pageCluster", "pages"] as const) {
-    if (now[name] !== standing[name]) Deno.writeTextFileSync(PATHS[name], String(standing[name]));
+    if (now[name] !== observation[name]) Deno.writeTextFileSync(PATHS[name], String(observation[name]));
   }
 }
 

@@ -84,7 +84,7 @@ async function stopDocker(node: Node): Promise<void> {
   await node.sh(["rm", "-f", "/var/log/docker/dockerd"]);
 }
 
-async function ready({ startNode }: Scene, system: System, name: string): Promise<Node> {
+async function resolved({ startNode }: Scene, system: System, name: string): Promise<Node> {
   const node = await startNode(`${name}-${system.name}`, system);
   await node.installHooks(HOOKS, ["daemon", "lxc", "network"]);
   await node.writeRules(RULES);
@@ -94,7 +94,7 @@ async function ready({ startNode }: Scene, system: System, name: string): Promis
 
 sceneOnSystems("beside Docker", async (scene, system) => {
   const { step } = scene;
-  const node = await ready(scene, system, "docker");
+  const node = await resolved(scene, system, "docker");
   await using wire = await wireClient(node);
   const { isOpen, status, asked } = await stage(node, wire);
   const first = async (): Promise<string> => (await node.sh([IPTABLES, "-S", "FORWARD"])).split("\n")[1] ?? "";
@@ -147,7 +147,7 @@ sceneOnSystems("beside Docker", async (scene, system) => {
 
 sceneOnSystems("beside ufw", async (scene, system) => {
   const { step } = scene;
-  const node = await ready(scene, system, "ufw");
+  const node = await resolved(scene, system, "ufw");
   await using wire = await wireClient(node);
   const { isOpen, status } = await stage(node, wire);
   const ufw = (...args: readonly string[]): Promise<string> => node.sh(["ufw", ...args]);
@@ -192,7 +192,7 @@ sceneOnSystems("beside ufw", async (scene, system) => {
 
 sceneOnSystems("an emptied packet filter and a restart of libvirtd, without a guest", async (scene, system) => {
   const { step } = scene;
-  const node = await ready(scene, system, "emptied");
+  const node = await resolved(scene, system, "emptied");
   await define(node, "network", DEFAULT_NETWORK);
   await node.mustVirsh(["net-start", "default"]);
   await step("while libvirt's own rules are away status and check --host say so", async () => {

@@ -69,8 +69,8 @@ async function damaged(place: string, node: Pick<MemoryNode, "kind" | "text">): 
 }
 
 for (const place of Object.keys(PLACES)) {
-  for (const [misfit, node] of Object.entries(MISFITS)) {
-    Deno.test(`in place of ${place} there is ${misfit}: the rest is put back all the same`, async () => {
+  for (const [problem, node] of Object.entries(MISFITS)) {
+    Deno.test(`in place of ${place} there is ${problem}: the rest is put back all the same`, async () => {
       const host = await damaged(place, node);
       const { code, history } = await host.call("qemu", "release");
       assertEquals([code, history["outcome"] === "bug"], [0, false]);
@@ -88,9 +88,9 @@ for (const place of Object.keys(PLACES)) {
   }
 }
 
-for (const misfit of ["a FIFO", "a link", "a folder"] as const) {
-  Deno.test(`in place of a resource's lock there is ${misfit}: it is set aside, and the resource is put back`, async () => {
-    const host = await damaged("a resource's lock", MISFITS[misfit]);
+for (const problem of ["a FIFO", "a link", "a folder"] as const) {
+  Deno.test(`in place of a resource's lock there is ${problem}: it is set aside, and the resource is put back`, async () => {
+    const host = await damaged("a resource's lock", MISFITS[problem]);
     const { history } = await host.call("qemu", "release");
     assertStringIncludes(
       JSON.stringify(history["notes"]),
@@ -101,8 +101,8 @@ for (const misfit of ["a FIFO", "a link", "a folder"] as const) {
   });
 }
 
-for (const [misfit, node] of [...Object.entries(MISFITS), ["nothing at all", undefined] as const]) {
-  Deno.test(`a ledger whose boot is told by ${misfit} is of this boot: nothing is lost, and it says so again`, async () => {
+for (const [problem, node] of [...Object.entries(MISFITS), ["nothing at all", undefined] as const]) {
+  Deno.test(`a ledger whose boot is told by ${problem} is of this boot: nothing is lost, and it says so again`, async () => {
     const host = ledgerHost(RULES, { files: { [SWAPPINESS]: "60\n", [DIRTY]: "20\n" } });
     await host.call("qemu", "prepare");
     const boot = `${LEDGER}/boot`;
@@ -152,8 +152,8 @@ const FOLDER_MISFITS = [
 ];
 
 for (const folder of ["resources", "holders", "damaged"]) {
-  for (const [misfit, node] of FOLDER_MISFITS) {
-    Deno.test(`in place of the folder ${folder} there is ${misfit}: it is told, made anew, and guests start`, async () => {
+  for (const [problem, node] of FOLDER_MISFITS) {
+    Deno.test(`in place of the folder ${folder} there is ${problem}: it is told, made anew, and guests start`, async () => {
       const host = ledgerHost(RULES, { files: { [SWAPPINESS]: "60\n", [DIRTY]: "20\n" } });
       await host.call("qemu", "prepare");
       await host.call("qemu", "release");
@@ -173,9 +173,9 @@ for (const folder of ["resources", "holders", "damaged"]) {
   }
 }
 
-for (const misfit of ["a FIFO", "a link", "a folder"] as const) {
-  Deno.test(`in place of the guest's lock there is ${misfit}: it is set aside, and the next start succeeds`, async () => {
-    const host = await damaged("the guest's lock", MISFITS[misfit]);
+for (const problem of ["a FIFO", "a link", "a folder"] as const) {
+  Deno.test(`in place of the guest's lock there is ${problem}: it is set aside, and the next start succeeds`, async () => {
+    const host = await damaged("the guest's lock", MISFITS[problem]);
     const released = await host.call("qemu", "release");
     assertStringIncludes(JSON.stringify(released.history["notes"]), "it is not a regular file): it is now");
     assertEquals([host.text(SWAPPINESS), host.ledgerFiles()], ["60", []]);

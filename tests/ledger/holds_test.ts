@@ -2,9 +2,9 @@
  * What `acquire()` makes of several wishes for one resource that cannot all be had.
  * @module
  */
-import type { Work } from "../../lib/ledger/work.ts";
+import type { ConvergeContext } from "../../lib/ledger/context.ts";
 import { acquire, type Acquired } from "../../lib/ledger/holds.ts";
-import { type Ready, readyWish } from "../../lib/ledger/wish.ts";
+import { type ResolvedHold, resolveHold } from "../../lib/ledger/resolve.ts";
 import type { Sys } from "../../lib/sys/sys.ts";
 import { assertEquals } from "../support/assert.ts";
 import { type LedgerHost, ledgerHost, UUID } from "../support/ledger_host.ts";
@@ -17,13 +17,13 @@ const LOOK_MS = 1000;
 /** Who wants what: the name of a rule, and the value. */
 type Wishes = Readonly<Record<string, string>>;
 
-async function readiesOf(wishes: Wishes, sys: Sys): Promise<readonly Ready[]> {
+async function readiesOf(requests: Wishes, sys: Sys): Promise<readonly ResolvedHold[]> {
   const holder = { kind: "domain", driver: "qemu", uuid: UUID, name: "web-1" } as const;
   const daemon = { pid: 1000, startTime: "777", name: "libvirtd" };
-  const readies: Ready[] = [];
-  for (const [rule, value] of Object.entries(wishes)) {
+  const resolvedHolds: ResolvedHold[] = [];
+  for (const [rule, value] of Object.entries(requests)) {
     const demand = { name: "vm/swappiness", value };
-    const wish = {
+    const request = {
       resource: "sysctl",
       holder,
       rule,
@@ -33,26 +33,26 @@ async function readiesOf(wishes: Wishes, sys: Sys): Promise<readonly Ready[]> {
       demand,
       daemon,
     } as const;
-    const ready = await readyWish(wish, { plan: [], former: [], isAlive: false }, sys);
-    if (ready.kind === "ready") readies.push(ready);
+    const resolved = await resolveHold(request, { plan: [], former: [], isAlive: false }, sys);
+    if (resolved.kind === "ready") resolvedHolds.push(resolved);
   }
-  return readies;
+  return resolvedHolds;
 }
 
 /** Acquires on a host where each look at the resource takes a second. */
 async function acquireSlowly(
-  wishes: Wishes,
+  requests: Wishes,
   { host, budgetMs }: { readonly host: LedgerHost; readonly budgetMs: number },
 ): Promise<readonly Acquired[]> {
   const memory = host.sys();
-  const readies = await readiesOf(wishes, memory);
+  const resolvedHolds = await readiesOf(requests, memory);
   const read: Sys["kernel"]["read"] = (paths) => {
     memory.clock.elapsedMs += LOOK_MS;
     return memory.kernel.read(paths);
   };
   const sys: Sys = { ...memory, kernel: { ...memory.kernel, read } };
-  const work: Work = { sys, notes: [], deadlineMs: sys.elapsedMs() + budgetMs, mayWait: true };
-  return await acquire(readies, work);
+  const work: ConvergeContext = { sys, notes: [], deadlineMs: sys.elapsedMs() + budgetMs, mayWait: true };
+  return await acquire(resolvedHolds, work);
 }
 
 async function hostOfOther(): Promise<LedgerHost> {
@@ -65,7 +65,7 @@ const CONFLICT = /guest "db-1" \(rule "calm"\)/;
 
 Deno.test("acquire() tries one by one what cannot be had together", async () => {
   const acquired = await acquireSlowly({ a: "1", b: "5", c: "1" }, { host: await hostOfOther(), budgetMs: 60_000 });
-  assertEquals(acquired.map(({ converged: { end }, filed }) => [end, filed !== undefined]), [
+  assertEquals(acquired.map(({ converged: { end }, stored }) => [end, stored !== undefined]), [
     ["failed", false],
     ["unchanged", true],
     ["failed", false],

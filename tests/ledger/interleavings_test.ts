@@ -203,8 +203,8 @@ Deno.test("hooks of several guests at once, and an administrator", async () => {
       let free = new Set([base.swappiness]);
       for (const { wave, drift } of played) {
         await scheduler.waitFor(Promise.all(wave.map((each) => play({ ...each, killedAt: null }, world))));
-        const { pages: standing, swappiness = "" } = now(world);
-        assertEquals(standing, [...live].reduce((sum, guest) => sum + guest.pages, base.pages));
+        const { pages: observation, swappiness = "" } = now(world);
+        assertEquals(observation, [...live].reduce((sum, guest) => sum + guest.pages, base.pages));
         const [first] = live;
         assert(free.has(swappiness) || swappiness === String(first?.swappiness), `swappiness is ${swappiness}`);
         if (first === undefined) free = new Set([swappiness]);

@@ -7,7 +7,7 @@ import {
   wantedPages,
 } from "../../lib/resources/hugepages/count.ts";
 import type { HugepagesPart } from "../../lib/plan/demand.ts";
-import type { Noted } from "../../lib/resources/resource.ts";
+import type { SavedState } from "../../lib/resources/resource.ts";
 import { assertEquals } from "../support/assert.ts";
 
 const MIB = 1024 * 1024;
@@ -52,73 +52,73 @@ Deno.test("wantedPages() names who has pages on a node that went away", () => {
 
 const REBASED: readonly {
   readonly name: string;
-  readonly noted: Noted<Pages>;
+  readonly saved: SavedState<Pages>;
   readonly actual: Pages;
   readonly want: Pages;
 }[] = [
   {
     name: "nobody changed anything",
-    noted: { original: { 0: 10 }, written: { 0: 60 }, pending: undefined },
+    saved: { original: { 0: 10 }, written: { 0: 60 }, pending: undefined },
     actual: { 0: 60 },
     want: { 0: 10 },
   },
   {
     name: "somebody added",
-    noted: { original: { 0: 10 }, written: { 0: 60 }, pending: undefined },
+    saved: { original: { 0: 10 }, written: { 0: 60 }, pending: undefined },
     actual: { 0: 65 },
     want: { 0: 15 },
   },
   {
     name: "somebody took",
-    noted: { original: { 0: 10 }, written: { 0: 60 }, pending: undefined },
+    saved: { original: { 0: 10 }, written: { 0: 60 }, pending: undefined },
     actual: { 0: 53 },
     want: { 0: 3 },
   },
   {
     name: "somebody took more than there was without us",
-    noted: { original: { 0: 10 }, written: { 0: 60 }, pending: undefined },
+    saved: { original: { 0: 10 }, written: { 0: 60 }, pending: undefined },
     actual: { 0: 0 },
     want: { 0: 0 },
   },
   {
     name: "a first write was killed half-way",
-    noted: { original: { 0: 10 }, written: undefined, pending: { 0: 60 } },
+    saved: { original: { 0: 10 }, written: undefined, pending: { 0: 60 } },
     actual: { 0: 33 },
     want: { 0: 10 },
   },
   {
     name: "a shrinking write was killed half-way",
-    noted: { original: { 0: 10 }, written: { 0: 110 }, pending: { 0: 60 } },
+    saved: { original: { 0: 10 }, written: { 0: 110 }, pending: { 0: 60 } },
     actual: { 0: 90 },
     want: { 0: 10 },
   },
   {
     name: "a write was killed before it began",
-    noted: { original: { 0: 10 }, written: { 0: 60 }, pending: { 0: 110 } },
+    saved: { original: { 0: 10 }, written: { 0: 60 }, pending: { 0: 110 } },
     actual: { 0: 60 },
     want: { 0: 10 },
   },
   {
     name: "somebody added to what a killed write left",
-    noted: { original: { 0: 10 }, written: { 0: 60 }, pending: { 0: 110 } },
+    saved: { original: { 0: 10 }, written: { 0: 60 }, pending: { 0: 110 } },
     actual: { 0: 120 },
     want: { 0: 20 },
   },
   {
     name: "each node by itself",
-    noted: { original: { 0: 10, 1: 20 }, written: { 0: 15, 1: 25 }, pending: undefined },
+    saved: { original: { 0: 10, 1: 20 }, written: { 0: 15, 1: 25 }, pending: undefined },
     actual: { 0: 16, 1: 24 },
     want: { 0: 11, 1: 19 },
   },
   {
     name: "a node came, another went",
-    noted: { original: { 0: 10, 1: 20 }, written: { 0: 15, 1: 25 }, pending: undefined },
+    saved: { original: { 0: 10, 1: 20 }, written: { 0: 15, 1: 25 }, pending: undefined },
     actual: { 0: 15, 2: 7 },
     want: { 0: 10, 2: 7 },
   },
 ];
-for (const { name, noted, actual, want } of REBASED) {
-  Deno.test(`rebasePages(): ${name}`, () => assertEquals(rebasePages(noted, actual), want));
+for (const { name, saved, actual, want } of REBASED) {
+  Deno.test(`rebasePages(): ${name}`, () => assertEquals(rebasePages(saved, actual), want));
 }
 
 const PLACED: readonly {

@@ -537,10 +537,10 @@ Deno.test("readRules() tells every mistake of every file, in the order of files 
     { path: "b.toml", text: "x = [\n" },
     { path: "c.toml", text: rule('when = { on = "stopped" }\ndeny = ""') },
   ]);
-  const places = reading.kind === "broken"
+  const hookPoints = reading.kind === "broken"
     ? reading.issues.map(({ file, line, path }) => `${file}:${line} ${path}`)
     : [];
-  assertEquals(places, [
+  assertEquals(hookPoints, [
     "a.toml:3 rule[0].when.on",
     "a.toml:4 rule[0].run.argv[0]",
     "a.toml:4 rule[0].run.timout",

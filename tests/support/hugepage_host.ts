@@ -112,14 +112,14 @@ export function poolHost(options: PoolHost = {}): Pools {
 
 /** As the kernel: surplus pages count first, then as many as it finds; what is in use stays, as surplus. */
 function resize(pool: Pool, pages: number): void {
-  const standing = pool.all - pool.surplus;
-  if (pages < standing) {
+  const observation = pool.all - pool.surplus;
+  if (pages < observation) {
     pool.findable += pool.all - Math.max(pages, pool.used);
     pool.all = Math.max(pages, pool.used);
     pool.surplus = pool.all - pages;
     return;
   }
-  pool.surplus = Math.max(pool.surplus - (pages - standing), 0);
+  pool.surplus = Math.max(pool.surplus - (pages - observation), 0);
   const found = Math.min(pages - (pool.all - pool.surplus), pool.findable);
   pool.all += found;
   pool.findable -= found;

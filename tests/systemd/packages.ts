@@ -11,13 +11,13 @@ function cacheFolder(): string {
 
 /** Unpacks a package where it is not in the cache yet, and tells the folder that goes over `/usr`. */
 export async function fetchPackage(name: string): Promise<string> {
-  const ready = `${cacheFolder()}/${name}`;
-  if (!isThere(ready)) await unpackInto(ready, name);
-  return `${ready}/usr`;
+  const resolved = `${cacheFolder()}/${name}`;
+  if (!isThere(resolved)) await unpackInto(resolved, name);
+  return `${resolved}/usr`;
 }
 
 /** Unpacked beside its place and renamed, so that nobody meets a half of it. */
-async function unpackInto(ready: string, name: string): Promise<void> {
+async function unpackInto(resolved: string, name: string): Promise<void> {
   Deno.mkdirSync(cacheFolder(), { recursive: true });
   const work = Deno.makeTempDirSync({ dir: cacheFolder(), prefix: "fetching." });
   try {
@@ -28,9 +28,9 @@ async function unpackInto(ready: string, name: string): Promise<void> {
     // Debian 12 still packs files for the folders that are links into /usr.
     await run(["sh", "-c", "for top in lib sbin bin; do [ ! -d $top ] || cp -a $top usr/; done"], `${work}/unpacked`);
     try {
-      Deno.renameSync(`${work}/unpacked`, ready);
+      Deno.renameSync(`${work}/unpacked`, resolved);
     } catch (error) {
-      if (!isThere(ready)) throw error;
+      if (!isThere(resolved)) throw error;
     }
   } finally {
     Deno.removeSync(work, { recursive: true });

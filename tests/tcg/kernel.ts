@@ -41,12 +41,12 @@ function unpacked(folder: string): GuestKernel | undefined {
 
 /** The kernel; fetched and unpacked (some 70 MB) where it is not in the cache yet. */
 export async function fetchKernel(): Promise<GuestKernel> {
-  const ready = `${cacheFolder()}/unpacked`;
-  return unpacked(ready) ?? await unpackInto(ready);
+  const resolved = `${cacheFolder()}/unpacked`;
+  return unpacked(resolved) ?? await unpackInto(resolved);
 }
 
 /** Unpacked beside its place and renamed, so that nobody meets a half of it. */
-async function unpackInto(ready: string): Promise<GuestKernel> {
+async function unpackInto(resolved: string): Promise<GuestKernel> {
   Deno.mkdirSync(cacheFolder(), { recursive: true });
   const work = Deno.makeTempDirSync({ dir: cacheFolder(), prefix: "fetching." });
   try {
@@ -58,14 +58,14 @@ async function unpackInto(ready: string): Promise<GuestKernel> {
     if (file === undefined) throw new Error(`Cannot find what apt-get download ${name} fetched`);
     await output(["dpkg-deb", "-x", `${work}/${file.name}`, `${work}/unpacked`]);
     try {
-      Deno.renameSync(`${work}/unpacked`, ready);
+      Deno.renameSync(`${work}/unpacked`, resolved);
     } catch (error) {
-      if (unpacked(ready) === undefined) throw error;
+      if (unpacked(resolved) === undefined) throw error;
     }
   } finally {
     Deno.removeSync(work, { recursive: true });
   }
-  const kernel = unpacked(ready);
-  if (kernel === undefined) throw new Error(`Cannot find the modules of the kernel in ${ready}`);
+  const kernel = unpacked(resolved);
+  if (kernel === undefined) throw new Error(`Cannot find the modules of the kernel in ${resolved}`);
   return kernel;
 }

@@ -4,7 +4,7 @@
  */
 import { visible } from "../../text/quote.ts";
 import type { Tone } from "../terminal/colour.ts";
-import type { Desk } from "../subcommand.ts";
+import type { CliContext } from "../subcommand.ts";
 
 /** One finding. */
 export interface Finding {
@@ -26,7 +26,7 @@ const LEVELS = {
 } as const satisfies Record<Finding["level"], { readonly word: string; readonly tone: Tone }>;
 
 /** A finding on one line. */
-export function findingLine({ level, text, advice }: Finding, { paint }: Pick<Desk, "paint">): string {
+export function findingLine({ level, text, advice }: Finding, { paint }: Pick<CliContext, "paint">): string {
   const { word, tone } = LEVELS[level];
   return `${paint(tone, word)}  ${visible(text)}${advice === undefined ? "" : `; ${visible(advice)}`}`;
 }

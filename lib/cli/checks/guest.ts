@@ -9,7 +9,7 @@ import { planCall } from "../../app/plan_call.ts";
 import { holderId } from "../../ledger/holder.ts";
 import { hasLedger } from "../../ledger/layout.ts";
 import { allDemands } from "../../ledger/reconcile.ts";
-import { readyWish } from "../../ledger/wish.ts";
+import { resolveHold } from "../../ledger/resolve.ts";
 import { type HookCall, makeCall } from "../../libvirt/call.ts";
 import type { Driver } from "../../libvirt/driver.ts";
 import { drivers } from "../../libvirt/drivers.ts";
@@ -20,7 +20,7 @@ import type { RuleSet } from "../../rules/rule.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { notRefused } from "./rule.ts";
 import { CommandError } from "../subcommand.ts";
-import { counted } from "../../text/plural.ts";
+import { formatCount } from "../../text/plural.ts";
 import type { Finding } from "./finding.ts";
 
 /** Where libvirt keeps the definitions of guests, a folder a driver. */
@@ -88,7 +88,7 @@ async function callFindings(call: HookCall, ruleSet: RuleSet, sys: Sys): Promise
   const count = matches.filter((match) => match.matches).length;
   return [...findings, {
     level: "ok",
-    text: `${count} of ${counted(ruleSet.rules.length, "rule")} ${count === 1 ? "applies" : "apply"} at its start`,
+    text: `${count} of ${formatCount(ruleSet.rules.length, "rule")} ${count === 1 ? "applies" : "apply"} at its start`,
   }];
 }
 
@@ -122,13 +122,15 @@ async function holdFinding(hold: Hold, { call, holds, sys }: Circumstances): Pro
   const holder = holderOf(call);
   const about = `rule "${rule}": ${text}`;
   if (holder === undefined) return { level: "fail", text: `${about}: the document of the guest has no UUID` };
-  const filed = hasLedger(sys) ? allDemands({ sys, notes: [], looksOnly: true }) : [];
-  const former = filed.map(({ record }) => record).filter((record) => holderId(record.holder) === holderId(holder));
+  const stored = hasLedger(sys) ? allDemands({ sys, notes: [], looksOnly: true }) : [];
+  const former = stored.map(({ record }) => record).filter((record) => holderId(record.holder) === holderId(holder));
   const daemon = { pid: 0, startTime: "", name: "" };
-  const wish = { resource, demand, rule, action, lifetime, order: 0, holder, daemon };
-  const ready = await readyWish(wish, { plan: holds, former, isAlive: false }, sys);
-  if (ready.kind === "refused") return { level: "fail", text: `${about}: ${ready.reason}`, advice: ready.hint };
-  const isNew = former.every((record) => record.key !== ready.record.key);
-  const finding = { level: "ok", text: about, advice: ready.note } as const;
+  const request = { resource, demand, rule, action, lifetime, order: 0, holder, daemon };
+  const resolved = await resolveHold(request, { plan: holds, former, isAlive: false }, sys);
+  if (resolved.kind === "refused") {
+    return { level: "fail", text: `${about}: ${resolved.reason}`, advice: resolved.hint };
+  }
+  const isNew = former.every((record) => record.key !== resolved.record.key);
+  const finding = { level: "ok", text: about, advice: resolved.note } as const;
   return isNew ? notRefused(hold, finding) : { ...finding, text: `${about}: is held already` };
 }

@@ -6,10 +6,10 @@ import { hostLibvirt, runningDaemons } from "../../app/host_libvirt.ts";
 import { HOOKS_DIRECTORY } from "../../app/paths.ts";
 import { STATUS_DIRECTORY } from "../../libvirt/status_files.ts";
 import { hasLedger, LEDGER_DIRECTORY, RUN_DIRECTORY } from "../../ledger/layout.ts";
-import { type Look, lookAtLedger } from "../../ledger/ledger.ts";
+import { inspectLedger, type LedgerView } from "../../ledger/ledger.ts";
 import { LedgerError } from "../../ledger/ledger_error.ts";
 import { allDemands } from "../../ledger/reconcile.ts";
-import { allPlaces, beginningsOf, placesOf } from "../../rules/places.ts";
+import { allHookPoints, hookPointsOf, startsOf } from "../../rules/hook_points.ts";
 import type { Rule, RuleSet } from "../../rules/rule.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { type Tool, TOOLS } from "../../sys/tools.ts";
@@ -101,7 +101,7 @@ async function ledgerFindings(sys: Sys): Promise<readonly Finding[]> {
     return [{ level: "fail", text, advice: `see: ls -ld ${RUN_DIRECTORY}` }];
   }
   try {
-    const look = await lookAtLedger(sys);
+    const look = await inspectLedger(sys);
     const notes = look.kind === "open" ? look.ledger.notes : [];
     return notes.length === 0 ? [lookFinding(look)] : notes.map((text) => ({ level: "warn", text }));
   } catch (error) {
@@ -110,7 +110,7 @@ async function ledgerFindings(sys: Sys): Promise<readonly Finding[]> {
   }
 }
 
-function lookFinding({ kind }: Look): Finding {
+function lookFinding({ kind }: LedgerView): Finding {
   switch (kind) {
     case "none":
       return { level: "ok", text: `${RUN_DIRECTORY} is root's, and nothing was held since the boot` };
@@ -125,10 +125,10 @@ function lookFinding({ kind }: Look): Finding {
 
 /** Without libvirt's status files nobody can tell who is dead: reconcile then leaves everybody alone. */
 function statusFindings(lasting: readonly Rule[], ruleSet: RuleSet, sys: Sys): readonly Finding[] {
-  const everywhere = allPlaces(ruleSet.settings);
+  const everywhere = allHookPoints(ruleSet.settings);
   const drivers = new Map<string, boolean>();
   for (const { when, while: life } of lasting) {
-    for (const { driver } of beginningsOf(life, placesOf(when, everywhere))) {
+    for (const { driver } of startsOf(life, hookPointsOf(when, everywhere))) {
       const isNamed = when.driver?.includes(driver.name) ?? false;
       drivers.set(driver.name, isNamed || (drivers.get(driver.name) ?? isInstalled(driver.name, sys)));
     }

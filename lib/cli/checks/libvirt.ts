@@ -7,7 +7,7 @@ import { type Operation, REASON_SINCE } from "../../libvirt/driver.ts";
 import type { HookCall } from "../../libvirt/call.ts";
 import { drivers } from "../../libvirt/drivers.ts";
 import { callsOperation, passesReason, versionText } from "../../libvirt/version.ts";
-import { allPlaces, placesOf } from "../../rules/places.ts";
+import { allHookPoints, hookPointsOf } from "../../rules/hook_points.ts";
 import type { Rule, RuleSet } from "../../rules/rule.ts";
 import type { Finding } from "./finding.ts";
 
@@ -56,7 +56,7 @@ interface Need {
 
 function operationNeeds({ when }: Rule, { settings }: RuleSet): readonly Need[] {
   if (when.on === undefined) return [];
-  return placesOf(when, allPlaces(settings)).map(({ driver, operation, facts }) => ({
+  return hookPointsOf(when, allHookPoints(settings)).map(({ driver, operation, facts }) => ({
     driver: driver.name,
     operation,
     facts,

@@ -5,7 +5,7 @@
 import { makeCall } from "../../libvirt/call.ts";
 import { parseLibvirtDocument } from "../../libvirt/parse.ts";
 import type { Action } from "../../actions/action.ts";
-import type { Place } from "../../config/rule_context.ts";
+import type { HookPoint } from "../../config/rule_context.ts";
 import { isVfio, PCI_PATHS } from "../../resources/pci/device.ts";
 import type { Rule, RuleSet } from "../../rules/rule.ts";
 import type { Sys } from "../../sys/sys.ts";
@@ -22,7 +22,7 @@ const SAMPLE = `<domain><uuid>00000000-0000-0000-0000-000000000000</uuid><device
 export async function pciFindings(
   action: Action,
   rule: Rule,
-  { place, ruleSet, sys }: { readonly place: Place; readonly ruleSet: RuleSet; readonly sys: Sys },
+  { place, ruleSet, sys }: { readonly place: HookPoint; readonly ruleSet: RuleSet; readonly sys: Sys },
 ): Promise<readonly Finding[]> {
   const intents = action.plan(rule, sampleCall(place, sys));
   const drivers = new Set(
@@ -38,7 +38,7 @@ export async function pciFindings(
   return findings;
 }
 
-function sampleCall({ driver, operation, facts }: Place, sys: Sys): ReturnType<typeof makeCall> {
+function sampleCall({ driver, operation, facts }: HookPoint, sys: Sys): ReturnType<typeof makeCall> {
   const { subOperation } = facts;
   const invocation = { driver, object: "GUEST", operation, subOperation, extra: "-", facts };
   const document = new TextEncoder().encode(SAMPLE);
@@ -59,7 +59,7 @@ async function iommuFinding({ kernel }: Sys): Promise<Finding> {
 
 async function driverFinding(
   driver: string,
-  { place, ruleSet, sys }: { readonly place: Place; readonly ruleSet: RuleSet; readonly sys: Sys },
+  { place, ruleSet, sys }: { readonly place: HookPoint; readonly ruleSet: RuleSet; readonly sys: Sys },
 ): Promise<Finding> {
   if (await sys.kernel.list(PCI_PATHS.driver(driver)) !== undefined) {
     return { level: "ok", text: `pci: the driver ${driver} is loaded` };
@@ -75,7 +75,7 @@ async function driverFinding(
 }
 
 /** The modules that rules load. */
-function loadedModules({ rules }: RuleSet, place: Place, sys: Sys): ReadonlySet<string> {
+function loadedModules({ rules }: RuleSet, place: HookPoint, sys: Sys): ReadonlySet<string> {
   const call = sampleCall(place, sys);
   return new Set(
     rules.flatMap((rule) =>

@@ -3,15 +3,15 @@
  * @module
  */
 import type { Action } from "../../actions/action.ts";
-import type { Place } from "../../config/rule_context.ts";
+import type { HookPoint } from "../../config/rule_context.ts";
 import type { Holder } from "../../ledger/holder.ts";
-import { readyWish } from "../../ledger/wish.ts";
+import { resolveHold } from "../../ledger/resolve.ts";
 import { type HookCall, makeCall } from "../../libvirt/call.ts";
 import { parseLibvirtDocument } from "../../libvirt/parse.ts";
 import type { ResourceName } from "../../plan/demand.ts";
 import type { Hold } from "../../plan/intent.ts";
 import { loadResource } from "../../resources/registry.ts";
-import { allPlaces, beginningsOf, placesOf } from "../../rules/places.ts";
+import { allHookPoints, hookPointsOf, startsOf } from "../../rules/hook_points.ts";
 import type { Rule, RuleSet } from "../../rules/rule.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { TOOLS } from "../../sys/tools.ts";
@@ -38,11 +38,16 @@ const ACTIONS_OF = {
 } as const satisfies Record<ResourceName, readonly string[]>;
 
 /** Somebody who is not there. */
-const NOBODY: Holder = { kind: "domain", driver: "qemu", uuid: "00000000-0000-0000-0000-000000000000", name: "GUEST" };
+const PLACEHOLDER_HOLDER: Holder = {
+  kind: "domain",
+  driver: "qemu",
+  uuid: "00000000-0000-0000-0000-000000000000",
+  name: "GUEST",
+};
 
 /** What the host says to the actions of a rule that last. */
 export async function ruleFindings(rule: Rule, ruleSet: RuleSet, sys: Sys): Promise<readonly Finding[]> {
-  const [place] = beginningsOf(rule.while, placesOf(rule.when, allPlaces(ruleSet.settings)));
+  const [place] = startsOf(rule.while, hookPointsOf(rule.when, allHookPoints(ruleSet.settings)));
   if (place === undefined) return [];
   const findings: Finding[] = [];
   for (const action of rule.actions.filter(({ lasts }) => lasts !== "event")) {
@@ -57,8 +62,15 @@ export async function ruleFindings(rule: Rule, ruleSet: RuleSet, sys: Sys): Prom
   return findings;
 }
 
-function pretendedCall({ driver, operation, facts }: Place, sys: Sys): HookCall {
-  const invocation = { driver, object: NOBODY.name, operation, subOperation: facts.subOperation, extra: "-", facts };
+function pretendedCall({ driver, operation, facts }: HookPoint, sys: Sys): HookCall {
+  const invocation = {
+    driver,
+    object: PLACEHOLDER_HOLDER.name,
+    operation,
+    subOperation: facts.subOperation,
+    extra: "-",
+    facts,
+  };
   return makeCall(invocation, facts, {
     host: sys.hostname(),
     document: new Uint8Array(),
@@ -96,16 +108,16 @@ async function planFindings(
 async function holdFinding(hold: Hold, sys: Sys): Promise<Finding> {
   const { resource, demand, rule, action, lifetime, text } = hold;
   const daemon = { pid: 0, startTime: "", name: "" };
-  const wish = { resource, demand, rule, action, lifetime, order: 0, holder: NOBODY, daemon };
-  const ready = await readyWish(wish, { plan: [hold], former: [], isAlive: false }, sys);
-  if (ready.kind === "refused") {
-    const told = `${text}: ${ready.reason}`;
+  const request = { resource, demand, rule, action, lifetime, order: 0, holder: PLACEHOLDER_HOLDER, daemon };
+  const resolved = await resolveHold(request, { plan: [hold], former: [], isAlive: false }, sys);
+  if (resolved.kind === "refused") {
+    const told = `${text}: ${resolved.reason}`;
     // What is refused to a user may well be granted to the hooks, which are root.
     return sys.uid() === 0
-      ? { level: "fail", text: told, advice: ready.hint }
+      ? { level: "fail", text: told, advice: resolved.hint }
       : { level: "warn", text: told, advice: "sudo virt-hooks check --host" };
   }
-  return notRefused(hold, { level: ready.note === undefined ? "ok" : "warn", text, advice: ready.note });
+  return notRefused(hold, { level: resolved.note === undefined ? "ok" : "warn", text, advice: resolved.note });
 }
 
 /** A hold that the host does not refuse. A program is looked at and not run: what it does is known to itself alone. */

@@ -10,8 +10,8 @@ import { type Issue, issueLine } from "../../rules/mistake.ts";
 import { readRules, type RulesReading } from "../../rules/read.ts";
 import type { Rule, RuleSet, RulesFile } from "../../rules/rule.ts";
 import { checkHost } from "../checks/host.ts";
-import { CommandError, type Desk, type Given, type Subcommand, USAGE_CODE } from "../subcommand.ts";
-import { counted } from "../../text/plural.ts";
+import { type Args, type CliContext, CommandError, type Subcommand, USAGE_CODE } from "../subcommand.ts";
+import { formatCount } from "../../text/plural.ts";
 import { type Finding, findingLine } from "../checks/finding.ts";
 import {
   areDisabled,
@@ -49,74 +49,80 @@ export const check: Subcommand = {
 const HOST_FAILS = 1;
 const USAGE_HINT = "usage: virt-hooks check [FILE…] | --host [--guest NAME]";
 
-async function run(given: Given, desk: Desk): Promise<number> {
-  const isHost = given.switches.has("host");
-  const isOwn = given.words.length === 0;
+async function run(args: Args, context: CliContext): Promise<number> {
+  const isHost = args.flags.has("host");
+  const isOwn = args.positionals.length === 0;
   if (isHost && !isOwn) {
     throw new CommandError("Cannot check files and --host at once", { hint: USAGE_HINT, code: USAGE_CODE });
   }
-  const guest = given.texts["guest"];
+  const guest = args.options["guest"];
   if (guest !== undefined && !isHost) {
     throw new CommandError("Cannot check a guest without --host", { hint: USAGE_HINT, code: USAGE_CODE });
   }
-  if (isOwn && !isHost && await areDisabled(desk.sys)) desk.print(desk.paint("yellow", `note: ${DISABLED_TEXT}`));
+  if (isOwn && !isHost && await areDisabled(context.sys)) {
+    context.print(context.paint("yellow", `note: ${DISABLED_TEXT}`));
+  }
   const { reading, refusedPrograms } = isOwn
-    ? await readOwnRules(desk.sys)
-    : { reading: await readFiles(given.words, desk), refusedPrograms: [] };
-  if (reading.kind === "broken") return await tellMistakes(reading, desk);
-  for (const problem of refusedPrograms) desk.print(problem);
+    ? await readOwnRules(context.sys)
+    : { reading: await readFiles(args.positionals, context), refusedPrograms: [] };
+  if (reading.kind === "broken") return await printMistakes(reading, context);
+  for (const problem of refusedPrograms) context.print(problem);
   if (refusedPrograms.length > 0) return exitCodeOf("bad-rules");
-  for (const note of notes(reading.ruleSet)) desk.print(desk.paint("yellow", visible(note)));
-  desk.print(summary(reading.ruleSet, given.words));
-  if (isHost) return await tellHost(reading.ruleSet, guest, desk);
-  if (isOwn) await tellRunning(reading.ruleSet, desk);
+  for (const note of notes(reading.ruleSet)) context.print(context.paint("yellow", visible(note)));
+  context.print(summary(reading.ruleSet, args.positionals));
+  if (isHost) return await printHost(reading.ruleSet, guest, context);
+  if (isOwn) await printRunning(reading.ruleSet, context);
   return 0;
 }
 
-async function tellMistakes(
+async function printMistakes(
   reading: Extract<RulesReading, { readonly kind: "broken" }>,
-  desk: Desk,
+  context: CliContext,
 ): Promise<number> {
   for (const issue of reading.issues) {
-    desk.print(desk.terminal.isTerminal ? await marked(issue, desk) : visible(issueLine(issue)));
+    context.print(context.terminal.isTerminal ? await marked(issue, context) : visible(issueLine(issue)));
   }
   const told = reading.issues.length < reading.count ? `, the first ${reading.issues.length} of them above` : "";
-  desk.print(desk.paint("bold", `${counted(reading.count, "mistake")}${told}`));
+  context.print(context.paint("bold", `${formatCount(reading.count, "mistake")}${told}`));
   return exitCodeOf("bad-rules");
 }
 
 /** Rules reach guests that run only when they are told to. What guests hold is root's to see. */
-async function tellRunning(ruleSet: RuleSet, desk: Desk): Promise<void> {
-  if (desk.sys.uid() !== 0) return;
-  const guests = await guestsState(ruleSet, desk.sys);
+async function printRunning(ruleSet: RuleSet, context: CliContext): Promise<void> {
+  if (context.sys.uid() !== 0) return;
+  const guests = await guestsState(ruleSet, context.sys);
   if (guests.differing.length > 0) {
-    desk.print(desk.paint("yellow", `Rules apply to guests when they next start. ${differingText(guests.differing)}`));
-    desk.print(`see what would change: ${SHOW_DIFFERENCE}`);
+    context.print(
+      context.paint("yellow", `Rules apply to guests when they next start. ${differingText(guests.differing)}`),
+    );
+    context.print(`see what would change: ${SHOW_DIFFERENCE}`);
   }
-  if (guests.unknown.length > 0) desk.print(desk.paint("yellow", unknownText(guests.unknown)));
+  if (guests.unknown.length > 0) context.print(context.paint("yellow", unknownText(guests.unknown)));
 }
 
-async function tellHost(ruleSet: RuleSet, guest: string | undefined, desk: Desk): Promise<number> {
-  const findings = await checkHost(ruleSet, guest, desk.sys);
+async function printHost(ruleSet: RuleSet, guest: string | undefined, context: CliContext): Promise<number> {
+  const findings = await checkHost(ruleSet, guest, context.sys);
   // Ten forwards of a rule take the same of the host.
-  const told = [...new Map(findings.map((finding) => [findingLine(finding, desk), finding])).entries()];
-  for (const [line] of told) desk.print(line);
+  const told = [...new Map(findings.map((finding) => [findingLine(finding, context), finding])).entries()];
+  for (const [line] of told) context.print(line);
   const count = (level: Finding["level"]): number => told.filter(([, finding]) => finding.level === level).length;
-  if (count("skip") > 0) desk.print(desk.paint("dim", `Not checked: ${counted(count("skip"), "thing")}, marked skip`));
+  if (count("skip") > 0) {
+    context.print(context.paint("dim", `Not checked: ${formatCount(count("skip"), "thing")}, marked skip`));
+  }
   if (count("fail") > 0) {
-    desk.print(desk.paint("bold", `${counted(count("fail"), "thing")} on this host will fail`));
+    context.print(context.paint("bold", `${formatCount(count("fail"), "thing")} on this host will fail`));
     return HOST_FAILS;
   }
   const but = [
     ...(count("warn") > 0 ? ["the warnings above"] : []),
     ...(count("skip") > 0 ? ["what was not checked"] : []),
   ];
-  desk.print(`This host can do what the rules ask${but.length === 0 ? "" : `, but for ${but.join(" and ")}`}`);
+  context.print(`This host can do what the rules ask${but.length === 0 ? "" : `, but for ${but.join(" and ")}`}`);
   return 0;
 }
 
-async function readFiles(paths: readonly string[], desk: Desk): Promise<RulesReading> {
-  const read = await Promise.all(paths.map((path) => readRulesFile(path, "", desk.sys, { trust: false })));
+async function readFiles(paths: readonly string[], context: CliContext): Promise<RulesReading> {
+  const read = await Promise.all(paths.map((path) => readRulesFile(path, "", context.sys, { trust: false })));
   const unreadable = read.filter((file): file is Issue => !("text" in file));
   const reading = await readRules(read.filter((file): file is RulesFile => "text" in file));
   if (unreadable.length === 0) return reading;
@@ -168,22 +174,22 @@ function isChosenByGuests({ when }: Rule): boolean {
   return label !== undefined && [domain, uuid, host, xml, file].every((selector) => selector === undefined);
 }
 
-function summary(ruleSet: RuleSet, given: readonly string[]): string {
+function summary(ruleSet: RuleSet, args: readonly string[]): string {
   if (ruleSet.rules.length === 0) {
-    return given.length > 0
+    return args.length > 0
       ? "There are no rules in the files given"
       : `There are no rules in ${CONFIG_DIRECTORY}: the hooks do nothing`;
   }
   const files = new Set(ruleSet.rules.map((rule) => rule.file)).size;
-  return `${counted(ruleSet.rules.length, "rule")} in ${counted(files, "file")}: no mistakes`;
+  return `${formatCount(ruleSet.rules.length, "rule")} in ${formatCount(files, "file")}: no mistakes`;
 }
 
 /** An issue with its line of the file, the place marked. */
-async function marked(issue: Issue, desk: Desk): Promise<string> {
-  const { paint } = desk;
+async function marked(issue: Issue, context: CliContext): Promise<string> {
+  const { paint } = context;
   const text = paint("red", visible(issueLine(issue)));
   if (issue.line === undefined || issue.column === undefined) return text;
-  const line = await lineOf(issue.file, issue.line, desk);
+  const line = await lineOf(issue.file, issue.line, context);
   if (line === undefined) return text;
   const number = String(issue.line);
   const before = visible(line.slice(0, issue.column - 1));
@@ -194,7 +200,7 @@ async function marked(issue: Issue, desk: Desk): Promise<string> {
   ].join("\n");
 }
 
-async function lineOf(path: string, line: number, desk: Desk): Promise<string | undefined> {
-  const file = await readRulesFile(path, "", desk.sys, { trust: false });
+async function lineOf(path: string, line: number, context: CliContext): Promise<string | undefined> {
+  const file = await readRulesFile(path, "", context.sys, { trust: false });
   return "text" in file ? file.text.split(/\r?\n/)[line - 1]?.replaceAll("\t", " ") : undefined;
 }

@@ -21,7 +21,7 @@ import { parsePath } from "../../xml/path_parser.ts";
 import { select } from "../../xml/select.ts";
 import { isDocumentError } from "../../xml/limit_error.ts";
 import { textContent, type XmlDocument } from "../../xml/tree.ts";
-import { CommandError, type Desk, type Given, type Subcommand, USAGE_CODE } from "../subcommand.ts";
+import { type Args, type CliContext, CommandError, type Subcommand, USAGE_CODE } from "../subcommand.ts";
 import { readCall, readDocument } from "../read_call.ts";
 import { loadAskedRules } from "../rules_folder.ts";
 
@@ -46,10 +46,10 @@ export const edit: Subcommand = {
   run,
 };
 
-async function run(given: Given, desk: Desk): Promise<number> {
-  const bytes = readDocument(desk);
+async function run(args: Args, context: CliContext): Promise<number> {
+  const bytes = readDocument(context);
   const before = parse(bytes);
-  const call = readCall([given.texts["driver"] ?? "qemu", nameOf(before), given.words[0] ?? ""], bytes, desk);
+  const call = readCall([args.options["driver"] ?? "qemu", nameOf(before), args.positionals[0] ?? ""], bytes, context);
   if (!call.facts.filter) {
     const hint = "the operations are migrate and restore of qemu, and migrate of libxl";
     throw new CommandError(
@@ -57,21 +57,21 @@ async function run(given: Given, desk: Desk): Promise<number> {
       { hint, code: USAGE_CODE },
     );
   }
-  const { reading } = await loadAskedRules(given, desk);
+  const { reading } = await loadAskedRules(args, context);
   if (reading.kind === "broken") {
-    for (const issue of reading.issues) desk.sys.writeStderr(`${visible(issueLine(issue))}\n`);
+    for (const issue of reading.issues) context.sys.writeStderr(`${visible(issueLine(issue))}\n`);
     return exitCodeOf("bad-rules");
   }
-  const isLate = timeLimit(call, reading.ruleSet, desk.sys);
-  const matches = await matchRules(reading.ruleSet, call, fileExists(desk.sys), isLate);
+  const isLate = timeLimit(call, reading.ruleSet, context.sys);
+  const matches = await matchRules(reading.ruleSet, call, fileExists(context.sys), isLate);
   const undecided = matches.find((match) => match.problem !== undefined);
   if (undecided?.problem !== undefined) {
     throw new CommandError(`The call would fail: ${undecided.problem}`, { code: exitCodeOf("bad-call") });
   }
-  const after = await applyEdits(planCall(matches, call, isLate), call, desk);
+  const after = await applyEdits(planCall(matches, call, isLate), call, context);
   const problem = refuseDocument(before, after);
   if (problem !== undefined) throw new CommandError(`The call would fail: ${problem}`, { code: exitCodeOf("failed") });
-  show(before.text, after.text, given, desk);
+  show(before.text, after.text, args, context);
   return 0;
 }
 
@@ -96,25 +96,25 @@ function nameOf(document: XmlDocument): string {
  * Does the edits of a plan; what else a hook would do, and failures that a rule takes, are noted on stderr.
  * @throws {CommandError} where the call would fail: a rule refuses, or what cannot be done fails the call
  */
-async function applyEdits(plan: Plan, call: HookCall, desk: Desk): Promise<XmlDocument> {
+async function applyEdits(plan: Plan, call: HookCall, context: CliContext): Promise<XmlDocument> {
   let document = call.xml();
   for (const intent of plan) {
     switch (intent.kind) {
       case "deny":
         throw callFails(intent.rule, intent.message, "refused");
       case "fault":
-        meetFailure(intent, `cannot ${intent.action}: ${intent.message}`, desk);
+        meetFailure(intent, `cannot ${intent.action}: ${intent.message}`, context);
         break;
       case "edit": {
-        const endMs = desk.sys.elapsedMs() + REGEX_MS_MAX;
-        const changed = await changeDocument(document, intent.step.edit, () => desk.sys.elapsedMs() > endMs);
+        const endMs = context.sys.elapsedMs() + REGEX_MS_MAX;
+        const changed = await changeDocument(document, intent.step.edit, () => context.sys.elapsedMs() > endMs);
         if (changed.kind === "changed") document = changed.document;
-        else meetFailure(intent, changed.problem, desk);
+        else meetFailure(intent, changed.problem, context);
         break;
       }
       case "run":
       case "hold":
-        desk.sys.writeStderr(`rule ${quote(intent.rule)}, not done here: ${renderIntent(intent)}\n`);
+        context.sys.writeStderr(`rule ${quote(intent.rule)}, not done here: ${renderIntent(intent)}\n`);
         break;
       default:
         return intent satisfies never;
@@ -124,33 +124,33 @@ async function applyEdits(plan: Plan, call: HookCall, desk: Desk): Promise<XmlDo
 }
 
 /** @throws {CommandError} when the rule says that a failure fails the call */
-function meetFailure(intent: Edit | Fault, problem: string, desk: Desk): void {
+function meetFailure(intent: Edit | Fault, problem: string, context: CliContext): void {
   if (intent.onError === "fail") throw callFails(intent.rule, problem, "failed");
-  desk.sys.writeStderr(`rule ${quote(intent.rule)}: ${visible(problem)}\n`);
+  context.sys.writeStderr(`rule ${quote(intent.rule)}: ${visible(problem)}\n`);
 }
 
 function callFails(rule: string, problem: string, kind: "refused" | "failed"): CommandError {
   return new CommandError(`The call would fail: rule "${rule}": ${problem}`, { code: exitCodeOf(kind) });
 }
 
-function show(before: string, after: string, given: Given, desk: Desk): void {
-  if (given.switches.has("print")) return desk.sys.writeStdout(after);
-  if (before === after) return desk.print("The rules change nothing in this document");
+function show(before: string, after: string, args: Args, context: CliContext): void {
+  if (args.flags.has("print")) return context.sys.writeStdout(after);
+  if (before === after) return context.print("The rules change nothing in this document");
   const patch = createTwoFilesPatch("sent by libvirt", "handed back", before, after, undefined, undefined, {
     context: 2,
     timeout: DIFFERENCE_MS_MAX,
     maxEditLength: DIFFERENCE_LINES_MAX,
   });
   if (patch === undefined) {
-    return desk.print("The rules change this document: the difference is too large to show; use --print");
+    return context.print("The rules change this document: the difference is too large to show; use --print");
   }
-  for (const line of patch.trimEnd().split("\n").slice(1)) desk.print(paintLine(line, desk));
+  for (const line of patch.trimEnd().split("\n").slice(1)) context.print(paintLine(line, context));
 }
 
-function paintLine(line: string, desk: Desk): string {
+function paintLine(line: string, context: CliContext): string {
   const text = visible(line);
-  if (/^(---|\+\+\+)/.test(line)) return desk.paint("bold", text);
-  if (line.startsWith("@@")) return desk.paint("cyan", text);
-  if (line.startsWith("+")) return desk.paint("green", text);
-  return line.startsWith("-") ? desk.paint("red", text) : text;
+  if (/^(---|\+\+\+)/.test(line)) return context.paint("bold", text);
+  if (line.startsWith("@@")) return context.paint("cyan", text);
+  if (line.startsWith("+")) return context.paint("green", text);
+  return line.startsWith("-") ? context.paint("red", text) : text;
 }

@@ -3,16 +3,16 @@
  * @module
  */
 import { lookAtConfig } from "../../app/config_folder.ts";
-import { NO_DEEDS, writeCommandEntry } from "../../app/command_entry.ts";
+import { NO_EFFECTS, writeCommandEntry } from "../../app/command_entry.ts";
 import { exitCodeOf } from "../../app/outcome.ts";
 import { CONFIG_DIRECTORY, DISABLED_FILE } from "../../app/paths.ts";
 import { visible } from "../../text/quote.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { checkTrust } from "../../trust/trust.ts";
-import { CommandError, type Desk, type Given, type Subcommand } from "../subcommand.ts";
-import { openForWork } from "../ledger_access.ts";
+import { type Args, type CliContext, CommandError, type Subcommand } from "../subcommand.ts";
+import { openForUpdate } from "../ledger_access.ts";
 import { needRoot } from "../need_root.ts";
-import { reconcileAndTell } from "./reconcile.ts";
+import { reconcileAndPrint } from "./reconcile.ts";
 import type { Reconciliation } from "../reconcile_rules.ts";
 
 /** Turns every hook into a no-op. */
@@ -41,27 +41,32 @@ export const enable: Subcommand = {
   texts: [],
   switches: [],
   words: { min: 0, max: 0 },
-  run: (_given, desk) => runEnable(desk),
+  run: (_given, context) => runEnable(context),
 };
 
-async function runDisable(given: Given, desk: Desk): Promise<number> {
-  const { sys } = desk;
-  needRoot("disable the hooks", "disable", desk);
+async function runDisable(args: Args, context: CliContext): Promise<number> {
+  const { sys } = context;
+  needRoot("disable the hooks", "disable", context);
   await needTrustedFolder("disable the hooks", sys);
   if (await lookAtConfig(sys) === "disabled") {
-    desk.print(`The hooks are disabled already, by ${DISABLED_FILE}`);
+    context.print(`The hooks are disabled already, by ${DISABLED_FILE}`);
     return 0;
   }
   if (sys.lstat(CONFIG_DIRECTORY) === undefined) {
     attempt("disable the hooks", () => sys.makeDirectory(CONFIG_DIRECTORY, 0o755));
   }
-  const reason = given.texts["reason"];
+  const reason = args.options["reason"];
   const text = `${sys.now().toISOString()} ${reason ?? "disabled by an administrator"}\n`;
   // What is there now is not root's, so no hook heeds it.
   if (sys.lstat(DISABLED_FILE) !== undefined) attempt("disable the hooks", () => sys.removeFile(DISABLED_FILE));
   attempt("disable the hooks", () => sys.createFile(DISABLED_FILE, text, 0o644));
-  desk.print(`The hooks do nothing now, and succeed. "virt-hooks enable" turns them on again`);
-  await writeCommandEntry("disable", { ...NO_DEEDS, notes: reason === undefined ? [] : [`reason: ${reason}`] }, 0, sys);
+  context.print(`The hooks do nothing now, and succeed. "virt-hooks enable" turns them on again`);
+  await writeCommandEntry(
+    "disable",
+    { ...NO_EFFECTS, notes: reason === undefined ? [] : [`reason: ${reason}`] },
+    0,
+    sys,
+  );
   return 0;
 }
 
@@ -74,34 +79,34 @@ async function needTrustedFolder(what: string, sys: Sys): Promise<void> {
   });
 }
 
-async function runEnable(desk: Desk): Promise<number> {
-  const { sys } = desk;
-  needRoot("enable the hooks", "enable", desk);
+async function runEnable(context: CliContext): Promise<number> {
+  const { sys } = context;
+  needRoot("enable the hooks", "enable", context);
   await needTrustedFolder("enable the hooks", sys);
   if (await lookAtConfig(sys) !== "disabled") {
     const strange = sys.lstat(DISABLED_FILE) === undefined
       ? ""
       : `: ${DISABLED_FILE} is not root's, so it counts for nothing`;
-    desk.print(`The hooks are enabled already${strange}`);
+    context.print(`The hooks are enabled already${strange}`);
     return 0;
   }
-  const { code, deeds } = await reconcileFirst(desk);
+  const { code, deeds } = await reconcileFirst(context);
   attempt("enable the hooks", () => sys.removeFile(DISABLED_FILE));
-  desk.print("The hooks obey the rules again");
+  context.print("The hooks obey the rules again");
   await writeCommandEntry("enable", deeds, code, sys);
   return code;
 }
 
 /** A ledger that cannot be used is no reason to leave the hooks off: they would say so themselves. */
-async function reconcileFirst(desk: Desk): Promise<Omit<Reconciliation, "isSilent">> {
+async function reconcileFirst(context: CliContext): Promise<Omit<Reconciliation, "isSilent">> {
   try {
-    const ledger = await openForWork(desk.sys);
-    if (ledger === undefined) return { code: 0, deeds: NO_DEEDS };
-    return await reconcileAndTell(ledger, { stale: false, listsLiving: true }, desk);
+    const ledger = await openForUpdate(context.sys);
+    if (ledger === undefined) return { code: 0, deeds: NO_EFFECTS };
+    return await reconcileAndPrint(ledger, { stale: false, listsLiving: true }, context);
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
-    desk.print(desk.paint("red", `Not reconciled: ${visible(error.message)} (${visible(error.hint ?? "")})`));
-    return { code: exitCodeOf("failed"), deeds: { ...NO_DEEDS, notes: [error.message] } };
+    context.print(context.paint("red", `Not reconciled: ${visible(error.message)} (${visible(error.hint ?? "")})`));
+    return { code: exitCodeOf("failed"), deeds: { ...NO_EFFECTS, notes: [error.message] } };
   }
 }
 

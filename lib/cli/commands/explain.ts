@@ -21,9 +21,9 @@ import { matchRules, type RuleMatch } from "../../rules/match.ts";
 import { issueLine } from "../../rules/mistake.ts";
 import type { RuleSet } from "../../rules/rule.ts";
 import { callNotes } from "../checks/libvirt.ts";
-import { CommandError, type Desk, type Given, type Subcommand, USAGE_CODE } from "../subcommand.ts";
-import { counted } from "../../text/plural.ts";
-import { asksWhose, explainHolds, type HoldNotes } from "../explain_holds.ts";
+import { type Args, type CliContext, CommandError, type Subcommand, USAGE_CODE } from "../subcommand.ts";
+import { formatCount } from "../../text/plural.ts";
+import { explainHolds, type HoldNotes, needsHolder } from "../explain_holds.ts";
 import { readCall, readDocument } from "../read_call.ts";
 import { loadAskedRules } from "../rules_folder.ts";
 
@@ -50,41 +50,43 @@ export const explain: Subcommand = {
 /** A person reads no more than this of a script that nobody asked for. */
 const SCRIPT_LINES_MAX = 30;
 
-async function run(given: Given, desk: Desk): Promise<number> {
-  const call = readCall(given.words, new Uint8Array(), desk);
-  const { directory, own, reading } = await loadAskedRules(given, desk);
-  tellCall(call, desk);
-  if (own && await lookAtConfig(desk.sys) === "disabled") {
-    desk.print(
-      desk.paint("yellow", `${DISABLED_FILE} is there: the hooks do nothing of this until "virt-hooks enable"`),
+async function run(args: Args, context: CliContext): Promise<number> {
+  const call = readCall(args.positionals, new Uint8Array(), context);
+  const { directory, own, reading } = await loadAskedRules(args, context);
+  printCall(call, context);
+  if (own && await lookAtConfig(context.sys) === "disabled") {
+    context.print(
+      context.paint("yellow", `${DISABLED_FILE} is there: the hooks do nothing of this until "virt-hooks enable"`),
     );
   }
   if (reading.kind === "broken") {
-    for (const issue of reading.issues) desk.print(desk.paint("red", visible(issueLine(issue))));
-    desk.print(`The rules are broken: ${brokenNote(call)}`);
+    for (const issue of reading.issues) context.print(context.paint("red", visible(issueLine(issue))));
+    context.print(`The rules are broken: ${brokenNote(call)}`);
     return exitCodeOf("bad-rules");
   }
-  if (reading.ruleSet.rules.length === 0) desk.print(`there are no rules in ${directory}`);
-  const stdin = readOnce(desk);
-  const { matches, plan } = await decide(reading.ruleSet, given.words, { desk, stdin });
-  for (const match of matches) tellMatch(match, desk);
-  if (own) await tellLibvirt(call, reading.ruleSet, desk);
-  const whose = asksWhose(plan, call, desk) ? readCall(given.words, stdin(), desk) : call;
-  const notes = await explainHolds(plan, { call: whose }, desk);
-  await tellPlan(plan, { own, notes, linesMax: given.switches.has("all") ? Infinity : SCRIPT_LINES_MAX }, desk);
+  if (reading.ruleSet.rules.length === 0) context.print(`there are no rules in ${directory}`);
+  const stdin = readOnce(context);
+  const { matches, plan } = await decide(reading.ruleSet, args.positionals, { context, stdin });
+  for (const match of matches) printMatch(match, context);
+  if (own) await printLibvirt(call, reading.ruleSet, context);
+  const whose = needsHolder(plan, call, context) ? readCall(args.positionals, stdin(), context) : call;
+  const notes = await explainHolds(plan, { call: whose }, context);
+  await printPlan(plan, { own, notes, linesMax: args.flags.has("all") ? Infinity : SCRIPT_LINES_MAX }, context);
   return 0;
 }
 
 /** What the rules of this host ask of libvirt and this host's libvirt does not do. */
-async function tellLibvirt(call: HookCall, ruleSet: RuleSet, desk: Desk): Promise<void> {
-  const libvirt = await hostLibvirt(await runningDaemons(desk.sys), desk.sys);
-  for (const note of callNotes(call, ruleSet, libvirt)) desk.print(desk.paint("yellow", `note: ${visible(note)}`));
+async function printLibvirt(call: HookCall, ruleSet: RuleSet, context: CliContext): Promise<void> {
+  const libvirt = await hostLibvirt(await runningDaemons(context.sys), context.sys);
+  for (const note of callNotes(call, ruleSet, libvirt)) {
+    context.print(context.paint("yellow", `note: ${visible(note)}`));
+  }
 }
 
 /** Stdin can be read but once, and somebody may have to type it: it is read when it is needed. */
-function readOnce(desk: Desk): () => Uint8Array {
+function readOnce(context: CliContext): () => Uint8Array {
   let document: Uint8Array | undefined;
-  return () => document ??= readDocument(desk);
+  return () => document ??= readDocument(context);
 }
 
 interface Decision {
@@ -96,16 +98,16 @@ interface Decision {
 async function decide(
   ruleSet: RuleSet,
   words: readonly string[],
-  { desk, stdin }: { readonly desk: Desk; readonly stdin: () => Uint8Array },
+  { context, stdin }: { readonly context: CliContext; readonly stdin: () => Uint8Array },
 ): Promise<Decision> {
-  const blind = await decideCall(ruleSet, readCall(words, new Uint8Array(), desk), desk);
+  const blind = await decideCall(ruleSet, readCall(words, new Uint8Array(), context), context);
   if (documentTrouble(blind) === undefined) return blind;
   const document = stdin();
   if (document.length === 0) {
     const hint = "give it on stdin: virsh dumpxml GUEST | virt-hooks explain …";
     throw new CommandError("Cannot decide: a rule looks at the document", { hint, code: USAGE_CODE });
   }
-  const decision = await decideCall(ruleSet, readCall(words, document, desk), desk);
+  const decision = await decideCall(ruleSet, readCall(words, document, context), context);
   const undecided = decision.matches.find((match) => match.problem !== undefined);
   if (undecided?.problem !== undefined) {
     throw new CommandError(`Cannot decide: ${undecided.problem}`, { code: exitCodeOf("bad-call") });
@@ -120,13 +122,13 @@ function documentTrouble({ matches, plan }: Decision): string | undefined {
   return undecided?.problem ?? (fault?.kind === "fault" ? fault.message : undefined);
 }
 
-async function decideCall(ruleSet: RuleSet, call: HookCall, desk: Desk): Promise<Decision> {
-  const isLate = timeLimit(call, ruleSet, desk.sys);
-  const matches = await matchRules(ruleSet, call, fileExists(desk.sys), isLate);
+async function decideCall(ruleSet: RuleSet, call: HookCall, context: CliContext): Promise<Decision> {
+  const isLate = timeLimit(call, ruleSet, context.sys);
+  const matches = await matchRules(ruleSet, call, fileExists(context.sys), isLate);
   return { matches, plan: planCall(matches, call, isLate) };
 }
 
-const IF_IT_FAILS = {
+const FAILURE_TEXTS = {
   aborts: "libvirt gives up what was asked for",
   kills: "libvirt kills the guest, so failures are only noted unless a rule insists",
   abandons: "libvirt loses sight of the guest, so failures are only noted unless a rule insists",
@@ -135,12 +137,12 @@ const IF_IT_FAILS = {
   ignored: "libvirt ignores it, so the hook never fails here",
 } as const satisfies Record<Consequence, string>;
 
-function tellCall(call: HookCall, desk: Desk): void {
+function printCall(call: HookCall, context: CliContext): void {
   const { driver, object, operation, subOperation, extra, facts, host } = call;
-  desk.print(
-    desk.paint("bold", `${driver} ${quote(object)} ${operation} ${subOperation} ${quote(extra)} on host ${host}`),
+  context.print(
+    context.paint("bold", `${driver} ${quote(object)} ${operation} ${subOperation} ${quote(extra)} on host ${host}`),
   );
-  desk.print(`when it fails, ${IF_IT_FAILS[facts.onFailure]}`);
+  context.print(`when it fails, ${FAILURE_TEXTS[facts.onFailure]}`);
 }
 
 function brokenNote(call: HookCall): string {
@@ -149,35 +151,38 @@ function brokenNote(call: HookCall): string {
     : "this call would do nothing and exit 0";
 }
 
-function tellMatch({ rule, matches, verdicts, isLate, problem }: RuleMatch, desk: Desk): void {
-  if (isLate === true) return desk.print(desk.paint("red", visible(problem ?? "")));
+function printMatch({ rule, matches, verdicts, isLate, problem }: RuleMatch, context: CliContext): void {
+  if (isLate === true) return context.print(context.paint("red", visible(problem ?? "")));
   const because = verdicts.filter((verdict) => verdict.holds === matches).map((verdict) => visible(verdict.because));
   const name = `rule "${rule.name}"`;
-  desk.print(
+  context.print(
     matches
-      ? `${desk.paint("green", `${name} matches`)}: ${because.join(", ")}`
-      : desk.paint("dim", `${name} does not match: ${because.join(", ")}`),
+      ? `${context.paint("green", `${name} matches`)}: ${because.join(", ")}`
+      : context.paint("dim", `${name} does not match: ${because.join(", ")}`),
   );
 }
 
-async function tellPlan(
+async function printPlan(
   plan: Plan,
   { own, notes, linesMax }: { readonly own: boolean; readonly notes: HoldNotes; readonly linesMax: number },
-  desk: Desk,
+  context: CliContext,
 ): Promise<void> {
-  desk.print(desk.paint("bold", "plan:"));
-  if (plan.length === 0) desk.print("  nothing to do");
+  context.print(context.paint("bold", "plan:"));
+  if (plan.length === 0) context.print("  nothing to do");
   for (const intent of plan) {
-    desk.print(`  ${renderIntent(intent)}  ${desk.paint("dim", `(rule "${intent.rule}")`)}`);
-    for (const line of own ? await refusals(programsOf(intent), desk) : []) desk.print(`        ${line}`);
-    for (const line of notes.beneath.get(intent) ?? []) desk.print(`        ${line}`);
-    for (const line of cut(notes.scripts.get(intent) ?? [], linesMax)) desk.print(`          ${visible(line)}`);
+    context.print(`  ${renderIntent(intent)}  ${context.paint("dim", `(rule "${intent.rule}")`)}`);
+    for (const line of own ? await refusals(programsOf(intent), context) : []) context.print(`        ${line}`);
+    for (const line of notes.beneath.get(intent) ?? []) context.print(`        ${line}`);
+    for (const line of cut(notes.scripts.get(intent) ?? [], linesMax)) context.print(`          ${visible(line)}`);
   }
-  for (const line of notes.behind) desk.print(`  ${line}`);
+  for (const line of notes.behind) context.print(`  ${line}`);
 }
 
 /** Why programs would not be run; an `argv` and its `undo` may be the same one. */
-async function refusals(programs: ReturnType<typeof programsOf>, { paint, sys }: Desk): Promise<ReadonlySet<string>> {
+async function refusals(
+  programs: ReturnType<typeof programsOf>,
+  { paint, sys }: CliContext,
+): Promise<ReadonlySet<string>> {
   const lines = new Set<string>();
   for (const program of programs) {
     const refusal = await refuseArgv(program, sys);
@@ -189,7 +194,7 @@ async function refusals(programs: ReturnType<typeof programsOf>, { paint, sys }:
 
 function cut(lines: readonly string[], max: number): readonly string[] {
   if (lines.length <= max) return lines;
-  return [...lines.slice(0, max), `… and ${counted(lines.length - max, "line")} more: --all shows them`];
+  return [...lines.slice(0, max), `… and ${formatCount(lines.length - max, "line")} more: --all shows them`];
 }
 
 /** The programs that an intent runs itself. */

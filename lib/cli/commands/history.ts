@@ -6,7 +6,7 @@ import { logProblem } from "../../app/history.ts";
 import { HISTORY_FILE } from "../../app/paths.ts";
 import { visible, visibleJson } from "../../text/quote.ts";
 import { matchGlob } from "../../rules/glob.ts";
-import { CommandError, type Desk, type Given, type Subcommand, USAGE_CODE } from "../subcommand.ts";
+import { type Args, type CliContext, CommandError, type Subcommand, USAGE_CODE } from "../subcommand.ts";
 import type { Tone } from "../terminal/colour.ts";
 import { type Concerned, concernedBy, type Detail, historyDetails } from "../terminal/format_history.ts";
 import { needRoot } from "../need_root.ts";
@@ -34,29 +34,29 @@ function quoted(text: string): string {
 
 const POLL_MS = 300;
 
-async function run(given: Given, desk: Desk): Promise<number> {
-  needPort(given.texts["port"]);
-  needRoot("read the history", "history", desk);
-  needTrusted(desk);
-  showLines(readWhole(`${HISTORY_FILE}.1`, desk).text, given, desk);
-  let { text, endBytes } = readWhole(HISTORY_FILE, desk);
-  showLines(text, given, desk);
-  if (text === "" && !given.switches.has("follow")) {
-    desk.sys.writeStderr("The history is empty: no hook was called yet\n");
+async function run(args: Args, context: CliContext): Promise<number> {
+  needPort(args.options["port"]);
+  needRoot("read the history", "history", context);
+  needTrusted(context);
+  showLines(readWhole(`${HISTORY_FILE}.1`, context).text, args, context);
+  let { text, endBytes } = readWhole(HISTORY_FILE, context);
+  showLines(text, args, context);
+  if (text === "" && !args.flags.has("follow")) {
+    context.sys.writeStderr("The history is empty: no hook was called yet\n");
   }
-  while (given.switches.has("follow")) {
-    await desk.terminal.sleep(POLL_MS);
-    const sizeBytes = desk.sys.lstat(HISTORY_FILE)?.sizeBytes ?? 0;
+  while (args.flags.has("follow")) {
+    await context.terminal.sleep(POLL_MS);
+    const sizeBytes = context.sys.lstat(HISTORY_FILE)?.sizeBytes ?? 0;
     // A smaller file is a new one: the old one was rotated away.
-    ({ text, endBytes } = readFrom(HISTORY_FILE, sizeBytes < endBytes ? 0 : endBytes, desk));
-    showLines(text, given, desk);
+    ({ text, endBytes } = readFrom(HISTORY_FILE, sizeBytes < endBytes ? 0 : endBytes, context));
+    showLines(text, args, context);
   }
   return 0;
 }
 
 /** @throws {CommandError} where the hooks find the log such that they do not write to it */
-function needTrusted(desk: Desk): void {
-  const problem = logProblem(desk.sys);
+function needTrusted(context: CliContext): void {
+  const problem = logProblem(context.sys);
   if (problem === undefined) return;
   const hint = "the hooks write no history until that is repaired";
   throw new CommandError(`Cannot read the history: ${problem}`, { hint });
@@ -68,31 +68,31 @@ interface Chunk {
   readonly endBytes: number;
 }
 
-function readWhole(path: string, desk: Desk): Chunk {
-  return desk.sys.lstat(path)?.kind === "file" ? readFrom(path, 0, desk) : { text: "", endBytes: 0 };
+function readWhole(path: string, context: CliContext): Chunk {
+  return context.sys.lstat(path)?.kind === "file" ? readFrom(path, 0, context) : { text: "", endBytes: 0 };
 }
 
 /** Whole lines only: the last one may still be being written. */
-function readFrom(path: string, offsetBytes: number, desk: Desk): Chunk {
-  if (desk.sys.lstat(path)?.kind !== "file") return { text: "", endBytes: 0 };
-  const text = desk.terminal.readTail(path, offsetBytes);
+function readFrom(path: string, offsetBytes: number, context: CliContext): Chunk {
+  if (context.sys.lstat(path)?.kind !== "file") return { text: "", endBytes: 0 };
+  const text = context.terminal.readTail(path, offsetBytes);
   const whole = text.slice(0, text.lastIndexOf("\n") + 1);
   return { text: whole, endBytes: offsetBytes + new TextEncoder().encode(whole).length };
 }
 
-function showLines(text: string, given: Given, desk: Desk): void {
+function showLines(text: string, args: Args, context: CliContext): void {
   for (const line of text.split("\n")) {
     if (line === "") continue;
     const entry = parseEntry(line);
-    if (!isMeant(entry, given)) continue;
-    const asJson = given.switches.has("json") && entry !== undefined;
+    if (!isMeant(entry, args)) continue;
+    const asJson = args.flags.has("json") && entry !== undefined;
     // A line that is no JSON may hold anything.
-    desk.print(asJson ? visibleJson(line) : entry === undefined ? visible(line) : shown(entry, desk));
+    context.print(asJson ? visibleJson(line) : entry === undefined ? visible(line) : shown(entry, context));
   }
 }
 
 /** A line that is no entry is shown where nothing is looked for. */
-function isMeant(entry: ShownEntry | undefined, { texts }: Given): boolean {
+function isMeant(entry: ShownEntry | undefined, { options: texts }: Args): boolean {
   const { object: glob, port } = texts;
   if (glob === undefined && port === undefined) return true;
   if (entry === undefined) return false;
@@ -168,15 +168,15 @@ function daemonText(daemon: unknown): string | undefined {
 
 const TONES: Readonly<Record<string, Tone>> = { INFO: "green", WARN: "yellow", ERROR: "red", CRITICAL: "red" };
 
-function shown(entry: ShownEntry, desk: Desk): string {
+function shown(entry: ShownEntry, context: CliContext): string {
   const when = entry.datetime.replace("T", " ").replace(/\.\d+Z$/, "Z");
-  const level = desk.paint(TONES[entry.level] ?? "bold", entry.level.padEnd(8));
+  const level = context.paint(TONES[entry.level] ?? "bold", entry.level.padEnd(8));
   const rules = entry.rules.length === 0 ? "" : `, rules ${entry.rules.map(quoted).join(", ")}`;
   const caller = entry.daemon === undefined ? "" : `, called by ${entry.daemon}`;
   const guests = entry.guests.length === 0 ? "" : `, guests ${entry.guests.map(quoted).join(", ")}`;
-  const duration = desk.paint("dim", visible(`(${entry.durationMs} ms${caller}${guests}${rules})`));
+  const duration = context.paint("dim", visible(`(${entry.durationMs} ms${caller}${guests}${rules})`));
   return [
-    `${desk.paint("dim", when)}  ${level}  ${visible(entry.message)}  ${duration}`,
-    ...entry.details.map(({ text, isBad }) => `    ${isBad ? desk.paint("yellow", text) : text}`),
+    `${context.paint("dim", when)}  ${level}  ${visible(entry.message)}  ${duration}`,
+    ...entry.details.map(({ text, isBad }) => `    ${isBad ? context.paint("yellow", text) : text}`),
   ].join("\n");
 }

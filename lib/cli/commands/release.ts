@@ -4,18 +4,18 @@
  */
 import { writeCommandEntry } from "../../app/command_entry.ts";
 import { exitCodeOf } from "../../app/outcome.ts";
-import { isWell } from "../../ledger/work.ts";
+import { succeeded } from "../../ledger/context.ts";
 import { type Holder, holderId } from "../../ledger/holder.ts";
 import { lockHolder, noteNotRunning } from "../../ledger/holder_file.ts";
 import { demandsOf, releaseAll } from "../../ledger/holds.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import { ALL_LIFETIMES } from "../../ledger/reconcile.ts";
-import { type Surveyed, type SurveyedHolder, surveyHolders, surveyResources } from "../../ledger/survey.ts";
+import { type HolderSnapshot, inspectHolders, inspectResources, type ResourceSnapshot } from "../../ledger/inspect.ts";
 import { visible } from "../../text/quote.ts";
-import { CommandError, type Desk, type Given, type Subcommand, USAGE_CODE } from "../subcommand.ts";
+import { type Args, type CliContext, CommandError, type Subcommand, USAGE_CODE } from "../subcommand.ts";
 import { givenBack } from "../given_back.ts";
 import { convergedText, holderText, verdictText } from "../terminal/format_holder.ts";
-import { lookoutOn, openForWork, workOn } from "../ledger_access.ts";
+import { convergeContext, openForUpdate, readOnlyLedger } from "../ledger_access.ts";
 import { needRoot } from "../need_root.ts";
 import { releaseResource } from "../release_resource.ts";
 
@@ -44,31 +44,31 @@ export const release: Subcommand = {
 const SAID_NO = 1;
 const LOCK_PATIENCE_MS = 30_000;
 
-async function run(given: Given, desk: Desk): Promise<number> {
-  needRoot("release", "release", desk);
-  const { holder: wanted, resource } = given.texts;
-  const forget = given.switches.has("forget");
+async function run(args: Args, context: CliContext): Promise<number> {
+  needRoot("release", "release", context);
+  const { holder: wanted, resource } = args.options;
+  const forget = args.flags.has("forget");
   if (resource !== undefined && wanted === undefined) {
-    return await releaseResource(resource, { yes: given.switches.has("yes"), forget }, desk);
+    return await releaseResource(resource, { yes: args.flags.has("yes"), forget }, context);
   }
   if (wanted === undefined || resource !== undefined || forget) {
     const hint = '"virt-hooks status" shows what is held, and by whom';
     const message = "Cannot release: it takes --holder or --resource, and --forget only beside --resource";
     throw new CommandError(message, { hint, code: USAGE_CODE });
   }
-  const ledger = await openForWork(desk.sys);
-  const resources = ledger === undefined ? [] : await surveyResources(lookoutOn(ledger, desk.sys));
-  const found = findHolder(wanted, await surveyHolders(resources, desk.sys));
-  if (ledger === undefined) throw nobody(wanted);
-  tellHolder(found, desk);
-  if (!given.switches.has("yes") && !await confirmed(found, resources, desk)) {
-    desk.print("Nothing was released");
+  const ledger = await openForUpdate(context.sys);
+  const resources = ledger === undefined ? [] : await inspectResources(readOnlyLedger(ledger, context.sys));
+  const found = findHolder(wanted, await inspectHolders(resources, context.sys));
+  if (ledger === undefined) throw noHolderError(wanted);
+  printHolder(found, context);
+  if (!args.flags.has("yes") && !await confirmed(found, resources, context)) {
+    context.print("Nothing was released");
     return SAID_NO;
   }
-  return await releaseNow(found.holder, ledger, desk);
+  return await releaseNow(found.holder, ledger, context);
 }
 
-function nobody(wanted: string): CommandError {
+function noHolderError(wanted: string): CommandError {
   const hint = '"virt-hooks status" shows who holds something';
   return new CommandError(`Cannot release ${JSON.stringify(wanted)}: nobody of that name or id holds anything`, {
     hint,
@@ -76,10 +76,10 @@ function nobody(wanted: string): CommandError {
 }
 
 /** @throws {CommandError} where none or several are meant */
-function findHolder(wanted: string, holders: readonly SurveyedHolder[]): SurveyedHolder {
+function findHolder(wanted: string, holders: readonly HolderSnapshot[]): HolderSnapshot {
   const found = holders.filter(({ holder }) => isMeant(holder, wanted));
   const [one, another] = found;
-  if (one === undefined) throw nobody(wanted);
+  if (one === undefined) throw noHolderError(wanted);
   if (another === undefined) return one;
   const ids = found.map(({ holder }) => holderId(holder)).join(" or ");
   const message = `Cannot release ${JSON.stringify(wanted)}: ${found.length} holders are called so`;
@@ -92,36 +92,44 @@ function isMeant(holder: Holder, wanted: string): boolean {
   return holder.kind !== "port" && holder.name === wanted;
 }
 
-function tellHolder({ holder, verdict }: SurveyedHolder, { paint, print }: Desk): void {
+function printHolder({ holder, liveness: verdict }: HolderSnapshot, { paint, print }: CliContext): void {
   print(paint("bold", `${holderText(holder)}, ${holderId(holder)}`));
   print(paint(verdict.kind === "dead" ? "dim" : "yellow", `  ${verdictText(verdict)}`));
   if (verdict.kind === "alive") print(paint("red", "  It runs: what it needs of the host is taken from it"));
 }
 
 /** @throws {CommandError} where nobody can be asked */
-async function confirmed({ holder }: SurveyedHolder, resources: readonly Surveyed[], desk: Desk): Promise<boolean> {
-  const demands = await demandsOf({ holder, lifetimes: ALL_LIFETIMES }, { sys: desk.sys, notes: [], looksOnly: true });
-  for (const line of givenBack(demands, resources, desk)) desk.print(`  would be given back: ${line}`);
-  if (desk.terminal.stdinIsTerminal) return desk.terminal.ask(`Release what ${holderText(holder)} holds?`);
+async function confirmed(
+  { holder }: HolderSnapshot,
+  resources: readonly ResourceSnapshot[],
+  context: CliContext,
+): Promise<boolean> {
+  const demands = await demandsOf({ holder, lifetimes: ALL_LIFETIMES }, {
+    sys: context.sys,
+    notes: [],
+    looksOnly: true,
+  });
+  for (const line of givenBack(demands, resources, context)) context.print(`  would be given back: ${line}`);
+  if (context.terminal.stdinIsTerminal) return context.terminal.ask(`Release what ${holderText(holder)} holds?`);
   const hint = "--yes releases without asking";
   throw new CommandError("Cannot ask whether to release: stdin is no terminal", { hint, code: USAGE_CODE });
 }
 
-async function releaseNow(holder: Holder, ledger: Ledger, desk: Desk): Promise<number> {
-  const { sys } = desk;
+async function releaseNow(holder: Holder, ledger: Ledger, context: CliContext): Promise<number> {
+  const { sys } = context;
   const lock = await lockHolder(holder, sys.elapsedMs() + LOCK_PATIENCE_MS, { sys, notes: ledger.notes });
   using _lock = lock;
   if (lock === undefined) {
     throw new CommandError("Cannot release: a hook call for it is under way", { hint: "try again when it has ended" });
   }
-  const work = workOn(ledger, sys);
+  const ledgerContext = convergeContext(ledger, sys);
   // Looked at again: while somebody was asked, hooks may have come and gone.
-  const results = await releaseAll(await demandsOf({ holder, lifetimes: ALL_LIFETIMES }, work), work);
+  const results = await releaseAll(await demandsOf({ holder, lifetimes: ALL_LIFETIMES }, ledgerContext), ledgerContext);
   await noteNotRunning(holder, sys);
-  desk.print(`${holderText(holder)}: ${desk.paint("bold", "released")}`);
-  for (const result of results) desk.print(`  ${convergedText(result, desk)}`);
-  for (const note of ledger.notes) desk.print(desk.paint("yellow", `note: ${visible(note)}`));
-  const code = results.every(isWell) ? 0 : exitCodeOf("failed");
+  context.print(`${holderText(holder)}: ${context.paint("bold", "released")}`);
+  for (const result of results) context.print(`  ${convergedText(result, context)}`);
+  for (const note of ledger.notes) context.print(context.paint("yellow", `note: ${visible(note)}`));
+  const code = results.every(succeeded) ? 0 : exitCodeOf("failed");
   await writeCommandEntry("release", { guests: [holder.name], results, notes: ledger.notes }, code, sys);
   return code;
 }

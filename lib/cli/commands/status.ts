@@ -3,8 +3,8 @@
  * @module
  */
 import { visibleJson } from "../../text/quote.ts";
-import type { Desk, Given, Subcommand } from "../subcommand.ts";
-import { openForLook } from "../ledger_access.ts";
+import type { Args, CliContext, Subcommand } from "../subcommand.ts";
+import { openReadOnly } from "../ledger_access.ts";
 import { needRoot } from "../need_root.ts";
 import { makeStatusReport } from "../report/status.ts";
 import { statusLines } from "../terminal/format_status.ts";
@@ -35,10 +35,10 @@ export const status: Subcommand = {
 
 const NOT_OK = 1;
 
-async function run(given: Given, desk: Desk): Promise<number> {
-  needRoot("read what is held", "status", desk);
-  const report = await makeStatusReport(await openForLook(desk.sys), desk.sys);
-  if (given.switches.has("json")) desk.print(visibleJson(JSON.stringify(report)));
-  else for (const line of statusLines(report, desk)) desk.print(line);
+async function run(args: Args, context: CliContext): Promise<number> {
+  needRoot("read what is held", "status", context);
+  const report = await makeStatusReport(await openReadOnly(context.sys), context.sys);
+  if (args.flags.has("json")) context.print(visibleJson(JSON.stringify(report)));
+  else for (const line of statusLines(report, context)) context.print(line);
   return report.ok ? 0 : NOT_OK;
 }

@@ -10,7 +10,7 @@ import { type Namespaces, parsePath } from "../../xml/path_parser.ts";
 import { select } from "../../xml/select.ts";
 import { isDocumentError } from "../../xml/limit_error.ts";
 import { positionFinder } from "../../xml/syntax_error.ts";
-import { CommandError, type Desk, type Given, type Subcommand, USAGE_CODE } from "../subcommand.ts";
+import { type Args, type CliContext, CommandError, type Subcommand, USAGE_CODE } from "../subcommand.ts";
 import { readDocument } from "../read_call.ts";
 
 /** The subcommand. */
@@ -26,23 +26,23 @@ export const xml: Subcommand = {
   texts: ["ns"],
   switches: [],
   words: { min: 2, max: 2 },
-  run: (given, desk) => Promise.resolve(selectNodes(given, desk)),
+  run: (args, context) => Promise.resolve(selectNodes(args, context)),
 };
 
-function selectNodes(given: Given, desk: Desk): number {
-  const [verb, path = ""] = given.words;
+function selectNodes(args: Args, context: CliContext): number {
+  const [verb, path = ""] = args.positionals;
   if (verb !== "select") {
     throw new CommandError(`Cannot run "xml ${verb}": it must be select`, { code: USAGE_CODE });
   }
   try {
-    const parsed = parsePath(path, namespacesOf(given.texts["ns"]));
-    const document = parseDocument(readDocument(desk));
+    const parsed = parsePath(path, namespacesOf(args.options["ns"]));
+    const document = parseDocument(readDocument(context));
     const nodes = select(parsed, document);
     const placeOf = positionFinder(document.text);
     for (const { span } of nodes) {
       const { line, column } = placeOf(span.start);
       const text = document.text.slice(span.start, span.end);
-      desk.print(`${desk.paint("dim", `${line}:${column}`)}  ${text.split("\n").map(visible).join("\n")}`);
+      context.print(`${context.paint("dim", `${line}:${column}`)}  ${text.split("\n").map(visible).join("\n")}`);
     }
     return nodes.length === 0 ? 1 : 0;
   } catch (error) {

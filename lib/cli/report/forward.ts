@@ -7,7 +7,7 @@ import type { ResourceName } from "../../plan/demand.ts";
 import { nftDemandIn } from "../../resources/nft.ts";
 import { portText } from "../../resources/nft/rules.ts";
 import { type FilterWatch, type ForwardStanding, watchFilter } from "../../resources/nft/traffic.ts";
-import type { Held } from "../../resources/resource.ts";
+import type { HeldDemand } from "../../resources/resource.ts";
 import type { Sys } from "../../sys/sys.ts";
 
 /** One forward. */
@@ -41,9 +41,9 @@ export interface ForwardReport {
 /** Reports on demands on resources of any kind. */
 export interface ForwardReporter {
   /** The report of a demand, where it is a forward. `unplugged`: why its guest is on no bridge. */
-  report(kind: string, held: Held<unknown>, unplugged: string | undefined): ForwardReport | undefined;
+  report(kind: string, held: HeldDemand<unknown>, unplugged: string | undefined): ForwardReport | undefined;
   /** What keeps packets away, and `reconcile` does not cure. */
-  problems(kind: string, demands: readonly Held<unknown>[]): readonly string[];
+  problems(kind: string, demands: readonly HeldDemand<unknown>[]): readonly string[];
 }
 
 const KIND = "nft" satisfies ResourceName;

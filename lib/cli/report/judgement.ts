@@ -13,7 +13,7 @@ import { issueLine } from "../../rules/mistake.ts";
 import type { RulesReading } from "../../rules/read.ts";
 import type { RuleSet } from "../../rules/rule.ts";
 import type { Sys } from "../../sys/sys.ts";
-import { counted } from "../../text/plural.ts";
+import { formatCount } from "../../text/plural.ts";
 
 /** Whether the hooks do nothing. */
 export async function areDisabled(sys: Sys): Promise<boolean> {
@@ -107,7 +107,7 @@ export const SHOW_DIFFERENCE = "virt-hooks reconcile --rules --dry-run";
 /** `2 running guests differ from the rules (web-1, web-2)` */
 export function differingText(differing: readonly { readonly name: string }[]): string {
   const verb = differing.length === 1 ? "differs" : "differ";
-  return `${counted(differing.length, "running guest")} ${verb} from the rules (${
+  return `${formatCount(differing.length, "running guest")} ${verb} from the rules (${
     listed(differing.map(({ name }) => name))
   })`;
 }
@@ -115,7 +115,7 @@ export function differingText(differing: readonly { readonly name: string }[]): 
 /** `1 running guest cannot be compared with the rules: web-1: REASON` */
 export function unknownText(unknown: readonly { readonly name: string; readonly because: string }[]): string {
   const told = unknown.map(({ name, because }) => `${name}: ${because}`);
-  return `${counted(unknown.length, "running guest")} cannot be compared with the rules: ${listed(told)}`;
+  return `${formatCount(unknown.length, "running guest")} cannot be compared with the rules: ${listed(told)}`;
 }
 
 const NAMES_MAX = 10;

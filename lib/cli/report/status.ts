@@ -3,19 +3,19 @@
  * @module
  */
 import { VERSION } from "../../app/version.ts";
-import { foresee } from "../../ledger/foresee.ts";
-import { heldOf } from "../../ledger/goal.ts";
+import { predict } from "../../ledger/predict.ts";
+import { heldOf } from "../../ledger/target.ts";
 import { type Holder, holderId } from "../../ledger/holder.ts";
 import { DAMAGED_DIRECTORY } from "../../ledger/layout.ts";
-import { damagedNames, type Look, lookAtLedger } from "../../ledger/ledger.ts";
+import { damagedNames, inspectLedger, type LedgerView } from "../../ledger/ledger.ts";
 import { LedgerError } from "../../ledger/ledger_error.ts";
-import { type Surveyed, type SurveyedHolder, surveyHolders, surveyResources } from "../../ledger/survey.ts";
+import { type HolderSnapshot, inspectHolders, inspectResources, type ResourceSnapshot } from "../../ledger/inspect.ts";
 import type { Lifetime } from "../../plan/demand.ts";
 import { sameValue, type ValueChange } from "../../resources/resource.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { type ForwardReport, type ForwardReporter, forwardReporter } from "./forward.ts";
 import { areDisabled, type GuestsState, guestsState, readOwnRules, type RulesState, rulesState } from "./judgement.ts";
-import { lookoutOn } from "../ledger_access.ts";
+import { readOnlyLedger } from "../ledger_access.ts";
 import { findUnpluggedDemands } from "./unplugged.ts";
 
 /** The format of the report. Within one, fields are only added. */
@@ -94,7 +94,7 @@ export interface StatusReport {
   readonly rules: RulesState;
   /** Running guests that have not what the rules ask for; `null` where the rules are broken, so that it cannot be told. */
   readonly guests: GuestsState | null;
-  readonly ledger: Look["kind"];
+  readonly ledger: LedgerView["kind"];
   readonly resources: readonly ResourceReport[];
   /** Files that could not be read. */
   readonly damaged: readonly string[];
@@ -106,7 +106,7 @@ const STARTING_MS = 120_000;
 /** The resources that are not as their holders need them. None where the ledger cannot be used, which is told elsewhere. */
 export async function unsettledResources(sys: Sys): Promise<readonly ResourceReport[]> {
   try {
-    const resources = await reportResources(await lookAtLedger(sys), [], sys);
+    const resources = await reportResources(await inspectLedger(sys), [], sys);
     return resources.filter(({ state }) => state !== "ok");
   } catch (error) {
     if (!(error instanceof LedgerError)) throw error;
@@ -115,14 +115,14 @@ export async function unsettledResources(sys: Sys): Promise<readonly ResourceRep
 }
 
 /** Looks at everything that is held. Nothing is changed. */
-export async function reportResources(look: Look, notes: string[], sys: Sys): Promise<readonly ResourceReport[]> {
-  return look.kind === "open" ? await resourceReports(lookoutOn({ ...look.ledger, notes }, sys), sys) : [];
+export async function reportResources(look: LedgerView, notes: string[], sys: Sys): Promise<readonly ResourceReport[]> {
+  return look.kind === "open" ? await resourceReports(readOnlyLedger({ ...look.ledger, notes }, sys), sys) : [];
 }
 const UNVERIFIED =
   "not verified: it was run when its holder began, and nothing tells whether what it did is still there";
 
 /** Puts the report together. Nothing is changed. */
-export async function makeStatusReport(look: Look, sys: Sys): Promise<StatusReport> {
+export async function makeStatusReport(look: LedgerView, sys: Sys): Promise<StatusReport> {
   const notes = look.kind === "open" ? [...look.ledger.notes] : [];
   const resources = await reportResources(look, notes, sys);
   const own = await readOwnRules(sys);
@@ -150,61 +150,61 @@ export async function makeStatusReport(look: Look, sys: Sys): Promise<StatusRepo
   };
 }
 
-async function resourceReports(lookout: ReturnType<typeof lookoutOn>, sys: Sys): Promise<readonly ResourceReport[]> {
-  const surveyed = await surveyResources(lookout);
-  const holders = new Map((await surveyHolders(surveyed, sys)).map((one) => [holderId(one.holder), one]));
-  const forward = await forwardReporter(surveyed.map(({ resource }) => resource), sys);
-  const unplugged = await findUnpluggedDemands(surveyed.flatMap(({ demands }) => demands), sys);
-  return surveyed.map((one) => resourceReport(one, holders, { now: sys.now(), forward, unplugged }));
+async function resourceReports(view: ReturnType<typeof readOnlyLedger>, sys: Sys): Promise<readonly ResourceReport[]> {
+  const snapshot = await inspectResources(view);
+  const holders = new Map((await inspectHolders(snapshot, sys)).map((one) => [holderId(one.holder), one]));
+  const forward = await forwardReporter(snapshot.map(({ resource }) => resource), sys);
+  const unplugged = await findUnpluggedDemands(snapshot.flatMap(({ demands }) => demands), sys);
+  return snapshot.map((one) => resourceReport(one, holders, { now: sys.now(), forward, unplugged }));
 }
 
 function resourceReport(
-  surveyed: Surveyed,
-  known: ReadonlyMap<string, SurveyedHolder>,
+  snapshot: ResourceSnapshot,
+  known: ReadonlyMap<string, HolderSnapshot>,
   { now, forward, unplugged }: {
     readonly now: Date;
     readonly forward: ForwardReporter;
     readonly unplugged: ReadonlyMap<string, string>;
   },
 ): ResourceReport {
-  const { key, resource, demands, standing, state } = surveyed;
-  const holders = demands.flatMap((filed) => {
-    const { record } = filed;
+  const { key, resource, demands, observation, state } = snapshot;
+  const holders = demands.flatMap((stored) => {
+    const { record } = stored;
     const of = known.get(holderId(record.holder));
     if (of === undefined) return [];
-    const one = { ...holderReport(record, of, now), ...wantsOf(record.demand, surveyed) };
-    const forwarded = forward.report(resource, heldOf(filed), unplugged.get(filed.path));
+    const one = { ...holderReport(record, of, now), ...wantsOf(record.demand, snapshot) };
+    const forwarded = forward.report(resource, heldOf(stored), unplugged.get(stored.path));
     return [forwarded === undefined ? one : { ...one, forward: forwarded }];
   });
-  const goal = foresee(surveyed, demands.map(heldOf));
+  const target = predict(snapshot, demands.map(heldOf));
   const cut = new Set(demands.map(({ path }) => unplugged.get(path)).filter((reason) => reason !== undefined));
   const problems = forward.problems(resource, demands.map(heldOf));
   const reasons = [
-    ...ownReasons(surveyed, goal),
+    ...ownReasons(snapshot, target),
     ...[...cut].map((reason): Reason => ({ state: "stuck", text: reason, curable: false })),
     ...problems.map((text): Reason => ({ state: "drift", text, curable: false })),
     ...holders.flatMap(holderReason),
   ];
-  const text = textOf(surveyed);
-  const actual = standing.kind === "value" ? text(standing.actual) : null;
-  const isVerified = standing.kind !== "value" || standing.resource.unverified !== true;
+  const text = textOf(snapshot);
+  const actual = observation.kind === "value" ? text(observation.actual) : null;
+  const isVerified = observation.kind !== "value" || observation.resource.unverified !== true;
   return {
     key,
     kind: resource,
     state: worst(reasons),
     reasons,
-    original: standing.kind === "value" ? text(standing.noted.original) : text(state?.original),
+    original: observation.kind === "value" ? text(observation.saved.original) : text(state?.original),
     actual,
-    wanted: goal.change?.to ?? (goal.end === "unchanged" ? actual : null),
+    wanted: target.change?.to ?? (target.end === "unchanged" ? actual : null),
     pending: text(state?.pending),
     holders,
     ...(isVerified ? {} : { verified: false }),
-    remarks: [...movedRemarks(surveyed, text), ...(isVerified ? [] : [UNVERIFIED])],
+    remarks: [...movedRemarks(snapshot, text), ...(isVerified ? [] : [UNVERIFIED])],
   };
 }
 
-function wantsOf(demand: unknown, { standing }: Surveyed): Pick<HolderReport, "wants"> {
-  const wants = standing.kind === "value" ? standing.resource.tell?.(demand) : undefined;
+function wantsOf(demand: unknown, { observation }: ResourceSnapshot): Pick<HolderReport, "wants"> {
+  const wants = observation.kind === "value" ? observation.resource.describeDemand?.(demand) : undefined;
   return wants === undefined ? {} : { wants };
 }
 
@@ -217,32 +217,32 @@ function worst(reasons: readonly Reason[]): ResourceState {
 type Text = (value: unknown) => string | null;
 
 /** A value for people; one that nobody can read is shown as it lies there. */
-function textOf({ standing }: Surveyed): Text {
+function textOf({ observation }: ResourceSnapshot): Text {
   return (value) => {
     if (value === undefined) return null;
-    return standing.kind === "value" ? standing.resource.describe(value) : JSON.stringify(value);
+    return observation.kind === "value" ? observation.resource.describe(value) : JSON.stringify(value);
   };
 }
 
-function ownReasons(surveyed: Surveyed, goal: ReturnType<typeof foresee>): readonly Reason[] {
-  const { state, demands, standing } = surveyed;
+function ownReasons(snapshot: ResourceSnapshot, target: ReturnType<typeof predict>): readonly Reason[] {
+  const { state, demands, observation } = snapshot;
   if (state?.problem !== undefined) return [{ state: "stuck", text: `the last try failed: ${state.problem}` }];
-  if (goal.problem !== undefined) return [{ state: "stuck", text: goal.problem }];
-  const pending = textOf(surveyed)(state?.pending);
+  if (target.problem !== undefined) return [{ state: "stuck", text: target.problem }];
+  const pending = textOf(snapshot)(state?.pending);
   if (pending !== null) {
     return [{ state: "pending", text: `${pending} was to be written: a hook is at it, or did not finish it` }];
   }
   if (demands.length === 0) return [{ state: "stuck", text: "nobody holds it any more, but it was not put back" }];
-  if (goal.change === undefined || goal.write === undefined || standing.kind !== "value") return [];
-  if (standing.resource.suffices?.(goal.write.from, goal.write.to) === true) return [];
+  if (target.change === undefined || target.write === undefined || observation.kind !== "value") return [];
+  if (observation.resource.suffices?.(target.write.from, target.write.to) === true) return [];
   if (state?.written === undefined) {
-    return [{ state: "pending", text: `it is not ${goal.change.to} yet: a hook is at it, or did not finish it` }];
+    return [{ state: "pending", text: `it is not ${target.change.to} yet: a hook is at it, or did not finish it` }];
   }
-  const why = standing.drift ??
-    (sameValue(state.written, standing.actual)
+  const why = observation.drift ??
+    (sameValue(state.written, observation.actual)
       ? "what is wanted has changed since it was written"
       : "somebody else changed it");
-  return [{ state: "drift", text: `${differenceText(goal.change)}: ${why}` }];
+  return [{ state: "drift", text: `${differenceText(target.change)}: ${why}` }];
 }
 
 /** Values that read alike differ in their parts. */
@@ -257,15 +257,17 @@ function holderReason({ life, because }: HolderReport): readonly Reason[] {
 }
 
 /** What others changed of a value that is put back by difference. */
-function movedRemarks({ standing, state }: Surveyed, text: Text): readonly string[] {
-  if (standing.kind !== "value" || state === undefined || sameValue(standing.noted.original, state.original)) return [];
-  const [before, now] = [text(state.original), text(standing.noted.original)];
+function movedRemarks({ observation, state }: ResourceSnapshot, text: Text): readonly string[] {
+  if (observation.kind !== "value" || state === undefined || sameValue(observation.saved.original, state.original)) {
+    return [];
+  }
+  const [before, now] = [text(state.original), text(observation.saved.original)];
   return [`others changed it meanwhile: ${now} is put back at the end, not ${before}`];
 }
 
 function holderReport(
-  { holder, rule, action, lifetime, since }: Surveyed["demands"][number]["record"],
-  { verdict, demands }: SurveyedHolder,
+  { holder, rule, action, lifetime, since }: ResourceSnapshot["demands"][number]["record"],
+  { liveness: verdict, demands }: HolderSnapshot,
   now: Date,
 ): HolderReport {
   const ageMs = now.getTime() - Math.max(...demands.map(({ record }) => Date.parse(record.since)));

@@ -3,7 +3,7 @@
  * @module
  */
 import { readLiveGuest } from "../../libvirt/status_guests.ts";
-import type { DemandRecord, FiledDemand } from "../../ledger/demand_file.ts";
+import type { DemandRecord, StoredDemand } from "../../ledger/demand_file.ts";
 import { holderId } from "../../ledger/holder.ts";
 import type { DriverName } from "../../libvirt/driver.ts";
 import { domainInterfaces } from "../../libvirt/interfaces.ts";
@@ -20,7 +20,7 @@ const DAEMONS = { qemu: "virtqemud", lxc: "virtlxcd", libxl: "virtxend" } as con
 
 /** Why a guest cannot be reached by a demand's ports, by the path of the demand's file. */
 export async function findUnpluggedDemands(
-  demands: readonly FiledDemand[],
+  demands: readonly StoredDemand[],
   sys: Sys,
 ): Promise<ReadonlyMap<string, string>> {
   const around = surroundings(sys);

@@ -9,11 +9,11 @@ import type { ForwardDemand } from "../../plan/nft_demand.ts";
 import { visible } from "../../text/quote.ts";
 import { nftDemandIn } from "../../resources/nft.ts";
 import { portText } from "../../resources/nft/rules.ts";
-import type { Desk } from "../subcommand.ts";
+import type { CliContext } from "../subcommand.ts";
 import { shortKey } from "./format_holder.ts";
 
 /** `- tcp 8080 → :80  (rule "web")`: what the guest would lose, then what it would get. */
-export function differenceLines(difference: GuestDifference, { paint }: Pick<Desk, "paint">): readonly string[] {
+export function differenceLines(difference: GuestDifference, { paint }: Pick<CliContext, "paint">): readonly string[] {
   if (difference.kind !== "compared") return [];
   return [
     ...difference.removed.map((record) => paint("red", `- ${recordText(record)}${ruleText(record.rule)}`)),

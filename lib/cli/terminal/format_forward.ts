@@ -5,8 +5,8 @@
 import { visible } from "../../text/quote.ts";
 import { describeSource } from "../../resources/nft/text.ts";
 import type { Tone } from "./colour.ts";
-import type { Desk } from "../subcommand.ts";
-import { counted } from "../../text/plural.ts";
+import type { CliContext } from "../subcommand.ts";
+import { formatCount } from "../../text/plural.ts";
 import type { ForwardReport } from "../report/forward.ts";
 import { padded, widthsOf } from "./table.ts";
 import { lengthOf, wrapped } from "./wrap.ts";
@@ -34,10 +34,10 @@ const INDENT = 2;
 /** Whose a forward is, beneath it. */
 export const DETAIL_INDENT = INDENT + 2;
 
-type Paper = Pick<Desk, "paint" | "terminal">;
+type FormatContext = Pick<CliContext, "paint" | "terminal">;
 
 /** The forwards of a resource, by their ports. */
-export function forwardLines(entries: readonly ForwardEntry[], { paint, terminal }: Paper): readonly string[] {
+export function forwardLines(entries: readonly ForwardEntry[], { paint, terminal }: FormatContext): readonly string[] {
   if (entries.length === 0) return [];
   const sorted = entries.toSorted((a, b) => parseInt(a.forward.ports) - parseInt(b.forward.ports));
   const rows = [HEADER, ...sorted.map(({ forward }) => cellsOf(forward))];
@@ -54,7 +54,7 @@ function aligned(cells: readonly string[], widths: readonly number[]): readonly 
   return cells.map((cell, column) => column < FIRST_NUMBER ? cell : cell.padStart(widths[column] ?? 0));
 }
 
-function entryLines({ forward, line }: ForwardEntry, row: string | undefined, paper: Paper): readonly string[] {
+function entryLines({ forward, line }: ForwardEntry, row: string | undefined, paper: FormatContext): readonly string[] {
   const { paint, terminal: { columns } } = paper;
   const { state, because } = forward;
   const said = row ?? wrapped(sentence(forward), { columns, indent: INDENT });
@@ -84,7 +84,9 @@ function sentence(forward: ForwardReport): string {
   const { state, packets, bytes, connections } = forward;
   const way = `${hostText(forward)} → ${guestText(forward)}: ${state}`;
   if (packets === null || bytes === null || connections === null) return way;
-  return `${way}, ${counted(packets, "packet")}, ${counted(bytes, "byte")}, ${counted(connections, "connection")}`;
+  return `${way}, ${formatCount(packets, "packet")}, ${formatCount(bytes, "byte")}, ${
+    formatCount(connections, "connection")
+  }`;
 }
 
 /** `*:8080/tcp`, `192.0.2.1,[2001:db8::1]:53/tcp+udp` */

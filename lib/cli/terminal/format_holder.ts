@@ -2,12 +2,12 @@
  * Holders, and what became of what they held, in words.
  * @module
  */
-import type { Verdict } from "../../ledger/evidence.ts";
-import type { Foreseen } from "../../ledger/foresee.ts";
+import type { Liveness } from "../../ledger/liveness.ts";
+import type { Prediction } from "../../ledger/predict.ts";
 import { describeHolder, type Holder, holderId } from "../../ledger/holder.ts";
 import { quote, visible } from "../../text/quote.ts";
 import type { ValueChange } from "../../resources/resource.ts";
-import type { Desk } from "../subcommand.ts";
+import type { CliContext } from "../subcommand.ts";
 
 /** A holder with its driver, as two may have one name. */
 export function holderText(holder: Holder): string {
@@ -16,7 +16,7 @@ export function holderText(holder: Holder): string {
 }
 
 /** What is known of a holder, as the end of a sentence about it. */
-export function verdictText(verdict: Verdict): string {
+export function verdictText(verdict: Liveness): string {
   switch (verdict.kind) {
     case "alive":
       return "lives";
@@ -57,8 +57,8 @@ export function changeLines(name: string, { from, to, parts = [] }: ValueChange)
 
 /** What became of a resource, or would. */
 export function convergedText(
-  { key, end, change, problem, hint, actual }: Foreseen,
-  { paint }: Pick<Desk, "paint">,
+  { key, end, change, problem, hint, actual }: Prediction,
+  { paint }: Pick<CliContext, "paint">,
 ): string {
   const name = problem === undefined ? shortKey(key) : visible(key);
   const moved = change === undefined ? "" : movedText(change);

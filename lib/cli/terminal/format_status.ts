@@ -4,8 +4,8 @@
  */
 import { visible } from "../../text/quote.ts";
 import type { Tone } from "./colour.ts";
-import type { Desk } from "../subcommand.ts";
-import { counted } from "../../text/plural.ts";
+import type { CliContext } from "../subcommand.ts";
+import { formatCount } from "../../text/plural.ts";
 import { DETAIL_INDENT, type ForwardEntry, forwardLines, sourceText } from "./format_forward.ts";
 import { shortKey } from "./format_holder.ts";
 import { differingText, DISABLED_TEXT, SHOW_DIFFERENCE, unknownText } from "../report/judgement.ts";
@@ -13,7 +13,7 @@ import type { HolderReport, ResourceReport, ResourceState, StatusReport } from "
 import { GAP, padded, widthsOf } from "./table.ts";
 import { lengthOf, wrapped } from "./wrap.ts";
 
-type Paper = Pick<Desk, "paint" | "terminal">;
+type StatusFormatContext = Pick<CliContext, "paint" | "terminal">;
 
 /** How a state is written and set off. */
 const STATES = {
@@ -32,12 +32,15 @@ const WIDEST: readonly number[] = [7, 48, 12, 12, 12];
 const INDENT = 9;
 
 /** The report, line by line. */
-export function statusLines(report: StatusReport, paper: Paper): readonly string[] {
+export function statusLines(report: StatusReport, paper: StatusFormatContext): readonly string[] {
   return [...hookLines(report, paper), ...resourceLines(report.resources, paper), ...endLines(report, paper)];
 }
 
 /** What matters more than anything that is held: whether the hooks work, and for which guests the rules are not in force. */
-function hookLines({ disabled, rules, guests }: StatusReport, { paint, terminal }: Paper): readonly string[] {
+function hookLines(
+  { disabled, rules, guests }: StatusReport,
+  { paint, terminal }: StatusFormatContext,
+): readonly string[] {
   const room = { columns: terminal.columns, indent: 0 };
   return [
     ...(disabled ? [paint("red", wrapped(capital(DISABLED_TEXT), room))] : []),
@@ -52,8 +55,8 @@ function hookLines({ disabled, rules, guests }: StatusReport, { paint, terminal 
 const RULES_TEXT = {
   ok: () => "",
   none: () => "",
-  broken: (count) => `The rules are broken (${counted(count, "mistake")}), so nothing new starts`,
-  "refused-program": (count) => `${counted(count, "program")} that rules name will not be run`,
+  broken: (count) => `The rules are broken (${formatCount(count, "mistake")}), so nothing new starts`,
+  "refused-program": (count) => `${formatCount(count, "program")} that rules name will not be run`,
 } as const satisfies Record<StatusReport["rules"]["state"], (count: number) => string>;
 
 function capital(text: string): string {
@@ -78,7 +81,7 @@ function cellsOf({ key, state, actual, wanted, original, holders }: ResourceRepo
   return [STATES[state].word, name, cell(actual), cell(wanted), cell(original)];
 }
 
-function resourceLines(resources: readonly ResourceReport[], paper: Paper): readonly string[] {
+function resourceLines(resources: readonly ResourceReport[], paper: StatusFormatContext): readonly string[] {
   const short = resources.filter((resource) =>
     cellsOf(resource).every((cell, at) => lengthOf(cell) <= (WIDEST[at] ?? 0))
   );
@@ -95,14 +98,14 @@ function resourceLines(resources: readonly ResourceReport[], paper: Paper): read
   ];
 }
 
-function tableRow(resource: ResourceReport, widths: readonly number[], { paint }: Paper): string {
+function tableRow(resource: ResourceReport, widths: readonly number[], { paint }: StatusFormatContext): string {
   const [word, ...rest] = cellsOf(resource);
   const [first = 0, ...others] = widths;
   return `${paint(STATES[resource.state].tone, word.padEnd(first))}${GAP}${paint("bold", padded(rest, others))}`;
 }
 
 /** For values that are too long for a table. */
-function stacked(resource: ResourceReport, { paint, terminal }: Paper): readonly string[] {
+function stacked(resource: ResourceReport, { paint, terminal }: StatusFormatContext): readonly string[] {
   const [word, key, actual, wanted, original] = cellsOf(resource);
   // Another value may read the same: then the reason beneath says what differs.
   const asWanted = resource.state === "drift" ? "" : ", as wanted";
@@ -117,7 +120,7 @@ function stacked(resource: ResourceReport, { paint, terminal }: Paper): readonly
 
 function detailLines(
   { state, reasons, remarks, holders }: ResourceReport,
-  { paint, terminal }: Paper,
+  { paint, terminal }: StatusFormatContext,
 ): readonly string[] {
   const room = { columns: terminal.columns, indent: INDENT };
   const said = reasons.filter((reason) => reason.state !== "stale").map(({ text }) => text);
@@ -137,14 +140,14 @@ const LIVES = {
   unknown: { word: "may live", tone: "cyan" },
 } as const satisfies Record<HolderReport["life"], { readonly word: string; readonly tone: Tone } | undefined>;
 
-function entryOf(holder: HolderReport, paper: Paper): readonly ForwardEntry[] {
+function entryOf(holder: HolderReport, paper: StatusFormatContext): readonly ForwardEntry[] {
   const { forward } = holder;
   if (forward === undefined) return [];
   const line = holderLine({ ...holder, wants: sourceText(forward) }, paper, DETAIL_INDENT);
   return [{ forward, line }];
 }
 
-function holderLine(holder: HolderReport, { paint, terminal }: Paper, indent = INDENT): string {
+function holderLine(holder: HolderReport, { paint, terminal }: StatusFormatContext, indent = INDENT): string {
   const room = { columns: terminal.columns, indent };
   const since = holder.since.replace("T", " ").replace(/\.\d+Z$/, "Z");
   const life = LIVES[holder.life];
@@ -173,7 +176,7 @@ function nameOf({ kind, name, driver }: HolderReport): string {
 const UNREAD = "What such a file holds is not given back by itself. Damaged: look at it, then remove it. " +
   "Of another version: leave it there, and have that version back";
 
-function endLines(report: StatusReport, { paint, terminal }: Paper): readonly string[] {
+function endLines(report: StatusReport, { paint, terminal }: StatusFormatContext): readonly string[] {
   const { resources, damaged, ledger } = report;
   const room = { columns: terminal.columns, indent: 0 };
   const notes = [
@@ -199,7 +202,7 @@ function summary({ resources, ok }: StatusReport): string {
     const count = resources.filter((resource) => resource.state === state && state !== "ok").length;
     return count === 0 ? [] : [`${count} ${word}`];
   });
-  const base = `${counted(resources.length, "resource")}, ${counted(holders, "holder")}`;
+  const base = `${formatCount(resources.length, "resource")}, ${formatCount(holders, "holder")}`;
   const good = ok ? "all is well" : "all as their holders need them";
   const unverified = resources.filter(({ state, verified }) => state === "ok" && verified === false).length;
   if (unverified === 0) return `${base}: ${bad.length === 0 ? good : bad.join(", ")}`;
@@ -209,7 +212,7 @@ function summary({ resources, ok }: StatusReport): string {
 }
 
 /** Each holder that does not surely live, once, with why and what to do. */
-function lifeLines(resources: readonly ResourceReport[], { paint, terminal }: Paper): readonly string[] {
+function lifeLines(resources: readonly ResourceReport[], { paint, terminal }: StatusFormatContext): readonly string[] {
   const holders = new Map(
     resources.flatMap((resource) => resource.holders.map((holder) => [holder.id, holder] as const)),
   );

@@ -6,7 +6,7 @@
 import type { Sys } from "../../sys/sys.ts";
 import { type HostCpus, normalCpus, type Share } from "./host_cpus.ts";
 import { possibleCpus } from "./possible_cpus.ts";
-import type { Change, Refused, WriteEnd } from "../resource.ts";
+import type { Refused, ResourceChange, WriteEnd } from "../resource.ts";
 
 const ROOT = "/sys/fs/cgroup";
 const CONTROL = `${ROOT}/cgroup.subtree_control`;
@@ -44,7 +44,7 @@ function fileOf(name: string): string {
 
 /** Writes what differs; one group that cannot be written does not keep the others from it. */
 export async function writeCgroups(
-  { from, to }: Change<HostCpus>,
+  { from, to }: ResourceChange<HostCpus>,
   sys: Pick<Sys, "kernel">,
 ): Promise<WriteEnd<HostCpus>> {
   const all = await possibleCpus(to.online, sys);

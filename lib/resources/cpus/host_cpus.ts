@@ -5,7 +5,7 @@
 import * as v from "valibot";
 import type { CpusDemand } from "../../plan/demand.ts";
 import { formatCpuSet, nameCpus, parseCpuSet } from "../../config/cpu_list.ts";
-import type { Held, Noted, Wanted } from "../resource.ts";
+import type { HeldDemand, SavedState, Wanted } from "../resource.ts";
 
 /** What one group of the host's programs may use. */
 export interface Share {
@@ -43,7 +43,7 @@ export function membersOf(text: string): readonly number[] {
 }
 
 /** What is left to the host while these hold CPUs. */
-export function wantedCpus(original: HostCpus, held: readonly Held<CpusDemand>[]): Wanted<HostCpus> {
+export function wantedCpus(original: HostCpus, held: readonly HeldDemand<CpusDemand>[]): Wanted<HostCpus> {
   const isolated = new Set(held.flatMap(({ demand }) => demand.cpus));
   const online = membersOf(original.online);
   const shares: [string, Share][] = [];
@@ -61,7 +61,7 @@ function shareOf(left: readonly number[], { by }: HostCpus): Share {
   return { cpus, dropIn: by === "systemd" ? cpus : null };
 }
 
-function noneLeft(name: string, allowed: readonly number[], held: readonly Held<CpusDemand>[]): string {
+function noneLeft(name: string, allowed: readonly number[], held: readonly HeldDemand<CpusDemand>[]): string {
   const who = held.map((one) => `${one.who} isolates ${nameCpus(one.demand.cpus)}`).join(", ");
   return `${who}: no CPU would be left to the host's own programs (${name} has ${nameCpus(allowed)})`;
 }
@@ -70,10 +70,10 @@ function noneLeft(name: string, allowed: readonly number[], held: readonly Held<
  * The original, with what others changed meanwhile: groups come and go, CPUs too, and an administrator may give a group
  * other CPUs.
  */
-export function rebasedCpus(noted: Noted<HostCpus>, actual: HostCpus): HostCpus {
+export function rebasedCpus(saved: SavedState<HostCpus>, actual: HostCpus): HostCpus {
   const shares = Object.entries(actual.shares).map(([name, share]) => {
-    const before = noted.original.shares[name];
-    return [name, before === undefined || !isOurs(name, share, noted) ? share : before] as const;
+    const before = saved.original.shares[name];
+    return [name, before === undefined || !isOurs(name, share, saved) ? share : before] as const;
   });
   return { ...actual, shares: Object.fromEntries(shares) };
 }
@@ -82,7 +82,7 @@ export function rebasedCpus(noted: Noted<HostCpus>, actual: HostCpus): HostCpus 
  * Whether a share is one that we found or made. Where our drop-in stands, it is: another that systemd reads after it adds
  * to it at the next `daemon-reload`, and that changes nothing of what was meant.
  */
-function isOurs(name: string, share: Share, { original, written, pending }: Noted<HostCpus>): boolean {
+function isOurs(name: string, share: Share, { original, written, pending }: SavedState<HostCpus>): boolean {
   const known = [original, written, pending].flatMap((value) => value?.shares[name] ?? []);
   return share.dropIn === null
     ? known.some(({ cpus }) => cpus === share.cpus)

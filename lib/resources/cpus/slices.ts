@@ -8,7 +8,7 @@ import { TOOLS } from "../../sys/tools.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { type HostCpus, normalCpus, type Share } from "./host_cpus.ts";
 import { possibleCpus } from "./possible_cpus.ts";
-import type { Change, Refused, WriteEnd } from "../resource.ts";
+import type { Refused, ResourceChange, WriteEnd } from "../resource.ts";
 import { runTool, type ToolEnd } from "../run_tool.ts";
 import { showUnits } from "../systemctl.ts";
 
@@ -54,15 +54,15 @@ function dropInOf(unit: string, sys: Pick<Sys, "lstat" | "readTextFile">): strin
 }
 
 /** Sets what differs; what had no run-time setting before has none afterwards. */
-export async function writeShares(change: Change<HostCpus>, sys: Sys): Promise<WriteEnd<HostCpus>> {
+export async function writeShares(change: ResourceChange<HostCpus>, sys: Sys): Promise<WriteEnd<HostCpus>> {
   const { from, to } = change;
   const different = Object.entries(to.shares).filter(([unit, share]) => {
     const now = from.shares[unit];
     return now?.cpus !== share.cpus || now.dropIn !== share.dropIn;
   });
   const all = await possibleCpus(to.online, sys);
-  const between = Object.fromEntries(different.map(([unit, share]) => [unit, spoken(share, all)] as const));
-  change.note({ ...to, shares: { ...to.shares, ...between } });
+  const between = Object.fromEntries(different.map(([unit, share]) => [unit, describedShares(share, all)] as const));
+  change.savePending({ ...to, shares: { ...to.shares, ...between } });
   for (const [unit, { cpus }] of Object.entries(between)) {
     const end = await run(["systemctl", "set-property", "--runtime", "--", unit, `AllowedCPUs=${cpus}`], change, sys);
     if (end.kind !== "done") return failed(end);
@@ -76,7 +76,7 @@ export async function writeShares(change: Change<HostCpus>, sys: Sys): Promise<W
  * A share as a setting. Where nothing shall be said in the end, first all CPUs are: the kernel takes no empty list for a group
  * with programs in it. So while guests use the controller, a group keeps the CPUs that it had when the setting goes.
  */
-function spoken({ cpus, dropIn }: Share, all: string): Share {
+function describedShares({ cpus, dropIn }: Share, all: string): Share {
   const said = dropIn ?? (cpus === "" ? all : cpus);
   return { cpus: said, dropIn: said };
 }
@@ -84,7 +84,7 @@ function spoken({ cpus, dropIn }: Share, all: string): Share {
 /** Removes the run-time settings of units; tells what went wrong. */
 async function removeDropIns(
   units: readonly string[],
-  change: Change<HostCpus>,
+  change: ResourceChange<HostCpus>,
   sys: Sys,
 ): Promise<WriteEnd<HostCpus> | undefined> {
   const folders = units.flatMap((unit) => dropInsOf(unit, sys)).map((path) => path.slice(0, -DROP_IN.length - 1));
@@ -110,7 +110,7 @@ async function settled(to: HostCpus, sys: Sys): Promise<WriteEnd<HostCpus>> {
 
 async function run(
   argv: Parameters<typeof runTool>[0],
-  { deadlineMs }: Change<HostCpus>,
+  { deadlineMs }: ResourceChange<HostCpus>,
   sys: Sys,
 ): Promise<ToolEnd> {
   return await runTool(argv, { timeoutMs: Math.min(TOOL_TIMEOUT_MS, deadlineMs - sys.elapsedMs()) }, sys);

@@ -3,7 +3,7 @@
  * @module
  */
 import type { HugepagesDemand, HugepagesPart } from "../../plan/demand.ts";
-import type { Held, Noted, Wanted } from "../resource.ts";
+import type { HeldDemand, SavedState, Wanted } from "../resource.ts";
 
 /** Pages by node of the host, nodes in order; under {@linkcode WHOLE_HOST} on a kernel that knows no nodes. */
 export type Pages = Readonly<Record<string, number>>;
@@ -19,7 +19,7 @@ export function pagesIn({ amount }: HugepagesPart, sizeKib: number): number {
 }
 
 /** The original and all demands, node by node. */
-export function wantedPages(original: Pages, held: readonly Held<HugepagesDemand>[]): Wanted<Pages> {
+export function wantedPages(original: Pages, held: readonly HeldDemand<HugepagesDemand>[]): Wanted<Pages> {
   const wanted = { ...original };
   for (const { who, demand: { sizeKib, parts } } of held) {
     if (sizeKib === "default") return { kind: "conflict", reason: `${who} has huge pages of a size that is not said` };
@@ -39,7 +39,7 @@ export function wantedPages(original: Pages, held: readonly Held<HugepagesDemand
  * The original, moved by what others added or took. What a killed or failed write left lies between what stood before it and
  * what it was to write: nobody else did that. Nobody can take more than was there without us.
  */
-export function rebasePages({ original, written, pending }: Noted<Pages>, actual: Pages): Pages {
+export function rebasePages({ original, written, pending }: SavedState<Pages>, actual: Pages): Pages {
   return Object.fromEntries(
     Object.entries(actual).map(([node, pages]) => {
       const ours = original[node];

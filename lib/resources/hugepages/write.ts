@@ -7,7 +7,7 @@ import { pageSizeText } from "../../config/page_size.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { onNode, type Pages, sumPages } from "./count.ts";
 import { pagesOf, type Pool, type Pools, readPools, readUse } from "./pools.ts";
-import { type Change, sameValue, type WriteEnd } from "../resource.ts";
+import { type ResourceChange, sameValue, type WriteEnd } from "../resource.ts";
 
 /** How often the kernel is asked for pages that it did not find. */
 const ATTEMPTS_MAX = 3;
@@ -24,7 +24,7 @@ const COMPACTED_KIB_MAX = 512 * 1024;
 const FREED_WITHIN_MS = 2_000;
 const LOOK_AGAIN_MS = 50;
 
-type Writing = Pick<Change<Pages>, "from" | "to" | "deadlineMs"> & { readonly sizeKib: number };
+type Writing = Pick<ResourceChange<Pages>, "from" | "to" | "deadlineMs"> & { readonly sizeKib: number };
 
 /** Sets the pools. */
 export async function writePages(writing: Writing, sys: Sys): Promise<WriteEnd<Pages>> {

@@ -10,7 +10,7 @@ import type { Sys } from "../../sys/sys.ts";
 import { NETWORKS_DIRECTORY, readNetworkDocument } from "./guest_network.ts";
 import { TOOL_NAMES } from "./filter.ts";
 import { leaseRequests } from "./packets.ts";
-import { PLACES } from "./gates.ts";
+import { BYPASS_CHAINS } from "./bypass_rules.ts";
 import { type FilterView, type Obstacle, obstaclesToHost } from "./view.ts";
 
 /** An active network that libvirt filters. */
@@ -61,7 +61,7 @@ export function missingRules(
 function hasRules(bridge: string, { iptables, names }: FilterView): boolean {
   const words = new RegExp(`^-A LIBVIRT_\\S+ (?:.* )?-[io] ${RegExp.escape(bridge)} `, "m");
   return TOOL_NAMES.some((tool) => words.test(iptables[tool] ?? "")) ||
-    [PLACES["libvirt-ip"], PLACES["libvirt-ip6"]].some(({ table }) => names(table, bridge));
+    [BYPASS_CHAINS["libvirt-ip"], BYPASS_CHAINS["libvirt-ip6"]].some(({ table }) => names(table, bridge));
 }
 
 const MODULAR_SOCKET = "/run/libvirt/virtnetworkd-sock";
@@ -84,7 +84,7 @@ export function leaseProblem({ name, bridge, gives }: ActiveNetwork, view: Filte
 function cureFor({ chain: { table, name, called } }: Obstacle, bridge: string, { iptables }: FilterView): string {
   const tool = TOOL_NAMES.find((one) => called.endsWith(` of ${one}`));
   if (tool === undefined) {
-    return table === PLACES.firewalld.table
+    return table === BYPASS_CHAINS.firewalld.table
       ? `firewall-cmd --zone=libvirt --change-interface=${bridge}`
       : `nft insert rule ${table} ${name} iifname ${bridge} accept`;
   }

@@ -3,7 +3,7 @@
  * @module
  */
 import type { NftDemand } from "../../plan/nft_demand.ts";
-import type { ChangePart, Held } from "../resource.ts";
+import type { ChangePart, HeldDemand } from "../resource.ts";
 import type { Filter } from "./filter.ts";
 import { commentText, portText } from "./rules.ts";
 
@@ -11,7 +11,7 @@ import { commentText, portText } from "./rules.ts";
 export function filterChanges(
   from: Filter,
   to: Filter,
-  held: readonly Held<NftDemand>[],
+  held: readonly HeldDemand<NftDemand>[],
 ): readonly ChangePart[] {
   const [before, after] = [rulesOf(from), rulesOf(to)];
   return [
@@ -29,7 +29,7 @@ function rulesOf({ table }: Filter): ReadonlySet<string> {
 function partsOf(
   word: "opened" | "closed",
   rules: ReadonlySet<string>,
-  held: readonly Held<NftDemand>[],
+  held: readonly HeldDemand<NftDemand>[],
 ): readonly ChangePart[] {
   return [...rules].map((rule) => {
     const who = /comment "(.*)"$/.exec(rule)?.[1] ?? "";
@@ -66,7 +66,7 @@ function membersOf(set: string): readonly string[] {
 }
 
 /** Who says where the guest is. */
-function sourceOf(rule: string, ports: readonly string[], held: readonly Held<NftDemand>[]): string {
+function sourceOf(rule: string, ports: readonly string[], held: readonly HeldDemand<NftDemand>[]): string {
   const one = held.find(({ who, demand }) =>
     demand.kind === "forward" && rule.endsWith(commentText(who)) && ports.includes(portText(demand.hostPorts))
   );

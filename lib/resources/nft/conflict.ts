@@ -6,12 +6,12 @@ import type { IpFamily } from "../../net/ip_address.ts";
 import { type IpInterval, overlaps, parseInterval } from "../../net/ip_interval.ts";
 import type { ForwardDemand, NftDemand } from "../../plan/nft_demand.ts";
 import { familyOf, portText } from "./rules.ts";
-import type { Held } from "../resource.ts";
+import type { HeldDemand } from "../resource.ts";
 
-type HeldForward = Held<ForwardDemand>;
+type HeldForward = HeldDemand<ForwardDemand>;
 
 /** Why demands cannot all be fulfilled, naming two who want the same; `undefined` where they can. */
-export function forwardConflict(held: readonly Held<NftDemand>[]): string | undefined {
+export function forwardConflict(held: readonly HeldDemand<NftDemand>[]): string | undefined {
   const forwards = held.flatMap(({ who, demand }): HeldForward[] => demand.kind === "forward" ? [{ who, demand }] : [])
     .toSorted((a, b) => a.demand.hostPorts.first - b.demand.hostPorts.first);
   for (const [index, one] of forwards.entries()) {

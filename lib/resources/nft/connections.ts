@@ -11,7 +11,7 @@ import type { Table } from "./table.ts";
 import { runTool } from "../run_tool.ts";
 
 /** Ports that lead to a guest. */
-export interface Way {
+export interface ForwardPath {
   readonly family: IpFamily;
   readonly protocol: "tcp" | "udp";
   readonly ports: PortRange;
@@ -36,9 +36,9 @@ const RULE =
   /^meta nfproto (ipv[46]) .*?\b(tcp|udp) dport (\d+)(?:-(\d+))? counter(?: name \w+)? dnat ip6? to (?:\[([^\]]+)\]|([\d.]+|[\da-f:]+(?= )))/;
 
 /** The ways of a table. */
-export function waysOf(table: Table | null): readonly Way[] {
+export function forwardPathsOf(table: Table | null): readonly ForwardPath[] {
   const rules = table?.chains.find(({ name }) => name === "to_guest")?.rules ?? [];
-  return rules.flatMap((rule): Way[] => {
+  return rules.flatMap((rule): ForwardPath[] => {
     const [, family, protocol, first, last = first, bracketed, plain] = RULE.exec(rule) ?? [];
     const guest = bracketed ?? plain;
     if (guest === undefined) return [];
@@ -60,7 +60,7 @@ export async function endConnections(
   deadlineMs: number,
   sys: Pick<Sys, "lstat" | "run" | "elapsedMs">,
 ): Promise<string | undefined> {
-  const [before, after] = [waysOf(from), waysOf(to)];
+  const [before, after] = [forwardPathsOf(from), forwardPathsOf(to)];
   const gone = without(before, after);
   const come = without(after, before).filter(({ protocol }) => protocol === "udp");
   if (gone.length + come.length === 0 || sys.lstat(TOOLS.conntrack) === undefined) return undefined;
@@ -91,13 +91,13 @@ class ConnectionsError extends Error {
   override readonly name = "ConnectionsError";
 }
 
-function without(ways: readonly Way[], others: readonly Way[]): readonly Way[] {
+function without(ways: readonly ForwardPath[], others: readonly ForwardPath[]): readonly ForwardPath[] {
   const known = new Set(others.map((way) => JSON.stringify(way)));
   return ways.filter((way) => !known.has(JSON.stringify(way)));
 }
 
 /** What is to be listed, each once. */
-function lists(gone: readonly Way[], come: readonly Way[]): readonly (readonly string[])[] {
+function lists(gone: readonly ForwardPath[], come: readonly ForwardPath[]): readonly (readonly string[])[] {
   const all = [
     ...gone.map((way) => ["-L", ...selection(way), "--dst-nat", way.guest]),
     ...come.map((way) => ["-L", ...selection(way)]),
@@ -105,7 +105,7 @@ function lists(gone: readonly Way[], come: readonly Way[]): readonly (readonly s
   return [...new Map(all.map((args) => [args.join(" "), args])).values()];
 }
 
-function selection({ family, protocol }: Pick<Way, "family" | "protocol">): readonly string[] {
+function selection({ family, protocol }: Pick<ForwardPath, "family" | "protocol">): readonly string[] {
   return ["-f", family, "-p", protocol];
 }
 
@@ -144,15 +144,15 @@ export function parseFlow(line: string): readonly Flow[] {
 export function wrongFlows(
   flows: readonly Flow[],
   { gone, come, after }: {
-    readonly gone: readonly Way[];
-    readonly come: readonly Way[];
-    readonly after: readonly Way[];
+    readonly gone: readonly ForwardPath[];
+    readonly come: readonly ForwardPath[];
+    readonly after: readonly ForwardPath[];
   },
 ): readonly Flow[] {
   const wrong = flows.filter((flow) => {
     const { at } = flow;
     if ("asked" in at) return come.some((way) => isOn(way, flow));
-    const leads = (way: Way): boolean => isOn(way, flow) && way.guest === at.guest;
+    const leads = (way: ForwardPath): boolean => isOn(way, flow) && way.guest === at.guest;
     return gone.some(leads) && !after.some(leads);
   });
   return distinct(wrong);
@@ -162,6 +162,6 @@ function distinct(flows: readonly Flow[]): readonly Flow[] {
   return [...new Map(flows.map((flow) => [JSON.stringify(flow), flow])).values()];
 }
 
-function isOn({ family, protocol, ports }: Way, flow: Flow): boolean {
+function isOn({ family, protocol, ports }: ForwardPath, flow: Flow): boolean {
   return family === flow.family && protocol === flow.protocol && ports.first <= flow.port && flow.port <= ports.last;
 }

@@ -6,19 +6,19 @@ import type { IpFamily } from "../../net/ip_address.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { type Tool, TOOLS } from "../../sys/tools.ts";
 import {
-  type Gate,
-  gateOfIptables,
-  gateOfNft,
+  BYPASS_CHAINS,
+  type BypassChain,
+  type BypassRule,
+  iptablesBypass,
   iptablesRule,
   isOwned,
   isSettled,
   marksFor,
   marksOf,
+  nftBypass,
   nftPlaces,
   nftRule,
-  type Place,
-  PLACES,
-} from "./gates.ts";
+} from "./bypass_rules.ts";
 import { iptablesChains } from "./iptables_rules.ts";
 import {
   type BaseChain,
@@ -52,8 +52,10 @@ export interface Filter {
  * Looks at our table and at every gate.
  * @throws {FilterError} when it cannot be read
  */
-export async function readFilter(sys: Sys): Promise<{ readonly filter: Filter; readonly gates: readonly Gate[] }> {
-  const [listing, { bases, gates }] = await Promise.all([listOurs(sys), lookAtGates(sys)]);
+export async function readFilter(
+  sys: Sys,
+): Promise<{ readonly filter: Filter; readonly gates: readonly BypassRule[] }> {
+  const [listing, { bases, gates }] = await Promise.all([listOurs(sys), inspectBypassRules(sys)]);
   const table = listing === undefined ? null : tableOfListing(listing);
   return { filter: { table, gates: await stateOf({ table, gates, bases }, sys) }, gates };
 }
@@ -72,17 +74,17 @@ export async function listBases(sys: Sys): Promise<readonly BaseChain[]> {
  * Looks at every gate.
  * @throws {FilterError} when one cannot be read
  */
-export async function readGates(sys: Sys): Promise<readonly Gate[]> {
-  return (await lookAtGates(sys)).gates;
+export async function readBypassRules(sys: Sys): Promise<readonly BypassRule[]> {
+  return (await inspectBypassRules(sys)).gates;
 }
 
 const TRIES = 4;
 
 /** Another firewall may write its rules anew meanwhile: a chain that has just gone is looked for again. */
-async function lookAtGates(sys: Sys): Promise<Pick<Standing, "bases" | "gates">> {
+async function inspectBypassRules(sys: Sys): Promise<Pick<ChainState, "bases" | "gates">> {
   for (let tries = TRIES; tries > 0; tries--) {
     const bases = await listBases(sys);
-    const gates = await gatesAmong(bases, sys);
+    const gates = await bypassRulesAmong(bases, sys);
     if (gates !== undefined) return { bases, gates };
   }
   throw new FilterError("Cannot list the chains of other firewalls: they go while they are looked at");
@@ -91,9 +93,9 @@ async function lookAtGates(sys: Sys): Promise<Pick<Standing, "bases" | "gates">>
 /** The programs, each for its family. */
 export const TOOL_NAMES = ["iptables", "ip6tables"] as const satisfies readonly Iptables[];
 
-async function gatesAmong(bases: readonly BaseChain[], sys: Sys): Promise<readonly Gate[] | undefined> {
+async function bypassRulesAmong(bases: readonly BaseChain[], sys: Sys): Promise<readonly BypassRule[] | undefined> {
   const places = nftPlaces(bases);
-  const chains = places.map((place) => `chain ${PLACES[place].table} ${PLACES[place].chain}`);
+  const chains = places.map((place) => `chain ${BYPASS_CHAINS[place].table} ${BYPASS_CHAINS[place].chain}`);
   const [objects, ...texts] = await Promise.all([
     listEach([...chains, ...(places.includes("firewalld") ? ["tables"] : [])], sys),
     ...TOOL_NAMES.map((tool) => listIptables(tool, { bases, chain: "FORWARD" }, sys)),
@@ -102,20 +104,22 @@ async function gatesAmong(bases: readonly BaseChain[], sys: Sys): Promise<readon
   return [
     ...TOOL_NAMES.flatMap((tool, index) => {
       const text = texts[index];
-      return text === undefined ? [] : [gateOfIptables(tool, text)];
+      return text === undefined ? [] : [iptablesBypass(tool, text)];
     }),
-    ...places.filter((place) => !isOwned(PLACES[place].table, objects)).map((place) => gateOfNft(place, objects)),
+    ...places.filter((place) => !isOwned(BYPASS_CHAINS[place].table, objects)).map((place) =>
+      nftBypass(place, objects)
+    ),
   ];
 }
 
 /** What decides how the gates fit the table. */
-interface Standing {
+interface ChainState {
   readonly table: Table | null;
-  readonly gates: readonly Gate[];
+  readonly gates: readonly BypassRule[];
   readonly bases: readonly BaseChain[];
 }
 
-async function stateOf({ table, gates, bases }: Standing, sys: Sys): Promise<Filter["gates"]> {
+async function stateOf({ table, gates, bases }: ChainState, sys: Sys): Promise<Filter["gates"]> {
   if (table === null) return gates.every((gate) => gate.ours.length === 0) ? "closed" : "unsettled";
   const unsettled = gates.filter((gate) => !isSettled(gate, marksFor(gate, table)));
   if (unsettled.length === 0) return "open";
@@ -127,7 +131,7 @@ async function stateOf({ table, gates, bases }: Standing, sys: Sys): Promise<Fil
 
 /** Ours may have been pushed down by rules that reject nothing of ours, as Docker does, or may be missing where nothing rejects. */
 async function passesAnyway(
-  { place, ours }: Gate,
+  { place, ours }: BypassRule,
   { table, bases }: { readonly table: Table; readonly bases: readonly BaseChain[] },
   sys: Sys,
 ): Promise<boolean> {
@@ -138,10 +142,10 @@ async function passesAnyway(
   if (chains === undefined) return false;
   const packets = packetsOfTable(table, mark, await readDevices(sys));
   return packets.filter(({ family }) => FAMILIES_OF[place].includes(family))
-    .every((one) => judge(PLACES[place].chain, chains, one).kind === "passes");
+    .every((one) => judge(BYPASS_CHAINS[place].chain, chains, one).kind === "passes");
 }
 
-const FAMILIES_OF: Readonly<Record<Place, readonly IpFamily[]>> = {
+const FAMILIES_OF: Readonly<Record<BypassChain, readonly IpFamily[]>> = {
   iptables: ["ipv4"],
   ip6tables: ["ipv6"],
   "libvirt-ip": ["ipv4"],
@@ -150,8 +154,8 @@ const FAMILIES_OF: Readonly<Record<Place, readonly IpFamily[]>> = {
 };
 
 /** All chains that a gate may lead to. */
-async function chainsOf(place: Place, bases: readonly BaseChain[], sys: Sys): Promise<RuleChains | undefined> {
-  const { tool, table } = PLACES[place];
+async function chainsOf(place: BypassChain, bases: readonly BaseChain[], sys: Sys): Promise<RuleChains | undefined> {
+  const { tool, table } = BYPASS_CHAINS[place];
   if (tool !== undefined) {
     const text = await listIptables(tool, { bases }, sys);
     return text === undefined ? undefined : iptablesChains(text);
@@ -165,7 +169,7 @@ export interface FilterChange {
   readonly from: Filter;
   readonly to: Filter;
   /** How they stand. */
-  readonly gates: readonly Gate[];
+  readonly gates: readonly BypassRule[];
   /** Time is up then, in milliseconds since the program started. */
   readonly deadlineMs: number;
 }
@@ -204,11 +208,11 @@ function commandsOf(change: Omit<FilterChange, "deadlineMs">): readonly Command[
   const { from, to } = change;
   const script = changeScript(from.table, to.table);
   const table: readonly Command[] = script === "" ? [] : [{ argv: ["nft", "-f", "-"], stdin: script }];
-  const gates = gateCommands(change);
+  const gates = bypassCommands(change);
   return to.table === null ? [...table, ...gates] : [...gates, ...table];
 }
 
-function gateCommands({ to, gates }: Omit<FilterChange, "deadlineMs">): readonly Command[] {
+function bypassCommands({ to, gates }: Omit<FilterChange, "deadlineMs">): readonly Command[] {
   const unsettled = gates.map((gate) => ({ gate, marks: marksFor(gate, to.table) }))
     .filter(({ gate, marks }) => !isSettled(gate, marks));
   const lines = unsettled.flatMap(nftLines);
@@ -221,12 +225,12 @@ function gateCommands({ to, gates }: Omit<FilterChange, "deadlineMs">): readonly
 
 /** A gate, and what it shall let through. */
 interface Opening {
-  readonly gate: Gate;
+  readonly gate: BypassRule;
   readonly marks: readonly number[];
 }
 
 function iptablesCommands({ gate, marks }: Opening): readonly Command[] {
-  const { tool } = PLACES[gate.place];
+  const { tool } = BYPASS_CHAINS[gate.place];
   if (tool === undefined) return [];
   return [
     ...gate.ours.map((rule): Command => ({ argv: [tool, "-w", "-D", ...rule.replaceAll('"', "").split(" ")] })),
@@ -237,7 +241,7 @@ function iptablesCommands({ gate, marks }: Opening): readonly Command[] {
 }
 
 function nftLines({ gate, marks }: Opening): readonly string[] {
-  const { tool, table, chain } = PLACES[gate.place];
+  const { tool, table, chain } = BYPASS_CHAINS[gate.place];
   if (tool !== undefined) return [];
   return [
     ...gate.ours.map((handle) => `delete rule ${table} ${chain} handle ${handle}\n`),

@@ -6,7 +6,7 @@ import type { Sys } from "../../sys/sys.ts";
 import { type Tool, TOOLS } from "../../sys/tools.ts";
 import { leaseProblem, missingRules, readActiveNetworks } from "./active_networks.ts";
 import { TOOL_NAMES } from "./filter.ts";
-import { marksOf } from "./gates.ts";
+import { marksOf } from "./bypass_rules.ts";
 import { type BaseChain, errorOf, type Iptables, LOOK_MS } from "./list.ts";
 import { packetsOfTable } from "./packets.ts";
 import { HOOKS } from "./table.ts";

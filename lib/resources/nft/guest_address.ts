@@ -10,7 +10,7 @@ import type { GuestNetwork, NetworkRange } from "./guest_network.ts";
 import type { Surroundings } from "./surroundings.ts";
 
 /** What looking for a guest came to. `waiting`: its network will give it an address. */
-export type Whereabouts =
+export type GuestLocation =
   | { readonly kind: "found"; readonly guest: GuestAddress }
   | { readonly kind: "waiting"; readonly awaited: AwaitedAddress }
   | { readonly kind: "refused"; readonly reason: string; readonly hint?: string };
@@ -28,7 +28,7 @@ interface OnNetwork extends Attached {
 }
 
 /** What finding a guest takes. */
-export interface Sought extends Pick<ForwardDemand, "to" | "network" | "interfaces" | "hostAddresses" | "from"> {
+export interface GuestQuery extends Pick<ForwardDemand, "to" | "network" | "interfaces" | "hostAddresses" | "from"> {
   /** The only family that is meant: that of the address which the guest has had, or waits for, since it started. */
   readonly family?: IpFamily | null;
   /**
@@ -39,7 +39,7 @@ export interface Sought extends Pick<ForwardDemand, "to" | "network" | "interfac
 }
 
 /** Finds the guest of a demand. */
-export async function findGuest(sought: Sought, around: Surroundings): Promise<Whereabouts> {
+export async function findGuest(sought: GuestQuery, around: Surroundings): Promise<GuestLocation> {
   const families = familiesMeant(sought.hostAddresses, sought.from);
   if (families.length === 0) {
     return { kind: "refused", reason: "host_address and from are of different families, so nothing would come in" };
@@ -74,7 +74,7 @@ async function atGiven(
     readonly families: readonly IpFamily[];
     readonly around: Surroundings;
   },
-): Promise<Whereabouts> {
+): Promise<GuestLocation> {
   const address = parseIpAddress(to);
   if (address === undefined) return { kind: "refused", reason: `${to} is no address` };
   if (!families.includes(address.family)) {
@@ -98,7 +98,11 @@ async function atGiven(
 }
 
 /** An address outside the guest's networks is taken where this host sends its packets to a bridge that the guest is on. */
-async function routedTo(address: IpAddress, attached: readonly Attached[], around: Surroundings): Promise<Whereabouts> {
+async function routedTo(
+  address: IpAddress,
+  attached: readonly Attached[],
+  around: Surroundings,
+): Promise<GuestLocation> {
   const bridges = attached.flatMap(({ bridge, net }) => [bridge, net?.bridge ?? null])
     .filter((bridge) => bridge !== null);
   const devices = await around.devicesTo(address);
@@ -134,7 +138,7 @@ function search(
   attached: readonly Attached[],
   families: readonly IpFamily[],
   { isLeaseFirst, around }: Search,
-): Whereabouts {
+): GuestLocation {
   const onNetworks = attached.filter((one): one is OnNetwork =>
     one.net !== undefined && one.net.ranges.some(({ interval }) => families.includes(interval.family))
   );
@@ -161,7 +165,7 @@ function told(
   onNetworks: readonly OnNetwork[],
   families: readonly IpFamily[],
   sources: readonly ("document" | "reservation")[],
-): Whereabouts | undefined {
+): GuestLocation | undefined {
   for (const family of families) {
     for (const one of onNetworks) {
       for (const source of sources) {
@@ -183,7 +187,7 @@ function leaseOf(
   onNetworks: readonly OnNetwork[],
   family: IpFamily,
   around: Surroundings,
-): { readonly find: () => Whereabouts | undefined; readonly awaited: () => AwaitedAddress } {
+): { readonly find: () => GuestLocation | undefined; readonly awaited: () => AwaitedAddress } {
   const asking = onNetworks.filter((one) => canLease(one, family));
   const problems = new Set<string>();
   return {
@@ -244,7 +248,7 @@ function found(
     readonly net: GuestNetwork;
     readonly range: NetworkRange;
   },
-): Whereabouts {
+): GuestLocation {
   const network = networkTexts(range.interval).join(", ");
   return {
     kind: "found",

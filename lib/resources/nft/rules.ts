@@ -12,7 +12,7 @@ import type {
   PortProtocol,
   PortRange,
 } from "../../plan/nft_demand.ts";
-import type { Held } from "../resource.ts";
+import type { HeldDemand } from "../resource.ts";
 import { type Table, tableOf } from "./table.ts";
 
 /** How nft calls the families. */
@@ -28,7 +28,7 @@ interface Rule {
 }
 
 /** The table that demands come to; `null` where none of them needs one yet. */
-export function wantedTable(held: readonly Held<NftDemand>[]): Table | null {
+export function wantedTable(held: readonly HeldDemand<NftDemand>[]): Table | null {
   const rules = held.flatMap(rulesOf);
   if (rules.length === 0) return null;
   const of = (chain: Rule["chain"]): readonly string[] =>
@@ -39,7 +39,7 @@ export function wantedTable(held: readonly Held<NftDemand>[]): Table | null {
   return tableOf(counters, { to_guest: of("to_guest"), forward: of("forward"), postrouting: of("postrouting") });
 }
 
-function rulesOf({ who, demand }: Held<NftDemand>): readonly Rule[] {
+function rulesOf({ who, demand }: HeldDemand<NftDemand>): readonly Rule[] {
   if (demand.kind === "open") return openRules(demand, who);
   return demand.guest === null ? [] : forwardRules(demand, demand.guest, who);
 }

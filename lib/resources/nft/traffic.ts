@@ -14,7 +14,7 @@ import { means, wantedTable } from "./rules.ts";
 import type { Table } from "./table.ts";
 import { cureFor, type FilterView, type Obstacle, obstaclesTo, viewFilter } from "./view.ts";
 import type { Packets } from "./verdict.ts";
-import type { Held } from "../resource.ts";
+import type { HeldDemand } from "../resource.ts";
 
 /** What was counted. */
 export interface Traffic {
@@ -40,7 +40,7 @@ export interface ForwardStanding {
 /** How demands stand in a packet filter that was looked at once. */
 export interface FilterWatch {
   /** Tells how a forward stands. */
-  forward(forward: Held<ForwardDemand>): ForwardStanding;
+  forward(forward: HeldDemand<ForwardDemand>): ForwardStanding;
   /** What of the kernel and of other people's chains keeps packets of a demand away, and no write of ours cures. */
   problems(demand: NftDemand): readonly string[];
   /** What is missing of libvirt's own. */
@@ -91,7 +91,7 @@ function notPassed(demand: NftDemand, { view, unpassed }: Pick<Seen, "view" | "u
   return [...new Set(packets.flatMap(({ family }) => unpassed.get(family) ?? []))];
 }
 
-function standingIn({ view, leases, unpassed }: Seen, forward: Held<ForwardDemand>): ForwardStanding {
+function standingIn({ view, leases, unpassed }: Seen, forward: HeldDemand<ForwardDemand>): ForwardStanding {
   const { guest } = forward.demand;
   if (guest === null) return { state: "pending", because: waitingText(forward.demand, leases), traffic: null };
   const wanted = wantedTable([forward]);

@@ -7,7 +7,7 @@ import type { IpFamily } from "../../net/ip_address.ts";
 import { networkTexts } from "../../net/ip_interval.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { listBases, listOurs, TOOL_NAMES } from "./filter.ts";
-import { chainName, isOwned, PLACES } from "./gates.ts";
+import { BYPASS_CHAINS, chainName, isOwned } from "./bypass_rules.ts";
 import { iptablesChains } from "./iptables_rules.ts";
 import {
   type BaseChain,
@@ -127,7 +127,9 @@ function iptablesViews(tool: Iptables, text: string | undefined): readonly Chain
 function nftView(base: BaseChain, objects: readonly Json[]): ChainView {
   const { table, name, hook, priority } = base;
   const isPlace = hook === "forward" &&
-    Object.values(PLACES).some((place) => place.tool === undefined && place.table === table && place.chain === name);
+    Object.values(BYPASS_CHAINS).some((place) =>
+      place.tool === undefined && place.table === table && place.chain === name
+    );
   return {
     ...{ table, name, hook, priority },
     called: chainName(table, name),
@@ -177,7 +179,7 @@ const OWNED_CURE = "set NftablesTableOwner=no in /etc/firewalld/firewalld.conf, 
 
 /** The command that lets packets of ours through a chain that virt-hooks does not write to. */
 export function cureFor({ chain: { table, name }, isEarlier }: Obstacle, { mark, isTranslated, to }: Packets): string {
-  if (table === PLACES.firewalld.table) return OWNED_CURE;
+  if (table === BYPASS_CHAINS.firewalld.table) return OWNED_CURE;
   const bit = `0x${mark.value.toString(16)}`;
   const marked = `meta mark '&' ${bit} == ${bit}`;
   const addressed = to === undefined ? [] : networkTexts(to).map((text) => `${WORDS[to.family]} daddr ${text}`);

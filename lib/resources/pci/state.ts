@@ -5,7 +5,7 @@
 import type { Sys } from "../../sys/sys.ts";
 import { isVfio, PCI_PATHS, readPciDevice } from "./device.ts";
 import { describeUser, type DeviceUser } from "./device_users.ts";
-import type { Change, WriteEnd } from "../resource.ts";
+import type { ResourceChange, WriteEnd } from "../resource.ts";
 import { runTool } from "../run_tool.ts";
 
 /** Which driver has a device. */
@@ -25,7 +25,7 @@ const POLL_MS = 50;
 /** Of the time that is left, one wait may take this share: other devices and services shall come back too. */
 const WAIT_SHARE = 0.5;
 
-interface PciChange extends Change<PciState> {
+interface PciChange extends ResourceChange<PciState> {
   readonly address: string;
 }
 
@@ -88,9 +88,9 @@ async function bind(change: PciChange, sys: Sys): Promise<Problem | undefined> {
 }
 
 /** Loads the driver that a device had before, where it was unloaded meanwhile. */
-async function bringBack({ to, noted, deadlineMs }: PciChange, sys: Sys): Promise<Problem | undefined> {
+async function bringBack({ to, saved, deadlineMs }: PciChange, sys: Sys): Promise<Problem | undefined> {
   const reason = `the driver ${to.driver} is not loaded`;
-  if (!sameState(to, noted.original)) return { kind: "failed", reason };
+  if (!sameState(to, saved.original)) return { kind: "failed", reason };
   const end = await runTool(["modprobe", "--", to.driver], { timeoutMs: waitMs(deadlineMs, sys) }, sys);
   if (end.kind === "done") return undefined;
   return { kind: end.kind, reason: `${reason}, and cannot be: ${end.reason}` };

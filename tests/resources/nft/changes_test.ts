@@ -4,16 +4,16 @@ import type { NftDemand } from "../../../lib/plan/nft_demand.ts";
 import { filterChanges } from "../../../lib/resources/nft/changes.ts";
 import type { Filter } from "../../../lib/resources/nft/filter.ts";
 import { wantedTable } from "../../../lib/resources/nft/rules.ts";
-import type { Held } from "../../../lib/resources/resource.ts";
+import type { HeldDemand } from "../../../lib/resources/resource.ts";
 import { forward, guestAt, heldBy, open } from "./demands.ts";
 
-const NONE: readonly Held<NftDemand>[] = [];
+const NONE: readonly HeldDemand<NftDemand>[] = [];
 
-function filterOf(held: readonly Held<NftDemand>[]): Filter {
+function filterOf(held: readonly HeldDemand<NftDemand>[]): Filter {
   return { table: wantedTable(held), gates: "open" };
 }
 
-function told(before: readonly Held<NftDemand>[], after: readonly Held<NftDemand>[]): readonly string[] {
+function told(before: readonly HeldDemand<NftDemand>[], after: readonly HeldDemand<NftDemand>[]): readonly string[] {
   return filterChanges(filterOf(before), filterOf(after), after).map(({ guest, rule, text, ports }) =>
     `${guest} [${rule}] ${text} (${ports.join(" ")})`
   );
@@ -26,8 +26,8 @@ const CASES: Readonly<
   Record<
     string,
     {
-      readonly before?: readonly Held<NftDemand>[];
-      readonly after?: readonly Held<NftDemand>[];
+      readonly before?: readonly HeldDemand<NftDemand>[];
+      readonly after?: readonly HeldDemand<NftDemand>[];
       readonly lines: readonly string[];
     }
   >

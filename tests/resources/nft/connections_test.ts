@@ -1,6 +1,12 @@
 /** Connections that a change of the table leaves on a wrong way: which they are, and that they end. */
 import { assertEquals } from "../../support/assert.ts";
-import { endConnections, parseFlow, type Way, waysOf, wrongFlows } from "../../../lib/resources/nft/connections.ts";
+import {
+  endConnections,
+  type ForwardPath,
+  forwardPathsOf,
+  parseFlow,
+  wrongFlows,
+} from "../../../lib/resources/nft/connections.ts";
 import { wantedTable } from "../../../lib/resources/nft/rules.ts";
 import { type MemoryProgram, memorySys } from "../../../lib/sys/memory_sys.ts";
 import { TOOLS } from "../../../lib/sys/tools.ts";
@@ -8,11 +14,11 @@ import { forward, guestAt, heldBy } from "./demands.ts";
 
 const SIX = guestAt("fd00:122::11");
 
-function way(protocol: "tcp" | "udp", first: number, last: number, guest = "192.168.122.11"): Way {
+function way(protocol: "tcp" | "udp", first: number, last: number, guest = "192.168.122.11"): ForwardPath {
   return { family: guest.includes(":") ? "ipv6" : "ipv4", protocol, ports: { first, last }, guest };
 }
 
-const WAYS: Readonly<Record<string, readonly [Parameters<typeof forward>, readonly Way[]]>> = {
+const WAYS: Readonly<Record<string, readonly [Parameters<typeof forward>, readonly ForwardPath[]]>> = {
   "another port": [[8080, { guestPort: 80 }], [way("tcp", 8080, 8080)]],
   "the same ports, both protocols": [[[5000, 5003], { protocol: "both" }], [
     way("tcp", 5000, 5003),
@@ -27,7 +33,7 @@ const WAYS: Readonly<Record<string, readonly [Parameters<typeof forward>, readon
 
 for (const [name, [given, ways]] of Object.entries(WAYS)) {
   Deno.test(`the way of a forward: ${name}`, () => {
-    assertEquals(waysOf(wantedTable(heldBy('to 10.1.1.1 "dport 9"', forward(...given)))), ways);
+    assertEquals(forwardPathsOf(wantedTable(heldBy('to 10.1.1.1 "dport 9"', forward(...given)))), ways);
   });
 }
 

@@ -3,7 +3,7 @@
  * @module
  */
 import type { ForwardDemand, GuestAddress, NftDemand, OpenDemand } from "../../../lib/plan/nft_demand.ts";
-import type { Held } from "../../../lib/resources/resource.ts";
+import type { HeldDemand } from "../../../lib/resources/resource.ts";
 
 /** A guest on the default network. */
 export function guestAt(address: string): GuestAddress {
@@ -53,14 +53,14 @@ function openGuest(guest: GuestAddress): OpenDemand {
 }
 
 /** Demands as a guest of this name holds them. */
-export function heldBy(name: string, ...demands: readonly NftDemand[]): readonly Held<NftDemand>[] {
+export function heldBy(name: string, ...demands: readonly NftDemand[]): readonly HeldDemand<NftDemand>[] {
   return demands.map((demand) => ({ who: `guest ${JSON.stringify(name)} (rule "web")`, demand }));
 }
 
 const OTHER = { guest: guestAt("192.168.122.28") };
 
 /** One of everything, by what it is. */
-export const SAMPLES: Readonly<Record<string, readonly Held<NftDemand>[]>> = {
+export const SAMPLES: Readonly<Record<string, readonly HeldDemand<NftDemand>[]>> = {
   plain: heldBy(
     "web-1",
     forward(8080, { guestPort: 80 }),

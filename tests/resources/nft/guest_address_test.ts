@@ -2,7 +2,7 @@
 import { assertEquals } from "../../support/assert.ts";
 import type { AnyDemand } from "../../../lib/plan/demand.ts";
 import type { ForwardDemand, GuestInterface } from "../../../lib/plan/nft_demand.ts";
-import { findGuest, type Whereabouts } from "../../../lib/resources/nft/guest_address.ts";
+import { findGuest, type GuestLocation } from "../../../lib/resources/nft/guest_address.ts";
 import { surroundings } from "../../../lib/resources/nft/surroundings.ts";
 import { describeGuest } from "../../../lib/resources/nft/text.ts";
 import { memorySys } from "../../../lib/sys/memory_sys.ts";
@@ -317,7 +317,7 @@ for (const [name, one] of Object.entries(CASES)) {
   });
 }
 
-function textOf(where: Whereabouts): string {
+function textOf(where: GuestLocation): string {
   switch (where.kind) {
     case "found":
       return describeGuest(where.guest) + (where.guest.isolated ? " (isolated)" : "");

@@ -3,12 +3,12 @@ import { wantedTable } from "../../../lib/resources/nft/rules.ts";
 import { changeScript } from "../../../lib/resources/nft/table.ts";
 import { watchFilter } from "../../../lib/resources/nft/traffic.ts";
 import type { ForwardDemand } from "../../../lib/plan/nft_demand.ts";
-import type { Held } from "../../../lib/resources/resource.ts";
+import type { HeldDemand } from "../../../lib/resources/resource.ts";
 import { assertEquals } from "../../support/assert.ts";
 import { forward, SAMPLES } from "./demands.ts";
 import { filterTest } from "./namespace.ts";
 
-function forwardsOf(name: string): readonly Held<ForwardDemand>[] {
+function forwardsOf(name: string): readonly HeldDemand<ForwardDemand>[] {
   return (SAMPLES[name] ?? []).flatMap(({ who, demand }) => demand.kind === "forward" ? [{ who, demand }] : []);
 }
 

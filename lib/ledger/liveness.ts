@@ -13,12 +13,12 @@ import {
   lookAtDomain,
   lookAtNetwork,
   lookAtPort,
-  type StatusLook,
+  type StatusResult,
   type StatusSys,
 } from "../libvirt/status_files.ts";
 
 /** What is known of a holder. `stale`: nothing shows that it lives, but nothing proves that it is gone either. */
-export type Verdict =
+export type Liveness =
   | { readonly kind: "alive" }
   | { readonly kind: "dead"; readonly because: string }
   | { readonly kind: "stale"; readonly because: string }
@@ -26,7 +26,7 @@ export type Verdict =
   | { readonly kind: "unknown"; readonly because: string; readonly isLate?: true };
 
 /** The verdict on a holder that nothing was asked about. */
-export const NOT_LOOKED_AT: Verdict = {
+export const NOT_ASSESSED: Liveness = {
   kind: "unknown",
   because: "not looked at: no time was left",
   isLate: true,
@@ -39,7 +39,11 @@ type Guest = Holder & { readonly kind: "domain" };
 const GUEST_DRIVERS = ["qemu", "lxc", "libxl", "ch", "bhyve"] as const;
 
 /** Judges a holder by the demands it has. */
-export async function judge(records: readonly DemandRecord[], daemons: DaemonView, sys: Sys): Promise<Verdict> {
+export async function assessLiveness(
+  records: readonly DemandRecord[],
+  daemons: DaemonView,
+  sys: Sys,
+): Promise<Liveness> {
   const [first] = records;
   if (first === undefined) return { kind: "unknown", because: "it holds nothing" };
   const { holder } = first;
@@ -65,7 +69,7 @@ export async function judge(records: readonly DemandRecord[], daemons: DaemonVie
   return { kind: "dead", because: `${gone}, and the daemon that started it is gone` };
 }
 
-function lookAt(holder: Holder, sys: StatusSys): StatusLook {
+function lookAt(holder: Holder, sys: StatusSys): StatusResult {
   switch (holder.kind) {
     case "domain":
       return lookAtDomain(holder, sys);
@@ -84,7 +88,7 @@ function lookAt(holder: Holder, sys: StatusSys): StatusLook {
  */
 async function startersOf(
   { daemon }: DemandRecord,
-  { kind }: StatusLook,
+  { kind }: StatusResult,
   daemons: DaemonView,
 ): Promise<readonly Daemon[]> {
   // An earlier version does not tell when its hook began.

@@ -10,10 +10,10 @@ import { TOOL_ENVIRONMENT } from "../sys/tools.ts";
 const ARGUMENTS = { guests: "--wait-for-guests", firewall: "--wait-for-firewall" } as const;
 
 /** What a process of ours waits for. */
-export type Waiting = keyof typeof ARGUMENTS;
+export type WatcherKind = keyof typeof ARGUMENTS;
 
 /** What these arguments tell a process to wait for; `undefined` for a call of libvirt's. */
-export function waitingIn(args: readonly string[]): Waiting | undefined {
+export function watcherIn(args: readonly string[]): WatcherKind | undefined {
   if (args.length !== 1) return undefined;
   return args[0] === ARGUMENTS.guests ? "guests" : args[0] === ARGUMENTS.firewall ? "firewall" : undefined;
 }
@@ -22,11 +22,11 @@ export function waitingIn(args: readonly string[]): Waiting | undefined {
 const FAILURES = {
   guests: "nobody waits for the guest's address",
   firewall: "the packet filter is not looked at again when libvirt has written its own rules",
-} as const satisfies Record<Waiting, string>;
+} as const satisfies Record<WatcherKind, string>;
 
 /** Leaves one behind; tells why it cannot. */
-export async function launchWaiter(
-  waiting: Waiting,
+export async function launchWatcher(
+  waiting: WatcherKind,
   sys: Pick<Sys, "launch" | "program">,
 ): Promise<string | undefined> {
   const launched = await sys.launch({

@@ -4,11 +4,11 @@
  * @module
  */
 import { DRIVERS_OF_DAEMON } from "../libvirt/drivers.ts";
-import type { Converged, Work } from "../ledger/work.ts";
-import type { FiledDemand } from "../ledger/demand_file.ts";
+import type { ConvergeContext, Converged } from "../ledger/context.ts";
+import type { StoredDemand } from "../ledger/demand_file.ts";
 import type { Holder } from "../ledger/holder.ts";
 import { lockHolder, noteNotRunning, noteRunning } from "../ledger/holder_file.ts";
-import { demandsOf, ensureAll, releaseAll, restoreAbandoned } from "../ledger/holds.ts";
+import { demandsOf, ensureAll, releaseAll, restoreOrphaned } from "../ledger/holds.ts";
 import { type Ledger, openLedger } from "../ledger/ledger.ts";
 import { reasonOf } from "../text/reason_of.ts";
 import { allDemands, reconcile } from "../ledger/reconcile.ts";
@@ -17,10 +17,10 @@ import { isDocumentError } from "../xml/limit_error.ts";
 import { kindsEnsuredAt, kindsWrittenAfterStart } from "../resources/registry.ts";
 import type { Sys } from "../sys/sys.ts";
 import { holderOf } from "./holder_of.ts";
-import { launchWaiter } from "./waiter.ts";
+import { launchWatcher } from "./launch_watcher.ts";
 
 /** What became of demands in the ledger. */
-export interface Kept {
+export interface Maintained {
   readonly results: readonly Converged[];
   /** What was found on the way and somebody should know. */
   readonly notes: readonly string[];
@@ -32,7 +32,7 @@ export interface Kept {
 const WAIT_SHARE = 0.5;
 
 /** How demands are kept. */
-export interface KeepOptions {
+export interface MaintainOptions {
   /** The end of the call's time, in milliseconds since the program started. */
   readonly deadlineMs: number;
   /** Keys of resources that the call has brought to what they shall be already. */
@@ -40,14 +40,20 @@ export interface KeepOptions {
 }
 
 /** Releases or ensures what the call's guest or network holds; at the daemon's start, also looks who is dead. */
-export async function keepHolds(call: HookCall, { deadlineMs, done }: KeepOptions, sys: Sys): Promise<Kept> {
+export async function maintainHolds(
+  call: HookCall,
+  { deadlineMs, done }: MaintainOptions,
+  sys: Sys,
+): Promise<Maintained> {
   const ledger = await openLedger(sys, { make: false });
   if (ledger === undefined) return { results: [], notes: [] };
-  const work: Work = { sys, notes: ledger.notes, deadlineMs, mayWait: !call.facts.mustNotWait };
-  const results = call.driver === "daemon" ? await keepAll(call, ledger, work) : await keepOwn(call, ledger, work);
+  const ledgerContext: ConvergeContext = { sys, notes: ledger.notes, deadlineMs, mayWait: !call.facts.mustNotWait };
+  const results = call.driver === "daemon"
+    ? await maintainAll(call, ledger, ledgerContext)
+    : await maintainOwn(call, ledger, ledgerContext);
   const known = new Set([...done, ...results.map(({ key }) => key)]);
   return {
-    results: [...results, ...await ensureOthers(call, known, work)],
+    results: [...results, ...await ensureOthers(call, known, ledgerContext)],
     notes: ledger.notes,
     daemon: ledger.daemon,
   };
@@ -57,26 +63,42 @@ export async function keepHolds(call: HookCall, { deadlineMs, done }: KeepOption
 async function ensureOthers(
   call: HookCall,
   done: ReadonlySet<string>,
-  work: Work,
+  ledgerContext: ConvergeContext,
 ): Promise<readonly Converged[]> {
   const kinds = kindsEnsuredAt(call.driver, call.operation);
   if (kinds.length === 0) return [];
-  const demands = allDemands(work).filter(({ record }) => kinds.includes(record.resource) && !done.has(record.key));
-  return await ensureAll(demands, work);
+  const demands = allDemands(ledgerContext).filter(({ record }) =>
+    kinds.includes(record.resource) && !done.has(record.key)
+  );
+  return await ensureAll(demands, ledgerContext);
 }
 
-async function keepOwn(call: HookCall, ledger: Ledger, work: Work): Promise<readonly Converged[]> {
+async function maintainOwn(
+  call: HookCall,
+  ledger: Ledger,
+  ledgerContext: ConvergeContext,
+): Promise<readonly Converged[]> {
   if (call.facts.verb !== "release" && call.facts.verb !== "ensure") return [];
   const holder = holderOrProblem(call);
   if (typeof holder === "string") return [{ key: "the document on stdin", end: "failed", problem: holder }];
   // One that cannot be had does not keep what is over from ending.
-  using _lock = await told(work, () => lockHolder(holder, work.mayWait ? work.deadlineMs * WAIT_SHARE : 0, work));
-  const demands = meant(await demandsOf({ holder, lifetimes: call.facts.lifetimes }, work), ledger, work.sys);
+  using _lock = await withLedgerErrors(
+    ledgerContext,
+    () => lockHolder(holder, ledgerContext.mayWait ? ledgerContext.deadlineMs * WAIT_SHARE : 0, ledgerContext),
+  );
+  const demands = meant(
+    await demandsOf({ holder, lifetimes: call.facts.lifetimes }, ledgerContext),
+    ledger,
+    ledgerContext.sys,
+  );
   const isRelease = call.facts.verb === "release";
   const results = isRelease
-    ? [...await releaseAll(demands, work), ...await restoreAbandoned(demands, work)]
-    : await ensureAll(demands, work);
-  await told(work, () => noteLife(holder, { isRelease, holds: demands.length > 0, call }, work.sys));
+    ? [...await releaseAll(demands, ledgerContext), ...await restoreOrphaned(demands, ledgerContext)]
+    : await ensureAll(demands, ledgerContext);
+  await withLedgerErrors(
+    ledgerContext,
+    () => noteLife(holder, { isRelease, holds: demands.length > 0, call }, ledgerContext.sys),
+  );
   return results;
 }
 
@@ -93,7 +115,10 @@ function holderOrProblem(call: HookCall): Holder | string {
 }
 
 /** Does what must not keep the rest from being done. */
-async function told<Result>({ notes }: Work, act: () => Promise<Result>): Promise<Result | undefined> {
+async function withLedgerErrors<Result>(
+  { notes }: ConvergeContext,
+  act: () => Promise<Result>,
+): Promise<Result | undefined> {
   try {
     return await act();
   } catch (error) {
@@ -103,7 +128,7 @@ async function told<Result>({ notes }: Work, act: () => Promise<Result>): Promis
 }
 
 /** Once the daemon that told of an end is gone, another one may have begun anew with the same guest: that is not meant. */
-function meant(demands: readonly FiledDemand[], { daemon }: Ledger, sys: Sys): readonly FiledDemand[] {
+function meant(demands: readonly StoredDemand[], { daemon }: Ledger, sys: Sys): readonly StoredDemand[] {
   if (sys.ppid() === daemon.pid) return demands;
   return demands.filter(({ record }) =>
     record.daemon.pid === daemon.pid && record.daemon.startTime === daemon.startTime
@@ -138,24 +163,28 @@ function isServed(holder: Holder, served: readonly string[]): boolean {
   }
 }
 
-async function keepAll(call: HookCall, { daemon }: Ledger, work: Work): Promise<readonly Converged[]> {
+async function maintainAll(
+  call: HookCall,
+  { daemon }: Ledger,
+  ledgerContext: ConvergeContext,
+): Promise<readonly Converged[]> {
   if (call.operation !== "start") {
-    const demands = allDemands(work).filter(({ record }) => call.facts.lifetimes.includes(record.lifetime));
-    return await ensureAll(demands, work);
+    const demands = allDemands(ledgerContext).filter(({ record }) => call.facts.lifetimes.includes(record.lifetime));
+    return await ensureAll(demands, ledgerContext);
   }
   const served = DRIVERS_OF_DAEMON[daemon.name] ?? [];
   const { holders, resources } = await reconcile(
     { includes: (holder) => isServed(holder, served), stale: false },
-    work,
+    ledgerContext,
   );
-  if (served.includes("network")) await lookAgainLater(work);
+  if (served.includes("network")) await lookAgainLater(ledgerContext);
   return [...holders.flatMap(({ results }) => results), ...resources];
 }
 
 /** The daemon that has the networks writes its own rules of the packet filter after this call, and no other call may come. */
-async function lookAgainLater(work: Work): Promise<void> {
+async function lookAgainLater(ledgerContext: ConvergeContext): Promise<void> {
   const kinds = kindsWrittenAfterStart();
-  if (!allDemands(work).some(({ record }) => kinds.includes(record.resource))) return;
-  const problem = await launchWaiter("firewall", work.sys);
-  if (problem !== undefined) work.notes.push(problem);
+  if (!allDemands(ledgerContext).some(({ record }) => kinds.includes(record.resource))) return;
+  const problem = await launchWatcher("firewall", ledgerContext.sys);
+  if (problem !== undefined) ledgerContext.notes.push(problem);
 }

@@ -3,7 +3,7 @@
  * believes in something that will not happen.
  * @module
  */
-import type { Place, While } from "../config/rule_context.ts";
+import type { HookPoint, Scope } from "../config/rule_context.ts";
 import { type Driver, type ObjectKind, type Operation, shutoffReasons } from "../libvirt/driver.ts";
 import { drivers } from "../libvirt/drivers.ts";
 import { findOperation } from "../libvirt/invocation.ts";
@@ -15,7 +15,7 @@ import type { Path } from "./mistake.ts";
 import type { Selectors, Settings, When } from "./rule.ts";
 
 /** A selector that cannot take effect. The path starts at the rule. */
-export interface SelectorMisfit {
+export interface SelectorProblem {
   readonly path: Path;
   readonly found: string;
   readonly expected: string;
@@ -24,7 +24,7 @@ export interface SelectorMisfit {
 const ALL_DRIVERS: readonly Driver[] = Object.values(drivers);
 
 /** Every operation of every driver. */
-export function allPlaces(settings: Settings): readonly Place[] {
+export function allHookPoints(settings: Settings): readonly HookPoint[] {
   return ALL_DRIVERS.flatMap((driver) =>
     Object.entries<Driver["operations"][string]>(driver.operations).map(([operation, facts]) => ({
       driver,
@@ -36,22 +36,22 @@ export function allPlaces(settings: Settings): readonly Place[] {
 }
 
 /** The places at which a life begins: actions that last are planned there, and undone without any rule. */
-export function beginningsOf(life: While, everywhere: readonly Place[]): readonly Place[] {
-  return everywhere.filter(({ facts }) => beginsLife(life, facts));
+export function startsOf(life: Scope, everywhere: readonly HookPoint[]): readonly HookPoint[] {
+  return everywhere.filter(({ facts }) => startsLife(life, facts));
 }
 
 /** Whether calls of an operation begin such a life, or go on beginning it. */
-export function beginsLife(life: While, { verb, lifetimes }: Operation): boolean {
+export function startsLife(life: Scope, { verb, lifetimes }: Operation): boolean {
   if (verb !== "acquire") return false;
   return life === "guest" ? lifetimes.some((one) => one === "domain" || one === "running") : lifetimes.includes(life);
 }
 
 /** The places where a call can fit these selectors. */
-export function placesOf(when: When, everywhere: readonly Place[]): readonly Place[] {
-  return everywhere.filter((place) => fitsPlace(when, place));
+export function hookPointsOf(when: When, everywhere: readonly HookPoint[]): readonly HookPoint[] {
+  return everywhere.filter((hookPoint) => fitsHookPoint(when, hookPoint));
 }
 
-function fitsPlace(when: When, { driver, operation }: Place): boolean {
+function fitsHookPoint(when: When, { driver, operation }: HookPoint): boolean {
   return (when.driver?.includes(driver.name) ?? true) &&
     (when.on?.includes(operation) ?? true) &&
     (when.domain === undefined || driver.object === "domain") &&
@@ -62,34 +62,34 @@ function fitsPlace(when: When, { driver, operation }: Place): boolean {
 }
 
 /** Everything in `when` and `unless` that can never take effect. */
-export function selectorMisfits(
+export function selectorProblems(
   rule: { readonly when: When; readonly unless: readonly Selectors[]; readonly namespaces: Namespaces },
-  everywhere: readonly Place[],
-): readonly SelectorMisfit[] {
+  everywhere: readonly HookPoint[],
+): readonly SelectorProblem[] {
   const { when, unless } = rule;
-  const places = placesOf(when, everywhere);
-  const misfits = [
-    ...operationMisfits(when),
-    ...objectMisfits(when, everywhere),
-    ...reasonMisfits(when.reason, ["when", "reason"]),
-    ...pathMisfits(when.xml, ["when", "xml"], rule),
-    ...unless.flatMap((table, index) => pathMisfits(table.xml, ["unless", index, "xml"], rule)),
+  const hookPoints = hookPointsOf(when, everywhere);
+  const problems = [
+    ...operationProblems(when),
+    ...objectProblems(when, everywhere),
+    ...reasonProblems(when.reason, ["when", "reason"]),
+    ...pathProblems(when.xml, ["when", "xml"], rule),
+    ...unless.flatMap((table, index) => pathProblems(table.xml, ["unless", index, "xml"], rule)),
   ];
-  if (misfits.length > 0) return misfits;
+  if (problems.length > 0) return problems;
   return [
-    ...driverMisfits(when, places),
-    ...unreached(when, places),
-    ...rootMisfits(when, ["when", "xml"], places),
-    ...unless.flatMap((table, index) => rootMisfits(table, ["unless", index, "xml"], places)),
-    ...unless.flatMap((table, index) => unlessMisfits(table, index, places)),
+    ...driverProblems(when, hookPoints),
+    ...unreached(when, hookPoints),
+    ...rootProblems(when, ["when", "xml"], hookPoints),
+    ...unless.flatMap((table, index) => rootProblems(table, ["unless", index, "xml"], hookPoints)),
+    ...unless.flatMap((table, index) => unlessProblems(table, index, hookPoints)),
   ];
 }
 
 /** Operations that do not exist, or not for the drivers the rule names; and words that could mean several things. */
-function operationMisfits(when: When): readonly SelectorMisfit[] {
+function operationProblems(when: When): readonly SelectorProblem[] {
   const candidates = ALL_DRIVERS.filter((driver) => when.driver?.includes(driver.name) ?? true);
   const isPlain = (when.domain ?? when.network) !== undefined;
-  return (when.on ?? []).flatMap((operation, index): SelectorMisfit[] => {
+  return (when.on ?? []).flatMap((operation, index): SelectorProblem[] => {
     const owners = candidates.filter((driver) => findOperation(driver, operation) !== undefined);
     const [first] = owners;
     if (first !== undefined && (isPlain || owners.every((driver) => driver.object === first.object))) return [];
@@ -111,7 +111,7 @@ function namesakes(owners: readonly Driver[]): string {
 }
 
 /** `domain` and `network` where no operation has such an object. */
-function objectMisfits(when: When, everywhere: readonly Place[]): readonly SelectorMisfit[] {
+function objectProblems(when: When, everywhere: readonly HookPoint[]): readonly SelectorProblem[] {
   if (when.domain !== undefined && when.network !== undefined) {
     const expected = "no network selector beside domain: a call is about the one or the other";
     return [{ path: ["when", "network"], found: "a network selector", expected }];
@@ -121,15 +121,15 @@ function objectMisfits(when: When, everywhere: readonly Place[]): readonly Selec
     : when.network !== undefined
     ? "network"
     : undefined;
-  if (wanted === undefined || placesOf({ driver: when.driver, on: when.on }, everywhere).length === 0) return [];
-  if (placesOf({ ...when, reason: undefined }, everywhere).length > 0) return [];
+  if (wanted === undefined || hookPointsOf({ driver: when.driver, on: when.on }, everywhere).length === 0) return [];
+  if (hookPointsOf({ ...when, reason: undefined }, everywhere).length > 0) return [];
   const expected = when.on === undefined && wanted === "network"
     ? 'while = "network" beside it: without, a rule lasts while a guest lives'
     : `no ${wanted} selector: none of these operations has a ${wanted}`;
   return [{ path: ["when", wanted], found: `a ${wanted} selector`, expected }];
 }
 
-function reasonMisfits(reasons: readonly string[] | undefined, path: Path): readonly SelectorMisfit[] {
+function reasonProblems(reasons: readonly string[] | undefined, path: Path): readonly SelectorProblem[] {
   return (reasons ?? []).flatMap((glob, index) =>
     shutoffReasons.some((reason) => matchGlob(glob, reason)) ? [] : [{
       path: [...path, index],
@@ -139,11 +139,11 @@ function reasonMisfits(reasons: readonly string[] | undefined, path: Path): read
   );
 }
 
-function pathMisfits(
+function pathProblems(
   paths: readonly string[] | undefined,
   above: Path,
   rule: { readonly namespaces: Namespaces },
-): readonly SelectorMisfit[] {
+): readonly SelectorProblem[] {
   return (paths ?? []).flatMap((path, index) => {
     const problem = pathProblem(path, rule);
     return problem === undefined ? [] : [{ path: [...above, index], found: JSON.stringify(path), expected: problem }];
@@ -151,10 +151,10 @@ function pathMisfits(
 }
 
 /** Operations at which the other selectors cannot hold. */
-function unreached(when: When, places: readonly Place[]): readonly SelectorMisfit[] {
-  if (places.length === 0) return [];
+function unreached(when: When, hookPoints: readonly HookPoint[]): readonly SelectorProblem[] {
+  if (hookPoints.length === 0) return [];
   return (when.on ?? []).flatMap((operation, index) =>
-    places.some((place) => place.operation === operation) ? [] : [{
+    hookPoints.some((hookPoint) => hookPoint.operation === operation) ? [] : [{
       path: ["when", "on", index],
       found: JSON.stringify(operation),
       expected: "an operation at which the rule's other selectors can hold",
@@ -163,8 +163,12 @@ function unreached(when: When, places: readonly Place[]): readonly SelectorMisfi
 }
 
 /** Paths that begin at another root than any document of these places has. */
-function rootMisfits({ xml = [] }: Selectors, above: Path, places: readonly Place[]): readonly SelectorMisfit[] {
-  const roots = new Set(places.map(({ driver }) => driver.stdin).filter((stdin) => stdin !== "nothing"));
+function rootProblems(
+  { xml = [] }: Selectors,
+  above: Path,
+  hookPoints: readonly HookPoint[],
+): readonly SelectorProblem[] {
+  const roots = new Set(hookPoints.map(({ driver }) => driver.stdin).filter((stdin) => stdin !== "nothing"));
   if (roots.size === 0) return [];
   return xml.flatMap((path, index) => {
     const [, root] = /^\/([\w-]+)(?![\w:-])/.exec(path) ?? [];
@@ -175,18 +179,18 @@ function rootMisfits({ xml = [] }: Selectors, above: Path, places: readonly Plac
 }
 
 /** Drivers of the rule that have none of its places, and a reason that no place gives. */
-function driverMisfits(when: When, places: readonly Place[]): readonly SelectorMisfit[] {
-  if (places.length === 0 && when.reason !== undefined) {
+function driverProblems(when: When, hookPoints: readonly HookPoint[]): readonly SelectorProblem[] {
+  if (hookPoints.length === 0 && when.reason !== undefined) {
     const expected = "no reason selector: libvirt gives one at release of qemu and lxc only";
     return [{ path: ["when", "reason"], found: "a reason selector", expected }];
   }
-  if (places.length === 0 && when.driver === undefined) {
+  if (hookPoints.length === 0 && when.driver === undefined) {
     const [selector = "on"] = (["label", "uuid", "xml"] as const).filter((key) => when[key] !== undefined);
     const expected = `no ${selector} selector: libvirt sends no such document at these operations`;
     return [{ path: ["when", selector], found: `the ${selector} selector`, expected }];
   }
   return (when.driver ?? []).flatMap((name, index) =>
-    places.some((place) => place.driver.name === name) ? [] : [{
+    hookPoints.some((hookPoint) => hookPoint.driver.name === name) ? [] : [{
       path: ["when", "driver", index],
       found: JSON.stringify(name),
       expected: "a driver that has the rule's operations and objects",
@@ -194,10 +198,10 @@ function driverMisfits(when: When, places: readonly Place[]): readonly SelectorM
   );
 }
 
-function unlessMisfits(table: Selectors, index: number, places: readonly Place[]): readonly SelectorMisfit[] {
+function unlessProblems(table: Selectors, index: number, hookPoints: readonly HookPoint[]): readonly SelectorProblem[] {
   const path = ["unless", index];
-  const reasons = reasonMisfits(table.reason, [...path, "reason"]);
-  if (reasons.length > 0 || places.some((place) => fitsPlace(table, place))) return reasons;
+  const reasons = reasonProblems(table.reason, [...path, "reason"]);
+  if (reasons.length > 0 || hookPoints.some((hookPoint) => fitsHookPoint(table, hookPoint))) return reasons;
   return [{
     path,
     found: "selectors that never hold here",

@@ -5,7 +5,7 @@
 import { visible } from "../text/quote.ts";
 
 /** What to do about a resource that cannot be put back. */
-export function giveUpHint(key: string): string {
+export function releaseHint(key: string): string {
   return `"${releaseResourceCommand(key)}" tries again, and asks whether to forget it when that fails`;
 }
 

@@ -4,14 +4,14 @@
  * @module
  */
 import { loadResource } from "../resources/registry.ts";
-import { type Noted, type Resource, ResourceDataError } from "../resources/resource.ts";
+import { type Resource, ResourceDataError, type SavedState } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
-import { demandNames, type FiledDemand, readDemands } from "./demand_file.ts";
+import { demandNames, readDemands, type StoredDemand } from "./demand_file.ts";
 import { viewDaemons } from "./daemons.ts";
-import { byHolder, judge, NOT_LOOKED_AT, type Verdict } from "./evidence.ts";
-import type { Reader } from "./file.ts";
-import { rebased } from "./goal.ts";
-import { filedNow } from "./held.ts";
+import { assessLiveness, byHolder, type Liveness, NOT_ASSESSED } from "./liveness.ts";
+import type { ReadContext } from "./file.ts";
+import { rebaseOriginal } from "./target.ts";
+import { refreshDemands } from "./current_demands.ts";
 import type { Holder } from "./holder.ts";
 import { resourceNames } from "./ledger.ts";
 import { reasonOf } from "../text/reason_of.ts";
@@ -19,16 +19,16 @@ import { resourceFolder } from "./layout.ts";
 import { lookAtState, type State } from "./state_file.ts";
 
 /** What surveying works with. */
-export interface Lookout extends Reader {
+export interface ReadOnlyLedger extends ReadContext {
   readonly sys: Sys;
 }
 
 /** How the host stands to what the ledger remembers of a resource. */
-export type Standing =
+export type Observation =
   | {
     readonly kind: "value";
     readonly resource: Resource;
-    readonly noted: Noted<unknown>;
+    readonly saved: SavedState<unknown>;
     readonly actual: unknown;
     /** Why it is not what was written, where that is known to be no change by others. */
     readonly drift?: string | undefined;
@@ -39,67 +39,67 @@ export type Standing =
   | { readonly kind: "unknown"; readonly reason: string };
 
 /** A resource that somebody holds, or that could not be put back. */
-export interface Surveyed {
+export interface ResourceSnapshot {
   readonly key: string;
   /** The name of its kind. */
   readonly resource: string;
   readonly folder: string;
   readonly state: State | undefined;
-  readonly demands: readonly FiledDemand[];
-  readonly standing: Standing;
+  readonly demands: readonly StoredDemand[];
+  readonly observation: Observation;
 }
 
 /** Looks at every resource in the ledger, in the order of their keys. */
-export async function surveyResources(lookout: Lookout): Promise<readonly Surveyed[]> {
-  const found: Surveyed[] = [];
-  for (const folder of resourceNames(lookout.sys)) {
+export async function inspectResources(view: ReadOnlyLedger): Promise<readonly ResourceSnapshot[]> {
+  const found: ResourceSnapshot[] = [];
+  for (const folder of resourceNames(view.sys)) {
     try {
-      const surveyed = await surveyResource(folder, lookout);
-      if (surveyed !== undefined) found.push(surveyed);
+      const snapshot = await inspectResource(folder, view);
+      if (snapshot !== undefined) found.push(snapshot);
     } catch (error) {
       // What cannot be read of one resource says nothing of the others.
-      lookout.notes.push(reasonOf(error));
+      view.notes.push(reasonOf(error));
     }
   }
   return found.sort((a, b) => a.key < b.key ? -1 : 1);
 }
 
 /** Looks at the resource of a folder; `undefined` when nobody holds it and nothing is remembered of it. */
-export async function surveyResource(folder: string, lookout: Lookout): Promise<Surveyed | undefined> {
-  const filed = readDemands(folder, demandNames(folder, lookout.sys), lookout);
-  const reading = lookAtState(folder, lookout.sys);
+export async function inspectResource(folder: string, view: ReadOnlyLedger): Promise<ResourceSnapshot | undefined> {
+  const stored = readDemands(folder, demandNames(folder, view.sys), view);
+  const reading = lookAtState(folder, view.sys);
   const state = reading.kind === "data" ? reading.data : undefined;
   const damage = reading.kind === "damaged"
     ? `${resourceFolder(folder).state} cannot be read (${reading.reason})`
     : undefined;
-  if (damage !== undefined) lookout.notes.push(damage);
-  const about = state ?? filed[0]?.record;
+  if (damage !== undefined) view.notes.push(damage);
+  const about = state ?? stored[0]?.record;
   if (about === undefined) return undefined;
   const { key, resource } = about;
-  const demands = await demandsNow(resource, filed, lookout.sys);
-  const standing: Standing = damage === undefined
-    ? await standingOf({ key, resource, state }, lookout.sys)
+  const demands = await demandsNow(resource, stored, view.sys);
+  const observation: Observation = damage === undefined
+    ? await observe({ key, resource, state }, view.sys)
     : { kind: "unknown", reason: `${damage}, so what it was before is unknown` };
-  return { key, resource, folder, state, demands, standing };
+  return { key, resource, folder, state, demands, observation };
 }
 
 /** What cannot be read stays as it is: the resource's standing says so. */
-async function demandsNow(name: string, filed: readonly FiledDemand[], sys: Sys): Promise<readonly FiledDemand[]> {
+async function demandsNow(name: string, stored: readonly StoredDemand[], sys: Sys): Promise<readonly StoredDemand[]> {
   const kind = await loadResource(name);
-  if (kind === undefined) return filed;
+  if (kind === undefined) return stored;
   try {
-    return await filedNow(kind, filed, sys);
+    return await refreshDemands(kind, stored, sys);
   } catch (error) {
     if (!(error instanceof ResourceDataError)) throw error;
-    return filed;
+    return stored;
   }
 }
 
 /** How the host stands to a resource, of which nothing may be remembered. */
-export async function standingOf(
-  { key, resource: name, state }: Pick<Surveyed, "key" | "resource" | "state">,
+export async function observe(
+  { key, resource: name, state }: Pick<ResourceSnapshot, "key" | "resource" | "state">,
   sys: Sys,
-): Promise<Standing> {
+): Promise<Observation> {
   const resource = await loadResource(name);
   if (resource === undefined) {
     return { kind: "unknown", reason: `this version knows no resource of the kind ${name}` };
@@ -108,9 +108,9 @@ export async function standingOf(
     const reading = await resource.read(key, sys, state);
     if (reading.kind === "unreadable") return { kind: "unknown", reason: reading.reason };
     if (reading.kind === "gone") return reading;
-    const noted = rebased(resource, state, reading.value);
-    const drift = await resource.tellDrift?.(noted, reading.value, sys);
-    return { kind: "value", resource, noted, actual: reading.value, drift };
+    const saved = rebaseOriginal(resource, state, reading.value);
+    const drift = await resource.explainDrift?.(saved, reading.value, sys);
+    return { kind: "value", resource, saved, actual: reading.value, drift };
   } catch (error) {
     if (!(error instanceof ResourceDataError)) throw error;
     return { kind: "unknown", reason: error.message };
@@ -118,25 +118,28 @@ export async function standingOf(
 }
 
 /** A holder with what is known of it. */
-export interface SurveyedHolder {
+export interface HolderSnapshot {
   readonly holder: Holder;
-  readonly verdict: Verdict;
-  readonly demands: readonly [FiledDemand, ...FiledDemand[]];
+  readonly liveness: Liveness;
+  readonly demands: readonly [StoredDemand, ...StoredDemand[]];
 }
 
 /** How long judging holders may take: someone waits for the answer, and a monitor asks for it every minute. */
 const HOLDERS_MS = 30_000;
 
 /** Judges everybody who holds one of these resources; of whom no time was left to judge is `unknown`. */
-export async function surveyHolders(resources: readonly Surveyed[], sys: Sys): Promise<readonly SurveyedHolder[]> {
+export async function inspectHolders(
+  resources: readonly ResourceSnapshot[],
+  sys: Sys,
+): Promise<readonly HolderSnapshot[]> {
   const untilMs = sys.elapsedMs() + HOLDERS_MS;
   const daemons = viewDaemons(sys);
-  const holders: SurveyedHolder[] = [];
-  for (const demands of byHolder(resources.flatMap((surveyed) => surveyed.demands))) {
+  const holders: HolderSnapshot[] = [];
+  for (const demands of byHolder(resources.flatMap((snapshot) => snapshot.demands))) {
     const verdict = sys.elapsedMs() < untilMs
-      ? await judge(demands.map(({ record }) => record), daemons, sys)
-      : NOT_LOOKED_AT;
-    holders.push({ holder: demands[0].record.holder, verdict, demands });
+      ? await assessLiveness(demands.map(({ record }) => record), daemons, sys)
+      : NOT_ASSESSED;
+    holders.push({ holder: demands[0].record.holder, liveness: verdict, demands });
   }
   return holders;
 }

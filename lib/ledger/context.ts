@@ -4,7 +4,7 @@
  */
 import type { Resource, ValueChange } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
-import type { FiledDemand } from "./demand_file.ts";
+import type { StoredDemand } from "./demand_file.ts";
 import type { State } from "./state_file.ts";
 
 /** How converging went. `handed-over`: another process holds the lock, and looks again when it lets go. */
@@ -30,7 +30,7 @@ export interface Converged {
 }
 
 /** What converging works with. */
-export interface Work {
+export interface ConvergeContext {
   readonly sys: Sys;
   /** What should be known of the way. */
   readonly notes: string[];
@@ -43,23 +43,23 @@ export interface Work {
 }
 
 /** Whether a resource is as its demands want it, or as it was before there were any. */
-export function isWell({ end }: Converged): boolean {
+export function succeeded({ end }: Converged): boolean {
   return end !== "failed" && end !== "stuck" && end !== "late";
 }
 
 /** Work under a lock, which is let go while a user's program runs, and taken again. */
-export interface LockedWork extends Work {
+export interface LockedContext extends ConvergeContext {
   /** `isFiled`: the newcomers' demands were; another hook may have removed them since. */
   readonly held: { lock: Disposable; isFiled: boolean };
-  readonly newcomers: readonly FiledDemand[];
+  readonly additions: readonly StoredDemand[];
   /** Whether something of it was cut short because the hook was told to end or its time was over: no fault of the resource, so the next call goes on. */
   isInterrupted(): boolean;
 }
 
 /** All that is known of a resource when its lock is held. */
-export interface Situation {
+export interface ResourceContext {
   readonly kind: Resource;
   readonly key: string;
   readonly state: State | undefined;
-  readonly demands: readonly FiledDemand[];
+  readonly demands: readonly StoredDemand[];
 }

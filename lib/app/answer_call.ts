@@ -19,7 +19,7 @@ import { isDocumentError, XmlLimitError } from "../xml/limit_error.ts";
 import { carryOut } from "./carry_out.ts";
 import type { Config } from "./config_folder.ts";
 import { fileExists } from "./file_exists.ts";
-import type { Kept } from "./keep_holds.ts";
+import type { Maintained } from "./maintain_holds.ts";
 import { loadRules } from "./load_rules.ts";
 import { callingDaemon, type Outcome } from "./outcome.ts";
 import { CONFIG_DIRECTORY } from "./paths.ts";
@@ -27,7 +27,7 @@ import { planCall } from "./plan_call.ts";
 import { deadlineOf } from "./time_limit.ts";
 
 /** What a call is about. */
-export interface Asked {
+export interface CallInput {
   readonly invocation: Invocation;
   readonly facts: Operation;
   readonly config: Config;
@@ -37,10 +37,10 @@ export interface Asked {
 }
 
 /** Does what a call means for what is held, and what this host's rules want at it. */
-export async function obeyRules(asked: Asked, sys: Sys): Promise<Outcome> {
+export async function answerCall(asked: CallInput, sys: Sys): Promise<Outcome> {
   const begins = asked.facts.verb === "acquire";
   const before = begins ? undefined : await keep(asked, [], sys);
-  const outcome = { ...await obeyOwn(asked, sys), ...await aboutCall(asked, sys) };
+  const outcome = { ...await applyOwnRules(asked, sys), ...await aboutCall(asked, sys) };
   // What a beginning life has just brought to what it shall be needs no second look.
   const done = outcome.steps.flatMap(({ end, resource }) => end === "done" && resource !== undefined ? [resource] : []);
   const kept = begins ? await keep(asked, done, sys) : before;
@@ -66,7 +66,7 @@ export async function obeyRules(asked: Asked, sys: Sys): Promise<Outcome> {
 
 /** What the history says of a call whose object does not tell it: the guest of a port, and which daemon starts or reloads. */
 async function aboutCall(
-  { invocation: { driver }, facts, document }: Asked,
+  { invocation: { driver }, facts, document }: CallInput,
   sys: Sys,
 ): Promise<Pick<Outcome, "daemon" | "guests">> {
   if (driver.object === "daemon") {
@@ -87,7 +87,7 @@ async function aboutCall(
 const STATUS = '"virt-hooks status" shows what is held, "virt-hooks reconcile" tries again';
 
 /** Ends or ensures what is held; that it cannot be done is no reason to do nothing else. */
-async function keep(asked: Asked, done: readonly string[], sys: Sys): Promise<Kept | undefined> {
+async function keep(asked: CallInput, done: readonly string[], sys: Sys): Promise<Maintained | undefined> {
   const { verb, lifetimes, budgetMs } = asked.facts;
   const { driver, operation } = asked.invocation;
   const isKept = verb === "release" || verb === "ensure" || kindsEnsuredAt(driver.name, operation).length > 0;
@@ -95,7 +95,7 @@ async function keep(asked: Asked, done: readonly string[], sys: Sys): Promise<Ke
   const isPort = lifetimes.length === 1 && lifetimes[0] === "port";
   const isParsed = isPort || headUuid(asked) === undefined;
   const call = callOf(asked, isParsed ? await loadParser() : noParser, sys);
-  const { keepHolds } = await import("./keep_holds.ts");
+  const { maintainHolds: keepHolds } = await import("./maintain_holds.ts");
   try {
     return await keepHolds(call, { deadlineMs: budgetMs, done }, sys);
   } catch (error) {
@@ -104,14 +104,19 @@ async function keep(asked: Asked, done: readonly string[], sys: Sys): Promise<Ke
   }
 }
 
-async function obeyOwn(asked: Asked, sys: Sys): Promise<Outcome> {
+async function applyOwnRules(asked: CallInput, sys: Sys): Promise<Outcome> {
   const reading = asked.config === "nothing"
     ? { kind: "rules", ruleSet: NO_RULES } as const
     : await loadRules(CONFIG_DIRECTORY, sys, { trust: true, most: 1 });
   if (reading.kind === "broken") return brokenRules(reading);
   try {
     const { ruleSet } = reading;
-    return await withReasonNote(await obey(ruleSet, asked, withinBudget(ruleSet, asked, sys)), ruleSet, asked, sys);
+    return await withReasonNote(
+      await applyRules(ruleSet, asked, withinBudget(ruleSet, asked, sys)),
+      ruleSet,
+      asked,
+      sys,
+    );
   } catch (error) {
     // An edit looks where no rule's selectors did.
     if (!isDocumentError(error)) throw error;
@@ -120,13 +125,18 @@ async function obeyOwn(asked: Asked, sys: Sys): Promise<Outcome> {
 }
 
 /** Looks at paths within the time that the settings give the call. */
-function withinBudget({ settings }: RuleSet, { invocation: { driver, operation } }: Asked, sys: Sys): Sys {
+function withinBudget({ settings }: RuleSet, { invocation: { driver, operation } }: CallInput, sys: Sys): Sys {
   const budgetMs = settings.budgetsMs[driver.name]?.[operation];
   return budgetMs === undefined ? sys : { ...sys, paths: boundedPaths(sys, budgetMs) };
 }
 
 /** Notes where rules select by the shut-off reason and libvirt passes none: it is too old. */
-async function withReasonNote(outcome: Outcome, { rules }: RuleSet, { invocation }: Asked, sys: Sys): Promise<Outcome> {
+async function withReasonNote(
+  outcome: Outcome,
+  { rules }: RuleSet,
+  { invocation }: CallInput,
+  sys: Sys,
+): Promise<Outcome> {
   const { driver, operation, extra } = invocation;
   const isUntold = driver.reasonAt.includes(operation) && extra === "-";
   const isWanted = rules.some(({ when, unless }) => [when, ...unless].some(({ reason }) => reason !== undefined));
@@ -146,7 +156,7 @@ function brokenRules(
   return { kind: "bad-rules", weight: "fails", problem, hint, matches: [], steps: [] };
 }
 
-async function obey(ruleSet: RuleSet, asked: Asked, sys: Sys): Promise<Outcome> {
+async function applyRules(ruleSet: RuleSet, asked: CallInput, sys: Sys): Promise<Outcome> {
   const parser = looksAtDocument(ruleSet) ? await loadParser() : undefined;
   const planned = callOf(asked, parser ?? noParser, sys);
   const deadlineMs = deadlineOf(planned, ruleSet);
@@ -173,7 +183,7 @@ function unreadable({ problem, isLate }: RuleMatch, outcome: Outcome): Outcome {
   return { ...outcome, kind: isLate ? "late" : "bad-call", weight: "fails", problem };
 }
 
-function callOf({ invocation, facts, document, cut }: Asked, parse: ParseDocument, sys: Sys): HookCall {
+function callOf({ invocation, facts, document, cut }: CallInput, parse: ParseDocument, sys: Sys): HookCall {
   const host = sys.hostname();
   if (cut === undefined) return makeCall(invocation, facts, { host, document, parse });
   return makeCall(invocation, facts, { host, document, cut: true, parse: () => refuseLength(cut.bytesMax) });

@@ -14,15 +14,15 @@ import { judge } from "./verdict.ts";
 export const COMMENT = "virt-hooks";
 
 /** The gates there may be, with how each is called, and in which chain of which table of nft it is. */
-export const PLACES = {
+export const BYPASS_CHAINS = {
   iptables: { tool: "iptables", table: "ip filter", chain: "FORWARD", name: "FORWARD of iptables" },
   ip6tables: { tool: "ip6tables", table: "ip6 filter", chain: "FORWARD", name: "FORWARD of ip6tables" },
-  "libvirt-ip": placeOfNft("ip libvirt_network", "forward"),
-  "libvirt-ip6": placeOfNft("ip6 libvirt_network", "forward"),
-  firewalld: placeOfNft("inet firewalld", "filter_FORWARD"),
-} as const satisfies Record<string, PlaceFacts>;
+  "libvirt-ip": chainOfNft("ip libvirt_network", "forward"),
+  "libvirt-ip6": chainOfNft("ip6 libvirt_network", "forward"),
+  firewalld: chainOfNft("inet firewalld", "filter_FORWARD"),
+} as const satisfies Record<string, BypassChainFacts>;
 
-interface PlaceFacts {
+interface BypassChainFacts {
   /** Where the rules are written by another program than nft. */
   readonly tool: "iptables" | "ip6tables" | undefined;
   readonly table: string;
@@ -31,7 +31,7 @@ interface PlaceFacts {
   readonly name: string;
 }
 
-function placeOfNft(table: string, chain: string): PlaceFacts & { readonly tool: undefined } {
+function chainOfNft(table: string, chain: string): BypassChainFacts & { readonly tool: undefined } {
   return { tool: undefined, table, chain, name: chainName(table, chain) };
 }
 
@@ -41,11 +41,11 @@ export function chainName(table: string, chain: string): string {
 }
 
 /** One of the gates. */
-export type Place = keyof typeof PLACES;
+export type BypassChain = keyof typeof BYPASS_CHAINS;
 
 /** A gate that is there. */
-export interface Gate {
-  readonly place: Place;
+export interface BypassRule {
+  readonly place: BypassChain;
   /** The marks that it lets through before all else. */
   readonly first: readonly number[];
   /** Our rules in it, wherever they stand, as deleting wants them. */
@@ -60,7 +60,7 @@ export function marksOf(table: Table | null): readonly number[] {
 }
 
 /** The bits that a gate has to let through. */
-export function marksFor({ passesForwards }: Gate, table: Table | null): readonly number[] {
+export function marksFor({ passesForwards }: BypassRule, table: Table | null): readonly number[] {
   if (!passesForwards) return marksOf(table);
   const rules = table?.chains.flatMap((chain) => chain.rules) ?? [];
   return marksIn(rules.filter((rule) => !rule.startsWith("ct status dnat ")));
@@ -72,12 +72,12 @@ function marksIn(rules: readonly string[]): readonly number[] {
 }
 
 /** Whether a gate lets through these marks before all else, and holds nothing else of ours. */
-export function isSettled({ first, ours }: Gate, marks: readonly number[]): boolean {
+export function isSettled({ first, ours }: BypassRule, marks: readonly number[]): boolean {
   return JSON.stringify(first) === JSON.stringify(marks) && ours.length === marks.length;
 }
 
 /** What `iptables -S FORWARD` says. */
-export function gateOfIptables(place: "iptables" | "ip6tables", text: string): Gate {
+export function iptablesBypass(place: "iptables" | "ip6tables", text: string): BypassRule {
   const rules = text.split("\n").filter((line) => line.startsWith("-A FORWARD "));
   const marks = rules.map(iptablesMark);
   return {
@@ -105,9 +105,9 @@ export function iptablesRule(mark: number): readonly string[] {
 }
 
 /** The gates that are chains of nft alone, among the base chains of the host. */
-export function nftPlaces(bases: readonly BaseChain[]): readonly Place[] {
+export function nftPlaces(bases: readonly BaseChain[]): readonly BypassChain[] {
   return PLACE_NAMES.filter((place) => {
-    const { tool, table, chain } = PLACES[place];
+    const { tool, table, chain } = BYPASS_CHAINS[place];
     return tool === undefined &&
       bases.some((base) => base.table === table && base.name === chain && base.hook === "forward");
   });
@@ -119,7 +119,7 @@ const PLACE_NAMES = [
   "libvirt-ip",
   "libvirt-ip6",
   "firewalld",
-] as const satisfies readonly Place[];
+] as const satisfies readonly BypassChain[];
 
 /** A table that its program keeps for itself, as firewalld does from 2.1 on unless it is told otherwise: no rule can be put there. */
 export function isOwned(table: string, objects: readonly Json[]): boolean {
@@ -129,8 +129,8 @@ export function isOwned(table: string, objects: readonly Json[]): boolean {
 }
 
 /** What was listed of a gate's chain. */
-export function gateOfNft(place: Place, objects: readonly Json[]): Gate {
-  const { table, chain } = PLACES[place];
+export function nftBypass(place: BypassChain, objects: readonly Json[]): BypassRule {
+  const { table, chain } = BYPASS_CHAINS[place];
   const rules = objects.map(({ rule }) => rule).filter(isObject)
     .filter((rule) => tableOf(rule) === table && rule["chain"] === chain);
   const marks = rules.map(nftMark);

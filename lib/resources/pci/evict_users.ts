@@ -69,7 +69,7 @@ function refusal(
 }
 
 /** Waits until nobody uses the devices any more; under `stop` asks programs to end, and then ends them. */
-export async function clearDevices(demand: PciDemand, deadlineMs: number, sys: Sys): Promise<Refused | undefined> {
+export async function evictDeviceUsers(demand: PciDemand, deadlineMs: number, sys: Sys): Promise<Refused | undefined> {
   const { holders, timeoutMs, together, guest } = demand;
   const startedMs = sys.elapsedMs();
   const untilMs = Math.min(deadlineMs, startedMs + timeoutMs);

@@ -4,7 +4,7 @@
  */
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { viewDaemons } from "../../lib/ledger/daemons.ts";
-import { isLeftBehind, judge, type Verdict } from "../../lib/ledger/evidence.ts";
+import { assessLiveness, isLeftBehind, type Liveness } from "../../lib/ledger/liveness.ts";
 import type { DemandRecord } from "../../lib/ledger/demand_file.ts";
 import { memorySys } from "../../lib/sys/memory_sys.ts";
 import { procStat } from "../support/ledger_host.ts";
@@ -22,9 +22,9 @@ const record: DemandRecord = {
   ...{ demand: {}, daemon: { pid: 1000, startTime: "777", name: "libvirtd" }, since: "2026-01-01T00:00:00.000Z" },
 };
 
-async function verdictOn(one: DemandRecord, files: Readonly<Record<string, string>>): Promise<Verdict> {
+async function verdictOn(one: DemandRecord, files: Readonly<Record<string, string>>): Promise<Liveness> {
   const sys = memorySys({ files });
-  return await judge([one], viewDaemons(sys), sys);
+  return await assessLiveness([one], viewDaemons(sys), sys);
 }
 
 const CASES = [

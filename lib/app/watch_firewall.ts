@@ -8,12 +8,12 @@ import { ensureAll } from "../ledger/holds.ts";
 import { openLedger } from "../ledger/ledger.ts";
 import { reasonOf } from "../text/reason_of.ts";
 import { allDemands } from "../ledger/reconcile.ts";
-import type { Converged, Work } from "../ledger/work.ts";
+import type { ConvergeContext, Converged } from "../ledger/context.ts";
 import type { Driver } from "../libvirt/driver.ts";
 import { kindsWrittenAfterStart } from "../resources/registry.ts";
 import type { Sys } from "../sys/sys.ts";
 import { lookAtConfig } from "./config_folder.ts";
-import { traceWaited } from "./wait_for_guests.ts";
+import { traceWaited } from "./watch_leases.ts";
 
 /** How long it looks: a daemon with many ports announces each of them before it writes its rules. */
 const WAIT_MS = 2 * 60_000;
@@ -41,12 +41,12 @@ export async function waitForFirewall(driver: Driver, sys: Sys): Promise<number>
 }
 
 /** `undefined` where nothing is held that may be lost. */
-async function ensureOnce(work: Work): Promise<readonly Converged[] | undefined> {
+async function ensureOnce(ledgerContext: ConvergeContext): Promise<readonly Converged[] | undefined> {
   try {
-    if (await openLedger(work.sys, { make: false }) === undefined) return undefined;
+    if (await openLedger(ledgerContext.sys, { make: false }) === undefined) return undefined;
     const kinds = kindsWrittenAfterStart();
-    const demands = allDemands(work).filter(({ record }) => kinds.includes(record.resource));
-    return demands.length === 0 ? undefined : await ensureAll(demands, work);
+    const demands = allDemands(ledgerContext).filter(({ record }) => kinds.includes(record.resource));
+    return demands.length === 0 ? undefined : await ensureAll(demands, ledgerContext);
   } catch (error) {
     return [{ key: "the ledger", end: "failed", problem: reasonOf(error) }];
   }

@@ -31,9 +31,9 @@ async function settle(demands: readonly NftDemand[], namespace: Namespace): Prom
   const to = wanted?.kind === "value" ? wanted.value : NOTHING;
   const { value: from, seen } = await look(namespace);
   if (sameValue(from, to)) return false;
-  const noted = { original: NOTHING, written: undefined, pending: undefined };
+  const saved = { original: NOTHING, written: undefined, pending: undefined };
   const deadlineMs = namespace.sys.elapsedMs() + 10_000;
-  const end = await nft.write({ key: "nft", from, seen, to, noted, deadlineMs, note: () => {} }, namespace.sys);
+  const end = await nft.write({ key: "nft", from, seen, to, saved, deadlineMs, savePending: () => {} }, namespace.sys);
   assertEquals(end, { kind: "stands", value: to });
   assertEquals(await actual(namespace), to);
   return true;
@@ -98,7 +98,7 @@ filterTest(
     await settle([forward(80)], namespace);
     assertEquals((await namespace.must([NFT, "list", "tables"])).trim(), "table inet virt_hooks");
     await namespace.must([IPTABLES, "-A", "FORWARD", "-j", "LOG"]);
-    assertEquals(await standing(namespace), ["lax", true]);
+    assertEquals(await observation(namespace), ["lax", true]);
     assertEquals(await settle([forward(80)], namespace), true);
     assertEquals(await forwardRules(namespace), ["-P FORWARD ACCEPT", OURS, "-A FORWARD -j LOG"]);
     await namespace.must([IPTABLES, "-F", "FORWARD"]);
@@ -130,7 +130,7 @@ COMMIT
 `;
 
 /** The state of the gates, and whether it does all that is wanted. */
-async function standing(namespace: Namespace): Promise<readonly [string, boolean]> {
+async function observation(namespace: Namespace): Promise<readonly [string, boolean]> {
   const { value } = await look(namespace);
   const wanted = nft.wanted(NOTHING, heldBy("a", forward(80)));
   const state = value instanceof Object && "gates" in value ? String(value.gates) : "";
@@ -151,20 +151,20 @@ filterTest(
     await must([IPTABLES, "-P", "FORWARD", "DROP"]);
     await settle([forward(80)], namespace);
     await must(["/usr/sbin/iptables-restore", "-n"], DOCKER);
-    assertEquals([(await forwardRules(namespace))[1], await standing(namespace)], [
+    assertEquals([(await forwardRules(namespace))[1], await observation(namespace)], [
       "-A FORWARD -j DOCKER-USER",
       ["lax", true],
     ]);
     for (const rule of ["-i up0 -j DROP", "-p tcp --dport 80 -j REJECT", "-m connmark --mark 0x1 -j DROP"]) {
       await must([IPTABLES, "-I", "DOCKER-USER", ...rule.split(" ")]);
-      assertEquals(await standing(namespace), ["unsettled", false], rule);
+      assertEquals(await observation(namespace), ["unsettled", false], rule);
       await must([IPTABLES, "-D", "DOCKER-USER", "1"]);
     }
     for (
       const rule of ["-d 10.0.0.0/8 -j DROP", "-p tcp --dport 81 -j DROP", "-m conntrack --ctstate INVALID -j DROP"]
     ) {
       await must([IPTABLES, "-I", "DOCKER-USER", ...rule.split(" ")]);
-      assertEquals(await standing(namespace), ["lax", true], rule);
+      assertEquals(await observation(namespace), ["lax", true], rule);
     }
     assertEquals(await settle([forward(80)], namespace), true);
     assertEquals((await forwardRules(namespace))[1], OURS);
@@ -249,6 +249,6 @@ filterTest(
 filterTest("a table that somebody left behind is not kept", async (namespace) => {
   await settle([forward(80)], namespace);
   const left = await actual(namespace);
-  const noted = { original: left, written: undefined, pending: undefined };
-  assertEquals(nft.rebase?.(noted, left), NOTHING);
+  const saved = { original: left, written: undefined, pending: undefined };
+  assertEquals(nft.rebase?.(saved, left), NOTHING);
 });

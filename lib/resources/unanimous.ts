@@ -2,11 +2,11 @@
  * Counting where all holders must want the same.
  * @module
  */
-import type { Held, Wanted } from "./resource.ts";
+import type { HeldDemand, Wanted } from "./resource.ts";
 
 /** The one value that all want, or who wants something else. `text` tells what each wants. */
-export function agreed<Demand, Value>(
-  held: readonly Held<Demand>[],
+export function unanimous<Demand, Value>(
+  held: readonly HeldDemand<Demand>[],
   want: { readonly value: (demand: Demand) => Value; readonly text: (demand: Demand) => string },
 ): Wanted<Value> {
   const [first, ...rest] = held;

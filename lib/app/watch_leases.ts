@@ -4,9 +4,9 @@
  * @module
  */
 import { converge } from "../ledger/converge.ts";
-import { type Converged, isWell, type Work } from "../ledger/work.ts";
-import type { FiledDemand } from "../ledger/demand_file.ts";
-import { hasLedger, WAITER_LOCK } from "../ledger/layout.ts";
+import { type ConvergeContext, type Converged, succeeded } from "../ledger/context.ts";
+import type { StoredDemand } from "../ledger/demand_file.ts";
+import { hasLedger, WATCHER_LOCK } from "../ledger/layout.ts";
 import { openLedger } from "../ledger/ledger.ts";
 import { reasonOf } from "../text/reason_of.ts";
 import { allDemands } from "../ledger/reconcile.ts";
@@ -30,7 +30,7 @@ const CONVERGE_MS = 20_000;
 type Seen = Map<string, unknown>;
 
 /** Waits; returns the exit code, which nobody looks at. Never throws: the history tells. */
-export async function waitForGuests(driver: Driver, sys: Sys): Promise<number> {
+export async function watchLeases(driver: Driver, sys: Sys): Promise<number> {
   if (sys.uid() !== 0) return 0;
   const seen: Seen = new Map();
   try {
@@ -43,7 +43,7 @@ export async function waitForGuests(driver: Driver, sys: Sys): Promise<number> {
 
 /** Who holds the lock waits for all, also for those that come behind its last look: it takes another one when it has let go. */
 async function waitInTurn(driver: Driver, seen: Seen, sys: Sys): Promise<boolean> {
-  const lock = sys.lock(WAITER_LOCK);
+  const lock = sys.lock(WATCHER_LOCK);
   if (lock === undefined) return false;
   using _lock = lock;
   return await waitForAll(driver, seen, sys);
@@ -55,14 +55,16 @@ async function waitForAll(driver: Driver, seen: Seen, sys: Sys): Promise<boolean
   let hasWaited = false;
   let pauseMs = FIRST_LOOK_MS;
   while (await lookAtConfig(sys) !== "disabled") {
-    const work: Work = { sys, notes: [], deadlineMs: sys.elapsedMs() + CONVERGE_MS, mayWait: true };
-    const waiting = await waitingDemands(work);
+    const ledgerContext: ConvergeContext = { sys, notes: [], deadlineMs: sys.elapsedMs() + CONVERGE_MS, mayWait: true };
+    const waiting = await waitingDemands(ledgerContext);
     if (waiting.length === 0) return hasWaited;
     hasWaited = true;
-    const moved = await movedDemands(waiting, seen, work);
+    const moved = await movedDemands(waiting, seen, ledgerContext);
     const results: Converged[] = [];
-    for (const folder of new Set(moved.map((filed) => filed.folder))) results.push(await converge(folder, work));
-    if (results.some((one) => one.change !== undefined || !isWell(one))) traceWaited(driver, results, work);
+    for (const folder of new Set(moved.map((stored) => stored.folder))) {
+      results.push(await converge(folder, ledgerContext));
+    }
+    if (results.some((one) => one.change !== undefined || !succeeded(one))) traceWaited(driver, results, ledgerContext);
     await sys.sleep(pauseMs);
     pauseMs = Math.min(pauseMs * 1.5, LONGEST_LOOK_MS);
   }
@@ -70,34 +72,34 @@ async function waitForAll(driver: Driver, seen: Seen, sys: Sys): Promise<boolean
 }
 
 /** A guest that starts again makes the same demand anew. */
-function lifeOf({ path, record: { since } }: FiledDemand): string {
+function lifeOf({ path, record: { since } }: StoredDemand): string {
   return `${since} ${path}`;
 }
 
 /** Demands that may still change, and were made not too long ago. */
-async function waitingDemands(work: Work): Promise<readonly FiledDemand[]> {
-  const nowMs = work.sys.now().getTime();
-  const waiting: FiledDemand[] = [];
-  for (const filed of allDemands(work)) {
-    const { resource, demand, since } = filed.record;
+async function waitingDemands(ledgerContext: ConvergeContext): Promise<readonly StoredDemand[]> {
+  const nowMs = ledgerContext.sys.now().getTime();
+  const waiting: StoredDemand[] = [];
+  for (const stored of allDemands(ledgerContext)) {
+    const { resource, demand, since } = stored.record;
     const isYoung = nowMs - Date.parse(since) < WAIT_MS;
-    if (isYoung && (await loadResource(resource))?.waits?.(demand)) waiting.push(filed);
+    if (isYoung && (await loadResource(resource))?.isWaiting?.(demand)) waiting.push(stored);
   }
   return waiting;
 }
 
 /** Those that come to something else than when they were last looked at, or made. What fails then is kept in the ledger. */
 async function movedDemands(
-  waiting: readonly FiledDemand[],
+  waiting: readonly StoredDemand[],
   seen: Seen,
-  { sys }: Work,
-): Promise<readonly FiledDemand[]> {
-  const moved: FiledDemand[] = [];
+  { sys }: ConvergeContext,
+): Promise<readonly StoredDemand[]> {
+  const moved: StoredDemand[] = [];
   for (const resource of new Set(waiting.map(({ record }) => record.resource))) {
-    const filed = waiting.filter(({ record }) => record.resource === resource);
-    const demands = filed.map(({ record }) => record.demand);
-    const renewed = await (await loadResource(resource))?.renew?.(demands, sys) ?? demands;
-    for (const [index, one] of filed.entries()) {
+    const stored = waiting.filter(({ record }) => record.resource === resource);
+    const demands = stored.map(({ record }) => record.demand);
+    const renewed = await (await loadResource(resource))?.refresh?.(demands, sys) ?? demands;
+    for (const [index, one] of stored.entries()) {
       const before = seen.get(lifeOf(one)) ?? one.record.demand;
       if (!sameValue(before, renewed[index])) moved.push(one);
       seen.set(lifeOf(one), renewed[index]);
@@ -110,9 +112,9 @@ async function movedDemands(
 export function traceWaited(
   driver: Driver,
   results: readonly Converged[],
-  { sys, notes }: Pick<Work, "sys" | "notes">,
+  { sys, notes }: Pick<ConvergeContext, "sys" | "notes">,
 ): void {
-  const problem = results.find((one) => !isWell(one))?.problem;
+  const problem = results.find((one) => !succeeded(one))?.problem;
   // It does what a guest's reconnect does, or a daemon's reload.
   const facts = findOperation(driver, "reconnect") ?? findOperation(driver, "reload");
   const invocation = { driver, object: "-", operation: "waited", subOperation: "-", extra: "-", facts };

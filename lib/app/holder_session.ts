@@ -13,7 +13,7 @@ import { holderOf } from "./holder_of.ts";
 export const GIVE_BACK_SHARE = 0.25;
 
 /** A holder's demands, while its call works on them. */
-export interface Holding extends Disposable {
+export interface HolderSession extends Disposable {
   readonly holder: Holder;
   readonly ledger: Ledger;
   readonly call: HookCall;
@@ -27,7 +27,7 @@ export interface Holding extends Disposable {
 }
 
 /** Opens the ledger for the holder of a call, or says why not. */
-export async function openHolding(call: HookCall, deadlineMs: number, sys: Sys): Promise<Holding | string> {
+export async function openHolderSession(call: HookCall, deadlineMs: number, sys: Sys): Promise<HolderSession | string> {
   const holder = holderOf(call);
   if (holder === undefined) return "the document on stdin has no UUID, so nothing can be held for it";
   const ledger = await openLedger(sys, { make: true });

@@ -1,0 +1,68 @@
+/**
+ * What a resource shall become: pure, so that whoever only looks decides as converging does.
+ * @module
+ */
+import { type HeldDemand, type Resource, sameValue, type SavedState } from "../resources/resource.ts";
+import type { StoredDemand } from "./demand_file.ts";
+import { describeHolder } from "./holder.ts";
+import type { State } from "./state_file.ts";
+
+/** What stands shall become this. `left`: it is not as we wrote it, so it is somebody else's. */
+export type Target =
+  | { readonly kind: "value"; readonly value: unknown }
+  | { readonly kind: "left" }
+  | { readonly kind: "conflict"; readonly reason: string };
+
+/** The state, or what it is before anything was written; moved by what others changed where that counts. */
+export function rebaseOriginal(kind: Resource, state: State | undefined, actual: unknown): SavedState<unknown> {
+  if (state === undefined) return { original: actual, written: undefined, pending: undefined };
+  const { original, written, pending } = state;
+  const saved = { original, written, pending };
+  return kind.rebase === undefined ? saved : { ...saved, original: kind.rebase(saved, actual) };
+}
+
+/** Whether what stands is what we wrote, or were about to when we were killed. Pure. */
+function isOurs(kind: Resource, saved: SavedState<unknown>, actual: unknown): boolean {
+  return kind.restores === "difference" || kind.isAbandoned?.(actual, saved) === true ||
+    [saved.written, saved.pending].some((value) => value !== undefined && sameValue(value, actual));
+}
+
+/**
+ * What is remembered while something is written. What stands counts as written by us where it is ours: a hook may have written it
+ * that was killed before it could note so, and where a difference is put back, the original has just been moved by it. Pure.
+ */
+export function markPending(
+  kind: Resource,
+  saved: SavedState<unknown>,
+  { actual, target }: { readonly actual: unknown; readonly target: unknown },
+): SavedState<unknown> {
+  const { original, written } = saved;
+  return { original, written: isOurs(kind, saved, actual) ? actual : written, pending: target };
+}
+
+/** What a resource shall be while these hold it, or when nobody does any more. Pure. */
+export function targetOf(
+  kind: Resource,
+  { saved, actual, held }: {
+    readonly saved: SavedState<unknown>;
+    readonly actual: unknown;
+    readonly held: readonly HeldDemand<unknown>[];
+  },
+): Target {
+  if (held.length > 0) return kind.wanted(saved.original, held, actual);
+  return sameValue(actual, saved.original) || isOurs(kind, saved, actual)
+    ? { kind: "value", value: saved.original }
+    : { kind: "left" };
+}
+
+/** A demand as counting sees it. */
+export function heldOf({ record }: Pick<StoredDemand, "record">): HeldDemand<unknown> {
+  return { who: `${describeHolder(record.holder)} (rule ${JSON.stringify(record.rule)})`, demand: record.demand };
+}
+
+/** Why nothing is put back. */
+export function notRestoredText(kind: Resource, saved: SavedState<unknown>, actual: unknown): string {
+  const ours = kind.describe(saved.written ?? saved.pending);
+  return `it is ${kind.describe(actual)}, which is not what virt-hooks wrote (${ours}): left as it is, and not ` +
+    `${kind.describe(saved.original)} as before`;
+}
