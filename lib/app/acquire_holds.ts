@@ -4,7 +4,7 @@
  * @module
  */
 import { type ConvergeContext, type Converged, succeeded } from "../ledger/context.ts";
-import { removeDemand, type StoredDemand } from "../ledger/demand_file.ts";
+import type { StoredDemand } from "../ledger/demand_file.ts";
 import { noteNotRunning, noteRunning } from "../ledger/holder_file.ts";
 import {
   acquire,
@@ -12,6 +12,7 @@ import {
   demandsOf,
   evictUsers,
   groupByFolder,
+  notAcquired,
   releaseAll,
   restoreOrphaned,
   rollback,
@@ -33,42 +34,39 @@ export interface AcquireResult {
   readonly rolledBack: readonly Converged[];
 }
 
-/** Acquires what was checked, and first gives back what the holder holds and this plan lacks. */
+/** Acquires what was checked, and first releases what the holder has and the plan lacks. */
 export async function acquireHolds(checked: readonly CheckedHold[], holding: HolderSession): Promise<AcquireResult> {
   const { sys, ledger, deadlineMs } = holding;
   const giveBack: ConvergeContext = { sys, notes: ledger.notes, deadlineMs, mayWait: true };
   const ledgerContext: ConvergeContext = { ...giveBack, deadlineMs: deadlineMs * (1 - GIVE_BACK_SHARE) };
   const steps: Step[] = [];
   const held: AcquiredHold[] = [];
-  const { obsolete: over, replaced } = await previousHolds(checked, holding);
-  const tookBack: Converged[] = [];
-  const gaveUp = [...await releaseObsolete(over, holding, giveBack)];
+  const { obsolete, replaced } = await previousHolds(checked, holding);
+  const rolledBack: Converged[] = [];
+  const released = [...await releaseObsolete(obsolete, holding, giveBack)];
   for (const group of groupByFolder(checked.map((one) => ({ ...one, folder: one.resolved.folder })))) {
-    const former = replaced.filter(({ folder }) => group.some((one) => one.folder === folder));
-    for (const stored of former) removeDemand(stored, sys);
+    const former = replaced.filter(({ folder }) => folder === group[0].folder);
     const done = await acquireGroup(group, former, { ledgerContext, holding, checked });
-    gaveUp.push(...done.flatMap(({ ended }) => ended ?? []));
+    released.push(...done.flatMap(({ ended }) => ended ?? []));
     for (const [index, one] of done.entries()) {
       steps.push(one.step);
       if (succeeded(one.converged)) {
         held.push(one);
       } else if (isFatal(one.step) || isOrphaned(holding)) {
-        tookBack.push(...await rollbackAll([...held, ...done.slice(index)], holding, giveBack));
-        return { steps, released: gaveUp, rolledBack: tookBack };
+        rolledBack.push(...await rollbackAll([...held, ...done.slice(index)], holding, giveBack));
+        return { steps, released, rolledBack };
       } else {
-        tookBack.push(...await rollbackEach([one], holding, giveBack));
+        rolledBack.push(...await rollbackEach([one], holding, giveBack));
       }
     }
   }
   await noteLife(holding, ledgerContext);
-  return { steps, released: gaveUp, rolledBack: tookBack };
+  return { steps, released, rolledBack };
 }
 
-/** What came of one hold. */
+/** An acquired hold with its step. */
 interface AcquiredHold extends Acquired {
   readonly step: Step;
-  /** What it replaced of a life that goes on. */
-  readonly former: readonly StoredDemand[];
 }
 
 /** Holds of one resource. */
@@ -86,15 +84,15 @@ async function acquireGroup(
   const resolvedHolds = group.map(({ resolved }) => resolved);
   const refused = await evictFirst(group, checked, ledgerContext);
   const results = refused === undefined
-    ? await acquireForDaemon(resolvedHolds, holding, ledgerContext)
-    : resolvedHolds.map((resolved) => ({ resolved, stored: undefined, before: undefined, converged: refused }));
+    ? await acquireForDaemon(resolvedHolds, former, { holding, ledgerContext })
+    : resolvedHolds.map((resolved) => notAcquired(resolved, refused));
   const durationMs = (sys.elapsedMs() - startedMs) / group.length;
   // Ten forwards to one guest have the same to say of it.
   ledger.notes.push(...new Set(resolvedHolds.flatMap(({ note }) => note === undefined ? [] : [note])));
   return results.flatMap((result, index): AcquiredHold[] => {
     const hold = group[index]?.hold;
     if (hold === undefined) return [];
-    return [{ ...result, former, step: stepOf(hold, convergedPart(hold, result.converged), durationMs) }];
+    return [{ ...result, step: stepOf(hold, convergedPart(hold, result.converged), durationMs) }];
   });
 }
 
@@ -144,16 +142,18 @@ async function rollbackAll(
   return await releaseAll(await demandsOf({ holder, lifetimes: call.facts.lifetimes }, ledgerContext), ledgerContext);
 }
 
-/** The last acquired first. */
+/** The last acquired first. A life that goes on has again what the holds replaced. */
 async function rollbackEach(
   held: readonly AcquiredHold[],
   holding: HolderSession,
   ledgerContext: ConvergeContext,
 ): Promise<readonly Converged[]> {
   const results: Converged[] = [];
-  for (const acquired of held.toReversed()) {
-    const kept = goesOn(holding) ? acquired : { ...acquired, before: undefined };
-    const result = await rollback(kept, acquired.former, ledgerContext);
+  const inOrder = held.toReversed().map((one) => ({ ...one, folder: one.resolved.folder }));
+  for (const group of groupByFolder(inOrder)) {
+    const replaced = goesOn(holding) ? group.flatMap((one) => one.replaced) : [];
+    const unique = [...new Map(replaced.map((stored) => [stored.path, stored])).values()];
+    const result = await rollback(group, unique, ledgerContext);
     if (result !== undefined) results.push(result);
   }
   return results;
@@ -170,22 +170,17 @@ async function noteLife({ holder, call, sys }: HolderSession, ledgerContext: Con
   }
 }
 
-/** Looks for the daemon before and after: it can die while we wait for a lock, or in the middle of a slow write. */
+/** Looks for the daemon before and after: it can die while the hook waits for a lock, or in the middle of a slow write. */
 async function acquireForDaemon(
   resolvedHolds: readonly ResolvedHold[],
-  holding: HolderSession,
-  ledgerContext: ConvergeContext,
+  former: readonly StoredDemand[],
+  { holding, ledgerContext }: { readonly holding: HolderSession; readonly ledgerContext: ConvergeContext },
 ): Promise<readonly Acquired[]> {
   const { ledger } = holding;
   if (isOrphaned(holding)) {
-    return resolvedHolds.map((resolved) => ({
-      resolved,
-      stored: undefined,
-      before: undefined,
-      converged: refuseOrphaned(resolved, ledger),
-    }));
+    return resolvedHolds.map((resolved) => notAcquired(resolved, refuseOrphaned(resolved, ledger)));
   }
-  const results = await acquire(resolvedHolds, ledgerContext);
+  const results = await acquire(resolvedHolds, former, ledgerContext);
   if (!isOrphaned(holding)) return results;
   return results.map((result) => ({ ...result, converged: refuseOrphaned(result.resolved, ledger) }));
 }

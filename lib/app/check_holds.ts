@@ -10,7 +10,7 @@ import type { ReadContext } from "../ledger/file.ts";
 import { holderId } from "../ledger/holder.ts";
 import { demandsOf } from "../ledger/holds.ts";
 import { reasonOf } from "../text/reason_of.ts";
-import { findConflict, type ResolvedHold, resolveHold, type ResolveOptions } from "../ledger/resolve.ts";
+import { findConflicts, type ResolvedHold, resolveHold, type ResolveOptions } from "../ledger/resolve.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import type { Hold } from "../plan/intent.ts";
 import type { Refused } from "../resources/resource.ts";
@@ -35,12 +35,12 @@ export async function checkHolds(holds: readonly Hold[], holding: HolderQuery): 
   const company: ResolveOptions = { plan: holds, former: await formerOf(holding), isAlive: holding.isAlive === true };
   // All at once: the host is asked by programs, and each takes its time to start.
   const answers = await Promise.all(holds.map((hold, order) => ask(hold, { order, company, holding })));
-  const fitting = await whereAllFit(answers.filter((answer) => answer?.kind === "ready"), holding);
+  const conflicts = await conflictsAmong(answers.filter((answer) => answer?.kind === "ready"), holding);
   for (const [order, hold] of holds.entries()) {
-    const asked = answers[order];
-    if (asked === undefined) continue;
-    const fits = asked.kind === "ready" && fitting.has(asked.folder);
-    const answer = fits ? asked : await refuseConflict(asked, { others: checked.map((one) => one.resolved), holding });
+    const resolved = answers[order];
+    if (resolved === undefined) continue;
+    const reason = resolved.kind === "ready" ? conflicts.get(resolved) : undefined;
+    const answer: ResolvedHold | Refused = reason === undefined ? resolved : { kind: "refused", reason };
     if (answer.kind === "ready") {
       checked.push({ hold, resolved: answer });
       continue;
@@ -94,32 +94,25 @@ async function ask(
   }
 }
 
-/** The resources of which all that is wished can be had: what fits together needs no look at each. */
-async function whereAllFit(resolvedHolds: readonly ResolvedHold[], holding: HolderQuery): Promise<ReadonlySet<string>> {
-  const fitting = new Set<string>();
-  for (const [folder, group] of Map.groupBy(resolvedHolds, (resolved) => resolved.folder)) {
-    const last = group.at(-1);
-    if (last === undefined || group.length === 1) continue;
-    const answer = await refuseConflict(last, { others: group.slice(0, -1), holding });
-    if (answer.kind === "ready") fitting.add(folder);
-  }
-  return fitting;
-}
-
-async function refuseConflict(
-  resolved: ResolvedHold | Refused,
-  { others, holding }: { readonly others: readonly ResolvedHold[]; readonly holding: HolderQuery },
-): Promise<ResolvedHold | Refused> {
-  if (resolved.kind === "refused") return resolved;
-  const { sys, ledger, holder, call } = holding;
+/** Why holds cannot be had beside what other holders have and beside each other, by hold. */
+async function conflictsAmong(
+  resolvedHolds: readonly ResolvedHold[],
+  { sys, ledger, holder, call }: HolderQuery,
+): Promise<ReadonlyMap<ResolvedHold, string>> {
   const over = overAt(call);
-  try {
-    const reason = await findConflict(resolved, {
-      ...{ reader: { ...ledger, sys }, others },
-      isOver: (record) => holderId(record.holder) === holderId(holder) && over.includes(record.lifetime),
-    });
-    return reason === undefined ? resolved : { kind: "refused", reason };
-  } catch (error) {
-    return { kind: "refused", reason: reasonOf(error) };
+  const options = {
+    reader: { ...ledger, sys },
+    isOver: (record: DemandRecord) => holderId(record.holder) === holderId(holder) && over.includes(record.lifetime),
+  };
+  const conflicts = new Map<ResolvedHold, string>();
+  for (const group of Map.groupBy(resolvedHolds, ({ folder }) => folder).values()) {
+    const [first, ...others] = group;
+    if (first === undefined) continue;
+    try {
+      for (const [hold, reason] of await findConflicts([first, ...others], options)) conflicts.set(hold, reason);
+    } catch (error) {
+      for (const hold of group) conflicts.set(hold, reasonOf(error));
+    }
   }
+  return conflicts;
 }

@@ -3,7 +3,7 @@
  * was made. It holds nothing of libvirt's, and one such process looks for all.
  * @module
  */
-import { converge } from "../ledger/converge.ts";
+import { ensureResource } from "../ledger/update.ts";
 import { type ConvergeContext, type Converged, succeeded } from "../ledger/context.ts";
 import type { StoredDemand } from "../ledger/demand_file.ts";
 import { hasLedger, WATCHER_LOCK } from "../ledger/layout.ts";
@@ -62,7 +62,7 @@ async function waitForAll(driver: Driver, seen: Seen, sys: Sys): Promise<boolean
     const moved = await movedDemands(waiting, seen, ledgerContext);
     const results: Converged[] = [];
     for (const folder of new Set(moved.map((stored) => stored.folder))) {
-      results.push(await converge(folder, ledgerContext));
+      results.push(await ensureResource(folder, ledgerContext));
     }
     if (results.some((one) => one.change !== undefined || !succeeded(one))) traceWaited(driver, results, ledgerContext);
     await sys.sleep(pauseMs);

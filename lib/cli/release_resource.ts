@@ -4,7 +4,7 @@
  */
 import { writeCommandEntry } from "../app/command_entry.ts";
 import { exitCodeOf } from "../app/outcome.ts";
-import { converge } from "../ledger/converge.ts";
+import { ensureResource } from "../ledger/update.ts";
 import { forgetResource } from "../ledger/forget_resource.ts";
 import { describeHolder, type Holder, holderId } from "../ledger/holder.ts";
 import { lockHolder } from "../ledger/holder_file.ts";
@@ -105,7 +105,7 @@ async function putBack(
     locks.use(lock);
   }
   return (await releaseAll(demands, ledgerContext)).at(-1) ??
-    await converge(folder, { ...ledgerContext, about: { key, resource } });
+    await ensureResource(folder, { ...ledgerContext, about: { key, resource } });
 }
 
 /** It could not be put back: returns whether it is forgotten. */

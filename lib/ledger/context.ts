@@ -47,12 +47,18 @@ export function succeeded({ end }: Converged): boolean {
   return end !== "failed" && end !== "stuck" && end !== "late";
 }
 
-/** Work under a lock, which is let go while a user's program runs, and taken again. */
+/** Demands of one resource that come and go. */
+export interface ResourceUpdate {
+  readonly add: readonly StoredDemand[];
+  readonly remove: readonly StoredDemand[];
+}
+
+/** What converging under a lock works with. The lock is released while a user's program runs, and taken again. */
 export interface LockedContext extends ConvergeContext {
-  /** `isFiled`: the newcomers' demands were; another hook may have removed them since. */
-  readonly held: { lock: Disposable; isFiled: boolean };
-  readonly additions: readonly StoredDemand[];
-  /** Whether something of it was cut short because the hook was told to end or its time was over: no fault of the resource, so the next call goes on. */
+  readonly update: ResourceUpdate;
+  /** `isStored`: the additions were; another hook may have removed them since. `culprit`: the first of them that conflicts. */
+  readonly held: { lock: Disposable; isStored: boolean; culprit: number | undefined };
+  /** Whether something was cut short because the hook was told to end or its time was over: no fault of the resource, so the next call goes on. */
   isInterrupted(): boolean;
 }
 

@@ -1,102 +1,43 @@
 /**
- * The one verb: brings a resource to what its demands come to, from whatever state it is in. There is no other undo.
+ * Converges a resource to the value that its demands require, from any state, under its lock. Restoring is converging with no demand
+ * left.
  *
- * lock · read demands and what stands · equal: done · note the original (once) and what is about to be written · write ·
- * note what stands · no demand left: forget · unlock · look again, since somebody may have come or gone meanwhile.
+ * read demands and the current value · equal: done · save the original value (once) and the value about to be written · write · save
+ * the value read back · no demand left: forget.
  * @module
  */
 import { loadResource } from "../resources/registry.ts";
 import { type Reading, type Resource, sameValue } from "../resources/resource.ts";
-import { demandNames, nameOf, readDemands, type StoredDemand, storeDemand } from "./demand_file.ts";
+import { demandNames, nameOf, readDemands, removeDemand, type StoredDemand, storeDemand } from "./demand_file.ts";
 import { forget } from "./forget.ts";
 import { markPending, notRestoredText, rebaseOriginal, targetOf } from "./target.ts";
-import { waitForTrackedChild } from "./child.ts";
-import { watchInterrupts } from "./interrupts.ts";
 import { currentDemands } from "./current_demands.ts";
 import { reasonOf } from "../text/reason_of.ts";
 import { makeChange, saveState } from "./make_change.ts";
 import { lookAtState, readState, type State, takeState, writeState } from "./state_file.ts";
 import { releaseHint } from "../plan/release_hint.ts";
 import type { FileReading } from "./file.ts";
-import { lockResource, removeForgotten } from "./resource_lock.ts";
-import {
-  type ConvergeContext,
-  type Converged,
-  type LockedContext,
-  type ResourceContext,
-  succeeded,
-} from "./context.ts";
+import type { ConvergeContext, Converged, LockedContext, ResourceContext } from "./context.ts";
 
-/** Converges the resource of a folder, until its demands stay the same. Never throws: others wait to be converged, too. */
-export async function converge(folder: string, context: ConvergeContext): Promise<Converged> {
-  let result: Converged | undefined;
-  while (true) {
-    const pass = await convergeOnce(folder, context);
-    if (pass === "locked") return result ?? notLocked(folder, context);
-    result = result === undefined ? pass.converged : joined(result, pass.converged, folder);
-    if (!pass.mustRetry) return result;
-  }
-}
-
-function notLocked(key: string, { mayWait }: ConvergeContext): Converged {
-  if (!mayWait) return { key, end: "handed-over" };
-  return { key, end: "late", problem: "another hook has been at it until no time was left" };
-}
-
-/** What two passes come to: the change is from what stood first to what stands now. Of what is forgotten there is no key any more. */
-function joined(before: Converged, now: Converged, folder: string): Converged {
-  if (now.end === "unchanged" && succeeded(before)) {
-    return { ...before, key: now.key === folder ? before.key : now.key };
-  }
-  if (before.change === undefined || now.change === undefined) return now;
-  const parts = [...before.change.parts ?? [], ...now.change.parts ?? []];
-  const change = { from: before.change.from, to: now.change.to, ...(parts.length === 0 ? {} : { parts }) };
-  return { ...now, change };
-}
-
-/** What came of a pass. `lookAgain`: somebody came or went meanwhile and relies on us. */
-export interface ConvergeAttempt {
+/** The result of converging under the lock. */
+export interface LockedResult {
   readonly converged: Converged;
-  readonly mustRetry: boolean;
+  /** The names of the demands that it took into account. */
+  readonly names: readonly string[];
+  /** Set where the additions conflict with other demands or each other: the first that does. Nothing was stored or removed then. */
+  readonly culprit: number | undefined;
 }
 
-/** Takes the lock, converges once, lets the lock go. Demands of newcomers are filed once they are sure to fit. */
-export async function convergeOnce(
-  folder: string,
-  context: ConvergeContext,
-  additions: readonly StoredDemand[] = [],
-): Promise<ConvergeAttempt | "locked"> {
-  try {
-    const lock = await lockResource(folder, { make: additions.length > 0 }, context);
-    if (lock === "late") return "locked";
-    if (lock === "gone") return { converged: { key: folder, end: "unchanged" }, mustRetry: false };
-    const held = { lock, isFiled: false };
-    let pass: { readonly converged: Converged; readonly seen: readonly string[] };
-    try {
-      await waitForTrackedChild(folder, context.sys);
-      pass = await convergeLocked(folder, { ...context, ...watchInterrupts(context.sys), held, additions: additions });
-      removeForgotten(folder, context.sys);
-    } finally {
-      held.lock[Symbol.dispose]();
-    }
-    return { converged: pass.converged, mustRetry: !sameValue(demandNames(folder, context.sys), pass.seen) };
-  } catch (error) {
-    const key = additions[0]?.record.key ?? folder;
-    return { converged: { key, end: "failed", problem: reasonOf(error) }, mustRetry: false };
-  }
-}
-
-async function convergeLocked(
-  folder: string,
-  context: LockedContext,
-): Promise<{ readonly converged: Converged; readonly seen: readonly string[] }> {
-  const { sys, additions: additions } = context;
+/** Converges a resource whose lock is held; the demands to add are stored, and those to remove are removed, once all are sure to fit. */
+export async function convergeLocked(folder: string, context: LockedContext): Promise<LockedResult> {
+  const { sys, update: { add, remove } } = context;
   const names = demandNames(folder, sys);
-  const others = names.filter((name) => !additions.some((one) => nameOf(one) === name));
-  const demands = [...readDemands(folder, others, context), ...additions];
+  const changed = new Set([...add, ...remove].map(nameOf));
+  const others = names.filter((name) => !changed.has(name));
+  const demands = [...readDemands(folder, others, context), ...add];
   const converged = await convergeRead(folder, { demands, reading: lookAtState(folder, sys) }, context);
-  const seen = context.held.isFiled ? [...others, ...additions.map(nameOf)].sort() : names;
-  return { seen, converged };
+  const { isStored, culprit } = context.held;
+  return { converged, names: isStored ? [...others, ...add.map(nameOf)].sort() : names, culprit };
 }
 
 /** What is in a resource's folder. */
@@ -187,9 +128,11 @@ async function convergeFrom(
   const saved = rebaseOriginal(kind, state, actual);
   const held = await currentDemands(kind, demands, context.sys);
   const target = targetOf(kind, { saved, actual, held });
-  if (target.kind === "conflict") return { key, end: "failed", problem: target.reason };
-  for (const addition of context.additions) storeDemand(addition, context.sys);
-  context.held.isFiled = context.additions.length > 0;
+  if (target.kind === "conflict") {
+    context.held.culprit = firstConflict(kind, { saved, actual, held }, context.update.add.length);
+    return { key, end: "failed", problem: target.reason };
+  }
+  storeUpdate(context);
   const isLast = demands.length === 0;
   if (target.kind === "left") {
     forget(folder, context.sys);
@@ -209,4 +152,25 @@ async function convergeFrom(
     isLast,
   };
   return await makeChange(folder, resource, change, context);
+}
+
+/** The first of the last `count` demands that does not fit beside those before it. */
+function firstConflict(
+  kind: Resource,
+  { saved, actual, held }: Parameters<typeof targetOf>[1],
+  count: number,
+): number | undefined {
+  const others = held.length - count;
+  const index = held.slice(others).findIndex((_, at) =>
+    targetOf(kind, { saved, actual, held: held.slice(0, others + at + 1) }).kind === "conflict"
+  );
+  return index === -1 ? undefined : index;
+}
+
+function storeUpdate({ update: { add, remove }, held, sys }: LockedContext): void {
+  if (add.length === 0) return;
+  const names = new Set(add.map(nameOf));
+  for (const stored of remove) if (!names.has(nameOf(stored))) removeDemand(stored, sys);
+  for (const stored of add) storeDemand(stored, sys);
+  held.isStored = true;
 }

@@ -4,9 +4,8 @@
  */
 import { releaseHint } from "../plan/release_hint.ts";
 import type { Lifetime } from "../plan/demand.ts";
-import { converge, convergeOnce } from "./converge.ts";
 import { type ConvergeContext, type Converged, succeeded } from "./context.ts";
-import { demandNames, holderPrefix, nameOf, readDemands, removeDemand, type StoredDemand } from "./demand_file.ts";
+import { demandNames, holderPrefix, readDemands, type StoredDemand } from "./demand_file.ts";
 import { endsWithGuest } from "./liveness.ts";
 import type { ReadContext } from "./file.ts";
 import { type Holder, holderId } from "./holder.ts";
@@ -16,79 +15,106 @@ import { isForgotten } from "./resource_lock.ts";
 import { reasonOf } from "../text/reason_of.ts";
 import { readState } from "./state_file.ts";
 import type { ResolvedHold } from "./resolve.ts";
+import { ensureResource, type Updated, updateResource } from "./update.ts";
 
-/** What came of acquiring one wish. */
+/** What acquiring one hold did. */
 export interface Acquired {
   readonly resolved: ResolvedHold;
   readonly converged: Converged;
   /** Set where the demand is in the ledger, even if it is not fulfilled. */
   readonly stored: StoredDemand | undefined;
-  /** The demand of an earlier call that it took the place of. */
-  readonly before: StoredDemand | undefined;
-  /** What an earlier life had left of it, which was given back first. */
+  /** The demands of earlier calls that it replaced. */
+  readonly replaced: readonly StoredDemand[];
+  /** What an earlier life had left of it, which was restored first. */
   readonly ended?: Converged | undefined;
 }
 
 /**
- * Creates demands of one resource and fulfils them in one go; one by one where not all can be had. Under the resource's lock, so
- * that two who want different things cannot both come in.
+ * Creates demands of one resource and fulfils them with one change, but for those that conflict with others. `former`: the holder's
+ * demands of the same resource that they replace. Never throws.
  */
 export async function acquire(
   resolvedHolds: readonly ResolvedHold[],
+  former: readonly StoredDemand[],
   context: ConvergeContext,
 ): Promise<readonly Acquired[]> {
-  const together = await acquireTogether(resolvedHolds, context);
-  if (
-    resolvedHolds.length < 2 ||
-    together.some(({ stored, converged }) => stored !== undefined || converged.end === "late")
-  ) {
-    return together;
-  }
-  const each: Acquired[] = [];
-  for (const resolved of resolvedHolds) {
-    const isLate = context.sys.elapsedMs() >= context.deadlineMs;
-    each.push(
-      ...isLate ? [notStored(resolved, timedOut(resolved, together))] : await acquireTogether([resolved], context),
-    );
-  }
-  return each;
-}
-
-/** What kept all from being had at once is what a person should know. */
-function timedOut({ record: { key } }: ResolvedHold, [together]: readonly Acquired[]): Converged {
-  return { key, end: "late", problem: together?.converged.problem ?? "no time was left" };
-}
-
-async function acquireTogether(
-  resolvedHolds: readonly ResolvedHold[],
-  context: ConvergeContext,
-): Promise<readonly Acquired[]> {
-  const additions = resolvedHolds.map(additionOf);
   try {
     const refused = await evictUsers(resolvedHolds, context);
-    if (refused !== undefined) return resolvedHolds.map((resolved) => notStored(resolved, refused));
-    const befores = additions.map((addition) => replacedDemand(addition, context));
-    const ended = await endPreviousLives(resolvedHolds, befores, context);
-    const left = ended.find((former) => former !== undefined && !succeeded(former));
-    if (left !== undefined) return resolvedHolds.map((resolved) => notStored(resolved, left));
-    const { converged, isTried } = await storeAll(additions, context);
-    return resolvedHolds.map((resolved, index): Acquired => {
-      const stored = additions.slice(index, index + 1).find((one) =>
-        isTried && context.sys.lstat(one.path) !== undefined
-      );
-      return { resolved, converged, stored, before: befores[index], ended: ended[index] };
-    });
+    if (refused !== undefined) return resolvedHolds.map((resolved) => notAcquired(resolved, refused));
+    const additions = resolvedHolds.map((resolved) => additionOf(resolved, former, context));
+    const ended = await endPreviousLives(additions, context);
+    const failure = ended.find((one) => one !== undefined && !succeeded(one));
+    if (failure !== undefined) {
+      return additions.map(({ resolved, replaced }) => ({ ...notAcquired(resolved, failure), replaced }));
+    }
+    const acquired = await addFitting(additions, former, context);
+    return acquired.map((one, index) => ({ ...one, ended: ended[index] }));
   } catch (error) {
     const problem = reasonOf(error);
-    return resolvedHolds.map((resolved) => notStored(resolved, { key: resolved.record.key, end: "failed", problem }));
+    return resolvedHolds.map((resolved) => notAcquired(resolved, { key: resolved.record.key, end: "failed", problem }));
   }
 }
 
-function notStored(resolved: ResolvedHold, converged: Converged): Acquired {
-  return { resolved, converged, stored: undefined, before: undefined };
+/** A hold of which nothing is in the ledger. */
+export function notAcquired(resolved: ResolvedHold, converged: Converged): Acquired {
+  return { resolved, converged, stored: undefined, replaced: [] };
 }
 
-/** Clears the way for demands, or says why it cannot. Without the lock: it may wait for others. */
+/** A hold as it will be stored. */
+interface Addition {
+  readonly resolved: ResolvedHold;
+  readonly stored: StoredDemand;
+  /** The demand of the same name, if there is one. */
+  readonly same: StoredDemand | undefined;
+  /** That one, and the other demands that it replaces. */
+  readonly replaced: readonly StoredDemand[];
+}
+
+function additionOf(resolved: ResolvedHold, former: readonly StoredDemand[], context: ConvergeContext): Addition {
+  const { record, folder, name } = resolved;
+  const stored = { record, folder, path: `${resourceFolder(folder).demands}/${name}` };
+  const names = context.sys.lstat(stored.path) === undefined ? [] : [name];
+  const [same] = readDemands(folder, names, context);
+  return { resolved, stored, same, replaced: same === undefined ? former : [same, ...former] };
+}
+
+/** Adds the demands that fit beside all others with one update; each that conflicts is left out. */
+async function addFitting(
+  additions: readonly Addition[],
+  former: readonly StoredDemand[],
+  context: ConvergeContext,
+): Promise<readonly Acquired[]> {
+  const conflicts = new Map<Addition, Converged>();
+  let fitting = [...additions];
+  while (fitting[0] !== undefined) {
+    const add = fitting.map(({ stored }) => stored);
+    const updated = await updateResource(fitting[0].stored.folder, { add, remove: former }, context);
+    const culprit = updated.kind === "conflict" ? fitting[updated.culprit] : undefined;
+    if (culprit === undefined) return additions.map((one) => acquiredOf(one, conflicts.get(one), updated, context));
+    conflicts.set(culprit, updated.converged);
+    fitting = fitting.filter((one) => one !== culprit);
+    if (context.sys.elapsedMs() < context.deadlineMs) continue;
+    for (const one of fitting.splice(0)) conflicts.set(one, { ...updated.converged, end: "late" });
+  }
+  return additions.flatMap((one) => {
+    const conflict = conflicts.get(one);
+    return conflict === undefined ? [] : [notAcquired(one.resolved, conflict)];
+  });
+}
+
+/** A failed update may have stored nothing, and another hook may have removed the demand since. */
+function acquiredOf(
+  { resolved, stored, replaced }: Addition,
+  conflict: Converged | undefined,
+  { kind, converged }: Updated,
+  { sys }: ConvergeContext,
+): Acquired {
+  if (conflict !== undefined) return notAcquired(resolved, conflict);
+  if (kind === "locked") return notAcquired(resolved, converged);
+  return { resolved, converged, stored: sys.lstat(stored.path) === undefined ? undefined : stored, replaced };
+}
+
+/** Evicts current users of the resources, or says why it cannot. Without a lock: it may wait for others. */
 export async function evictUsers(
   resolvedHolds: readonly ResolvedHold[],
   { deadlineMs, sys }: ConvergeContext,
@@ -100,63 +126,33 @@ export async function evictUsers(
   return undefined;
 }
 
-/** Ends what each life begins anew, up to the first that cannot be ended. */
+/** Ends the previous life of every resource that each life begins anew, up to the first that cannot be ended. */
 async function endPreviousLives(
-  resolvedHolds: readonly ResolvedHold[],
-  befores: readonly (StoredDemand | undefined)[],
+  additions: readonly Addition[],
   context: ConvergeContext,
 ): Promise<readonly (Converged | undefined)[]> {
   const ended: (Converged | undefined)[] = [];
-  for (const [index, resolved] of resolvedHolds.entries()) {
-    const former = resolved.resource.perLife ? await endPreviousLife(resolved, befores[index], context) : undefined;
-    ended.push(former);
-    if (former !== undefined && !succeeded(former)) break;
+  for (const addition of additions) {
+    const result = addition.resolved.resource.perLife ? await endPreviousLife(addition, context) : undefined;
+    ended.push(result);
+    if (result !== undefined && !succeeded(result)) break;
   }
   return ended;
 }
 
-function additionOf({ record, folder, name }: ResolvedHold): StoredDemand {
-  return { record, folder, path: `${resourceFolder(folder).demands}/${name}` };
-}
-
-/** The demand whose place a newcomer takes. */
-function replacedDemand(addition: StoredDemand, context: ConvergeContext): StoredDemand | undefined {
-  const names = context.sys.lstat(addition.path) === undefined ? [] : [nameOf(addition)];
-  return readDemands(addition.folder, names, context)[0];
-}
-
-async function storeAll(
-  additions: readonly StoredDemand[],
-  context: ConvergeContext,
-): Promise<{ readonly converged: Converged; readonly isTried: boolean }> {
-  const [first] = additions;
-  if (first === undefined) throw new Error("Cannot acquire: nothing is wished");
-  const { folder, record: { key } } = first;
-  const pass = await convergeOnce(folder, context, additions);
-  if (pass === "locked") {
-    const problem = `another hook has been at ${key} until no time was left`;
-    return { converged: { key, end: "late", problem }, isTried: false };
-  }
-  // What the second look comes to is not these wishes' affair.
-  if (pass.mustRetry) await converge(folder, { ...context, mayWait: false });
-  return { converged: pass.converged, isTried: true };
-}
-
 /**
- * Gives back what an earlier life left of a resource that each life begins anew, and tells what came of it. A port is told of again
- * when the daemon starts: what it holds goes on, unless a hook was killed at it or its rule was edited.
+ * Restores what an earlier life left of a resource that each life begins anew. libvirt reports a port as created again when its
+ * daemon starts: what the port holds is kept, unless a hook was killed while it worked on it or the rule was edited.
  */
 async function endPreviousLife(
-  { folder, resource, record }: ResolvedHold,
-  before: StoredDemand | undefined,
+  { resolved: { folder, resource, record }, same, replaced }: Addition,
   context: ConvergeContext,
 ): Promise<Converged | undefined> {
   const state = readState(folder, context.sys);
   const isWhole = state?.pending === undefined && state?.problem === undefined;
-  const goesOn = before !== undefined && isWhole && resource.keeps?.(before.record.demand, record.demand) !== false;
+  const goesOn = same !== undefined && isWhole && resource.keeps?.(same.record.demand, record.demand) !== false;
   if (state === undefined || goesOn) return undefined;
-  if (before !== undefined) removeDemand(before, context.sys);
-  const converged = await converge(folder, context);
+  const { converged } = await updateResource(folder, { add: [], remove: replaced }, context);
   if (!succeeded(converged)) {
     return {
       ...converged,
@@ -172,36 +168,20 @@ async function endPreviousLife(
   };
 }
 
-/** Undoes an acquiring: what it took the place of is held again. `former`: what was removed for it, under other names. */
+/** Rolls back acquired holds of one resource. `restored`: the demands that they replaced and that are stored again. */
 export async function rollback(
-  { resolved, stored, before }: Acquired,
-  former: readonly StoredDemand[],
+  acquired: readonly Acquired[],
+  restored: readonly StoredDemand[],
   context: ConvergeContext,
 ): Promise<Converged | undefined> {
-  if (stored === undefined && former.length === 0) return undefined;
-  const again = before === undefined ? former : [before, ...former];
-  if (stored !== undefined && again.length === 0) return await release(stored, context);
-  const { folder, record: { key } } = resolved;
-  try {
-    if (stored !== undefined && before === undefined) removeDemand(stored, context.sys);
-  } catch (error) {
-    return { key, end: "failed", problem: reasonOf(error) };
-  }
-  const pass = await convergeOnce(folder, context, again);
-  if (pass === "locked") return { key, end: "late", problem: "another hook has been at it until no time was left" };
-  // Beside what has come since there may be no room for it any more.
-  return { ...succeeded(pass.converged) ? pass.converged : await converge(folder, context), key };
-}
-
-/** Removes a demand and puts back what nobody else needs. Never throws: what it cannot do, it tells. */
-export async function release(stored: StoredDemand, context: ConvergeContext): Promise<Converged> {
-  const { key } = stored.record;
-  try {
-    removeDemand(stored, context.sys);
-  } catch (error) {
-    return { key, end: "failed", problem: reasonOf(error) };
-  }
-  return { ...await converge(stored.folder, { ...context, about: stored.record }), key };
+  const [first] = acquired;
+  const remove = acquired.flatMap(({ stored }) => stored ?? []);
+  if (first === undefined || (remove.length === 0 && restored.length === 0)) return undefined;
+  const { folder, record: { key } } = first.resolved;
+  const updated = await updateResource(folder, { add: restored, remove }, context);
+  if (updated.kind === "converged") return { ...updated.converged, key };
+  // The replaced demands may not fit any more beside those that arrived meanwhile.
+  return { ...(await updateResource(folder, { add: [], remove }, context)).converged, key };
 }
 
 /** Which demands of a holder are meant. */
@@ -267,20 +247,22 @@ function endsWith(
   return holder.kind === "domain" && lifetimes.includes("domain") && endsWithGuest(port, holder, sys);
 }
 
-/** Releases demands, the last acquired first, whatever becomes of the others. */
+/** Releases demands, the last acquired first; a failure does not keep the others. */
 export async function releaseAll(
   demands: readonly StoredDemand[],
   context: ConvergeContext,
 ): Promise<readonly Converged[]> {
   const results: Converged[] = [];
-  for (const group of groupByFolder(demands.toReversed())) results.push(...await releaseTogether(group, context));
+  for (const group of groupByFolder(demands.toReversed())) {
+    results.push((await updateResource(group[0].folder, { add: [], remove: group }, context)).converged);
+  }
   return results;
 }
 
-/** What stands beside each other and is of one resource is done in one go: ten ports are one change of the packet filter. */
+/** Groups neighbours of one resource, which are changed together: ten ports are one change of the packet filter. */
 export function groupByFolder<Item extends { readonly folder: string }>(
   items: readonly Item[],
-): readonly (readonly Item[])[] {
+): readonly (readonly [Item, ...Item[]])[] {
   const groups: [Item, ...Item[]][] = [];
   for (const item of items) {
     const last = groups.at(-1);
@@ -288,23 +270,6 @@ export function groupByFolder<Item extends { readonly folder: string }>(
     else groups.push([item]);
   }
   return groups;
-}
-
-/** Demands of one resource. All but the last are only removed: converging for that one takes all of them away. */
-async function releaseTogether(
-  demands: readonly StoredDemand[],
-  context: ConvergeContext,
-): Promise<readonly Converged[]> {
-  const failed: Converged[] = [];
-  for (const stored of demands.slice(0, -1)) {
-    try {
-      removeDemand(stored, context.sys);
-    } catch (error) {
-      failed.push({ key: stored.record.key, end: "failed", problem: reasonOf(error) });
-    }
-  }
-  const last = demands.at(-1);
-  return last === undefined ? failed : [...failed, await release(last, context)];
 }
 
 /** Of the folders in which nothing is remembered any more, a call removes so many: others wait for it. */
@@ -326,7 +291,7 @@ export async function restoreOrphaned(
     if (tried.has(folder)) continue;
     const rest = restOf(folder, context);
     if (rest === "none" || (rest === "folder" && ++emptied > EMPTY_FOLDERS_MAX)) continue;
-    const converged = await converge(folder, { ...context, mayWait: false });
+    const converged = await ensureResource(folder, { ...context, mayWait: false });
     if (rest === "state" && converged.end !== "handed-over") results.push(converged);
   }
   return results;
@@ -353,6 +318,8 @@ export async function ensureAll(
   context: ConvergeContext,
 ): Promise<readonly Converged[]> {
   const results: Converged[] = [];
-  for (const folder of new Set(demands.map((stored) => stored.folder))) results.push(await converge(folder, context));
+  for (const folder of new Set(demands.map((stored) => stored.folder))) {
+    results.push(await ensureResource(folder, context));
+  }
   return results;
 }

@@ -47,7 +47,7 @@ export async function makeChange(
   context: LockedContext,
 ): Promise<Converged> {
   const { kind, key } = resource;
-  if (kind.runsUserPrograms && !change.isLast && context.additions.length === 0) {
+  if (kind.runsUserPrograms && !change.isLast && context.update.add.length === 0) {
     return { key, end: "failed", problem: NOT_STARTED };
   }
   const busy = kind.runsUserPrograms ? context.sys.lock(resourceFolder(folder).busy) : undefined;

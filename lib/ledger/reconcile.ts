@@ -2,7 +2,7 @@
  * Brings the host to what the living hold: removes the demands of the dead, converges everything.
  * @module
  */
-import { converge } from "./converge.ts";
+import { ensureResource } from "./update.ts";
 import type { ConvergeContext, Converged } from "./context.ts";
 import { type DaemonView, viewDaemons } from "./daemons.ts";
 import type { StoredDemand } from "./demand_file.ts";
@@ -67,7 +67,7 @@ export async function reconcile(options: ReconcileOptions, context: ConvergeCont
       resources.push(...notLookedAt("resource", unseen.length, folders.length));
       break;
     }
-    resources.push(await converge(folder, context));
+    resources.push(await ensureResource(folder, context));
   }
   removeLeftoverFiles(context);
   return { holders, resources };

@@ -72,41 +72,44 @@ export async function resolveHold(
   return { kind: "ready", resource, record, folder, name, note, value };
 }
 
-/** What a wish is looked at with. */
+/** What finding conflicts takes. */
 export interface ConflictOptions {
   readonly reader: ReadContext & { readonly sys: Sys };
-  /** Wishes of the same call that come before it. */
-  readonly others: readonly ResolvedHold[];
-  /** Demands that will be gone by then. */
+  /** Whether a stored demand will be gone by then. */
   readonly isOver: (record: DemandRecord) => boolean;
 }
 
 /**
- * Why a wish cannot stand beside what is held already, and beside others that are about to be; `undefined` when it can. Also
- * told where what is held cannot be read, since then nobody knows.
+ * Finds the holds of one resource that conflict with stored demands, or with those before them that fit: why, by hold. All conflict
+ * where the original value cannot be read, since compatibility is unknown then.
+ * @throws {LedgerError} when stored demands cannot be read
  */
-export async function findConflict(
-  resolved: ResolvedHold,
-  { reader, others, isOver }: ConflictOptions,
-): Promise<string | undefined> {
+export async function findConflicts(
+  holds: readonly [ResolvedHold, ...ResolvedHold[]],
+  { reader, isOver }: ConflictOptions,
+): Promise<ReadonlyMap<ResolvedHold, string>> {
   const { sys } = reader;
-  const { resource, folder, name } = resolved;
+  const [first] = holds;
+  const { resource, folder } = first;
   const hasFolder = sys.lstat(resourceFolder(folder).folder) !== undefined;
-  const names = hasFolder ? demandNames(folder, sys).filter((other) => other !== name) : [];
-  const replaced = new Set([name, ...others.map((other) => other.name)]);
-  const stored = readDemands(folder, names.filter((other) => !replaced.has(other)), reader)
-    .filter((one) => !isOver(one.record));
-  const planned = others.filter((other) => other.folder === folder && other.name !== name);
-  const held = [...stored, ...[...planned, resolved].map((one) => ({ record: one.record, folder, path: "" }))].map(
-    heldOf,
-  );
+  const replaced = new Set(holds.map(({ name }) => name));
+  const names = hasFolder ? demandNames(folder, sys).filter((name) => !replaced.has(name)) : [];
+  const stored = readDemands(folder, names, reader).filter(({ record }) => !isOver(record)).map(heldOf);
   const state = hasFolder ? readState(folder, sys) : undefined;
-  const original = state === undefined
-    ? await currentValue(resolved, sys)
+  const reading = state === undefined
+    ? await currentValue(first, sys)
     : { kind: "value", value: state.original } as const;
-  if (original.kind !== "value") return original.reason;
-  const wanted = resource.wanted(original.value, held);
-  return wanted.kind === "conflict" ? wanted.reason : undefined;
+  if (reading.kind !== "value") return new Map(holds.map((hold) => [hold, reading.reason]));
+  const original = reading.value;
+  if (resource.wanted(original, [...stored, ...holds.map(heldOf)]).kind === "value") return new Map();
+  const conflicts = new Map<ResolvedHold, string>();
+  const fitting = [...stored];
+  for (const hold of holds) {
+    const wanted = resource.wanted(original, [...fitting, heldOf(hold)]);
+    if (wanted.kind === "conflict") conflicts.set(hold, wanted.reason);
+    else fitting.push(heldOf(hold));
+  }
+  return conflicts;
 }
 
 async function currentValue({ resource, record, value }: ResolvedHold, sys: Sys): Promise<Reading<unknown>> {

@@ -1,0 +1,127 @@
+/**
+ * The one update of a resource: demands come and go under its lock, and it is converged. Acquiring, releasing, ensuring and rolling
+ * back are made of it.
+ * @module
+ */
+import { sameValue } from "../resources/resource.ts";
+import { reasonOf } from "../text/reason_of.ts";
+import { waitForTrackedChild } from "./child.ts";
+import { type ConvergeContext, type Converged, type LockedContext, type ResourceUpdate, succeeded } from "./context.ts";
+import { convergeLocked, type LockedResult } from "./converge.ts";
+import { demandNames, removeDemand } from "./demand_file.ts";
+import { watchInterrupts } from "./interrupts.ts";
+import { lockResource, removeForgotten } from "./resource_lock.ts";
+
+/** What an update did. `converged` says how it went for people, whatever the kind. */
+export type Updated =
+  | { readonly kind: "converged"; readonly converged: Converged }
+  /** The additions do not fit beside other demands, or each other: nothing was stored, removed or written. */
+  | { readonly kind: "conflict"; readonly converged: Converged; readonly culprit: number }
+  /** Another process held the lock until no time was left: nothing was stored, removed or written. */
+  | { readonly kind: "locked"; readonly converged: Converged };
+
+const NO_UPDATE: ResourceUpdate = { add: [], remove: [] };
+const TIMED_OUT = "another hook has been at it until no time was left";
+
+/**
+ * Adds and removes demands of one resource under its lock and converges it. Without additions the demands are removed first, whoever
+ * holds the lock: that process converges again when it releases it. Never throws: the other resources must be updated too.
+ */
+export async function updateResource(
+  folder: string,
+  update: ResourceUpdate,
+  context: ConvergeContext,
+): Promise<Updated> {
+  if (update.add.length === 0) return { kind: "converged", converged: await removeDemands(folder, update, context) };
+  const attempt = await attemptUpdate(folder, update, context);
+  if (attempt === "locked") {
+    const key = update.add[0]?.record.key ?? folder;
+    const problem = `another hook has been at ${key} until no time was left`;
+    return { kind: "locked", converged: { key, end: "late", problem } };
+  }
+  const { converged, culprit, mustRetry } = attempt;
+  if (culprit !== undefined) return { kind: "conflict", converged, culprit };
+  // The retry serves demands that arrived meanwhile; its result does not concern these.
+  if (mustRetry) await ensureResource(folder, { ...context, mayWait: false });
+  return { kind: "converged", converged };
+}
+
+/** Converges a resource until its demands stay the same. Never throws. */
+export async function ensureResource(folder: string, context: ConvergeContext): Promise<Converged> {
+  let result: Converged | undefined;
+  while (true) {
+    const attempt = await attemptUpdate(folder, NO_UPDATE, context);
+    if (attempt === "locked") return result ?? notLocked(folder, context);
+    result = result === undefined ? attempt.converged : joined(result, attempt.converged, folder);
+    if (!attempt.mustRetry) return result;
+  }
+}
+
+async function removeDemands(folder: string, { remove }: ResourceUpdate, context: ConvergeContext): Promise<Converged> {
+  const [first] = remove;
+  if (first === undefined) return await ensureResource(folder, context);
+  const { key } = first.record;
+  let failure: Converged | undefined;
+  for (const stored of remove) {
+    try {
+      removeDemand(stored, context.sys);
+    } catch (error) {
+      failure ??= { key, end: "failed", problem: reasonOf(error) };
+    }
+  }
+  const converged = await ensureResource(folder, { ...context, about: first.record });
+  return failure ?? { ...converged, key };
+}
+
+function notLocked(key: string, { mayWait }: ConvergeContext): Converged {
+  return mayWait ? { key, end: "late", problem: TIMED_OUT } : { key, end: "handed-over" };
+}
+
+/** The result of two attempts: the change is from the first value to the last one. A forgotten resource has no key any more. */
+function joined(before: Converged, now: Converged, folder: string): Converged {
+  if (now.end === "unchanged" && succeeded(before)) {
+    return { ...before, key: now.key === folder ? before.key : now.key };
+  }
+  if (before.change === undefined || now.change === undefined) return now;
+  const parts = [...before.change.parts ?? [], ...now.change.parts ?? []];
+  const change = { from: before.change.from, to: now.change.to, ...(parts.length === 0 ? {} : { parts }) };
+  return { ...now, change };
+}
+
+/** `mustRetry`: demands came or went meanwhile, and their hooks rely on this one. */
+interface Attempt {
+  readonly converged: Converged;
+  readonly culprit: number | undefined;
+  readonly mustRetry: boolean;
+}
+
+/** Takes the lock, converges once, and releases the lock. */
+async function attemptUpdate(
+  folder: string,
+  update: ResourceUpdate,
+  context: ConvergeContext,
+): Promise<Attempt | "locked"> {
+  const { sys } = context;
+  try {
+    const lock = await lockResource(folder, { make: update.add.length > 0 }, context);
+    if (lock === "late") return "locked";
+    if (lock === "gone") {
+      return { converged: { key: folder, end: "unchanged" }, culprit: undefined, mustRetry: false };
+    }
+    const held: LockedContext["held"] = { lock, isStored: false, culprit: undefined };
+    let result: LockedResult;
+    try {
+      await waitForTrackedChild(folder, sys);
+      result = await convergeLocked(folder, { ...context, ...watchInterrupts(sys), held, update });
+      removeForgotten(folder, sys);
+    } finally {
+      held.lock[Symbol.dispose]();
+    }
+    const { converged, names, culprit } = result;
+    // Looked at after the lock is released: a demand that comes later finds it free.
+    return { converged, culprit, mustRetry: !sameValue(demandNames(folder, sys), names) };
+  } catch (error) {
+    const key = update.add[0]?.record.key ?? folder;
+    return { converged: { key, end: "failed", problem: reasonOf(error) }, culprit: undefined, mustRetry: false };
+  }
+}
