@@ -1,12 +1,12 @@
 /**
- * `deno task build`: compiles the hooks and the admin command. What is done stands in `lib/build/`; here are the command's
+ * `deno task build`: compiles the hooks and the admin command. What is done stands in `build/`; here are the command's
  * arguments and what it prints.
  * @module
  */
-import { parseBuildArguments, USAGE } from "./lib/build/arguments.ts";
-import { build } from "./lib/build/build.ts";
-import { BuildError, messageOf, UsageError } from "./lib/build/build_error.ts";
-import { progressLine } from "./lib/build/progress.ts";
+import { parseBuildArguments, USAGE } from "./build/arguments.ts";
+import { build } from "./build/build.ts";
+import { BuildError, messageOf, UsageError } from "./build/build_error.ts";
+import { progressLine } from "./build/progress.ts";
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;

@@ -3,8 +3,8 @@
  * that is ready.
  * @module
  */
-import { type BuildEvent, type BuiltBinary } from "../../lib/build/build.ts";
-import { progressLine } from "../../lib/build/progress.ts";
+import { type BuildEvent, type BuiltBinary } from "../../build/build.ts";
+import { progressLine } from "../../build/progress.ts";
 import type { Screen } from "./screen.ts";
 
 /** Shows a build. */

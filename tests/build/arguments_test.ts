@@ -1,6 +1,6 @@
-import { parseBuildArguments } from "../../lib/build/arguments.ts";
-import { BuildError, UsageError } from "../../lib/build/build_error.ts";
-import { hostTarget, TARGET_NAMES } from "../../lib/build/target.ts";
+import { parseBuildArguments } from "../../build/arguments.ts";
+import { BuildError, UsageError } from "../../build/build_error.ts";
+import { hostTarget, TARGET_NAMES } from "../../build/target.ts";
 import { assertEquals, assertThrows } from "../support/assert.ts";
 
 const NOTHING = { kind: "build", targets: [hostTarget()], denort: undefined, only: [], out: undefined } as const;

@@ -1,10 +1,10 @@
-import { build, type BuildEvent } from "../../lib/build/build.ts";
-import { BuildError, UsageError } from "../../lib/build/build_error.ts";
-import { checksumsText, versionText } from "../../lib/build/archive.ts";
-import { compileFlags, isAtLeast, parseSourceDateEpoch } from "../../lib/build/compile.ts";
-import { progressLine } from "../../lib/build/progress.ts";
-import { denoErrorLine } from "../../lib/build/subprocess.ts";
-import { hostTarget } from "../../lib/build/target.ts";
+import { build, type BuildEvent } from "../../build/build.ts";
+import { BuildError, UsageError } from "../../build/build_error.ts";
+import { checksumsText, versionText } from "../../build/archive.ts";
+import { compileFlags, isAtLeast, parseSourceDateEpoch } from "../../build/compile.ts";
+import { progressLine } from "../../build/progress.ts";
+import { denoErrorLine } from "../../build/subprocess.ts";
+import { hostTarget } from "../../build/target.ts";
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "../support/assert.ts";
 import { BARE_DENORT, fakeElf } from "./fake_binary.ts";
 

@@ -6,9 +6,9 @@ import {
   filesFrom,
   startBytes,
   withVersion,
-} from "../../lib/build/bundle.ts";
+} from "../../build/bundle.ts";
 import { VERSION } from "../../lib/app/version.ts";
-import { namesVersion } from "../../lib/build/start_check.ts";
+import { namesVersion } from "../../build/start_check.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 
 const ACCEPTED = [

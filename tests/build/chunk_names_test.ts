@@ -1,5 +1,5 @@
-import { BuildError } from "../../lib/build/build_error.ts";
-import { renameChunks } from "../../lib/build/chunk_names.ts";
+import { BuildError } from "../../build/build_error.ts";
+import { renameChunks } from "../../build/chunk_names.ts";
 import { assertEquals, assertRejects } from "../support/assert.ts";
 
 Deno.test("renameChunks() gives the same names whatever the bundler's hashes are", async () => {

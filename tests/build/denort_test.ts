@@ -1,9 +1,9 @@
-import { BuildError } from "../../lib/build/build_error.ts";
-import { sha256Hex, sha512Base64 } from "../../lib/build/checksum.ts";
-import { findDenort } from "../../lib/build/denort.ts";
-import { checkDenort } from "../../lib/build/denort_check.ts";
-import { denortFromTarball, type DenortPackage, denortPackage, PINNED_DENO } from "../../lib/build/denort_packages.ts";
-import { TARGET_NAMES } from "../../lib/build/target.ts";
+import { BuildError } from "../../build/build_error.ts";
+import { sha256Hex, sha512Base64 } from "../../build/checksum.ts";
+import { findDenort } from "../../build/denort.ts";
+import { checkDenort } from "../../build/denort_check.ts";
+import { denortFromTarball, type DenortPackage, denortPackage, PINNED_DENO } from "../../build/denort_packages.ts";
+import { TARGET_NAMES } from "../../build/target.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "../support/assert.ts";
 import { BARE_DENORT, fakeElf, fakeProgram } from "./fake_binary.ts";
 

@@ -1,4 +1,4 @@
-import { parseElfHeader } from "../../lib/build/elf.ts";
+import { parseElfHeader } from "../../build/elf.ts";
 import { assertEquals } from "../support/assert.ts";
 import { fakeElf } from "./fake_binary.ts";
 

@@ -1,5 +1,5 @@
-import { BuildError } from "../../lib/build/build_error.ts";
-import { binaryMistakes, type Expectation, inspectBinary } from "../../lib/build/inspect.ts";
+import { BuildError } from "../../build/build_error.ts";
+import { binaryMistakes, type Expectation, inspectBinary } from "../../build/inspect.ts";
 import { assertEquals, assertStringIncludes, assertThrows } from "../support/assert.ts";
 import { fakeProgram, HOOK_SETTINGS } from "./fake_binary.ts";
 

@@ -1,6 +1,6 @@
-import { listBinaries } from "../../lib/build/binaries.ts";
-import { BuildError } from "../../lib/build/build_error.ts";
-import { expectedPermissions, GRANTS, grantsOf, permissionMistakes } from "../../lib/build/permissions.ts";
+import { listBinaries } from "../../build/binaries.ts";
+import { BuildError } from "../../build/build_error.ts";
+import { expectedPermissions, GRANTS, grantsOf, permissionMistakes } from "../../build/permissions.ts";
 import { assertEquals, assertThrows } from "../support/assert.ts";
 import { HOOK_SETTINGS } from "./fake_binary.ts";
 
@@ -29,7 +29,7 @@ for (const [name, { permissions }] of Object.entries(GRANTS)) {
 
 Deno.test("grantsOf() refuses a binary without a row", () => {
   const error = assertThrows(() => grantsOf("bhyve"), BuildError, "Cannot build bhyve");
-  assertEquals(error.hint, "give it a row in the table of lib/build/permissions.ts");
+  assertEquals(error.hint, "give it a row in the table of build/permissions.ts");
   assertThrows(() => grantsOf("constructor"), BuildError);
 });
 

@@ -1,4 +1,4 @@
-import { mapPooled } from "../../lib/build/pool.ts";
+import { mapPooled } from "../../build/pool.ts";
 import { assert, assertEquals, assertRejects } from "../support/assert.ts";
 
 Deno.test("mapPooled() keeps the order of the items and the limit", async () => {

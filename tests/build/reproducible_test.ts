@@ -2,12 +2,12 @@
  * Heavier than the other tests of this folder: it compiles. It needs a denort, which is fetched when none is cached.
  * @module
  */
-import { build } from "../../lib/build/build.ts";
-import { BuildError } from "../../lib/build/build_error.ts";
-import { sha256OfFile } from "../../lib/build/checksum.ts";
-import { findDenort } from "../../lib/build/denort.ts";
-import { PINNED_DENO } from "../../lib/build/denort_packages.ts";
-import { hostTarget } from "../../lib/build/target.ts";
+import { build } from "../../build/build.ts";
+import { BuildError } from "../../build/build_error.ts";
+import { sha256OfFile } from "../../build/checksum.ts";
+import { findDenort } from "../../build/denort.ts";
+import { PINNED_DENO } from "../../build/denort_packages.ts";
+import { hostTarget } from "../../build/target.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 
 const ROOT = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");

@@ -94,7 +94,7 @@ export function grantsOf(name: string): Grants {
   if (row === undefined) {
     throw new BuildError(
       `Cannot build ${name}: nothing says what it may do`,
-      "give it a row in the table of lib/build/permissions.ts",
+      "give it a row in the table of build/permissions.ts",
     );
   }
   return row;

@@ -1,5 +1,5 @@
 /**
- * How the build says no. This room (`lib/build/`) may speak to the operating system; nothing that ends in a binary
+ * How the build says no. This folder may speak to the operating system; nothing that ends in a binary
  * imports it.
  * @module
  */

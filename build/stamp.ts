@@ -35,7 +35,7 @@ export interface Toolchain {
 }
 
 const SOURCES = ["build.ts", "cli.ts", "deno.json", "deno.lock", "install.sh"] as const;
-const SOURCE_FOLDERS = ["hooks", "lib"] as const;
+const SOURCE_FOLDERS = ["build", "hooks", "lib"] as const;
 
 /** Reads a stamp; one that is missing or cannot be understood means that everything is built. */
 export async function readStamp(path: string): Promise<Stamp> {
@@ -63,9 +63,9 @@ export async function hashSources(
   ].join("\n"));
 }
 
-/** A hash over the build room itself: when its checks change, every binary is built and checked again. */
+/** A hash over the build itself: when its checks change, every binary is built and checked again. */
 export async function hashBuildRoom(root: string): Promise<string> {
-  const paths = ["build.ts", ...await filesBelow(root, "lib/build")].toSorted();
+  const paths = ["build.ts", ...await filesBelow(root, "build")].toSorted();
   return await sha256Hex((await Promise.all(paths.map((path) => fileLine(root, path)))).join("\n"));
 }
 
