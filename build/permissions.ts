@@ -1,79 +1,78 @@
 /**
- * What each binary may do. Deno's runtime holds the program to it and nothing at run time can widen it; a program that
- * a hook runs is not held to it.
+ * The permissions of each binary. Deno's runtime enforces them, and nothing at run time can widen them. They do not apply
+ * to the programs that a hook runs.
  *
- * No binary gets `--allow-all`. The price: a binary cannot open anything in `/proc`, `/sys` or `/dev` by itself, because
- * Deno wants every permission at once for these. What must be read or written there is done by a program that
- * the hook runs.
+ * No binary gets `--allow-all`. So a binary cannot open anything in `/proc`, `/sys` or `/dev` itself, because Deno
+ * requires every permission at once for these. A program that the hook runs reads and writes there.
  * @module
  */
 import { BuildError } from "./build_error.ts";
 import type { TrailerSettings } from "./trailer.ts";
 
-/** One row of the table. */
+/** The permissions of one binary. */
 export interface Grants {
   /** Flags for `deno compile`. */
   readonly permissions: readonly string[];
-  /** Options of V8, JavaScript's engine. */
+  /** Options of the JavaScript engine V8. */
   readonly v8Flags: readonly string[];
 }
 
 const REFUSED = [
-  // Nothing of ours speaks to a network.
+  // No binary uses a network.
   "--deny-net",
-  // Native libraries would not be held to any of this.
+  // Permissions do not apply to native libraries.
   "--deny-ffi",
-  // All code is in the binary; none is fetched.
+  // All code is embedded.
   "--deny-import",
 ] as const;
 
 const HOOK = {
   permissions: [
-    // Rules files, programs that rules name, their folders up to `/` (is root alone their owner?), and `file`
-    // selectors: each may be any absolute path.
+    // Rules files, programs that rules name, their folders up to `/` (for the owner check), and `file` selectors: each
+    // can be any absolute path.
     "--allow-read",
-    // The history; what must be remembered until the next boot.
+    // The history, and the state that is kept until the next boot.
     "--allow-write=/var/log/virt-hooks,/run/virt-hooks",
-    // Rules name programs by absolute path, so no list can be known here. Whether one may run is decided by its
-    // owner and mode.
+    // Rules name programs by absolute path, so the list is not known here. The hook decides by owner and mode whether a
+    // program may run.
     "--allow-run",
-    // Not root: do nothing. The host's name: the `host` selector.
+    // Whether the hook runs as root, and the host's name for the `host` selector.
     "--allow-sys=uid,hostname",
-    // libvirt hands its own environment down; nothing in it may steer a hook.
+    // libvirt passes its own environment on; nothing in it may influence a hook.
     "--deny-env",
     ...REFUSED,
   ],
   v8Flags: [
-    // No machine code is made at run time: faster for a program this short, and needed where a policy forbids memory
-    // that is both writable and executable.
+    // No machine code is generated at run time: faster for a program this short, and required where a policy forbids
+    // memory that is both writable and executable.
     "--jitless",
-    // Threads that would only help a long-running program cost time at the start.
+    // Threads help only a long-running program, and cost time at the start.
     "--single-threaded",
-    // In MB: a bug ends in a second, not after filling the host's memory. The largest documents (`lib/xml/limits.ts`) do
-    // with 160: a hook that runs out of memory ends without an exit code of its own.
+    // In MB: a bug ends the hook before it fills the host's memory. The largest documents (`lib/xml/limits.ts`) need 160.
+    // A hook that runs out of memory is killed, with an exit code that it does not choose.
     "--max-old-space-size=256",
   ],
 } as const satisfies Grants;
 
 const ADMIN = {
   permissions: [
-    // Rules files named on the command line, and the same trust checks as a hook's.
+    // Rules files on the command line, and the same trust checks as in a hook.
     "--allow-read",
-    // `disable` and `enable`; the history.
+    // `disable` and `enable`, and the history.
     "--allow-write=/etc/virt-hooks,/var/log/virt-hooks,/run/virt-hooks",
-    // Root or not; the `host` selector of a plan.
+    // Whether it runs as root, and the `host` selector.
     "--allow-sys=uid,hostname",
-    // Colour or not.
+    // Whether to use colour.
     "--allow-env=NO_COLOR",
-    // As for a hook: reconcile and release undo what hooks did, and the kernel's files are read by programs.
+    // As for a hook: `reconcile` and `release` restore what hooks changed, and programs read the kernel's files.
     "--allow-run",
     ...REFUSED,
   ],
-  // As for a hook, but with room for a long history.
+  // As for a hook, with more memory for a long history.
   v8Flags: ["--jitless", "--single-threaded", "--max-old-space-size=512"],
 } as const satisfies Grants;
 
-/** The table: a row for each binary. */
+/** The permissions of all binaries, by name. */
 export const GRANTS = {
   daemon: HOOK,
   qemu: HOOK,
@@ -84,7 +83,7 @@ export const GRANTS = {
 } as const satisfies Readonly<Record<string, Grants>>;
 
 /**
- * The row of a binary.
+ * Returns the permissions of a binary.
  *
  * @throws {BuildError} For a binary that is not in the table.
  */
@@ -93,14 +92,14 @@ export function grantsOf(name: string): Grants {
   const row = Object.hasOwn(rows, name) ? rows[name] : undefined;
   if (row === undefined) {
     throw new BuildError(
-      `Cannot build ${name}: nothing says what it may do`,
-      "give it a row in the table of build/permissions.ts",
+      `Cannot build ${name}: it has no permissions`,
+      "add it to GRANTS in build/permissions.ts",
     );
   }
   return row;
 }
 
-/** What keys a trailer's permissions have for these flags: `--allow-run` is `allow_run: []`, every other key is null. */
+/** Returns the keys of a trailer's permissions for these flags: `--allow-run` is `allow_run: []`; other keys are null. */
 export function expectedPermissions(grants: Grants): ReadonlyMap<string, readonly string[]> {
   return new Map(grants.permissions.map((flag) => {
     const [name = "", values] = flag.slice("--".length).split("=");
@@ -108,19 +107,19 @@ export function expectedPermissions(grants: Grants): ReadonlyMap<string, readonl
   }));
 }
 
-/** Says where baked permissions are not those of the table, or nothing. */
-export function permissionMistakes(baked: TrailerSettings["permissions"], grants: Grants): readonly string[] {
+/** Lists the differences between embedded permissions and those of the table. */
+export function permissionMistakes(embedded: TrailerSettings["permissions"], grants: Grants): readonly string[] {
   const expected = expectedPermissions(grants);
-  const keys = new Set([...Object.keys(baked), ...expected.keys()]);
-  return [...keys].filter((key) => key !== "prompt" && !isUnusedDefault(key, baked)).flatMap((key) => {
-    const found = JSON.stringify(baked[key] ?? null);
+  const keys = new Set([...Object.keys(embedded), ...expected.keys()]);
+  return [...keys].filter((key) => key !== "prompt" && !isUnusedDefault(key, embedded)).flatMap((key) => {
+    const found = JSON.stringify(embedded[key] ?? null);
     const wanted = JSON.stringify(expected.get(key) ?? null);
     return found === wanted ? [] : [`${key} is ${found}, not ${wanted}`];
   });
 }
 
-/** Deno bakes its list of public hosts for imports into every program; `deny_import: []` overrules all of it. */
-function isUnusedDefault(key: string, baked: TrailerSettings["permissions"]): boolean {
-  const denied = baked["deny_import"];
+/** Deno embeds its list of public hosts for imports in every program; `deny_import: []` overrides it. */
+function isUnusedDefault(key: string, embedded: TrailerSettings["permissions"]): boolean {
+  const denied = embedded["deny_import"];
   return key === "allow_import" && Array.isArray(denied) && denied.length === 0;
 }

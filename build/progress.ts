@@ -1,8 +1,41 @@
 /**
- * A build's events as lines for people.
+ * The events of a build, and their lines of output.
  * @module
  */
-import type { BuildEvent } from "./build.ts";
+import type { DenortEvent, DenortOrigin } from "./denort/find.ts";
+import type { Target } from "./target.ts";
+
+/** Progress of a build. The events of a target come between its `target` and its `finished`. */
+export type BuildEvent =
+  | { readonly kind: "waiting"; readonly out: string }
+  | { readonly kind: "target"; readonly target: Target; readonly version: string; readonly names: readonly string[] }
+  | DenortEvent
+  | { readonly kind: "denort"; readonly origin: DenortOrigin | "kept-by-deno"; readonly path: string | undefined }
+  /** This machine cannot run programs of the target. */
+  | { readonly kind: "not-started"; readonly why: string }
+  | { readonly kind: "step"; readonly name: string; readonly step: "bundle" | "compile" | "inspect" | "start" }
+  | { readonly kind: "binary" } & BuiltBinary
+  | { readonly kind: "finished" } & BuiltTarget;
+
+/** A finished binary. */
+export interface BuiltBinary {
+  readonly name: string;
+  readonly sizeBytes: number;
+  /** The code of this project and its packages in it. */
+  readonly bundleBytes: number;
+  /** The part of that code that is loaded at every start. */
+  readonly startBytes: number;
+}
+
+/** A finished target. */
+export interface BuiltTarget {
+  readonly target: Target;
+  /** `dist/TARGET`. */
+  readonly folder: string;
+  /** Nothing had changed since the previous build, so nothing was built. */
+  readonly upToDate: boolean;
+  readonly durationMs: number;
+}
 
 const DENORT_ORIGINS = {
   "given": "as given",
@@ -12,7 +45,7 @@ const DENORT_ORIGINS = {
   "kept-by-deno": "Deno's own",
 } as const;
 
-/** The line for an event, or `undefined` for one that needs none in a plain list. */
+/** Returns the line for an event, or `undefined` for an event without one. */
 export function progressLine(event: BuildEvent): string | undefined {
   switch (event.kind) {
     case "waiting":
@@ -22,18 +55,18 @@ export function progressLine(event: BuildEvent): string | undefined {
     case "denort-download":
       return "  denort: asking Deno to download it";
     case "denort-npm":
-      return `  denort: Deno cannot (${event.because}), fetching the npm package ${event.packageName}`;
+      return `  denort: Deno cannot download it (${event.because}), fetching the npm package ${event.packageName}`;
     case "denort":
       return `  denort: ${DENORT_ORIGINS[event.origin]}${event.path === undefined ? "" : ` (${event.path})`}`;
     case "not-started":
-      return `  WARNING: the binaries will not have been started once: ${event.why}`;
+      return `  WARNING: the build does not start the binaries to check them: ${event.why}`;
     case "step":
       return undefined;
-    case "binary": {
-      const how = event.reused ? "unchanged" : "compiled and checked";
-      return `  ${event.name.padEnd(10)} ${megabytes(event.sizeBytes)}, of it ${kilobytes(event.bundleBytes)} ours, ` +
-        `${kilobytes(event.startBytes)} read at every start: ${how}`;
-    }
+    case "binary":
+      return `  ${event.name.padEnd(10)} ${megabytes(event.sizeBytes)}, of which ${
+        kilobytes(event.bundleBytes)
+      } code, ` +
+        `${kilobytes(event.startBytes)} loaded at every start: compiled and checked`;
     case "finished":
       return `  ${event.upToDate ? "nothing has changed" : "done"} after ${seconds(event.durationMs)}: ${event.folder}`;
     default:

@@ -3,7 +3,7 @@
  * is measured in one private root and in one run: times of different runs or machines say little about each other.
  * @module
  */
-// @ts-types="../../build/std_cli.d.ts"
+// @ts-types="../../build/std.d.ts"
 import { parseArgs } from "@std/cli/parse-args";
 import * as v from "valibot";
 import { build } from "../../build/build.ts";

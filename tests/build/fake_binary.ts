@@ -1,5 +1,5 @@
 /**
- * Small files that look like what Deno makes, written by hand from the layouts in `build/elf.ts` and
+ * Small files that look like what Deno makes, written by hand from the layouts in `build/target.ts` and
  * `build/trailer.ts`.
  * @module
  */

@@ -17,7 +17,7 @@ export function placeOf(fileName: string): Place {
   const folders = path.split("/").slice(0, -1);
   if (folders[0] === "lib") return { kind: "lib", path, room: folders[1] ?? "" };
   if (path === "cli.ts" || folders[0] === "hooks") return { kind: "door", path };
-  if (path === "build.ts" || folders[0] === "build") return { kind: "build", path };
+  if (folders[0] === "build") return { kind: "build", path };
   return { kind: folders[0] === "tests" ? "test" : "other", path };
 }
 
