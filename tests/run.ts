@@ -43,7 +43,7 @@ const STAGES = {
     args: ["test", "-A", ...LOCKED, "--no-check", ...UNIT, "tests/house_lint_test.ts"],
     counts: true,
   },
-  build: { name: "build", args: ["run", "-A", ...LOCKED, "--no-check", "build.ts"], counts: false },
+  build: { name: "build", args: ["run", "-A", ...LOCKED, "--no-check", "build/main.ts"], counts: false },
   buildTests: { name: "build's own tests", args: ["test", "-A", ...LOCKED, "--no-check", "tests/build"], counts: true },
   golden: {
     name: "golden stories (compiled)",

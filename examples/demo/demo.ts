@@ -3,9 +3,9 @@
  * machine needs no libvirt, and nothing on it is changed.
  * @module
  */
-import { build, type BuiltTarget } from "../../lib/build/build.ts";
-import { BuildError, UsageError } from "../../lib/build/build_error.ts";
-import { hostTarget } from "../../lib/build/target.ts";
+import { build, type BuiltTarget } from "../../build/build.ts";
+import { BuildError, UsageError } from "../../build/build_error.ts";
+import { hostTarget } from "../../build/target.ts";
 import { openPrivateRoot, type PrivateRoot } from "../../tests/support/private_root.ts";
 import { explainInstead } from "./explain.ts";
 import { type Caller, callerIn, countLeftRunning, runCommand } from "./play.ts";

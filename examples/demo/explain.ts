@@ -2,7 +2,7 @@
  * Where this machine gives no private root: the plans of the same calls, told and not carried out.
  * @module
  */
-import type { BuiltTarget } from "../../lib/build/build.ts";
+import type { BuiltTarget } from "../../build/build.ts";
 import { hookWords } from "./play.ts";
 import { acts } from "./scenes.ts";
 import type { Screen } from "./screen.ts";

@@ -3,8 +3,8 @@
  * that is ready.
  * @module
  */
-import { type BuildEvent, type BuiltBinary } from "../../lib/build/build.ts";
-import { progressLine } from "../../lib/build/progress.ts";
+import { type BuildEvent, type BuiltBinary } from "../../build/build.ts";
+import { progressLine } from "../../build/progress.ts";
 import type { Screen } from "./screen.ts";
 
 /** Shows a build. */
@@ -78,8 +78,8 @@ export function showProgress(screen: Screen): Progress {
   };
 }
 
-function binaryLine({ name, sizeBytes, reused }: BuiltBinary, durationMs: number): string {
-  return `  ${name.padEnd(11)}${megabytes(sizeBytes)}   ${reused ? "unchanged" : seconds(durationMs).padStart(6)}`;
+function binaryLine({ name, sizeBytes }: BuiltBinary, durationMs: number): string {
+  return `  ${name.padEnd(11)}${megabytes(sizeBytes)}   ${seconds(durationMs).padStart(6)}`;
 }
 
 /** The line for a binary that is there from the last build. */

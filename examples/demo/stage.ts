@@ -2,7 +2,7 @@
  * What stands in the demo's private root: the compiled programs, the rules of `examples/`, and the programs they name.
  * @module
  */
-import type { BuiltTarget } from "../../lib/build/build.ts";
+import type { BuiltTarget } from "../../build/build.ts";
 import { type Bind, forOwnShell, type Placed } from "../../tests/support/private_root.ts";
 
 /** The documents libvirt sends with a call, as files of this folder. */

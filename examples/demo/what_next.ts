@@ -2,7 +2,7 @@
  * How the demo ends: what to type on a real hypervisor.
  * @module
  */
-import type { BuiltTarget } from "../../lib/build/build.ts";
+import type { BuiltTarget } from "../../build/build.ts";
 import type { Screen } from "./screen.ts";
 import { showAct } from "./show.ts";
 

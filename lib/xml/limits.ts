@@ -2,7 +2,7 @@
  * How much of a document is read, followed and changed: the one table, for the hooks and for the admin command.
  *
  * The owner of a guest writes much of its document. The tree of the largest document takes some 50 MB, and a hook holds
- * three at migrate (as sent, before and after an edit), of the heap that `lib/build/permissions.ts` gives it. docs/reference/paths.md
+ * three at migrate (as sent, before and after an edit), of the heap that `build/permissions.ts` gives it. docs/reference/paths.md
  * lists the limits for administrators.
  * @module
  */

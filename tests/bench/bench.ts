@@ -3,13 +3,13 @@
  * is measured in one private root and in one run: times of different runs or machines say little about each other.
  * @module
  */
-// @ts-types="../../lib/build/std_cli.d.ts"
+// @ts-types="../../build/std.d.ts"
 import { parseArgs } from "@std/cli/parse-args";
 import * as v from "valibot";
-import { build } from "../../lib/build/build.ts";
-import { BuildError, UsageError } from "../../lib/build/build_error.ts";
-import { progressLine } from "../../lib/build/progress.ts";
-import { hostTarget } from "../../lib/build/target.ts";
+import { build } from "../../build/build.ts";
+import { BuildError, UsageError } from "../../build/build_error.ts";
+import { progressLine } from "../../build/progress.ts";
+import { hostTarget } from "../../build/target.ts";
 import { openPrivateRoot, type PrivateRoot } from "../support/private_root.ts";
 import { type Case, caseDocument, caseFiles, CASES } from "./cases.ts";
 import { FORWARD_CASES } from "./forward_cases.ts";

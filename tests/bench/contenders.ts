@@ -2,10 +2,10 @@
  * Who is measured: the hook, empty programs compiled the same way, and scripts.
  * @module
  */
-import { bundleBinary } from "../../lib/build/bundle.ts";
-import { compileBinary, parseSourceDateEpoch } from "../../lib/build/compile.ts";
-import { findDenort } from "../../lib/build/denort.ts";
-import { hostTarget } from "../../lib/build/target.ts";
+import { bundleBinary } from "../../build/bundle.ts";
+import { compileBinary, parseSourceDateEpoch } from "../../build/compile.ts";
+import { findDenort } from "../../build/denort/find.ts";
+import { hostTarget } from "../../build/target.ts";
 import type { Bind } from "../support/private_root.ts";
 import type { Case } from "./cases.ts";
 import type { Contender } from "./measure.ts";

@@ -1,17 +1,18 @@
-import { build, type BuildEvent } from "../../lib/build/build.ts";
-import { BuildError, UsageError } from "../../lib/build/build_error.ts";
-import { checksumsText, versionText } from "../../lib/build/archive.ts";
-import { compileFlags, isAtLeast, parseSourceDateEpoch } from "../../lib/build/compile.ts";
-import { progressLine } from "../../lib/build/progress.ts";
-import { denoErrorLine } from "../../lib/build/subprocess.ts";
-import { hostTarget } from "../../lib/build/target.ts";
-import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "../support/assert.ts";
+import { checksumsText, versionText } from "../../build/archive.ts";
+import { build, type BuildEvent } from "../../build/build.ts";
+import { BuildError } from "../../build/build_error.ts";
+import { compileFlags, isAtLeast, parseSourceDateEpoch } from "../../build/compile.ts";
+import { progressLine } from "../../build/progress.ts";
+import { readVersion } from "../../build/project.ts";
+import { denoErrorLine } from "../../build/subprocess.ts";
+import { hostTarget } from "../../build/target.ts";
+import { assert, assertEquals, assertRejects, assertThrows } from "../support/assert.ts";
 import { BARE_DENORT, fakeElf } from "./fake_binary.ts";
 
 Deno.test("build() leaves the last build as it was when it fails", async () => {
   await withProject(async (root) => {
     const target = hostTarget();
-    // Good enough for every check before compiling, and then no program at all.
+    // It passes every check before the compilation, and is not a program.
     const text = `${BARE_DENORT} Deno/${Deno.version.deno}`;
     const machine = target.startsWith("x86_64") ? 62 : 183;
     await Deno.writeFile(`${root}/denort`, fakeElf({ machine, text }));
@@ -24,22 +25,14 @@ Deno.test("build() leaves the last build as it was when it fails", async () => {
   });
 });
 
-Deno.test("build() refuses a name that is no binary's, with the nearest that is", async () => {
-  await withProject(async (root) => {
-    const error = await assertRejects(() => build({ root, targets: [hostTarget()], only: ["qemuu"] }), UsageError);
-    assertStringIncludes(error.message, 'Cannot build only "qemuu"');
-    assertEquals(error.hint, 'did you mean "qemu"?');
-  });
-});
-
-Deno.test("build() says so when there is nothing to build", async () => {
+Deno.test("build() reports a checkout without sources", async () => {
   await withProject(async (root) => {
     await Deno.remove(`${root}/hooks`, { recursive: true });
     await assertRejects(() => build({ root, targets: [hostTarget()] }), BuildError, "neither hooks/*.ts nor cli.ts");
   });
 });
 
-Deno.test("build() says so when dist cannot be written", async () => {
+Deno.test("build() reports that dist cannot be written", async () => {
   await withProject(async (root) => {
     await Deno.writeTextFile(`${root}/dist`, "a file where a folder should be");
     const error = await assertRejects(() => build({ root, targets: [hostTarget()] }), BuildError, "Cannot write to");
@@ -53,7 +46,7 @@ Deno.test("parseSourceDateEpoch() takes whole seconds and has a default", () => 
   assertThrows(() => parseSourceDateEpoch("yesterday"), BuildError, 'it is "yesterday"');
 });
 
-Deno.test("compileFlags() never forgets the code cache and the prompt, and names the program from 2.9 on", () => {
+Deno.test("compileFlags() turns off the code cache and the prompt, and names the program since 2.9", () => {
   const binary = { name: "qemu", kind: "hook", entry: "hooks/qemu.ts", output: "hooks/qemu" } as const;
   for (const version of ["2.7.11", "2.9.6"]) {
     const flags = compileFlags(binary, version);
@@ -76,12 +69,45 @@ Deno.test("denoErrorLine() gives the error and its innermost cause, without colo
   assertEquals(denoErrorLine(""), "no message");
 });
 
-Deno.test("the files beside the binaries have a version alone in the first line, and checksums as sha256sum reads them", () => {
+Deno.test("versionText() has the version alone in the first line", () => {
   assertEquals(versionText("1.2.3", "T"), `1.2.3\ndeno ${Deno.version.deno}\ntarget T\n`);
-  assertEquals(checksumsText({ "a": "00", "hooks/b": "11" }), "00  a\n11  hooks/b\n");
 });
 
-Deno.test("progressLine() warns loudly of binaries that were not started", () => {
+Deno.test("checksumsText() is what sha256sum -c reads", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await Deno.mkdir(`${folder}/hooks`);
+    await Deno.writeTextFile(`${folder}/hooks/b`, "b");
+    await Deno.writeTextFile(`${folder}/a`, "a");
+    await Deno.writeTextFile(`${folder}/SHA256SUMS`, await checksumsText(folder, ["hooks/b", "a"]));
+    const { stdout } = await new Deno.Command("sha256sum", { args: ["-c", "SHA256SUMS"], cwd: folder }).output();
+    assertEquals(new TextDecoder().decode(stdout), "a: OK\nhooks/b: OK\n");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+const VERSIONS = [
+  { text: "1.2.3", isValid: true },
+  { text: "1.2.3-rc.1", isValid: true },
+  { text: "1.2.3-rc1+build.7", isValid: true },
+  { text: "1.2", isValid: false },
+  { text: "v1.2.3", isValid: false },
+  { text: "1.2.3-", isValid: false },
+  { text: "1.2.3-rc..1", isValid: false },
+  { text: "1.2.3 rc", isValid: false },
+];
+for (const { text, isValid } of VERSIONS) {
+  Deno.test(`readVersion() ${isValid ? "accepts" : "refuses"} "${text}"`, async () => {
+    await withProject(async (root) => {
+      await Deno.writeTextFile(`${root}/deno.json`, JSON.stringify({ version: text }));
+      if (isValid) assertEquals(await readVersion(root), text);
+      else await assertRejects(() => readVersion(root), BuildError, "Cannot read the version");
+    });
+  });
+}
+
+Deno.test("progressLine() warns of binaries that the build does not start", () => {
   const event: BuildEvent = { kind: "not-started", why: "no emulator" };
   assert(progressLine(event)?.includes("WARNING"));
   assertEquals(progressLine({ kind: "step", name: "qemu", step: "bundle" }), undefined);

@@ -1,15 +1,17 @@
+import { BuildError } from "../../build/build_error.ts";
 import {
   type Bundle,
   bundleBinary,
   bundleBytes,
   bundleMistakes,
   filesFrom,
+  renameChunks,
   startBytes,
   withVersion,
-} from "../../lib/build/bundle.ts";
+} from "../../build/bundle.ts";
 import { VERSION } from "../../lib/app/version.ts";
-import { namesVersion } from "../../lib/build/start_check.ts";
-import { assert, assertEquals } from "../support/assert.ts";
+import { namesVersion } from "../../build/start_check.ts";
+import { assert, assertEquals, assertRejects } from "../support/assert.ts";
 
 const ACCEPTED = [
   { name: "one file", files: { "qemu.js": "Deno.exit(0);" } },
@@ -88,11 +90,11 @@ for (const entry of ["hooks/qemu.ts", "cli.ts"] as const) {
   });
 }
 
-Deno.test("what obeys rules in a hook loads no parser of XML with itself", async () => {
+Deno.test("the chunk that answers a call with rules does not load the XML parser", async () => {
   const bundle = await bundleEntry("hooks/qemu.ts");
   const words = "it has a document type";
   assert(bundle.files.some(({ text }) => text.includes(words)), "the parser is in the bundle");
-  const loaded = filesFrom(bundle, "obey-1.js");
+  const loaded = filesFrom(bundle, "answer_call-1.js");
   assert(loaded.length > 1 && loaded.every(({ text }) => !text.includes(words)), "the parser is loaded with the rest");
 });
 
@@ -134,3 +136,52 @@ Deno.test("namesVersion() tells a version from one that begins with it", () => {
     assert(!namesVersion(answer, "1.2.3"), answer);
   }
 });
+
+Deno.test("renameChunks() gives the same names whatever the bundler's hashes are", async () => {
+  const one = await renameChunks(bundleWith("AAAAAAAA", "BBBBBBBB", "CCCCCCCC"));
+  const two = await renameChunks(bundleWith("33333333", "22222222", "11111111"));
+  assertEquals(two, one);
+  assertEquals(one.files.map(({ name }) => name), ["chunk-1.js", "chunk-2.js", "qemu.js", "read-1.js"]);
+});
+
+Deno.test("renameChunks() renames what is imported as well", async () => {
+  const { files } = await renameChunks(bundleWith("AAAAAAAA", "BBBBBBBB", "CCCCCCCC"));
+  const texts = Object.fromEntries(files.map(({ name, text }) => [name, text]));
+  const second = texts["chunk-1.js"] === "export let b=2" ? 1 : 2;
+  assertEquals(texts["qemu.js"], 'await import("./read-1.js")');
+  assertEquals(texts["read-1.js"], `import{a}from"./chunk-${3 - second}.js";import{b}from"./chunk-${second}.js"`);
+});
+
+Deno.test("renameChunks() leaves a bundle of one file alone", async () => {
+  const bundle = { entry: "qemu.js", files: [{ name: "qemu.js", text: "1" }] };
+  assertEquals(await renameChunks(bundle), bundle);
+});
+
+Deno.test("renameChunks() keeps a chunk apart from the entry of the same stem", async () => {
+  const files = [{ name: "qemu.js", text: 'import"./qemu-AAAAAAAA.js"' }, { name: "qemu-AAAAAAAA.js", text: "1" }];
+  const renamed = await renameChunks({ entry: "qemu.js", files });
+  assertEquals(renamed.files, [{ name: "qemu-1.js", text: "1" }, { name: "qemu.js", text: 'import"./qemu-1.js"' }]);
+});
+
+const UNNAMEABLE = [
+  { name: "a file that is no chunk", files: ["style.css"], message: "Cannot use the bundle's file style.css" },
+  { name: "two chunks alike", files: ["a-AAAAAAAA.js", "a-BBBBBBBB.js"], message: 'two of "a" have the same contents' },
+];
+for (const { name, files, message } of UNNAMEABLE) {
+  Deno.test(`renameChunks() refuses ${name}`, async () => {
+    const bundle = { entry: "qemu.js", files: files.map((file) => ({ name: file, text: "1" })) };
+    await assertRejects(() => renameChunks(bundle), BuildError, message);
+  });
+}
+
+function bundleWith(a: string, b: string, read: string): Parameters<typeof renameChunks>[0] {
+  return {
+    entry: "qemu.js",
+    files: [
+      { name: `read-${read}.js`, text: `import{a}from"./chunk-${a}.js";import{b}from"./chunk-${b}.js"` },
+      { name: `chunk-${b}.js`, text: "export let b=2" },
+      { name: "qemu.js", text: `await import("./read-${read}.js")` },
+      { name: `chunk-${a}.js`, text: "export let a=1" },
+    ],
+  };
+}

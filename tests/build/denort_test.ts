@@ -1,9 +1,8 @@
-import { BuildError } from "../../lib/build/build_error.ts";
-import { sha256Hex, sha512Base64 } from "../../lib/build/checksum.ts";
-import { findDenort } from "../../lib/build/denort.ts";
-import { checkDenort } from "../../lib/build/denort_check.ts";
-import { denortFromTarball, type DenortPackage, denortPackage, PINNED_DENO } from "../../lib/build/denort_packages.ts";
-import { TARGET_NAMES } from "../../lib/build/target.ts";
+import { BuildError } from "../../build/build_error.ts";
+import { sha256Hex, sha512Base64 } from "../../build/checksum.ts";
+import { checkDenort, findDenort } from "../../build/denort/find.ts";
+import { denortFromTarball, type DenortPackage, denortPackage, PINNED_DENO } from "../../build/denort/packages.ts";
+import { TARGET_NAMES } from "../../build/target.ts";
 import { assert, assertEquals, assertRejects, assertThrows } from "../support/assert.ts";
 import { BARE_DENORT, fakeElf, fakeProgram } from "./fake_binary.ts";
 
@@ -22,7 +21,7 @@ const REFUSED = [
     message: "Cannot use /x/denort as denort for x86_64-unknown-linux-gnu: it is for aarch64",
   },
   {
-    name: "a machine nobody builds for",
+    name: "a machine that is not a target",
     bytes: fakeElf({ text: GOOD_TEXT, machine: 243 }),
     message: "it is for ELF machine 243",
   },
@@ -46,7 +45,7 @@ for (const { name, bytes, message } of REFUSED) {
   });
 }
 
-Deno.test("checkDenort() says with which Deno another version's denort could be used", () => {
+Deno.test("checkDenort() names the version of Deno for a denort of another version", () => {
   const error = assertThrows(
     () => checkDenort(fakeElf({ text: `${BARE_DENORT} Deno/2.9.6` }), WANTED),
     BuildError,
@@ -54,7 +53,7 @@ Deno.test("checkDenort() says with which Deno another version's denort could be 
   assert(error.hint.includes("npx -y deno@2.9.6 task build"), error.hint);
 });
 
-Deno.test("findDenort() says so when the file it was given is not there", async () => {
+Deno.test("findDenort() reports a given file that does not exist", async () => {
   const search = { target: WANTED.target, given: "/nonexistent/denort", onProgress: () => {} };
   await assertRejects(() => findDenort(search), BuildError, "Cannot read denort /nonexistent/denort");
 });
@@ -68,7 +67,7 @@ Deno.test("findDenort() refuses a given file of another machine", async () => {
 });
 
 for (const target of TARGET_NAMES) {
-  Deno.test(`a package is known that holds the pinned denort for ${target}`, () => {
+  Deno.test(`there is a package with the pinned denort for ${target}`, () => {
     const known = denortPackage(PINNED_DENO, target);
     assert(/^[0-9a-f]{64}$/.test(known?.denortSha256 ?? ""));
     assertEquals(Uint8Array.fromBase64(known?.tarballSha512 ?? "").length, 64);
@@ -81,7 +80,7 @@ Deno.test("denortPackage() knows none for another version", () => {
   assertEquals(denortPackage("constructor", "x86_64-unknown-linux-gnu"), undefined);
 });
 
-Deno.test("denortFromTarball() cuts denort out of the program in a package", async () => {
+Deno.test("denortFromTarball() extracts denort from the program in a package", async () => {
   await withTarball(async (tarball, wanted) => {
     assertEquals(await denortFromTarball(tarball, wanted), fakeElf({ text: GOOD_TEXT }));
   });
@@ -104,14 +103,14 @@ Deno.test("denortFromTarball() refuses another denort, whatever the tarball's ha
   });
 });
 
-Deno.test("denortFromTarball() says so when the program is not in the tarball", async () => {
+Deno.test("denortFromTarball() reports a tarball without the program", async () => {
   await withTarball(async (tarball, wanted) => {
     const other = { ...wanted, member: "package/bin/nothing" };
     await assertRejects(() => denortFromTarball(tarball, other), BuildError, "Cannot unpack the npm package");
   });
 });
 
-/** Runs a test with a tarball that holds a compiled program, and with what is true of it. */
+/** Runs a test with a tarball that contains a compiled program, and with its description. */
 async function withTarball(test: (tarball: string, wanted: DenortPackage) => Promise<void>): Promise<void> {
   await withFolder(async (folder) => {
     const denort = fakeElf({ text: GOOD_TEXT });

@@ -1,6 +1,6 @@
 /**
- * Small files that look like what Deno makes, written by hand from the layouts in `lib/build/elf.ts` and
- * `lib/build/trailer.ts`.
+ * Small files that look like what Deno makes, written by hand from the layouts in `build/target.ts` and
+ * `build/trailer.ts`.
  * @module
  */
 

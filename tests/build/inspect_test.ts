@@ -1,5 +1,5 @@
-import { BuildError } from "../../lib/build/build_error.ts";
-import { binaryMistakes, type Expectation, inspectBinary } from "../../lib/build/inspect.ts";
+import { BuildError } from "../../build/build_error.ts";
+import { binaryMistakes, type Expectation, inspectBinary } from "../../build/inspect.ts";
 import { assertEquals, assertStringIncludes, assertThrows } from "../support/assert.ts";
 import { fakeProgram, HOOK_SETTINGS } from "./fake_binary.ts";
 
@@ -24,7 +24,7 @@ const WRONG = [
   {
     name: "with a code cache",
     program: { settings: { ...HOOK_SETTINGS, code_cache_key: 12345678901234567890 } },
-    want: "it keeps a code cache in /tmp, which anybody can plant",
+    want: "it keeps a code cache in /tmp, which any local user could create",
   },
   {
     name: "that prompts",
@@ -39,7 +39,7 @@ const WRONG = [
   {
     name: "without its options of V8",
     program: { settings: { ...HOOK_SETTINGS, v8_flags: ["--single-threaded", "--max-old-space-size=256"] } },
-    want: "V8's --jitless is not baked in",
+    want: "V8's --jitless is not embedded",
   },
   {
     name: "that starts with another file",
@@ -54,7 +54,7 @@ const WRONG = [
   {
     name: "with variables of an env file",
     program: { settings: { ...HOOK_SETTINGS, env_vars_from_env_file: { A: "1" } } },
-    want: "it has environment variables baked in",
+    want: "it has embedded environment variables",
   },
   {
     name: "that looks for package.json",
@@ -67,9 +67,9 @@ const WRONG = [
     want: "it names a folder of this machine, /home/builder/",
   },
   {
-    name: "with a file that is no part of its bundle",
+    name: "with a file that is not part of its bundle",
     program: { tree: [{ File: { n: "qemu.js" } }, { File: { n: "package.json" } }] },
-    want: "package.json is embedded but is no part of its bundle",
+    want: "package.json is embedded but is not part of its bundle",
   },
 ];
 for (const { name, program, want } of WRONG) {

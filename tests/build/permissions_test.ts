@@ -1,6 +1,6 @@
-import { listBinaries } from "../../lib/build/binaries.ts";
-import { BuildError } from "../../lib/build/build_error.ts";
-import { expectedPermissions, GRANTS, grantsOf, permissionMistakes } from "../../lib/build/permissions.ts";
+import { BuildError } from "../../build/build_error.ts";
+import { expectedPermissions, GRANTS, grantsOf, permissionMistakes } from "../../build/permissions.ts";
+import { listBinaries } from "../../build/project.ts";
 import { assertEquals, assertThrows } from "../support/assert.ts";
 import { HOOK_SETTINGS } from "./fake_binary.ts";
 
@@ -29,7 +29,7 @@ for (const [name, { permissions }] of Object.entries(GRANTS)) {
 
 Deno.test("grantsOf() refuses a binary without a row", () => {
   const error = assertThrows(() => grantsOf("bhyve"), BuildError, "Cannot build bhyve");
-  assertEquals(error.hint, "give it a row in the table of lib/build/permissions.ts");
+  assertEquals(error.hint, "add it to GRANTS in build/permissions.ts");
   assertThrows(() => grantsOf("constructor"), BuildError);
 });
 
@@ -43,23 +43,27 @@ Deno.test("permissionMistakes() accepts what a hook's row asks for", () => {
 });
 
 const MISTAKES = [
-  { name: "too much", baked: { allow_net: [] }, want: ["allow_net is [], not null"] },
-  { name: "too little", baked: { deny_net: null }, want: ["deny_net is null, not []"] },
+  { name: "too much", embedded: { allow_net: [] }, want: ["allow_net is [], not null"] },
+  { name: "too little", embedded: { deny_net: null }, want: ["deny_net is null, not []"] },
   {
     name: "other values",
-    baked: { allow_write: ["/"] },
+    embedded: { allow_write: ["/"] },
     want: ['allow_write is ["/"], not ["/var/log/virt-hooks","/run/virt-hooks"]'],
   },
-  { name: "a kind that this build does not know", baked: { allow_all: true }, want: ["allow_all is true, not null"] },
+  {
+    name: "a kind that this build does not know",
+    embedded: { allow_all: true },
+    want: ["allow_all is true, not null"],
+  },
   {
     name: "imports that are not denied",
-    baked: { deny_import: null },
+    embedded: { deny_import: null },
     want: ['allow_import is ["example.org:443"], not null', "deny_import is null, not []"],
   },
 ];
-for (const { name, baked, want } of MISTAKES) {
+for (const { name, embedded, want } of MISTAKES) {
   Deno.test(`permissionMistakes() finds ${name}`, () => {
-    assertEquals([...permissionMistakes(permissions(baked), GRANTS.qemu)].toSorted(), want.toSorted());
+    assertEquals([...permissionMistakes(permissions(embedded), GRANTS.qemu)].toSorted(), want.toSorted());
   });
 }
 

@@ -1,4 +1,4 @@
-import { containsText, parseTrailer } from "../../lib/build/trailer.ts";
+import { containsText, parseTrailer } from "../../build/trailer.ts";
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";
 import { fakeElf, fakeProgram, HOOK_SETTINGS } from "./fake_binary.ts";
 

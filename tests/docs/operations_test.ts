@@ -1,4 +1,4 @@
-import { makeOperationsPage } from "../../docs/operations_page.ts";
+import { makeOperationsPage } from "../../build/docs/operations_page.ts";
 import { assertEquals } from "../support/assert.ts";
 
 Deno.test("docs/reference/operations.md is what the driver table says", async () => {

@@ -6,7 +6,7 @@
 /** A file's place, told from its path below the repository's root. */
 export type Place =
   | { readonly kind: "lib"; readonly path: string; readonly room: string }
-  | { readonly kind: "door" | "test" | "other"; readonly path: string };
+  | { readonly kind: "door" | "build" | "test" | "other"; readonly path: string };
 
 const ROOT_URL = new URL("../../", import.meta.url);
 
@@ -17,6 +17,7 @@ export function placeOf(fileName: string): Place {
   const folders = path.split("/").slice(0, -1);
   if (folders[0] === "lib") return { kind: "lib", path, room: folders[1] ?? "" };
   if (path === "cli.ts" || folders[0] === "hooks") return { kind: "door", path };
+  if (folders[0] === "build") return { kind: "build", path };
   return { kind: folders[0] === "tests" ? "test" : "other", path };
 }
 
@@ -28,9 +29,9 @@ export function resolveSpecifier(from: Place, specifier: string): Place | undefi
   return inside?.[1] === undefined ? undefined : placeOf(inside[1]);
 }
 
-/** True for what is shipped or builds what is shipped: `lib/`, the doors and `build.ts`. */
+/** True for what is shipped or builds what is shipped: `lib/`, the doors and the build. */
 export function isProduct(place: Place): boolean {
-  return place.kind === "lib" || place.kind === "door" || place.path === "build.ts";
+  return place.kind === "lib" || place.kind === "door" || place.kind === "build";
 }
 
 /** True for the files that are the real world to the rest of `lib/`. */
@@ -40,5 +41,5 @@ export function isRealWorld(place: Place): boolean {
 
 /** True for the files that may speak to the operating system. */
 export function mayUseDeno(place: Place): boolean {
-  return place.kind !== "lib" || place.room === "build" || isRealWorld(place);
+  return place.kind !== "lib" || isRealWorld(place);
 }

@@ -18,7 +18,7 @@ export const denoOnlyInSys: Deno.lint.Rule = {
         if (node.name !== "Deno" || (place.kind === "door" && isExitOf(node))) return;
         const message = place.kind === "door"
           ? "A door may use only Deno.exit"
-          : "Cannot use Deno here: under lib only lib/sys/deno_*.ts and lib/build may";
+          : "Cannot use Deno here: under lib only lib/sys/deno_*.ts may";
         context.report({ node, message, hint: "Take a `Sys` as a parameter" });
       },
     };
@@ -107,8 +107,8 @@ export const noModuleState: Deno.lint.Rule = {
 export const unreadUsing: Deno.lint.Rule = {
   create(context): Deno.lint.LintVisitor {
     const place = placeOf(context.filename);
-    // The build room is never bundled.
-    if (!isProduct(place) || (place.kind === "lib" && place.room === "build")) return {};
+    // The build is never bundled.
+    if (!isProduct(place) || place.kind === "build") return {};
     return {
       VariableDeclaration(node): void {
         if (node.kind !== "using" && node.kind !== "await using") return;

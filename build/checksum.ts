@@ -3,24 +3,24 @@
  * @module
  */
 
-// The web's own digest wants the whole file at once. This room never ends in a hook, whose start node:* would slow down.
+// crypto.subtle needs the whole file in memory. node:* modules slow the start of a hook, but the build is in no binary.
 // deno-lint-ignore house/no-node-imports
 import { createHash } from "node:crypto";
 
 const PIECE_BYTES = 1024 * 1024;
 
-/** SHA-256 in hexadecimal, as `sha256sum` prints it. */
+/** Returns the SHA-256 in hexadecimal, as `sha256sum` prints it. */
 export async function sha256Hex(bytes: Uint8Array<ArrayBuffer> | string): Promise<string> {
   const data = typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes;
   return new Uint8Array(await crypto.subtle.digest("SHA-256", data)).toHex();
 }
 
-/** SHA-512 in base64, as npm's `integrity` has it. */
+/** Returns the SHA-512 in base64, as in npm's `integrity`. */
 export async function sha512Base64(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
   return new Uint8Array(await crypto.subtle.digest("SHA-512", bytes)).toBase64();
 }
 
-/** SHA-256 of a file, or `undefined` when there is no such file. The file is never in memory as a whole. */
+/** Returns the SHA-256 of a file, read in pieces, or `undefined` when there is no such file. */
 export async function sha256OfFile(path: string): Promise<string | undefined> {
   try {
     using file = await Deno.open(path);

@@ -1,31 +1,31 @@
 /**
- * Deno's own download of denort: tried with a program of one line.
+ * Has Deno download denort, by compiling a program of one line.
  *
- * Deno waits minutes for a network that swallows everything. So when it says where it is downloading from, that address
- * is asked as well, and silence ends the attempt in seconds. A slow network that answers gets its time.
+ * On a network that drops packets Deno waits for minutes. So when Deno prints the address that it downloads from, the
+ * build sends a request there too, and stops Deno when no answer comes within seconds. A slow network that answers is
+ * given the full time.
  * @module
  */
-import { BuildError } from "./build_error.ts";
-import { cutAtElfEnd, denortPackage } from "./denort_packages.ts";
-import { parseElfHeader } from "./elf.ts";
-import { denoCause, denoEnvironment, denoErrorLine } from "./subprocess.ts";
-import { machineName, type Target, TARGETS } from "./target.ts";
+import { BuildError } from "../build_error.ts";
+import { denoCause, denoEnvironment, denoErrorLine } from "../subprocess.ts";
+import { machineName, parseElfHeader, type Target, TARGETS } from "../target.ts";
+import { cutAtElfEnd, denortPackage } from "./packages.ts";
 
 const ANSWER_TIMEOUT_MS = 6_000;
 const DOWNLOAD_TIMEOUT_MS = 600_000;
 
-/** What came of the attempt. */
+/** The result of {@linkcode downloadDenort}. */
 export type Download =
-  /** denort itself, verified. */
+  /** The verified denort. */
   | { readonly kind: "denort"; readonly bytes: Uint8Array<ArrayBuffer> }
-  /** Deno has it in its own cache and uses it when it is given none. */
+  /** Deno has denort in its cache and uses it when it is given none; its hash is unknown. */
   | { readonly kind: "kept-by-deno" }
   | { readonly kind: "failed"; readonly reason: string };
 
 /**
- * Lets Deno fetch its denort for `target`, working in the empty folder `folder`.
+ * Has Deno fetch its denort for `target`. `folder` must be empty.
  *
- * @throws {BuildError} When the denort that Deno fetched is not the one it must be.
+ * @throws {BuildError} When the denort that Deno fetched has another hash or is for another machine.
  */
 export async function downloadDenort(target: Target, folder: string): Promise<Download> {
   const program = `${folder}/probe`;
@@ -36,10 +36,10 @@ export async function downloadDenort(target: Target, folder: string): Promise<Do
     ...["--target", target, "--output", program, `${folder}/probe.js`],
   ], folder);
   if (failure !== undefined) return { kind: "failed", reason: failure };
-  return await verified(await Deno.readFile(program), target);
+  return await extractDenort(await Deno.readFile(program), target);
 }
 
-async function verified(program: Uint8Array<ArrayBuffer>, target: Target): Promise<Download> {
+async function extractDenort(program: Uint8Array<ArrayBuffer>, target: Target): Promise<Download> {
   const from = "Deno's own download";
   const hint = "clear Deno's cache (deno clean) and build again, or give a denort you trust with --denort FILE";
   const machine = parseElfHeader(program)?.machine;
@@ -52,7 +52,7 @@ async function verified(program: Uint8Array<ArrayBuffer>, target: Target): Promi
   return { kind: "denort", bytes: await cutAtElfEnd(program, { sha256: known.denortSha256, from, hint }) };
 }
 
-/** Compiles, watching for silence on the network. Returns why it failed, or nothing. */
+/** Runs `deno compile` and stops it when the network does not answer. Returns the reason of a failure. */
 async function compileWithDownload(args: readonly string[], folder: string): Promise<string | undefined> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [...args],
@@ -63,47 +63,40 @@ async function compileWithDownload(args: readonly string[], folder: string): Pro
     stdout: "null",
     stderr: "piped",
   }).spawn();
-  const end: { stderr: string; silence: string | undefined; isWatched: boolean } = {
-    stderr: "",
-    silence: undefined,
-    isWatched: false,
-  };
+  let [stderr, isProbed] = ["", false];
+  const stopped: { reason?: string } = {};
   function stop(reason: string): void {
-    end.silence ??= reason;
+    stopped.reason ??= reason;
     child.kill("SIGKILL");
   }
   const timer = setTimeout(() => stop(`no end after ${DOWNLOAD_TIMEOUT_MS / 1000} s`), DOWNLOAD_TIMEOUT_MS);
-  const watching = new AbortController();
+  const ended = new AbortController();
   try {
     for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
-      end.stderr += text;
-      const url = end.stderr.match(/Download (https:\S+)\s/)?.[1];
-      if (url === undefined || end.isWatched) continue;
-      end.isWatched = true;
-      watchForSilence(url, watching.signal, stop);
+      stderr += text;
+      const url = stderr.match(/Download (https:\S+)\s/)?.[1];
+      if (url === undefined || isProbed) continue;
+      isProbed = true;
+      probe(url, ended.signal, stop);
     }
     const { code } = await child.status;
     if (code === 0) return undefined;
-    return end.silence ?? denoCause(end.stderr) ?? denoErrorLine(end.stderr);
+    return stopped.reason ?? denoCause(stderr) ?? denoErrorLine(stderr);
   } finally {
     clearTimeout(timer);
-    watching.abort();
+    ended.abort();
   }
 }
 
-/** Asks the address for nothing but a sign of life, and calls `stop` when there is none. */
-async function watchForSilence(
-  url: string,
-  over: AbortSignal,
-  stop: (reason: string) => void,
-): Promise<void> {
+/** Sends a HEAD request to `url` and calls `stop` when no answer comes in time. */
+async function probe(url: string, ended: AbortSignal, stop: (reason: string) => void): Promise<void> {
   try {
-    const patience = AbortSignal.any([over, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]);
-    const response = await fetch(url, { method: "HEAD", signal: patience });
+    const signal = AbortSignal.any([ended, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]);
+    const response = await fetch(url, { method: "HEAD", signal });
     await response.body?.cancel();
   } catch (error) {
-    // Any other failure Deno meets as well, and tells better.
-    if (!over.aborted && error instanceof DOMException && error.name === "TimeoutError") {
+    // Deno meets any other failure too, and reports it better.
+    if (!ended.aborted && error instanceof DOMException && error.name === "TimeoutError") {
       stop(`no answer from ${new URL(url).host} within ${ANSWER_TIMEOUT_MS / 1000} s`);
     }
   }

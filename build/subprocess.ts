@@ -1,19 +1,19 @@
 /**
- * Programs the build runs: with a time limit, and with an environment made for them.
+ * Runs programs, with a time limit and an explicit environment.
  * @module
  */
 
-/** How to run a program. */
+/** Options for {@linkcode runProgram}. */
 export interface ProgramOptions {
   readonly args: readonly string[];
-  /** Folder to run in. */
+  /** The working directory. */
   readonly folder: string;
-  /** The whole environment; `"inherit"` for tools that the user configures through it. */
+  /** The complete environment, or `"inherit"` for tools that the user configures with it. */
   readonly environment: Readonly<Record<string, string>> | "inherit";
   readonly timeoutMs: number;
 }
 
-/** What a program did. */
+/** The result of a program. */
 export interface ProgramResult {
   readonly code: number;
   readonly timedOut: boolean;
@@ -21,10 +21,10 @@ export interface ProgramResult {
   readonly stderr: string;
 }
 
-/** What decides where Deno keeps and finds its own things. */
+/** Variables that tell Deno where its files are. */
 const PLACE_VARIABLES = ["PATH", "HOME", "DENO_DIR", "XDG_CACHE_HOME"] as const;
 
-/** What decides how Deno reaches the network and a package registry. */
+/** Variables that tell Deno how to reach the network and a package registry. */
 const NETWORK_VARIABLES = [
   "DENO_TLS_CA_STORE",
   "DENO_CERT",
@@ -36,12 +36,12 @@ const NETWORK_VARIABLES = [
   ...["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"].flatMap((name) => [name, name.toLowerCase()]),
 ] as const;
 
-/** Variables that make Deno quiet and colourless, and keep it from looking for a newer self. */
+/** Variables that turn off Deno's colours and its check for a newer version. */
 const PLAIN = { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" } as const;
 
 /**
- * The environment for Deno at work here. Only what is listed gets in: Deno bakes some variables (such as
- * `OTEL_DENO`) into what it compiles.
+ * Returns the environment for Deno. It contains only the variables listed here, because Deno embeds some others (such as
+ * `OTEL_DENO`) in what it compiles.
  */
 export function denoEnvironment(network: "network" | "no network"): Readonly<Record<string, string>> {
   const names = network === "network" ? [...PLACE_VARIABLES, ...NETWORK_VARIABLES] : PLACE_VARIABLES;
@@ -53,7 +53,7 @@ export function denoEnvironment(network: "network" | "no network"): Readonly<Rec
 }
 
 /**
- * Runs a program to its end, or kills it when its time is over.
+ * Runs a program to its end, or kills it at the time limit.
  *
  * @throws {Deno.errors.NotFound} When there is no such program.
  */
@@ -81,7 +81,7 @@ export async function runProgram(program: string, options: ProgramOptions): Prom
   }
 }
 
-/** Finds a program in the folders of `PATH`. */
+/** Finds a program in the absolute folders of `PATH`. */
 export async function findOnPath(name: string): Promise<string | undefined> {
   for (const folder of (Deno.env.get("PATH") ?? "").split(":").filter((part) => part.startsWith("/"))) {
     const path = `${folder}/${name}`;
@@ -92,22 +92,22 @@ export async function findOnPath(name: string): Promise<string | undefined> {
 }
 
 /**
- * What Deno says went wrong, in one line: its `error:` line and the innermost cause, without the stack that some
+ * Summarizes Deno's error output in one line: the `error:` line and the innermost cause, without the stack that some
  * versions print.
  */
 export function denoErrorLine(stderr: string): string {
-  const told = toldLines(stderr);
-  const error = told.find((line) => line.startsWith("error:"))?.slice("error:".length).trim();
+  const lines = errorLines(stderr);
+  const error = lines.find((line) => line.startsWith("error:"))?.slice("error:".length).trim();
   const cause = denoCause(stderr);
-  return error === undefined ? told.at(-1) ?? "no message" : cause === undefined ? error : `${error}: ${cause}`;
+  return error === undefined ? lines.at(-1) ?? "no message" : cause === undefined ? error : `${error}: ${cause}`;
 }
 
-/** The innermost cause of what Deno says went wrong, if it names one. */
+/** Returns the innermost cause in Deno's error output, if there is one. */
 export function denoCause(stderr: string): string | undefined {
-  return toldLines(stderr).findLast((line) => /^\d+: /.test(line))?.replace(/^\d+: /, "");
+  return errorLines(stderr).findLast((line) => /^\d+: /.test(line))?.replace(/^\d+: /, "");
 }
 
-function toldLines(stderr: string): readonly string[] {
+function errorLines(stderr: string): readonly string[] {
   // deno-lint-ignore no-control-regex
   const lines = stderr.replaceAll(/\x1b\[[0-9;]*m/g, "").split("\n").map((line) => line.trim());
   const stack = lines.findIndex((line) => line.startsWith("Stack backtrace"));

@@ -1,12 +1,13 @@
 /**
- * `deno task build`: compiles the hooks and the admin command. What is done stands in `lib/build/`; here are the command's
- * arguments and what it prints.
+ * `deno task build`: compiles the hooks and the admin command into `dist/TARGET`.
  * @module
  */
-import { parseBuildArguments, USAGE } from "./lib/build/arguments.ts";
-import { build } from "./lib/build/build.ts";
-import { BuildError, messageOf, UsageError } from "./lib/build/build_error.ts";
-import { progressLine } from "./lib/build/progress.ts";
+import { build } from "./build.ts";
+import { BuildError, messageOf, UsageError } from "./build_error.ts";
+import { parseBuildOptions, USAGE } from "./options.ts";
+import { progressLine } from "./progress.ts";
+
+const ROOT = decodeURIComponent(new URL("..", import.meta.url).pathname).replace(/\/$/, "");
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -14,17 +15,16 @@ const EXIT_USAGE = 2;
 /** Runs the command and returns its exit code. */
 async function main(args: readonly string[]): Promise<number> {
   try {
-    const parsed = parseBuildArguments(args);
+    const parsed = parseBuildOptions(args);
     if (parsed.kind === "help") {
       print(Deno.stdout, USAGE);
       return 0;
     }
     await build({
-      root: import.meta.dirname ?? Deno.cwd(),
+      root: ROOT,
       targets: parsed.targets,
       out: parsed.out === undefined ? undefined : absolute(parsed.out),
       denort: parsed.denort ?? Deno.env.get("DENORT_BIN"),
-      only: parsed.only,
       onProgress: (event) => {
         const line = progressLine(event);
         if (line !== undefined) print(Deno.stderr, `${line}\n`);

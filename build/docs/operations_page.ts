@@ -1,14 +1,20 @@
 /**
- * Makes `docs/reference/operations.md` from the driver table: `deno run docs/operations_page.ts > docs/reference/operations.md`.
+ * Makes `docs/reference/operations.md` from the driver table: `deno run build/docs/operations_page.ts > docs/reference/operations.md`.
  * @module
  */
-import { type Consequence, type Driver, type FailurePolicy, failurePolicy, type Verb } from "../lib/libvirt/driver.ts";
-import { drivers } from "../lib/libvirt/drivers.ts";
+import {
+  type Consequence,
+  type Driver,
+  type FailurePolicy,
+  failurePolicy,
+  type Verb,
+} from "../../lib/libvirt/driver.ts";
+import { drivers } from "../../lib/libvirt/drivers.ts";
 
 const HEAD = `# Operations
 
 Every call libvirt can make, and what it is to virt-hooks. This page is made from the driver table (\`lib/libvirt/drivers/\`)
-by \`docs/operations_page.ts\`; a test compares the two.
+by \`build/docs/operations_page.ts\`; a test compares the two.
 
 libvirt runs \`/etc/libvirt/hooks/DRIVER OBJECT OPERATION SUB-OPERATION EXTRA\`, always with four arguments, \`-\` for none, and
 waits. What a non-zero exit does differs from operation to operation, so what a failure of ours does differs too.

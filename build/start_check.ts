@@ -1,49 +1,46 @@
 /**
- * Starts a finished binary as libvirt would, with an empty environment, to see that it answers.
+ * Starts a finished binary as libvirt would, with an empty environment, and checks its answer.
  * @module
  */
-import type { Binary } from "./binaries.ts";
 import { BuildError, messageOf } from "./build_error.ts";
+import type { Binary } from "./project.ts";
 import { findOnPath, runProgram } from "./subprocess.ts";
 import { type Target, TARGETS } from "./target.ts";
 
-/** How a target's programs run on this machine. */
+/** How programs of a target run on this machine. */
 export type Emulation =
-  /** Put this command, if any, before the program's. */
+  /** The command to prepend, if any. */
   | { readonly kind: "ready"; readonly command: readonly string[] }
   | { readonly kind: "missing"; readonly why: string };
 
 const NATIVE_TIMEOUT_MS = 20_000;
 const EMULATED_TIMEOUT_MS = 120_000;
 
-/** What a kind of binary is asked, and how it must answer. */
-const QUESTIONS = {
+/** The call of each kind of binary, and the answer that it must give. */
+const CALLS = {
   hook: { args: [], code: 2, stream: "stderr" },
   admin: { args: ["version"], code: 0, stream: "stdout" },
 } as const satisfies Readonly<
   Record<Binary["kind"], { readonly args: readonly string[]; readonly code: number; readonly stream: string }>
 >;
 
-/** What to start, and how. */
+/** Options for {@linkcode startBinary}. */
 export interface StartOptions {
   readonly binary: Binary;
   /** From {@linkcode Emulation}. */
   readonly command: readonly string[];
-  /** The version that it must name. */
+  /** The version that the answer must contain. */
   readonly version: string;
 }
 
 /**
- * Starts a binary. A hook without arguments prints its usage and exits 2; the admin command prints its version. Both
- * name the version.
+ * Starts a binary. A hook without arguments prints its usage and exits with 2; the admin command prints its version. Both
+ * print the version in `deno.json`.
  *
- * @throws {BuildError} When it gives another answer.
+ * @throws {BuildError} When the binary gives another answer.
  */
-export async function startBinary(
-  path: string,
-  { binary, command, version }: StartOptions,
-): Promise<void> {
-  const { args, code: wantedCode, stream } = QUESTIONS[binary.kind];
+export async function startBinary(path: string, { binary, command, version }: StartOptions): Promise<void> {
+  const { args, code: wantedCode, stream } = CALLS[binary.kind];
   const [program = path, ...before] = [...command, path];
   const timeoutMs = command.length === 0 ? NATIVE_TIMEOUT_MS : EMULATED_TIMEOUT_MS;
   const result = await runProgram(program, { args: [...before, ...args], folder: "/", environment: {}, timeoutMs })
@@ -62,13 +59,13 @@ export async function startBinary(
   );
 }
 
-/** Whether an answer names this version and no longer one, such as `1.2.30` or `1.2.3-rc1`. */
+/** Whether an answer contains exactly this version, and not a longer one such as `1.2.30` or `1.2.3-rc.1`. */
 export function namesVersion(answer: string, version: string): boolean {
   const [, ...after] = answer.split(`virt-hooks ${version}`);
   return after.some((text) => !/^[\w.+-]/.test(text));
 }
 
-/** Finds out how programs for `target` run here. */
+/** Finds out how programs of `target` run on this machine. */
 export async function findEmulation(target: Target): Promise<Emulation> {
   if (Deno.build.target === target) return { kind: "ready", command: [] };
   const { emulator, sysroot, emulatorPackages } = TARGETS[target];

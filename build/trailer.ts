@@ -1,6 +1,6 @@
 /**
- * What `deno compile` glued to the runtime: the settings baked in, and the list of embedded files. Reading it back
- * proves what a binary is, whatever flags it was asked for with.
+ * Reads what `deno compile` appends to the runtime: the embedded settings and the list of embedded files. They show what
+ * a binary is, whatever flags were passed to `deno compile`.
  *
  * The layout (versions 2.7 to 2.9): `d3n0l4nd`, length and JSON of the settings, length and snapshot of npm packages,
  * three counts of remote modules, length and JSON of the files' tree, length and bytes of the files, `d3n0l4nd`.
@@ -12,9 +12,9 @@ import { messageOf } from "./build_error.ts";
 
 const MAGIC = new TextEncoder().encode("d3n0l4nd");
 const LENGTH_BYTES = 8;
-// One byte alone can also be the end of a length that stands behind the end mark.
+// One byte alone could also be the end of a length that follows the end mark.
 const SETTINGS_START = new TextEncoder().encode('{"');
-// The length of the npm snapshot and three counts. Ours are all 0: a binary embeds its bundle and nothing else.
+// The length of the npm snapshot and three counts. All must be 0: a binary embeds its bundle and nothing else.
 const PACKAGES_BYTES = 8 + 3 * 4;
 
 const MANY = v.nullable(v.array(v.string()));
@@ -34,15 +34,15 @@ const SETTINGS = v.looseObject({
   self_extracting: v.optional(v.string()),
 });
 
-/** The settings baked into a binary, in Deno's own words. */
+/** The settings in a binary, with Deno's own names. */
 export type TrailerSettings = v.InferOutput<typeof SETTINGS>;
 
-/** What a compiled binary carries. */
+/** What `deno compile` appended to a runtime. */
 export interface Trailer {
   readonly settings: TrailerSettings;
   /** Paths of the embedded files below the program's virtual root, sorted. */
   readonly files: readonly string[];
-  /** Where in the binary the trailer begins. */
+  /** The offset of the trailer in the binary. */
   readonly startBytes: number;
 }
 
@@ -60,7 +60,7 @@ const ENTRY: v.GenericSchema<unknown, Entry> = v.union([
 /**
  * Reads the trailer of a compiled program.
  *
- * @throws {SyntaxError} When there is none, or it is not laid out as this reader knows it.
+ * @throws {SyntaxError} When there is none, or its layout is unknown.
  */
 export function parseTrailer(bytes: Uint8Array): Trailer {
   const startBytes = findStart(bytes);
@@ -80,7 +80,7 @@ export function parseTrailer(bytes: Uint8Array): Trailer {
   };
 }
 
-/** True when `text` stands anywhere in `bytes` from `from` on. */
+/** Whether `bytes` contain `text` at offset `from` or later. */
 export function containsText(bytes: Uint8Array, text: string, from: number): boolean {
   const wanted = new TextEncoder().encode(text);
   const first = wanted[0];
@@ -91,7 +91,7 @@ export function containsText(bytes: Uint8Array, text: string, from: number): boo
   return false;
 }
 
-/** Searched from the end: the trailer is small and last, and the runtime itself holds the magic word as well. */
+/** Searches from the end: the trailer is small and last, and the runtime contains the magic word too. */
 function findStart(bytes: Uint8Array): number | undefined {
   const [first = 0] = MAGIC;
   for (let at = bytes.lastIndexOf(first); at > 0; at = bytes.lastIndexOf(first, at - 1)) {

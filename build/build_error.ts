@@ -1,13 +1,12 @@
 /**
- * How the build says no. This room (`lib/build/`) may speak to the operating system; nothing that ends in a binary
- * imports it.
+ * The errors of the build. The build (`build/`) uses `Deno` directly; no binary contains any of it.
  * @module
  */
 
-/** A build that cannot go on, with what the reader can do about it. */
+/** A build that cannot continue. */
 export class BuildError extends Error {
   override readonly name = "BuildError";
-  /** What to try next, in a few words. */
+  /** What the user can do about it. */
   readonly hint: string;
 
   constructor(message: string, hint: string, options?: ErrorOptions) {
@@ -16,10 +15,10 @@ export class BuildError extends Error {
   }
 }
 
-/** Arguments of the build command that cannot be understood. */
+/** An argument of the build command that is not understood. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
-  /** The nearest right word, or where to look. */
+  /** The nearest correct word, or where to look. */
   readonly hint: string;
 
   constructor(message: string, hint: string) {
@@ -28,7 +27,7 @@ export class UsageError extends Error {
   }
 }
 
-/** The message of whatever was thrown. */
+/** Returns the message of a thrown value. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

