@@ -36,8 +36,8 @@ export interface AcquireResult {
 
 /** Acquires what was checked, and first releases what the holder has and the plan lacks. */
 export async function acquireHolds(checked: readonly CheckedHold[], holding: HolderSession): Promise<AcquireResult> {
-  const { sys, ledger, deadlineMs } = holding;
-  const giveBack: ConvergeContext = { sys, notes: ledger.notes, deadlineMs, mayWait: true };
+  const { kinds, sys, ledger, deadlineMs } = holding;
+  const giveBack: ConvergeContext = { kinds, sys, notes: ledger.notes, deadlineMs, mayWait: true };
   const ledgerContext: ConvergeContext = { ...giveBack, deadlineMs: deadlineMs * (1 - GIVE_BACK_SHARE) };
   const steps: Step[] = [];
   const held: AcquiredHold[] = [];

@@ -12,7 +12,7 @@ import { visible } from "../text/quote.ts";
 import { documentProblem, looksAtDocument, matchRules, type RuleMatch } from "../rules/match.ts";
 import { type Issue, issueLine } from "../rules/mistake.ts";
 import { NO_RULES, type RuleSet } from "../rules/rule.ts";
-import { kindsEnsuredAt } from "../resources/registry.ts";
+import type { Host } from "../resources/kinds.ts";
 import { boundedPaths } from "../sys/bounded_paths.ts";
 import type { Sys } from "../sys/sys.ts";
 import { isDocumentError, XmlLimitError } from "../xml/limit_error.ts";
@@ -37,13 +37,13 @@ export interface CallInput {
 }
 
 /** Does what a call means for what is held, and what this host's rules want at it. */
-export async function answerCall(asked: CallInput, sys: Sys): Promise<Outcome> {
+export async function answerCall(asked: CallInput, host: Host): Promise<Outcome> {
   const begins = asked.facts.verb === "acquire";
-  const before = begins ? undefined : await keep(asked, [], sys);
-  const outcome = { ...await applyOwnRules(asked, sys), ...await aboutCall(asked, sys) };
+  const before = begins ? undefined : await maintain(asked, [], host);
+  const outcome = { ...await applyOwnRules(asked, host), ...await aboutCall(asked, host.sys) };
   // What a beginning life has just brought to what it shall be needs no second look.
   const done = outcome.steps.flatMap(({ end, resource }) => end === "done" && resource !== undefined ? [resource] : []);
-  const kept = begins ? await keep(asked, done, sys) : before;
+  const kept = begins ? await maintain(asked, done, host) : before;
   if (kept === undefined) return outcome;
   const bad = kept.results.find(({ problem }) => problem !== undefined);
   const merged = {
@@ -87,24 +87,25 @@ async function aboutCall(
 const STATUS = '"virt-hooks status" shows what is held, "virt-hooks reconcile" tries again';
 
 /** Ends or ensures what is held; that it cannot be done is no reason to do nothing else. */
-async function keep(asked: CallInput, done: readonly string[], sys: Sys): Promise<Maintained | undefined> {
+async function maintain(asked: CallInput, done: readonly string[], host: Host): Promise<Maintained | undefined> {
   const { verb, lifetimes, budgetMs } = asked.facts;
   const { driver, operation } = asked.invocation;
-  const isKept = verb === "release" || verb === "ensure" || kindsEnsuredAt(driver.name, operation).length > 0;
-  if (!isKept || !hasLedger(sys)) return undefined;
+  const isKept = verb === "release" || verb === "ensure" || host.kinds.ensuredAt(driver.name, operation).length > 0;
+  if (!isKept || !hasLedger(host.sys)) return undefined;
   const isPort = lifetimes.length === 1 && lifetimes[0] === "port";
   const isParsed = isPort || headUuid(asked) === undefined;
-  const call = callOf(asked, isParsed ? await loadParser() : noParser, sys);
-  const { maintainHolds: keepHolds } = await import("./maintain_holds.ts");
+  const call = callOf(asked, isParsed ? await loadParser() : noParser, host.sys);
+  const { maintainHolds } = await import("./maintain_holds.ts");
   try {
-    return await keepHolds(call, { deadlineMs: budgetMs, done }, sys);
+    return await maintainHolds(call, { deadlineMs: budgetMs, done }, host);
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
     return { results: [{ key: "the ledger", end: "failed", problem }], notes: [] };
   }
 }
 
-async function applyOwnRules(asked: CallInput, sys: Sys): Promise<Outcome> {
+async function applyOwnRules(asked: CallInput, host: Host): Promise<Outcome> {
+  const { sys } = host;
   const reading = asked.config === "nothing"
     ? { kind: "rules", ruleSet: NO_RULES } as const
     : await loadRules(CONFIG_DIRECTORY, sys, { trust: true, most: 1 });
@@ -112,7 +113,7 @@ async function applyOwnRules(asked: CallInput, sys: Sys): Promise<Outcome> {
   try {
     const { ruleSet } = reading;
     return await withReasonNote(
-      await applyRules(ruleSet, asked, withinBudget(ruleSet, asked, sys)),
+      await applyRules(ruleSet, asked, { ...host, sys: withinBudget(ruleSet, asked, sys) }),
       ruleSet,
       asked,
       sys,
@@ -156,7 +157,8 @@ function brokenRules(
   return { kind: "bad-rules", weight: "fails", problem, hint, matches: [], steps: [] };
 }
 
-async function applyRules(ruleSet: RuleSet, asked: CallInput, sys: Sys): Promise<Outcome> {
+async function applyRules(ruleSet: RuleSet, asked: CallInput, host: Host): Promise<Outcome> {
+  const { sys } = host;
   const parser = looksAtDocument(ruleSet) ? await loadParser() : undefined;
   const planned = callOf(asked, parser ?? noParser, sys);
   const deadlineMs = deadlineOf(planned, ruleSet);
@@ -173,7 +175,7 @@ async function applyRules(ruleSet: RuleSet, asked: CallInput, sys: Sys): Promise
   }
   // Whatever is done, secrets are looked for in the document.
   const call = parser === undefined ? callOf(asked, await loadParser(), sys) : planned;
-  const outcome = await carryOut(plan, { matches, ruleSet, call, sys });
+  const outcome = await carryOut(plan, { ...host, matches, ruleSet, call });
   return undecided === undefined || outcome.problem !== undefined ? outcome : unreadable(undecided, outcome);
 }
 

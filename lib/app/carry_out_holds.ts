@@ -29,7 +29,7 @@ export async function carryOutHolding({ deeds, holds, deadlineMs }: Parts, conte
   const refusals = deeds.filter(({ kind }) => kind === "deny");
   const options = { call, deadlineMs };
   if (refusals.length > 0) return await finish(await executeImmediate(refusals, options, sys), [], context);
-  const holding = await openSafely(() => openHolderSession(call, deadlineMs, sys));
+  const holding = await openSafely(() => openHolderSession(call, deadlineMs, context));
   if (typeof holding === "string") return await unheld(holding, { deeds, holds, deadlineMs }, context);
   using _holding = holding;
   const { checked, failed } = await checkHolds(holds, holding);

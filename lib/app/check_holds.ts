@@ -84,11 +84,11 @@ async function ask(
     readonly holding: HolderQuery;
   },
 ): Promise<ResolvedHold | Refused | undefined> {
-  const { sys, ledger: { daemon }, holder, call } = holding;
+  const { ledger: { daemon }, holder, call } = holding;
   const { resource, demand, rule, action, lifetime } = hold;
   if (!isDue(hold, call)) return undefined;
   try {
-    return await resolveHold({ resource, demand, rule, action, lifetime, order, holder, daemon }, company, sys);
+    return await resolveHold({ resource, demand, rule, action, lifetime, order, holder, daemon }, company, holding);
   } catch (error) {
     return { kind: "refused", reason: reasonOf(error) };
   }

@@ -5,18 +5,17 @@
 import type { HookCall } from "../libvirt/call.ts";
 import type { RuleMatch } from "../rules/match.ts";
 import type { RuleSet } from "../rules/rule.ts";
-import type { Sys } from "../sys/sys.ts";
+import type { Host } from "../resources/kinds.ts";
 import type { Execution } from "./execute.ts";
 import type { Outcome } from "./outcome.ts";
 import type { Scrubber } from "./secrets.ts";
 import { endsCall, isFatal, type Step } from "./step.ts";
 
 /** What carrying out a plan takes. */
-export interface CallContext {
+export interface CallContext extends Host {
   readonly matches: readonly RuleMatch[];
   readonly ruleSet: RuleSet;
   readonly call: HookCall;
-  readonly sys: Sys;
 }
 
 /** The outcome of what was done at once and of what is held. */

@@ -14,7 +14,7 @@ import { reasonOf } from "../text/reason_of.ts";
 import { allDemands, reconcile } from "../ledger/reconcile.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import { isDocumentError } from "../xml/limit_error.ts";
-import { kindsEnsuredAt, kindsWrittenAfterStart } from "../resources/registry.ts";
+import type { Host } from "../resources/kinds.ts";
 import type { Sys } from "../sys/sys.ts";
 import { holderOf } from "./holder_of.ts";
 import { launchWatcher } from "./launch_watcher.ts";
@@ -43,11 +43,17 @@ export interface MaintainOptions {
 export async function maintainHolds(
   call: HookCall,
   { deadlineMs, done }: MaintainOptions,
-  sys: Sys,
+  { kinds, sys }: Host,
 ): Promise<Maintained> {
   const ledger = await openLedger(sys, { make: false });
   if (ledger === undefined) return { results: [], notes: [] };
-  const ledgerContext: ConvergeContext = { sys, notes: ledger.notes, deadlineMs, mayWait: !call.facts.mustNotWait };
+  const ledgerContext: ConvergeContext = {
+    kinds,
+    sys,
+    notes: ledger.notes,
+    deadlineMs,
+    mayWait: !call.facts.mustNotWait,
+  };
   const results = call.driver === "daemon"
     ? await maintainAll(call, ledger, ledgerContext)
     : await maintainOwn(call, ledger, ledgerContext);
@@ -65,7 +71,7 @@ async function ensureOthers(
   done: ReadonlySet<string>,
   ledgerContext: ConvergeContext,
 ): Promise<readonly Converged[]> {
-  const kinds = kindsEnsuredAt(call.driver, call.operation);
+  const kinds = ledgerContext.kinds.ensuredAt(call.driver, call.operation);
   if (kinds.length === 0) return [];
   const demands = allDemands(ledgerContext).filter(({ record }) =>
     kinds.includes(record.resource) && !done.has(record.key)
@@ -183,7 +189,7 @@ async function maintainAll(
 
 /** The daemon that has the networks writes its own rules of the packet filter after this call, and no other call may come. */
 async function lookAgainLater(ledgerContext: ConvergeContext): Promise<void> {
-  const kinds = kindsWrittenAfterStart();
+  const kinds = ledgerContext.kinds.writtenAfterStart;
   if (!allDemands(ledgerContext).some(({ record }) => kinds.includes(record.resource))) return;
   const problem = await launchWatcher("firewall", ledgerContext.sys);
   if (problem !== undefined) ledgerContext.notes.push(problem);

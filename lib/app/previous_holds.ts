@@ -18,7 +18,7 @@ export interface CheckedHold {
 }
 
 /** What asking about holds takes. */
-export type HolderQuery = Pick<HolderSession, "holder" | "ledger" | "call" | "sys" | "isAlive" | "keepsAll">;
+export type HolderQuery = Pick<HolderSession, "holder" | "ledger" | "call" | "sys" | "kinds" | "isAlive" | "keepsAll">;
 
 /** What of an earlier life is over where a call begins one: whose end was never told, or whose hook was killed. */
 export function overAt({ facts: { lifetimes } }: HookCall): readonly Lifetime[] {

@@ -2,6 +2,7 @@
  * The one main of all hooks: argv and stdin in; exit code, one line on stderr and one in the history out.
  * @module
  */
+import type { Host } from "../resources/kinds.ts";
 import type { Driver } from "../libvirt/driver.ts";
 import { type Invocation, InvocationError, parseInvocation } from "../libvirt/invocation.ts";
 import { visible } from "../text/quote.ts";
@@ -19,10 +20,11 @@ const STDIN_BYTES_MAX = 16 * 1024 * 1024;
 const TOO_LONG = { bytesMax: STDIN_BYTES_MAX } as const;
 
 /** Answers one hook call; returns the exit code. Never throws. */
-export async function runHook(driver: Driver, sys: Sys): Promise<number> {
+export async function runHook(driver: Driver, host: Host): Promise<number> {
+  const { sys } = host;
   const waiting = watcherIn(sys.args);
-  if (waiting === "guests") return await (await import("./watch_leases.ts")).watchLeases(driver, sys);
-  if (waiting === "firewall") return await (await import("./watch_firewall.ts")).waitForFirewall(driver, sys);
+  if (waiting === "guests") return await (await import("./watch_leases.ts")).watchLeases(driver, host);
+  if (waiting === "firewall") return await (await import("./watch_firewall.ts")).watchFirewall(driver, host);
   let invocation: Invocation;
   try {
     invocation = parseInvocation(driver, sys.args);
@@ -34,7 +36,7 @@ export async function runHook(driver: Driver, sys: Sys): Promise<number> {
   if (sys.uid() !== 0) return 0;
   sys.onUncaught((error) => report(invocation, bug(error), sys));
   try {
-    return report(invocation, await answer(invocation, sys), sys);
+    return report(invocation, await answer(invocation, host), sys);
   } catch (error) {
     return report(invocation, bug(error), sys);
   }
@@ -49,22 +51,22 @@ function usage(driver: Driver, error: InvocationError, sys: Sys): number {
   return exitCodeOf("bad-call");
 }
 
-async function answer(invocation: Invocation, host: Sys): Promise<Outcome> {
+async function answer(invocation: Invocation, host: Host): Promise<Outcome> {
   const { facts } = invocation;
-  const input = host.readStdin(STDIN_BYTES_MAX);
+  const input = host.sys.readStdin(STDIN_BYTES_MAX);
   if (facts === undefined) {
     return { ...NOTHING, kind: "unknown-operation", problem: `${PRODUCT} ${VERSION} knows no such operation` };
   }
-  const sys: Sys = { ...host, paths: boundedPaths(host, facts.budgetMs) };
+  const sys: Sys = { ...host.sys, paths: boundedPaths(host.sys, facts.budgetMs) };
   const config = await lookAtConfig(sys);
   if (config === "disabled") {
     return { ...NOTHING, kind: "disabled", problem: `every hook is off, since there is ${DISABLED_FILE}` };
   }
   // A host without rules does not pay for what obeys them. But a guest may hold what rules of yesterday gave it.
   if (config === "nothing" && !hasLedger(sys)) return { ...NOTHING, kind: "done" };
-  const { answerCall: obeyRules } = await import("./answer_call.ts");
+  const { answerCall } = await import("./answer_call.ts");
   const document = input.kind === "whole" ? { document: input.bytes } : { document: input.head, cut: TOO_LONG };
-  return await obeyRules({ invocation, facts, config, ...document }, sys);
+  return await answerCall({ invocation, facts, config, ...document }, { ...host, sys });
 }
 
 /** An outcome in which no rule had a say. */

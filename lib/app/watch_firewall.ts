@@ -10,8 +10,7 @@ import { reasonOf } from "../text/reason_of.ts";
 import { allDemands } from "../ledger/reconcile.ts";
 import type { ConvergeContext, Converged } from "../ledger/context.ts";
 import type { Driver } from "../libvirt/driver.ts";
-import { kindsWrittenAfterStart } from "../resources/registry.ts";
-import type { Sys } from "../sys/sys.ts";
+import type { Host } from "../resources/kinds.ts";
 import { lookAtConfig } from "./config_folder.ts";
 import { traceWaited } from "./watch_leases.ts";
 
@@ -21,7 +20,7 @@ const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [250, 2_000];
 const CONVERGE_MS = 20_000;
 
 /** Looks; returns the exit code, which nothing reads. Never throws: the history tells. */
-export async function waitForFirewall(driver: Driver, sys: Sys): Promise<number> {
+export async function watchFirewall(driver: Driver, { kinds, sys }: Host): Promise<number> {
   if (sys.uid() !== 0) return 0;
   let told = "";
   let pauseMs = FIRST_PAUSE_MS;
@@ -29,7 +28,7 @@ export async function waitForFirewall(driver: Driver, sys: Sys): Promise<number>
     await sys.sleep(pauseMs);
     pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS);
     const notes: string[] = [];
-    const results = await ensureOnce({ sys, notes, deadlineMs: sys.elapsedMs() + CONVERGE_MS, mayWait: true });
+    const results = await ensureOnce({ kinds, sys, notes, deadlineMs: sys.elapsedMs() + CONVERGE_MS, mayWait: true });
     if (results === undefined) return 0;
     const changed = results.filter(({ end }) => end !== "unchanged");
     // What fails in the same way each time is told once.
@@ -44,7 +43,7 @@ export async function waitForFirewall(driver: Driver, sys: Sys): Promise<number>
 async function ensureOnce(ledgerContext: ConvergeContext): Promise<readonly Converged[] | undefined> {
   try {
     if (await openLedger(ledgerContext.sys, { make: false }) === undefined) return undefined;
-    const kinds = kindsWrittenAfterStart();
+    const kinds = ledgerContext.kinds.writtenAfterStart;
     const demands = allDemands(ledgerContext).filter(({ record }) => kinds.includes(record.resource));
     return demands.length === 0 ? undefined : await ensureAll(demands, ledgerContext);
   } catch (error) {

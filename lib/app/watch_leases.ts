@@ -12,9 +12,8 @@ import { reasonOf } from "../text/reason_of.ts";
 import { allDemands } from "../ledger/reconcile.ts";
 import type { Driver } from "../libvirt/driver.ts";
 import { findOperation } from "../libvirt/invocation.ts";
-import { loadResource } from "../resources/registry.ts";
+import type { Host } from "../resources/kinds.ts";
 import { sameValue } from "../resources/resource.ts";
-import type { Sys } from "../sys/sys.ts";
 import { lookAtConfig } from "./config_folder.ts";
 import { historyEntry, writeHistory } from "./history.ts";
 
@@ -30,11 +29,12 @@ const CONVERGE_MS = 20_000;
 type Seen = Map<string, unknown>;
 
 /** Waits; returns the exit code, which nobody looks at. Never throws: the history tells. */
-export async function watchLeases(driver: Driver, sys: Sys): Promise<number> {
+export async function watchLeases(driver: Driver, host: Host): Promise<number> {
+  const { sys } = host;
   if (sys.uid() !== 0) return 0;
   const seen: Seen = new Map();
   try {
-    while (hasLedger(sys) && await waitInTurn(driver, seen, sys));
+    while (hasLedger(sys) && await waitInTurn(driver, seen, host));
   } catch (error) {
     traceWaited(driver, [{ key: "the ledger", end: "failed", problem: reasonOf(error) }], { sys, notes: [] });
   }
@@ -42,20 +42,26 @@ export async function watchLeases(driver: Driver, sys: Sys): Promise<number> {
 }
 
 /** Who holds the lock waits for all, also for those that come behind its last look: it takes another one when it has let go. */
-async function waitInTurn(driver: Driver, seen: Seen, sys: Sys): Promise<boolean> {
-  const lock = sys.lock(WATCHER_LOCK);
+async function waitInTurn(driver: Driver, seen: Seen, host: Host): Promise<boolean> {
+  const lock = host.sys.lock(WATCHER_LOCK);
   if (lock === undefined) return false;
   using _lock = lock;
-  return await waitForAll(driver, seen, sys);
+  return await waitForAll(driver, seen, host);
 }
 
 /** Looks until no demand is young enough; tells whether there was any. */
-async function waitForAll(driver: Driver, seen: Seen, sys: Sys): Promise<boolean> {
+async function waitForAll(driver: Driver, seen: Seen, { kinds, sys }: Host): Promise<boolean> {
   if (await openLedger(sys, { make: false }) === undefined) return false;
   let hasWaited = false;
   let pauseMs = FIRST_LOOK_MS;
   while (await lookAtConfig(sys) !== "disabled") {
-    const ledgerContext: ConvergeContext = { sys, notes: [], deadlineMs: sys.elapsedMs() + CONVERGE_MS, mayWait: true };
+    const ledgerContext: ConvergeContext = {
+      kinds,
+      sys,
+      notes: [],
+      deadlineMs: sys.elapsedMs() + CONVERGE_MS,
+      mayWait: true,
+    };
     const waiting = await waitingDemands(ledgerContext);
     if (waiting.length === 0) return hasWaited;
     hasWaited = true;
@@ -83,7 +89,7 @@ async function waitingDemands(ledgerContext: ConvergeContext): Promise<readonly 
   for (const stored of allDemands(ledgerContext)) {
     const { resource, demand, since } = stored.record;
     const isYoung = nowMs - Date.parse(since) < WAIT_MS;
-    if (isYoung && (await loadResource(resource))?.isWaiting?.(demand)) waiting.push(stored);
+    if (isYoung && (await ledgerContext.kinds.load(resource))?.isWaiting?.(demand)) waiting.push(stored);
   }
   return waiting;
 }
@@ -92,13 +98,13 @@ async function waitingDemands(ledgerContext: ConvergeContext): Promise<readonly 
 async function movedDemands(
   waiting: readonly StoredDemand[],
   seen: Seen,
-  { sys }: ConvergeContext,
+  { kinds, sys }: ConvergeContext,
 ): Promise<readonly StoredDemand[]> {
   const moved: StoredDemand[] = [];
   for (const resource of new Set(waiting.map(({ record }) => record.resource))) {
     const stored = waiting.filter(({ record }) => record.resource === resource);
     const demands = stored.map(({ record }) => record.demand);
-    const renewed = await (await loadResource(resource))?.refresh?.(demands, sys) ?? demands;
+    const renewed = await (await kinds.load(resource))?.refresh?.(demands, sys) ?? demands;
     for (const [index, one] of stored.entries()) {
       const before = seen.get(lifeOf(one)) ?? one.record.demand;
       if (!sameValue(before, renewed[index])) moved.push(one);

@@ -85,7 +85,7 @@ async function explainAsRoot(
     return { ...NO_NOTES, behind: ["the ledger is of another boot: the next hook call sets it aside unread"] };
   }
   const ledger = look.kind === "open" ? look.ledger : { daemon: PLACEHOLDER_HOLDER, notes: [], looksOnly: true };
-  const view = readOnlyLedger(ledger, context.sys);
+  const view = readOnlyLedger(ledger, context);
   const resources = look.kind === "open" ? await inspectResources(view) : [];
   const scene: ExplainContext = { call, ledger, lookout: view, resources, context, life };
   const notes = call.facts.verb === "acquire" ? await explainAcquire(holds, scene) : await explainKept(scene);
@@ -123,7 +123,7 @@ async function explainAcquire(holds: readonly Hold[], scene: ExplainContext): Pr
   const [known, another] = holdersOf(scene);
   const holder = known !== undefined && another === undefined ? known : placeholderHolder(call);
   if (holder === undefined) return { ...NO_NOTES, behind: ["the document says not whom it is about: nothing is held"] };
-  const inquiry: HolderQuery = { holder, ledger, call, sys: context.sys, ...life };
+  const inquiry: HolderQuery = { holder, ledger, call, sys: context.sys, kinds: context.kinds, ...life };
   const { checked, failed } = await checkHolds(holds, inquiry);
   const own = ownOf(checked, call);
   const { obsolete: over, replaced } = await previousHolds(own, {
@@ -222,11 +222,11 @@ async function scriptOf(
 /** A resource that nobody holds. */
 async function unheld(
   { resolved: { record, folder } }: CheckedHold,
-  { sys }: ReadOnlyLedger,
+  view: ReadOnlyLedger,
 ): Promise<ResourceSnapshot> {
   const { key, resource } = record;
   const state = undefined;
-  return { key, resource, folder, state, demands: [], observation: await observe({ key, resource, state }, sys) };
+  return { key, resource, folder, state, demands: [], observation: await observe({ key, resource, state }, view) };
 }
 
 /** What a call does to demands that are in the ledger already. */

@@ -2,6 +2,7 @@
  * The ledger, opened for a person: what is wrong with it is told in one line.
  * @module
  */
+import type { Host } from "../resources/kinds.ts";
 import type { ConvergeContext } from "../ledger/context.ts";
 import { LEDGER_DIRECTORY, RUN_DIRECTORY } from "../ledger/layout.ts";
 import { inspectLedger, type Ledger, type LedgerView, openLedger } from "../ledger/ledger.ts";
@@ -30,13 +31,13 @@ export async function openReadOnly(sys: Sys): Promise<LedgerView> {
 }
 
 /** What working on the ledger takes. */
-export function convergeContext({ notes }: Ledger, sys: Sys): ConvergeContext {
-  return { sys, notes, deadlineMs: patienceEnd(sys), mayWait: true };
+export function convergeContext({ notes }: Ledger, { kinds, sys }: Host): ConvergeContext {
+  return { kinds, sys, notes, deadlineMs: patienceEnd(sys), mayWait: true };
 }
 
 /** What looking at the ledger takes. */
-export function readOnlyLedger({ notes }: Ledger, sys: Sys): ReadOnlyLedger {
-  return { sys, notes, looksOnly: true };
+export function readOnlyLedger({ notes }: Ledger, { kinds, sys }: Host): ReadOnlyLedger {
+  return { kinds, sys, notes, looksOnly: true };
 }
 
 /** When nothing is waited for any more, in milliseconds since the program started. */

@@ -179,7 +179,7 @@ function effectsOf({ resource }: Hold, lines: readonly string[]): readonly strin
 
 async function acquireAll({ holds, call, keepsAll }: DesiredHolds, context: CliContext): Promise<GuestReport> {
   const { sys } = context;
-  const opened = await withLedgerErrors(() => openHolderSession(call, patienceEnd(sys), sys));
+  const opened = await withLedgerErrors(() => openHolderSession(call, patienceEnd(sys), context));
   if (typeof opened === "string") {
     return { lines: [failure(visible(opened), context)], isWell: false, deeds: { ...NO_EFFECTS, notes: [opened] } };
   }

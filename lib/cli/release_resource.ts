@@ -30,7 +30,7 @@ const LOCK_PATIENCE_MS = 30_000;
 /** Puts a resource back, or forgets it; returns the exit code. */
 export async function releaseResource(wanted: string, consent: Consent, context: CliContext): Promise<number> {
   const ledger = await openForUpdate(context.sys);
-  const resources = ledger === undefined ? [] : await inspectResources(readOnlyLedger(ledger, context.sys));
+  const resources = ledger === undefined ? [] : await inspectResources(readOnlyLedger(ledger, context));
   const found = resources.find(({ key }) => key === wanted || visible(key) === wanted);
   if (ledger === undefined || found === undefined) {
     const hint = '"virt-hooks status" shows the key of each resource';
@@ -42,7 +42,7 @@ export async function releaseResource(wanted: string, consent: Consent, context:
     context.print("Nothing was released");
     return SAID_NO;
   }
-  const ledgerContext = convergeContext(ledger, context.sys);
+  const ledgerContext = convergeContext(ledger, context);
   const result = await putBack(found, ledgerContext);
   context.print(`  ${convergedText({ ...result, key: found.key, hint: undefined }, context)}`);
   const isPutBack = succeeded(result) && result.end !== "handed-over";
@@ -92,7 +92,7 @@ async function putBack(
 ): Promise<Converged> {
   const { sys } = ledgerContext;
   // Looked at again: while the user was asked, hooks may have come and gone.
-  const now = await inspectResource(folder, { sys, notes: [], looksOnly: true });
+  const now = await inspectResource(folder, { ...ledgerContext, notes: [], looksOnly: true });
   const demands = now?.demands ?? [];
   const locks = new DisposableStack();
   using _locks = locks;

@@ -2,6 +2,7 @@
  * The admin command: finds the subcommand, tells errors in one line.
  * @module
  */
+import type { Host } from "../resources/kinds.ts";
 import { PRODUCT, VERSION } from "../app/version.ts";
 import { visible } from "../text/quote.ts";
 import { didYouMean } from "../rules/nearest.ts";
@@ -27,10 +28,11 @@ const SUBCOMMANDS: readonly Subcommand[] = [
 ];
 
 /** Runs the admin command; returns the exit code. Never throws. */
-export async function runCli(sys: Sys, terminal: Terminal): Promise<number> {
+export async function runCli(host: Host, terminal: Terminal): Promise<number> {
+  const { sys } = host;
   sys.onUncaught((error) => tell(error, sys));
   const context: CliContext = {
-    sys,
+    ...host,
     terminal,
     paint: painter(terminal),
     print: (line) => sys.writeStdout(`${line}\n`),

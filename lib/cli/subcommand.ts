@@ -2,13 +2,12 @@
  * What a subcommand of the admin command is.
  * @module
  */
-import type { Sys } from "../sys/sys.ts";
+import type { Host } from "../resources/kinds.ts";
 import type { Terminal } from "../sys/terminal.ts";
 import type { Paint } from "./terminal/colour.ts";
 
 /** What a subcommand works with. */
-export interface CliContext {
-  readonly sys: Sys;
+export interface CliContext extends Host {
   readonly terminal: Terminal;
   readonly paint: Paint;
   /** Writes a line to stdout. */

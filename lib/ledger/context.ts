@@ -2,8 +2,8 @@
  * What converging works with, and what comes of it.
  * @module
  */
+import type { Host } from "../resources/kinds.ts";
 import type { Resource, ValueChange } from "../resources/resource.ts";
-import type { Sys } from "../sys/sys.ts";
 import type { StoredDemand } from "./demand_file.ts";
 import type { State } from "./state_file.ts";
 
@@ -30,8 +30,7 @@ export interface Converged {
 }
 
 /** What converging works with. */
-export interface ConvergeContext {
-  readonly sys: Sys;
+export interface ConvergeContext extends Host {
   /** What should be known of the way. */
   readonly notes: string[];
   /** Time is up then, in milliseconds since the program started. */

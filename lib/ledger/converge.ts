@@ -6,7 +6,6 @@
  * the value read back · no demand left: forget.
  * @module
  */
-import { loadResource } from "../resources/registry.ts";
 import { type Reading, type Resource, sameValue } from "../resources/resource.ts";
 import { demandNames, nameOf, readDemands, removeDemand, type StoredDemand, storeDemand } from "./demand_file.ts";
 import { forget } from "./forget.ts";
@@ -52,7 +51,7 @@ async function convergeRead(
   context: LockedContext,
 ): Promise<Converged> {
   const about = reading.kind === "data" ? reading.data : demands[0]?.record ?? context.about;
-  const kind = about === undefined ? undefined : await loadResource(about.resource);
+  const kind = about === undefined ? undefined : await context.kinds.load(about.resource);
   if (reading.kind === "damaged" && kind?.base === undefined) {
     return discardState(folder, { key: about?.key ?? folder, demands, reason: reading.reason }, context);
   }

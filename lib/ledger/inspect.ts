@@ -3,7 +3,7 @@
  * taken may go and leave its work to whoever holds it.
  * @module
  */
-import { loadResource } from "../resources/registry.ts";
+import type { Host } from "../resources/kinds.ts";
 import { type Resource, ResourceDataError, type SavedState } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
 import { demandNames, readDemands, type StoredDemand } from "./demand_file.ts";
@@ -19,7 +19,7 @@ import { resourceFolder } from "./layout.ts";
 import { lookAtState, type State } from "./state_file.ts";
 
 /** What surveying works with. */
-export interface ReadOnlyLedger extends ReadContext {
+export interface ReadOnlyLedger extends ReadContext, Host {
   readonly sys: Sys;
 }
 
@@ -76,16 +76,20 @@ export async function inspectResource(folder: string, view: ReadOnlyLedger): Pro
   const about = state ?? stored[0]?.record;
   if (about === undefined) return undefined;
   const { key, resource } = about;
-  const demands = await demandsNow(resource, stored, view.sys);
+  const demands = await demandsNow(resource, stored, view);
   const observation: Observation = damage === undefined
-    ? await observe({ key, resource, state }, view.sys)
+    ? await observe({ key, resource, state }, view)
     : { kind: "unknown", reason: `${damage}, so what it was before is unknown` };
   return { key, resource, folder, state, demands, observation };
 }
 
 /** What cannot be read stays as it is: the resource's standing says so. */
-async function demandsNow(name: string, stored: readonly StoredDemand[], sys: Sys): Promise<readonly StoredDemand[]> {
-  const kind = await loadResource(name);
+async function demandsNow(
+  name: string,
+  stored: readonly StoredDemand[],
+  { kinds, sys }: Host,
+): Promise<readonly StoredDemand[]> {
+  const kind = await kinds.load(name);
   if (kind === undefined) return stored;
   try {
     return await refreshDemands(kind, stored, sys);
@@ -98,9 +102,9 @@ async function demandsNow(name: string, stored: readonly StoredDemand[], sys: Sy
 /** How the host stands to a resource, of which nothing may be remembered. */
 export async function observe(
   { key, resource: name, state }: Pick<ResourceSnapshot, "key" | "resource" | "state">,
-  sys: Sys,
+  { kinds, sys }: Host,
 ): Promise<Observation> {
-  const resource = await loadResource(name);
+  const resource = await kinds.load(name);
   if (resource === undefined) {
     return { kind: "unknown", reason: `this version knows no resource of the kind ${name}` };
   }

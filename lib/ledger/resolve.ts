@@ -3,7 +3,7 @@
  * @module
  */
 import type { AnyDemand } from "../plan/demand.ts";
-import { loadResource } from "../resources/registry.ts";
+import type { Host } from "../resources/kinds.ts";
 import type { Reading, Refused, Resource } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
 import { TOOLS } from "../sys/tools.ts";
@@ -46,9 +46,9 @@ export interface ResolveOptions {
 export async function resolveHold(
   request: HoldRequest,
   { plan, former, isAlive }: ResolveOptions,
-  sys: Sys,
+  { kinds, sys }: Host,
 ): Promise<ResolvedHold | Refused> {
-  const resource = await loadResource(request.resource);
+  const resource = await kinds.load(request.resource);
   if (resource === undefined) {
     return { kind: "refused", reason: `this version knows no resource of the kind ${request.resource}` };
   }

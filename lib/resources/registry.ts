@@ -1,9 +1,10 @@
 /**
- * The kinds of resources there are. Each is loaded when a demand first needs it. One more kind is one more row.
+ * The built-in kinds of resources. Each is loaded when a demand first needs it. One more kind is one more row.
  * @module
  */
 import type { DriverName } from "../libvirt/driver.ts";
 import type { ResourceName } from "../plan/demand.ts";
+import type { Kinds } from "./kinds.ts";
 import type { Resource } from "./resource.ts";
 
 const LOADERS: Partial<Record<ResourceName, () => Promise<Resource>>> = {
@@ -43,24 +44,20 @@ const ENSURED_AT: Partial<Record<ResourceName, readonly Moment[]>> = {
   ],
 };
 
-/** The kinds whose demands are all ensured at an operation. */
-export function kindsEnsuredAt(driver: DriverName, operation: string): readonly string[] {
-  return Object.entries(ENSURED_AT).filter(([, moments]) => moments.includes(`${driver} ${operation}`))
-    .map(([name]) => name);
-}
-
 /** Kinds that share the host with what libvirt writes anew after the last call of its daemon's start. */
 const WRITTEN_AFTER_START = ["nft"] as const satisfies readonly ResourceName[];
 
-/** Those kinds. */
-export function kindsWrittenAfterStart(): readonly string[] {
-  return WRITTEN_AFTER_START;
-}
-
-/** Loads a kind by its name; `undefined` for a kind that this version does not know. */
-export async function loadResource(name: string): Promise<Resource | undefined> {
-  for (const [known, load] of Object.entries(LOADERS)) {
-    if (known === name) return await load();
-  }
-  return undefined;
-}
+/** The kinds of this product. */
+export const builtinKinds: Kinds = {
+  load: async (name) => {
+    for (const [known, load] of Object.entries(LOADERS)) {
+      if (known === name) return await load();
+    }
+    return undefined;
+  },
+  ensuredAt: (driver, operation) =>
+    Object.entries(ENSURED_AT).filter(([, moments]) => moments.includes(`${driver} ${operation}`)).map(([name]) =>
+      name
+    ),
+  writtenAfterStart: WRITTEN_AFTER_START,
+};

@@ -1,3 +1,4 @@
+import { hostOf } from "../support/host.ts";
 import { ELF_START } from "../support/elf.ts";
 import { HISTORY_FILE } from "../../lib/app/paths.ts";
 import { runHook } from "../../lib/app/run_hook.ts";
@@ -39,7 +40,7 @@ async function call(
   };
   const sys = memorySys(host);
   const elapsedMs = (): number => sys.clock.elapsedMs += lookMs;
-  return { code: await runHook(drivers.qemu, { ...sys, elapsedMs }), sys };
+  return { code: await runHook(drivers.qemu, hostOf({ ...sys, elapsedMs })), sys };
 }
 
 function rule(actions: string, when = 'on = ["migrate", "restore"]', name = "r"): string {
@@ -275,7 +276,7 @@ Deno.test("what a program prints is not taken for the document when bytes of it 
     },
     programs: { [PROGRAM]: () => ({ stdout: DOCUMENT, stdoutIsUtf8: false }) },
   });
-  assertEquals([await runHook(drivers.qemu, sys), sys.written.stdout], [4, ""]);
+  assertEquals([await runHook(drivers.qemu, hostOf(sys)), sys.written.stdout], [4, ""]);
   assertStringIncludes(sys.written.stderr, "cannot be the guest's document: it is not UTF-8");
 });
 
@@ -319,7 +320,7 @@ Deno.test("what is cut short by a signal fails a migration, and hands over nothi
     },
     programs: { [PROGRAM]: () => ({ end: { kind: "interrupted", signal: "SIGTERM" } }) },
   });
-  assertEquals([await runHook(drivers.qemu, sys), sys.written.stdout], [4, ""]);
+  assertEquals([await runHook(drivers.qemu, hostOf(sys)), sys.written.stdout], [4, ""]);
 });
 
 Deno.test("a document that one rule cannot look at does not switch off the others of a running guest", async () => {

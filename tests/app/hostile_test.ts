@@ -1,6 +1,7 @@
 /**
  * Hook calls on a host where others have got at what the hooks rely on, or where it does not answer.
  */
+import { hostOf } from "../support/host.ts";
 import { HISTORY_FILE } from "../../lib/app/paths.ts";
 import { runHook } from "../../lib/app/run_hook.ts";
 import { drivers } from "../../lib/libvirt/drivers.ts";
@@ -20,7 +21,7 @@ async function call(
   const driver: Driver = drivers[name];
   const files = { "/var/log/x": "", "/run/x": "", ...host.files };
   const sys = memorySys({ args: ["web-1", operation, "begin", "-"], ...host, files });
-  const code = await runHook(driver, sys);
+  const code = await runHook(driver, hostOf(sys));
   return { code, sys, history: sys.nodes.get(HISTORY_FILE)?.text ?? "" };
 }
 
@@ -49,7 +50,7 @@ Deno.test("runHook() writes the history before stderr, which nobody may read", a
     files: { [RULES]: DENY, "/var/log/x": "" },
   });
   let before: string | undefined;
-  await runHook(drivers.qemu, { ...sys, writeStderr: () => before = sys.nodes.get(HISTORY_FILE)?.text });
+  await runHook(drivers.qemu, hostOf({ ...sys, writeStderr: () => before = sys.nodes.get(HISTORY_FILE)?.text }));
   assertStringIncludes(before ?? "", '"outcome":"refused"');
 });
 

@@ -1,3 +1,4 @@
+import { hostOf } from "../support/host.ts";
 import { ELF_START } from "../support/elf.ts";
 import { HISTORY_FILE } from "../../lib/app/paths.ts";
 import { runHook } from "../../lib/app/run_hook.ts";
@@ -25,7 +26,7 @@ async function call(
 ): Promise<{ readonly code: number; readonly sys: MemorySys }> {
   const sys = memorySys({ args: ["web-1", operation, "begin", "-"], ...given });
   const facts: Driver = drivers[driver];
-  return { code: await runHook(facts, sys), sys };
+  return { code: await runHook(facts, hostOf(sys)), sys };
 }
 
 function historyOf(sys: MemorySys): readonly Record<string, unknown>[] {
@@ -207,7 +208,7 @@ Deno.test("runHook() gives a program what is left of the call's time", async () 
       },
     },
   });
-  assertEquals(await runHook(drivers.qemu, sys), 5);
+  assertEquals(await runHook(drivers.qemu, hostOf(sys)), 5);
   assertEquals(sys.commands.map((command) => command.timeoutMs), [9999]);
   assertStringIncludes(sys.written.stderr, 'rule "s": cannot run /opt/check: no time is left for this call');
 });
@@ -226,7 +227,7 @@ Deno.test("runHook() does nothing for another user, and says nothing", async () 
 
 Deno.test("runHook() tells whoever calls it by hand what it is", async () => {
   const sys = memorySys({ args: [], uid: 1000 });
-  assertEquals(await runHook(drivers.lxc, sys), 2);
+  assertEquals(await runHook(drivers.lxc, hostOf(sys)), 2);
   assertStringIncludes(
     sys.written.stderr,
     "virt-hooks: Cannot read the hook call as it must have 4 arguments: got 0\nhint: this is the lxc hook",

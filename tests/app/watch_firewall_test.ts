@@ -3,6 +3,7 @@
  * memory.
  * @module
  */
+import { hostOf } from "../support/host.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { runHook } from "../../lib/app/run_hook.ts";
 import { drivers } from "../../lib/libvirt/drivers.ts";
@@ -32,7 +33,7 @@ Deno.test("at a daemon's start a process is left behind that looks again, for tw
     }
     return Promise.resolve();
   };
-  assertEquals(await runHook(drivers.daemon, { ...sys, sleep }), 0);
+  assertEquals(await runHook(drivers.daemon, hostOf({ ...sys, sleep })), 0);
   assertEquals(filter.forward.iptables[0], OURS);
   assert(libvirtAtMs > 3_000 && sys.clock.elapsedMs >= 120_000 && sys.clock.elapsedMs < 125_000);
   const lines = (host.text("/var/log/virt-hooks/history.jsonl") ?? "").split("\n");

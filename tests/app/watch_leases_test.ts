@@ -2,6 +2,7 @@
  * What a hook leaves behind where a guest has no address yet: a process that looks again, on a host in memory.
  * @module
  */
+import { hostOf } from "../support/host.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { runHook } from "../../lib/app/run_hook.ts";
 import { drivers } from "../../lib/libvirt/drivers.ts";
@@ -53,7 +54,7 @@ async function runLeft({ host, launches }: Story, look: (pause: number) => void 
     sys.clock.elapsedMs += durationMs;
     await look(++pauses);
   };
-  assertEquals(await runHook(drivers.qemu, { ...sys, sleep }), 0);
+  assertEquals(await runHook(drivers.qemu, hostOf({ ...sys, sleep })), 0);
   return sys;
 }
 
@@ -185,7 +186,7 @@ Deno.test("a second one ends at once: the first waits for all", async () => {
   const [launch] = story.launches;
   const sys = story.host.sys(launch?.argv.slice(1));
   const lock = (path: string): Disposable | undefined => path.endsWith("waiter.lock") ? undefined : sys.lock(path);
-  assertEquals(await runHook(drivers.qemu, { ...sys, lock }), 0);
+  assertEquals(await runHook(drivers.qemu, hostOf({ ...sys, lock })), 0);
   assertEquals(sys.clock.elapsedMs < 10, true);
 });
 
@@ -206,7 +207,7 @@ Deno.test("what goes wrong while waiting stands in the history", async () => {
   const readDirectory = (): never => {
     throw new Error("Input/output error (os error 5)");
   };
-  assertEquals(await runHook(drivers.qemu, { ...sys, readDirectory }), 0);
+  assertEquals(await runHook(drivers.qemu, hostOf({ ...sys, readDirectory })), 0);
   const last = history(story).at(-1);
   assertEquals([last?.["operation"], last?.["outcome"]], ["waited", "failed"]);
 });

@@ -1,3 +1,4 @@
+import { hostOf } from "../support/host.ts";
 import { runCli } from "../../lib/cli/run_cli.ts";
 import { type MemorySys, memorySys } from "../../lib/sys/memory_sys.ts";
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
@@ -15,7 +16,7 @@ async function edit(
     stdin: { kind: "whole", bytes: new TextEncoder().encode(document) },
     files: { "/etc/virt-hooks/rules.toml": rules },
   });
-  return { code: await runCli(sys, testTerminal()), sys };
+  return { code: await runCli(hostOf(sys), testTerminal()), sys };
 }
 
 function rule(name: string, action: string): string {

@@ -1,3 +1,4 @@
+import { hostOf } from "../support/host.ts";
 import { ELF_START } from "../support/elf.ts";
 import { HISTORY_FILE } from "../../lib/app/paths.ts";
 import { VERSION } from "../../lib/app/version.ts";
@@ -29,7 +30,7 @@ async function cli(
     isTerminal,
     readTail: (path, offset) => sys.readTextFile(path, Infinity).slice(offset),
   });
-  return { code: await runCli(sys, terminal), sys };
+  return { code: await runCli(hostOf(sys), terminal), sys };
 }
 
 const RULES_HOST: MemoryHost = {

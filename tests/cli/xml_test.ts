@@ -1,3 +1,4 @@
+import { hostOf } from "../support/host.ts";
 import { runCli } from "../../lib/cli/run_cli.ts";
 import { memorySys } from "../../lib/sys/memory_sys.ts";
 import { positionAt } from "../../lib/xml/syntax_error.ts";
@@ -8,7 +9,7 @@ async function selected(path: string, document: string): Promise<readonly string
   const bytes = new TextEncoder().encode(document);
   const sys = memorySys({ args: ["xml", "select", path], stdin: { kind: "whole", bytes } });
   const printed: string[] = [];
-  await runCli({ ...sys, writeStdout: (text) => printed.push(text) }, testTerminal());
+  await runCli(hostOf({ ...sys, writeStdout: (text) => printed.push(text) }), testTerminal());
   return printed;
 }
 

@@ -2,6 +2,7 @@
  * Every rules file in `examples/`: `virt-hooks check` finds no mistake, and `virt-hooks explain` matches each rule for the
  * calls it is meant for and for no other.
  */
+import { hostOf } from "../support/host.ts";
 import { runCli } from "../../lib/cli/run_cli.ts";
 import { denoSys } from "../../lib/sys/deno_sys.ts";
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
@@ -79,17 +80,21 @@ async function cli(
 ): Promise<{ readonly exitCode: number; readonly stdout: string }> {
   let stdout = "";
   const real = denoSys();
-  const exitCode = await runCli({
-    ...real,
-    args,
-    hostname: () => host,
-    paths: {
-      ...real.paths,
-      lstat: (path) => path === "/run/maintenance" ? Promise.resolve(fileFacts(path === file)) : real.paths.lstat(path),
-    },
-    writeStdout: (text) => stdout += text,
-    onUncaught: () => {},
-  }, testTerminal({ stdinIsTerminal: true }));
+  const exitCode = await runCli(
+    hostOf({
+      ...real,
+      args,
+      hostname: () => host,
+      paths: {
+        ...real.paths,
+        lstat: (path) =>
+          path === "/run/maintenance" ? Promise.resolve(fileFacts(path === file)) : real.paths.lstat(path),
+      },
+      writeStdout: (text) => stdout += text,
+      onUncaught: () => {},
+    }),
+    testTerminal({ stdinIsTerminal: true }),
+  );
   return { exitCode, stdout };
 }
 

@@ -37,9 +37,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   resources: ["text", "net", "xml", "sys", "libvirt", "trust", "config", "plan"],
   ledger: ["text", "sys", "libvirt", "plan", "resources"],
   app: [...LOWER],
+  // What the product is composed of.
+  builtin: [...LOWER],
   cli: [...LOWER, "app"],
 };
-const DOORS_MAY_IMPORT: readonly string[] = ["app", "cli", "libvirt", "sys"];
+const DOORS_MAY_IMPORT: readonly string[] = ["app", "cli", "libvirt", "sys", "builtin"];
 
 /** Each room of `lib/` imports only itself and the rooms above it. */
 export const layerWalls: Deno.lint.Rule = {

@@ -15,7 +15,7 @@ export function placeOf(fileName: string): Place {
   const rootPath = decodeURIComponent(ROOT_URL.pathname);
   const path = fileName.startsWith(rootPath) ? fileName.slice(rootPath.length) : fileName;
   const folders = path.split("/").slice(0, -1);
-  if (folders[0] === "lib") return { kind: "lib", path, room: folders[1] ?? "" };
+  if (folders[0] === "lib") return { kind: "lib", path, room: folders[1] ?? path.slice("lib/".length, -".ts".length) };
   if (path === "cli.ts" || folders[0] === "hooks") return { kind: "door", path };
   if (folders[0] === "build") return { kind: "build", path };
   return { kind: folders[0] === "tests" ? "test" : "other", path };

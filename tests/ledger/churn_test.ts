@@ -2,6 +2,7 @@
  * Guests that come and go leave nothing in the ledger, whatever a hook was killed at and whoever comes while the last one goes.
  * @module
  */
+import { hostOf } from "../support/host.ts";
 import { runHook } from "../../lib/app/run_hook.ts";
 import { drivers } from "../../lib/libvirt/drivers.ts";
 import { assert, assertEquals } from "../support/assert.ts";
@@ -138,7 +139,7 @@ Deno.test("a daemon's start that has no time left removes the rest at the next o
   addLeftovers(host, 20);
   const sys = host.sys(["-", "start", "-", "start"]);
   sys.clock.elapsedMs = 60_000;
-  await runHook(drivers.daemon, sys);
+  await runHook(drivers.daemon, hostOf(sys));
   assertEquals(host.ledgerFiles().filter((path) => /\/resources\/0+[0-9]+$/.test(path)).length, 20);
   await host.call("qemu", "release", guest(1));
   await host.call("daemon", "start");

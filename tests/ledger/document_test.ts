@@ -3,6 +3,7 @@
  * there is none, the call says so.
  * @module
  */
+import { hostOf } from "../support/host.ts";
 import { runHook } from "../../lib/app/run_hook.ts";
 import { drivers } from "../../lib/libvirt/drivers.ts";
 import { type MemorySys, memorySys } from "../../lib/sys/memory_sys.ts";
@@ -29,7 +30,7 @@ async function call(host: LedgerHost, operation: "prepare" | "reconnect" | "rele
   const { subOperation } = drivers.qemu.operations[operation];
   const before: MemorySys = host.sys(["web-1", operation, subOperation, "-"]);
   const sys = { ...before, readStdin: () => stdin };
-  const code = await runHook(drivers.qemu, sys);
+  const code = await runHook(drivers.qemu, hostOf(sys));
   const lines = (host.text("/var/log/virt-hooks/history.jsonl") ?? "").trimEnd().split("\n");
   return { code, stderr: before.written.stderr, history: JSON.parse(lines.at(-1) ?? "{}") };
 }
@@ -121,5 +122,5 @@ for (const [what, { stdin, says }] of Object.entries(WITHOUT_UUID)) {
 
 Deno.test("without a ledger there is nothing to give back, whatever the document is", async () => {
   const sys = memorySys({ args: ["web-1", "release", "end", "-"], files: { "/etc/virt-hooks/rules.toml": RULES } });
-  assertEquals([await runHook(drivers.qemu, sys), sys.written.stderr], [0, ""]);
+  assertEquals([await runHook(drivers.qemu, hostOf(sys)), sys.written.stderr], [0, ""]);
 });

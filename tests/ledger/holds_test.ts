@@ -2,6 +2,7 @@
  * What `acquire()` makes of several wishes for one resource that cannot all be had.
  * @module
  */
+import { hostOf } from "../support/host.ts";
 import type { ConvergeContext } from "../../lib/ledger/context.ts";
 import { acquire, type Acquired } from "../../lib/ledger/holds.ts";
 import { type ResolvedHold, resolveHold } from "../../lib/ledger/resolve.ts";
@@ -33,7 +34,7 @@ async function resolvedHoldsOf(requests: Wishes, sys: Sys): Promise<readonly Res
       demand,
       daemon,
     } as const;
-    const resolved = await resolveHold(request, { plan: [], former: [], isAlive: false }, sys);
+    const resolved = await resolveHold(request, { plan: [], former: [], isAlive: false }, hostOf(sys));
     if (resolved.kind === "ready") resolvedHolds.push(resolved);
   }
   return resolvedHolds;
@@ -51,7 +52,7 @@ async function acquireSlowly(
     return memory.kernel.read(paths);
   };
   const sys: Sys = { ...memory, kernel: { ...memory.kernel, read } };
-  const work: ConvergeContext = { sys, notes: [], deadlineMs: sys.elapsedMs() + budgetMs, mayWait: true };
+  const work: ConvergeContext = { ...hostOf(sys), notes: [], deadlineMs: sys.elapsedMs() + budgetMs, mayWait: true };
   return await acquire(resolvedHolds, [], work);
 }
 

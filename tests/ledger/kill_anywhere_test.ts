@@ -4,7 +4,7 @@
  * @module
  */
 import { RESOURCE_ORDER, type ResourceName } from "../../lib/plan/demand.ts";
-import { loadResource } from "../../lib/resources/registry.ts";
+import { builtinKinds } from "../../lib/resources/registry.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { type Death, doom, type Moment } from "../support/killing_sys.ts";
 import { type LedgerHost, ledgerHost, procStat } from "../support/ledger_host.ts";
@@ -169,7 +169,7 @@ for (const row of KILL_ROWS) {
 
 Deno.test("every kind of resource has a row of deaths", async () => {
   const names = Object.keys(RESOURCE_ORDER);
-  const loaded = await Promise.all(names.map(async (name) => (await loadResource(name))?.name));
+  const loaded = await Promise.all(names.map(async (name) => (await builtinKinds.load(name))?.name));
   const known = loaded.filter((name): name is ResourceName => name !== undefined);
   const covered = new Set(KILL_ROWS.flatMap((row) => row.kinds));
   assertEquals(known.filter((name) => !covered.has(name)), []);

@@ -2,6 +2,7 @@
  * The admin command on a host in memory that hooks have worked on.
  * @module
  */
+import { hostOf } from "./host.ts";
 import { runCli } from "../../lib/cli/run_cli.ts";
 import type { MemorySys } from "../../lib/sys/memory_sys.ts";
 import type { Terminal } from "../../lib/sys/terminal.ts";
@@ -33,7 +34,7 @@ export async function admin(host: LedgerHost, args: readonly string[], options: 
   const bytes = new TextEncoder().encode(stdin);
   const sys: MemorySys = { ...memory, uid: () => uid, readStdin: () => ({ kind: "whole", bytes }) };
   const readTail: Terminal["readTail"] = (path, offset) => sys.readTextFile(path, Infinity).slice(offset);
-  const code = await runCli(sys, testTerminal({ readTail, ...terminal }));
+  const code = await runCli(hostOf(sys), testTerminal({ readTail, ...terminal }));
   return { code, lines: sys.written.stdout.trimEnd().split("\n"), stderr: sys.written.stderr };
 }
 

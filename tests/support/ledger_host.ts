@@ -2,6 +2,7 @@
  * A host in memory that lives on between hook calls, as a real one does between processes.
  * @module
  */
+import { hostOf } from "./host.ts";
 import { runHook } from "../../lib/app/run_hook.ts";
 import type { Driver, DriverName } from "../../lib/libvirt/driver.ts";
 import { drivers } from "../../lib/libvirt/drivers.ts";
@@ -90,7 +91,7 @@ export function ledgerHost(rules: string, host: MemoryHost = {}): LedgerHost {
       const object = driver === "daemon" ? "-" : about.name ?? "web-1";
       const subOperation = facts.operations[operation]?.subOperation ?? "begin";
       const sys = sysOf([object, operation, subOperation, "-"], documentOf(facts, object, about));
-      const code = await runHook(facts, wrap(sys));
+      const code = await runHook(facts, hostOf(wrap(sys)));
       const lines = (nodes.get("/var/log/virt-hooks/history.jsonl")?.text ?? "").trimEnd().split("\n");
       return { code, stderr: sys.written.stderr, history: JSON.parse(lines.at(-1) || "{}"), sys };
     },

@@ -2,6 +2,7 @@
  * `virt-hooks check --host --guest NAME`: whether this host can do what the rules ask for one guest, by its document.
  * @module
  */
+import type { Host } from "../../resources/kinds.ts";
 import { fileExists } from "../../app/file_exists.ts";
 import { holderOf } from "../../app/holder_of.ts";
 import { readLiveGuests } from "../../libvirt/status_guests.ts";
@@ -31,8 +32,8 @@ const DOCUMENT_BYTES_MAX = 16 * 1024 * 1024;
  * What the host says to everything that the rules ask for a guest, were it started now.
  * @throws {CommandError} where there is no such guest
  */
-export async function guestFindings(name: string, ruleSet: RuleSet, sys: Sys): Promise<readonly Finding[]> {
-  const guests = documentsOf(name, sys);
+export async function guestFindings(name: string, ruleSet: RuleSet, host: Host): Promise<readonly Finding[]> {
+  const guests = documentsOf(name, host.sys);
   if (guests.length === 0) {
     const hint = `known are running guests, and those with a definition in ${DEFINITIONS}/DRIVER`;
     throw new CommandError(`Cannot check guest ${JSON.stringify(name)}: libvirt has no document of it`, { hint });
@@ -40,7 +41,7 @@ export async function guestFindings(name: string, ruleSet: RuleSet, sys: Sys): P
   const findings: Finding[] = [];
   for (const { call, source } of guests) {
     findings.push({ level: "ok", text: `guest "${name}" (${call.driver}): its document is read from ${source}` });
-    findings.push(...await callFindings(call, ruleSet, sys));
+    findings.push(...await callFindings(call, ruleSet, host));
   }
   return findings;
 }
@@ -76,15 +77,15 @@ function prepareCall(driver: Driver, name: string, document: Uint8Array, sys: Sy
   return makeCall(invocation, facts, { host: sys.hostname(), document, parse: parseLibvirtDocument });
 }
 
-async function callFindings(call: HookCall, ruleSet: RuleSet, sys: Sys): Promise<readonly Finding[]> {
-  const matches = await matchRules(ruleSet, call, fileExists(sys));
+async function callFindings(call: HookCall, ruleSet: RuleSet, host: Host): Promise<readonly Finding[]> {
+  const matches = await matchRules(ruleSet, call, fileExists(host.sys));
   const undecided = matches.flatMap(({ rule, problem }): Finding[] =>
     problem === undefined ? [] : [{ level: "fail", text: `rule "${rule.name}": ${problem}` }]
   );
   const plan = planCall(matches, call);
   const holds = plan.filter((intent) => intent.kind === "hold");
   const findings: Finding[] = [...undecided];
-  for (const intent of plan) findings.push(...await intentFindings(intent, { call, holds, sys }));
+  for (const intent of plan) findings.push(...await intentFindings(intent, { ...host, call, holds }));
   const count = matches.filter((match) => match.matches).length;
   return [...findings, {
     level: "ok",
@@ -92,13 +93,12 @@ async function callFindings(call: HookCall, ruleSet: RuleSet, sys: Sys): Promise
   }];
 }
 
-interface Circumstances {
+interface GuestCheckContext extends Host {
   readonly call: HookCall;
   readonly holds: readonly Hold[];
-  readonly sys: Sys;
 }
 
-async function intentFindings(intent: Intent, circumstances: Circumstances): Promise<readonly Finding[]> {
+async function intentFindings(intent: Intent, context: GuestCheckContext): Promise<readonly Finding[]> {
   const rule = `rule "${intent.rule}"`;
   switch (intent.kind) {
     case "deny":
@@ -106,7 +106,7 @@ async function intentFindings(intent: Intent, circumstances: Circumstances): Pro
     case "fault":
       return [{ level: "fail", text: `${rule}: ${intent.action}: ${intent.message}` }];
     case "hold":
-      return [await holdFinding(intent, circumstances)];
+      return [await holdFinding(intent, context)];
     // A program is checked with the rules; what it does is known to itself alone.
     case "run":
       return [{ level: "skip", text: `${rule}: what ${intent.argv[0]} does at the start` }];
@@ -117,7 +117,7 @@ async function intentFindings(intent: Intent, circumstances: Circumstances): Pro
   }
 }
 
-async function holdFinding(hold: Hold, { call, holds, sys }: Circumstances): Promise<Finding> {
+async function holdFinding(hold: Hold, { call, holds, kinds, sys }: GuestCheckContext): Promise<Finding> {
   const { resource, demand, rule, action, lifetime, text } = hold;
   const holder = holderOf(call);
   const about = `rule "${rule}": ${text}`;
@@ -126,7 +126,7 @@ async function holdFinding(hold: Hold, { call, holds, sys }: Circumstances): Pro
   const former = stored.map(({ record }) => record).filter((record) => holderId(record.holder) === holderId(holder));
   const daemon = { pid: 0, startTime: "", name: "" };
   const request = { resource, demand, rule, action, lifetime, order: 0, holder, daemon };
-  const resolved = await resolveHold(request, { plan: holds, former, isAlive: false }, sys);
+  const resolved = await resolveHold(request, { plan: holds, former, isAlive: false }, { kinds, sys });
   if (resolved.kind === "refused") {
     return { level: "fail", text: `${about}: ${resolved.reason}`, advice: resolved.hint };
   }

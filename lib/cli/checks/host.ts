@@ -2,6 +2,7 @@
  * `virt-hooks check --host`: whether this host can do what the rules ask, as far as can be told without a guest.
  * @module
  */
+import type { Host } from "../../resources/kinds.ts";
 import { hostLibvirt, runningDaemons } from "../../app/host_libvirt.ts";
 import { HOOKS_DIRECTORY } from "../../app/paths.ts";
 import { STATUS_DIRECTORY } from "../../libvirt/status_files.ts";
@@ -33,8 +34,9 @@ import { unsettledResources } from "../report/status.ts";
 export async function checkHost(
   ruleSet: RuleSet,
   guest: string | undefined,
-  sys: Sys,
+  host: Host,
 ): Promise<readonly Finding[]> {
+  const { sys } = host;
   const lasting = ruleSet.rules.filter(({ actions }) => actions.some(({ lasts }) => lasts !== "event"));
   const isRoot = sys.uid() === 0;
   const daemons = await runningDaemons(sys);
@@ -48,9 +50,9 @@ export async function checkHost(
     ...await forwardingFindings(ruleSet, sys),
   ];
   if (guest === undefined) {
-    for (const rule of lasting) findings.push(...await ruleFindings(rule, ruleSet, sys));
-  } else findings.push(...await guestFindings(guest, ruleSet, sys));
-  return isRoot ? [...findings, ...await heldFindings(ruleSet, sys)] : findings;
+    for (const rule of lasting) findings.push(...await ruleFindings(rule, ruleSet, host));
+  } else findings.push(...await guestFindings(guest, ruleSet, host));
+  return isRoot ? [...findings, ...await heldFindings(ruleSet, host)] : findings;
 }
 
 const ROOT_ONLY: Finding = {
@@ -64,10 +66,10 @@ async function disabledFindings(sys: Sys): Promise<readonly Finding[]> {
 }
 
 /** What `status` says is not well is not well here either. */
-async function heldFindings(ruleSet: RuleSet, sys: Sys): Promise<readonly Finding[]> {
-  const guests = await guestsState(ruleSet, sys);
+async function heldFindings(ruleSet: RuleSet, host: Host): Promise<readonly Finding[]> {
+  const guests = await guestsState(ruleSet, host.sys);
   return [
-    ...(await unsettledResources(sys)).map(({ key, state, reasons, holders }): Finding => ({
+    ...(await unsettledResources(host)).map(({ key, state, reasons, holders }): Finding => ({
       level: "warn",
       text: `${key} is ${holders.length === 0 ? "left over" : "held"} and ${state}${
         reasons.map(({ text }) => `: ${text}`)[0] ?? ""

@@ -10,7 +10,7 @@ import { type HookCall, makeCall } from "../../libvirt/call.ts";
 import { parseLibvirtDocument } from "../../libvirt/parse.ts";
 import type { ResourceName } from "../../plan/demand.ts";
 import type { Hold } from "../../plan/intent.ts";
-import { loadResource } from "../../resources/registry.ts";
+import type { Host } from "../../resources/kinds.ts";
 import { allHookPoints, hookPointsOf, startsOf } from "../../rules/hook_points.ts";
 import type { Rule, RuleSet } from "../../rules/rule.ts";
 import type { Sys } from "../../sys/sys.ts";
@@ -46,17 +46,18 @@ const PLACEHOLDER_HOLDER: Holder = {
 };
 
 /** What the host says to the actions of a rule that last. */
-export async function ruleFindings(rule: Rule, ruleSet: RuleSet, sys: Sys): Promise<readonly Finding[]> {
+export async function ruleFindings(rule: Rule, ruleSet: RuleSet, host: Host): Promise<readonly Finding[]> {
+  const { sys } = host;
   const [place] = startsOf(rule.while, hookPointsOf(rule.when, allHookPoints(ruleSet.settings)));
   if (place === undefined) return [];
   const findings: Finding[] = [];
   for (const action of rule.actions.filter(({ lasts }) => lasts !== "event")) {
     const found = action.looksAtDocument
       ? [
-        ...await toolsFinding(action, rule, sys),
+        ...await toolsFinding(action, rule, host),
         ...(action.kind === "pci" ? await pciFindings(action, rule, { place, ruleSet, sys }) : []),
       ]
-      : await planFindings(action, rule, { call: pretendedCall(place, sys), sys });
+      : await planFindings(action, rule, { call: pretendedCall(place, sys), host });
     findings.push(...found.map((finding) => ({ ...finding, text: `rule "${rule.name}": ${finding.text}` })));
   }
   return findings;
@@ -79,10 +80,10 @@ function pretendedCall({ driver, operation, facts }: HookPoint, sys: Sys): HookC
 }
 
 /** What an action asks for depends on the guest or network; what it takes on the host does not. */
-async function toolsFinding({ kind }: Action, rule: Rule, sys: Sys): Promise<readonly Finding[]> {
+async function toolsFinding({ kind }: Action, rule: Rule, { kinds, sys }: Host): Promise<readonly Finding[]> {
   const names = Object.entries<readonly string[]>(ACTIONS_OF).filter(([, actions]) => actions.includes(kind))
     .map(([resource]) => resource);
-  const resources = await Promise.all(names.map(loadResource));
+  const resources = await Promise.all(names.map((name) => kinds.load(name)));
   const tools = new Set(resources.flatMap((resource) => resource?.tools ?? []));
   const missing = [...tools].map((tool) => TOOLS[tool]).filter((path) => sys.lstat(path) === undefined);
   if (missing.length > 0) return missing.map((path) => ({ level: "fail", text: `${kind}: there is no ${path}` }));
@@ -95,21 +96,22 @@ async function toolsFinding({ kind }: Action, rule: Rule, sys: Sys): Promise<rea
 async function planFindings(
   action: Action,
   rule: Rule,
-  { call, sys }: { readonly call: HookCall; readonly sys: Sys },
+  { call, host }: { readonly call: HookCall; readonly host: Host },
 ): Promise<readonly Finding[]> {
   const findings: Finding[] = [];
   for (const intent of action.plan(rule, call)) {
     if (intent.kind === "fault") findings.push({ level: "fail", text: `${intent.action}: ${intent.message}` });
-    if (intent.kind === "hold") findings.push(await holdFinding(intent, sys));
+    if (intent.kind === "hold") findings.push(await holdFinding(intent, host));
   }
   return findings;
 }
 
-async function holdFinding(hold: Hold, sys: Sys): Promise<Finding> {
+async function holdFinding(hold: Hold, host: Host): Promise<Finding> {
+  const { sys } = host;
   const { resource, demand, rule, action, lifetime, text } = hold;
   const daemon = { pid: 0, startTime: "", name: "" };
   const request = { resource, demand, rule, action, lifetime, order: 0, holder: PLACEHOLDER_HOLDER, daemon };
-  const resolved = await resolveHold(request, { plan: [hold], former: [], isAlive: false }, sys);
+  const resolved = await resolveHold(request, { plan: [hold], former: [], isAlive: false }, host);
   if (resolved.kind === "refused") {
     const told = `${text}: ${resolved.reason}`;
     // What is refused to a user may well be granted to the hooks, which are root.

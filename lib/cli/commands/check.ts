@@ -101,7 +101,7 @@ async function printRunning(ruleSet: RuleSet, context: CliContext): Promise<void
 }
 
 async function printHost(ruleSet: RuleSet, guest: string | undefined, context: CliContext): Promise<number> {
-  const findings = await checkHost(ruleSet, guest, context.sys);
+  const findings = await checkHost(ruleSet, guest, context);
   // Ten forwards of a rule take the same of the host.
   const told = [...new Map(findings.map((finding) => [findingLine(finding, context), finding])).entries()];
   for (const [line] of told) context.print(line);

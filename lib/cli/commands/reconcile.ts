@@ -107,7 +107,7 @@ export async function reconcileAndPrint(
   { stale, listsLiving }: ReconcileChoice,
   context: CliContext,
 ): Promise<Reconciliation> {
-  const ledgerContext = convergeContext(ledger, context.sys);
+  const ledgerContext = convergeContext(ledger, context);
   const { holders, resources } = await reconcileAll({ includes: () => true, stale }, ledgerContext);
   for (const judged of holders) {
     if (listsLiving || judged.verdict.kind !== "alive") {
@@ -176,7 +176,7 @@ async function dryRunHeld(options: ReconcileChoice, context: CliContext): Promis
     context.print("Nothing is held");
     return NOTHING_PENDING;
   }
-  const view = readOnlyLedger(look.ledger, context.sys);
+  const view = readOnlyLedger(look.ledger, context);
   const resources = await inspectResources(view);
   const gone = new Set<string>();
   const holders = await inspectHolders(resources, context.sys);

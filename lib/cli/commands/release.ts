@@ -57,7 +57,7 @@ async function run(args: Args, context: CliContext): Promise<number> {
     throw new CommandError(message, { hint, code: USAGE_CODE });
   }
   const ledger = await openForUpdate(context.sys);
-  const resources = ledger === undefined ? [] : await inspectResources(readOnlyLedger(ledger, context.sys));
+  const resources = ledger === undefined ? [] : await inspectResources(readOnlyLedger(ledger, context));
   const found = findHolder(wanted, await inspectHolders(resources, context.sys));
   if (ledger === undefined) throw noHolderError(wanted);
   printHolder(found, context);
@@ -122,7 +122,7 @@ async function releaseNow(holder: Holder, ledger: Ledger, context: CliContext): 
   if (lock === undefined) {
     throw new CommandError("Cannot release: a hook call for it is under way", { hint: "try again when it has ended" });
   }
-  const ledgerContext = convergeContext(ledger, sys);
+  const ledgerContext = convergeContext(ledger, context);
   // Looked at again: while somebody was asked, hooks may have come and gone.
   const results = await releaseAll(await demandsOf({ holder, lifetimes: ALL_LIFETIMES }, ledgerContext), ledgerContext);
   await noteNotRunning(holder, sys);

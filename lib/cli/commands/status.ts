@@ -37,7 +37,7 @@ const NOT_OK = 1;
 
 async function run(args: Args, context: CliContext): Promise<number> {
   needRoot("read what is held", "status", context);
-  const report = await makeStatusReport(await openReadOnly(context.sys), context.sys);
+  const report = await makeStatusReport(await openReadOnly(context.sys), context);
   if (args.flags.has("json")) context.print(visibleJson(JSON.stringify(report)));
   else for (const line of statusLines(report, context)) context.print(line);
   return report.ok ? 0 : NOT_OK;

@@ -2,6 +2,7 @@
  * How it stands with everything that is held, as data: what `status` prints, and what its `--json` is.
  * @module
  */
+import type { Host } from "../../resources/kinds.ts";
 import { VERSION } from "../../app/version.ts";
 import { predict } from "../../ledger/predict.ts";
 import { heldOf } from "../../ledger/target.ts";
@@ -104,9 +105,9 @@ export interface StatusReport {
 const STARTING_MS = 120_000;
 
 /** The resources that are not as their holders need them. None where the ledger cannot be used, which is told elsewhere. */
-export async function unsettledResources(sys: Sys): Promise<readonly ResourceReport[]> {
+export async function unsettledResources(host: Host): Promise<readonly ResourceReport[]> {
   try {
-    const resources = await reportResources(await inspectLedger(sys), [], sys);
+    const resources = await reportResources(await inspectLedger(host.sys), [], host);
     return resources.filter(({ state }) => state !== "ok");
   } catch (error) {
     if (!(error instanceof LedgerError)) throw error;
@@ -115,16 +116,21 @@ export async function unsettledResources(sys: Sys): Promise<readonly ResourceRep
 }
 
 /** Looks at everything that is held. Nothing is changed. */
-export async function reportResources(look: LedgerView, notes: string[], sys: Sys): Promise<readonly ResourceReport[]> {
-  return look.kind === "open" ? await resourceReports(readOnlyLedger({ ...look.ledger, notes }, sys), sys) : [];
+export async function reportResources(
+  look: LedgerView,
+  notes: string[],
+  host: Host,
+): Promise<readonly ResourceReport[]> {
+  return look.kind === "open" ? await resourceReports(readOnlyLedger({ ...look.ledger, notes }, host), host.sys) : [];
 }
 const UNVERIFIED =
   "not verified: it was run when its holder began, and nothing tells whether what it did is still there";
 
 /** Puts the report together. Nothing is changed. */
-export async function makeStatusReport(look: LedgerView, sys: Sys): Promise<StatusReport> {
+export async function makeStatusReport(look: LedgerView, host: Host): Promise<StatusReport> {
+  const { sys } = host;
   const notes = look.kind === "open" ? [...look.ledger.notes] : [];
-  const resources = await reportResources(look, notes, sys);
+  const resources = await reportResources(look, notes, host);
   const own = await readOwnRules(sys);
   const rules = rulesState(own);
   const guests = own.reading.kind === "rules" ? await guestsState(own.reading.ruleSet, sys) : null;
