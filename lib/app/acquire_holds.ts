@@ -34,8 +34,15 @@ export interface AcquireResult {
   readonly rolledBack: readonly Converged[];
 }
 
-/** Acquires what was checked, and first releases what the holder has and the plan lacks. */
-export async function acquireHolds(checked: readonly CheckedHold[], holding: HolderSession): Promise<AcquireResult> {
+/**
+ * Acquires what was checked, and first releases what the holder has and the plan lacks. `isSeparate`: holds of one resource are
+ * acquired one after the other, so that each step has its own change.
+ */
+export async function acquireHolds(
+  checked: readonly CheckedHold[],
+  holding: HolderSession,
+  { isSeparate = false }: { readonly isSeparate?: boolean } = {},
+): Promise<AcquireResult> {
   const { kinds, sys, ledger, deadlineMs } = holding;
   const giveBack: ConvergeContext = { kinds, sys, notes: ledger.notes, deadlineMs, mayWait: true };
   const ledgerContext: ConvergeContext = { ...giveBack, deadlineMs: deadlineMs * (1 - GIVE_BACK_SHARE) };
@@ -44,7 +51,8 @@ export async function acquireHolds(checked: readonly CheckedHold[], holding: Hol
   const { obsolete, replaced } = await previousHolds(checked, holding);
   const rolledBack: Converged[] = [];
   const released = [...await releaseObsolete(obsolete, holding, giveBack)];
-  for (const group of groupByFolder(checked.map((one) => ({ ...one, folder: one.resolved.folder })))) {
+  const items = checked.map((one) => ({ ...one, folder: one.resolved.folder }));
+  for (const group of isSeparate ? items.map((one) => [one] as const) : groupByFolder(items)) {
     const former = replaced.filter(({ folder }) => folder === group[0].folder);
     const done = await acquireGroup(group, former, { ledgerContext, holding, checked });
     released.push(...done.flatMap(({ ended }) => ended ?? []));

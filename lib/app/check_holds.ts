@@ -24,8 +24,14 @@ export interface CheckResult {
   readonly failed: readonly Step[];
 }
 
-/** Asks the host about every hold. Nothing is touched. */
-export async function checkHolds(holds: readonly Hold[], holding: HolderQuery): Promise<CheckResult> {
+/**
+ * Asks the host about every hold, up to the first refusal that decides the call; with `isComplete` about all. Nothing is changed.
+ */
+export async function checkHolds(
+  holds: readonly Hold[],
+  holding: HolderQuery,
+  { isComplete = false }: { readonly isComplete?: boolean } = {},
+): Promise<CheckResult> {
   const checked: CheckedHold[] = [];
   const failed: Step[] = [];
   if (await isLost(holding)) {
@@ -48,7 +54,7 @@ export async function checkHolds(holds: readonly Hold[], holding: HolderQuery): 
     failed.push(
       stepOf(hold, { end: "failed", problem: `cannot hold ${hold.text}: ${answer.reason}`, hint: answer.hint }, 0),
     );
-    if (hold.onError === "fail") break;
+    if (hold.onError === "fail" && !isComplete) break;
   }
   return { checked, failed };
 }

@@ -37,12 +37,14 @@ export interface MaintainOptions {
   readonly deadlineMs: number;
   /** Keys of resources that the call has brought to what they shall be already. */
   readonly done: readonly string[];
+  /** The holder, where the call's document does not tell. */
+  readonly holder?: Holder;
 }
 
 /** Releases or ensures what the call's guest or network holds; at the daemon's start, also looks who is dead. */
 export async function maintainHolds(
   call: HookCall,
-  { deadlineMs, done }: MaintainOptions,
+  { deadlineMs, done, holder }: MaintainOptions,
   { kinds, sys }: Host,
 ): Promise<Maintained> {
   const ledger = await openLedger(sys, { make: false });
@@ -56,7 +58,7 @@ export async function maintainHolds(
   };
   const results = call.driver === "daemon"
     ? await maintainAll(call, ledger, ledgerContext)
-    : await maintainOwn(call, ledger, ledgerContext);
+    : await maintainOwn(call, { ledger, holder: holder ?? holderOrProblem(call) }, ledgerContext);
   const known = new Set([...done, ...results.map(({ key }) => key)]);
   return {
     results: [...results, ...await ensureOthers(call, known, ledgerContext)],
@@ -81,11 +83,10 @@ async function ensureOthers(
 
 async function maintainOwn(
   call: HookCall,
-  ledger: Ledger,
+  { ledger, holder }: { readonly ledger: Ledger; readonly holder: Holder | string },
   ledgerContext: ConvergeContext,
 ): Promise<readonly Converged[]> {
   if (call.facts.verb !== "release" && call.facts.verb !== "ensure") return [];
-  const holder = holderOrProblem(call);
   if (typeof holder === "string") return [{ key: "the document on stdin", end: "failed", problem: holder }];
   // One that cannot be had does not keep what is over from ending.
   using _lock = await withLedgerErrors(

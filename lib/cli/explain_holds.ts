@@ -1,37 +1,32 @@
 /**
- * What a call would do to what is held, asked of the host and the ledger as the hook asks. Nothing is changed, and no lock
- * is taken.
+ * What a call would do to what is held: the hook's own code, run on a copy-on-write view of this host.
  * @module
  */
+import { acquireHolds } from "../app/acquire_holds.ts";
 import { checkHolds } from "../app/check_holds.ts";
 import { holderOf } from "../app/holder_of.ts";
-import { type CheckedHold, demandPath, goesOn, type HolderQuery, ownOf, previousHolds } from "../app/previous_holds.ts";
-import type { StoredDemand } from "../ledger/demand_file.ts";
-import { predict, type Prediction } from "../ledger/predict.ts";
-import { heldOf } from "../ledger/target.ts";
-import type { Holder } from "../ledger/holder.ts";
-import { demandsOf } from "../ledger/holds.ts";
+import type { HolderSession } from "../app/holder_session.ts";
+import { maintainHolds } from "../app/maintain_holds.ts";
+import { type CheckedHold, goesOn, ownOf } from "../app/previous_holds.ts";
+import { isFatal, type Step } from "../app/step.ts";
+import type { Converged } from "../ledger/context.ts";
+import { type Holder, holderId } from "../ledger/holder.ts";
 import { hasLedger } from "../ledger/layout.ts";
-import type { Ledger } from "../ledger/ledger.ts";
-import {
-  inspectResource,
-  inspectResources,
-  observe,
-  type ReadOnlyLedger,
-  type ResourceSnapshot,
-} from "../ledger/inspect.ts";
+import { type Ledger, openLedger } from "../ledger/ledger.ts";
 import { LedgerError } from "../ledger/ledger_error.ts";
-import { reasonOf } from "../text/reason_of.ts";
+import { allDemands } from "../ledger/reconcile.ts";
+import { lookAtState } from "../ledger/state_file.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import type { Hold, Intent } from "../plan/intent.ts";
+import { type DryRun, dryRun, type RecordedWrite } from "../resources/dry_run.ts";
+import { formatCount } from "../text/plural.ts";
+import { reasonOf } from "../text/reason_of.ts";
 import { visible } from "../text/quote.ts";
-import type { Resource } from "../resources/resource.ts";
+import { openReadOnly, patienceEnd } from "./ledger_access.ts";
+import { dryConvergedText, releasedText } from "./released_text.ts";
 import { type CliContext, CommandError } from "./subcommand.ts";
-import { givenBack } from "./given_back.ts";
-import { convergedText } from "./terminal/format_holder.ts";
-import { openReadOnly, readOnlyLedger } from "./ledger_access.ts";
 
-/** What is told beneath an intent of the plan, and behind the plan. */
+/** What is printed beneath an intent of the plan, and behind the plan. */
 export interface HoldNotes {
   readonly beneath: ReadonlyMap<Intent, readonly string[]>;
   readonly behind: readonly string[];
@@ -40,10 +35,9 @@ export interface HoldNotes {
 }
 
 const NO_NOTES: HoldNotes = { beneath: new Map(), behind: [], scripts: new Map() };
-const PLACEHOLDER_HOLDER = { pid: 0, startTime: "", name: "" };
 const UNKNOWN_UUID = "00000000-0000-0000-0000-000000000000";
 
-/** Whether telling that needs the document, which says whom the call is about. */
+/** Whether explaining needs the document, which says which guest or network the call is about. */
 export function needsHolder(plan: readonly Intent[], call: HookCall, { sys }: CliContext): boolean {
   if (sys.uid() !== 0 || (call.domain === undefined && call.network === undefined)) return false;
   const { verb } = call.facts;
@@ -51,10 +45,13 @@ export function needsHolder(plan: readonly Intent[], call: HookCall, { sys }: Cl
   return hasLedger(sys) || plan.some(({ kind }) => kind === "hold");
 }
 
-/** Tells what a call with this plan would do to what is held. */
+/** Whether the guest runs already, and keeps what the rules no longer ask for. */
+type Life = Pick<HolderSession, "isAlive" | "keepsAll">;
+
+/** Says what a call with this plan would do to what is held. */
 export async function explainHolds(
   plan: readonly Intent[],
-  { call, ...life }: Pick<HolderQuery, "call" | "isAlive" | "keepsAll">,
+  { call, ...life }: Life & { readonly call: HookCall },
   context: CliContext,
 ): Promise<HoldNotes> {
   const { verb } = call.facts;
@@ -64,7 +61,7 @@ export async function explainHolds(
     return { ...NO_NOTES, behind: verb === "acquire" && holds.length === 0 ? [] : [needsRoot(context)] };
   }
   try {
-    return await explainAsRoot(holds, call, { context, life });
+    return await explainAsRoot(holds, { call, life, context });
   } catch (error) {
     if (!(error instanceof CommandError || error instanceof LedgerError)) throw error;
     return { ...NO_NOTES, behind: [context.paint("red", `nothing can be held: ${visible(error.message)}`)] };
@@ -75,190 +72,180 @@ function needsRoot({ paint }: CliContext): string {
   return paint("yellow", "what is held is root's to see: run as root, this also tells what it is now and would become");
 }
 
-async function explainAsRoot(
-  holds: readonly Hold[],
-  call: HookCall,
-  { context, life }: Pick<ExplainContext, "context" | "life">,
-): Promise<HoldNotes> {
-  const look = await openReadOnly(context.sys);
-  if (look.kind === "of-another-boot") {
-    return { ...NO_NOTES, behind: ["the ledger is of another boot: the next hook call sets it aside unread"] };
-  }
-  const ledger = look.kind === "open" ? look.ledger : { daemon: PLACEHOLDER_HOLDER, notes: [], looksOnly: true };
-  const view = readOnlyLedger(ledger, context);
-  const resources = look.kind === "open" ? await inspectResources(view) : [];
-  const scene: ExplainContext = { call, ledger, lookout: view, resources, context, life };
-  const notes = call.facts.verb === "acquire" ? await explainAcquire(holds, scene) : await explainKept(scene);
-  return { ...notes, behind: [...notes.behind, ...ledger.notes.map((note) => context.paint("yellow", visible(note)))] };
-}
-
-/** All that explaining looks at. */
 interface ExplainContext {
   readonly call: HookCall;
-  readonly ledger: Ledger;
-  readonly lookout: ReadOnlyLedger;
-  readonly resources: readonly ResourceSnapshot[];
+  readonly life: Life;
   readonly context: CliContext;
-  readonly life: Pick<HolderQuery, "isAlive" | "keepsAll">;
 }
 
-/** Who the call is about: as its document says, else everybody of that name in the ledger. */
-function holdersOf({ call, resources }: ExplainContext): readonly Holder[] {
+async function explainAsRoot(holds: readonly Hold[], explain: ExplainContext): Promise<HoldNotes> {
+  const { call, context } = explain;
+  const view = await openReadOnly(context.sys);
+  if (view.kind === "of-another-boot") {
+    return { ...NO_NOTES, behind: ["the ledger is of another boot: the next hook call sets it aside unread"] };
+  }
+  const notes = view.kind === "open" ? [...view.ledger.notes] : [];
+  const holders = view.kind === "open" ? holdersIn({ ...context, notes, looksOnly: true }) : [];
+  const run = dryRun(context);
+  const told = call.facts.verb === "acquire"
+    ? await explainAcquire(holds, holders, { ...explain, run })
+    : await explainMaintain(holders, { ...explain, run });
+  return { ...told, behind: [...told.behind, ...notes.map((note) => context.paint("yellow", visible(note)))] };
+}
+
+function holdersIn(reader: Parameters<typeof allDemands>[0]): readonly Holder[] {
+  const holders = allDemands(reader).map(({ record }) => record.holder);
+  return [...new Map(holders.map((holder) => [holderId(holder), holder])).values()];
+}
+
+/** The holders that the call may be about: the one of its document, else all of that name in the ledger. */
+function meantHolders(call: HookCall, holders: readonly Holder[]): readonly Holder[] {
   if (call.document.length > 0) {
     const holder = holderOf(call);
     return holder === undefined ? [] : [holder];
   }
-  const named = resources.flatMap(({ demands }) => demands.map(({ record }) => record.holder)).filter((holder) => {
-    if (holder.name !== call.object) return false;
-    return holder.kind === "domain"
-      ? call.domain !== undefined && holder.driver === call.driver
-      : call.network !== undefined;
-  });
-  return [...new Map(named.map((holder) => [holder.uuid, holder])).values()];
+  return holders.filter((holder) =>
+    holder.name === call.object &&
+    (holder.kind === "domain" ? call.domain !== undefined && holder.driver === call.driver : call.network !== undefined)
+  );
 }
 
-async function explainAcquire(holds: readonly Hold[], scene: ExplainContext): Promise<HoldNotes> {
-  const { call, ledger, resources, context, life } = scene;
-  if (holds.length === 0 && resources.length === 0) return NO_NOTES;
-  const [known, another] = holdersOf(scene);
-  const holder = known !== undefined && another === undefined ? known : placeholderHolder(call);
-  if (holder === undefined) return { ...NO_NOTES, behind: ["the document says not whom it is about: nothing is held"] };
-  const inquiry: HolderQuery = { holder, ledger, call, sys: context.sys, kinds: context.kinds, ...life };
-  const { checked, failed } = await checkHolds(holds, inquiry);
-  const own = ownOf(checked, call);
-  const { obsolete: over, replaced } = await previousHolds(own, {
-    ...inquiry,
-    keepsAll: life.keepsAll || failed.length > 0,
-  });
-  const left = [...over, ...replaced];
-  const beneath = new Map<Intent, readonly string[]>();
-  for (const { intent, problem = "", hint } of failed) {
-    const advice = hint === undefined ? "" : ` (${visible(hint)})`;
-    beneath.set(intent, [context.paint("red", `would fail: ${problem}${advice}`)]);
-  }
-  const scripts = new Map<Intent, readonly string[]>();
-  for (const one of checked) {
-    const { lines, script } = await describeChecked(one, { own, left, scene });
-    beneath.set(one.hold, lines);
-    scripts.set(one.hold, script);
-  }
-  for (const hold of holds) if (!beneath.has(hold)) beneath.set(hold, [unchecked(hold, call)]);
-  const unsure = call.document.length === 0 && known === undefined && resources.length > 0
-    ? ["without the document on stdin it is taken for one that holds nothing yet"]
-    : [];
-  const back = givenBack(over, resources, context).map((line) => `first gives back what it still holds: ${line}`);
-  return { beneath, behind: [...back, ...unsure], scripts };
-}
-
-/** Why the hook does not look at a hold. */
-function unchecked({ lifetime }: Hold, { facts: { lifetimes } }: HookCall): string {
-  const isDue = lifetimes.includes(lifetime) || lifetimes.includes("domain");
-  return isDue ? "not looked at, as the call fails before" : "held since prepare: nothing is done about it here";
-}
-
-/** A guest or network that nobody has heard of, where the call does not say which. */
+/** A guest or network that holds nothing yet, where the call does not say which. */
 function placeholderHolder({ document, domain, network, driver }: HookCall): Holder | undefined {
   if (document.length > 0) return undefined;
   if (domain !== undefined) return { kind: "domain", driver, uuid: UNKNOWN_UUID, name: domain };
   return network === undefined ? undefined : { kind: "network", uuid: UNKNOWN_UUID, name: network };
 }
 
-/** What acquiring one hold changes, once those before it are acquired. */
-async function describeChecked(
-  one: CheckedHold,
-  { own, left, scene }: {
-    readonly own: readonly CheckedHold[];
-    readonly left: readonly StoredDemand[];
-    readonly scene: ExplainContext;
-  },
-): Promise<{ readonly lines: readonly string[]; readonly script: readonly string[] }> {
-  const { context, lookout: view, call } = scene;
-  const { resource, record: { demand } } = one.resolved;
-  const warnings = await resource.findWarnings?.(demand, context.sys) ?? [];
-  const note = [...one.resolved.note === undefined ? [] : [one.resolved.note], ...warnings].map(visible);
-  const place = own.indexOf(one);
-  if (place === -1) return { lines: [`only checked at ${call.operation}: held when it runs`, ...note], script: [] };
-  const { folder, record } = one.resolved;
-  const before = own.slice(0, place).filter(({ resolved }) => resolved.folder === folder);
-  const known = await inspectResource(folder, view);
-  const isFormer = one.resolved.resource.perLife === true && !goesOn({ call, ...scene.life });
-  const snapshot = known === undefined || isFormer ? await unheld(one, view) : known;
-  const former = isFormer ? formerLines(known, context) : [];
-  const replaced = new Set([...[...before, one].map(demandPath), ...left.map(({ path }) => path)]);
-  const stored = snapshot.demands.filter(({ path }) => !replaced.has(path));
-  const prediction = predict(snapshot, [...stored, ...before.map(({ resolved }) => resolved), { record }].map(heldOf));
-  // What is of one resource is written in one go, with the last of it.
-  const isLast = own[place + 1]?.resolved.folder !== folder;
-  return {
-    lines: [...former, `now ${convergedText(prediction, context)}`, ...note],
-    script: isLast ? await scriptOf(one.resolved.resource, prediction, context) : [],
-  };
+async function explainAcquire(
+  holds: readonly Hold[],
+  holders: readonly Holder[],
+  { call, life, context, run }: ExplainContext & { readonly run: DryRun },
+): Promise<HoldNotes> {
+  if (holds.length === 0 && holders.length === 0) return NO_NOTES;
+  const [known, another] = meantHolders(call, holders);
+  const holder = known !== undefined && another === undefined ? known : placeholderHolder(call);
+  if (holder === undefined) return { ...NO_NOTES, behind: ["the document says not whom it is about: nothing is held"] };
+  const session: HolderSession = { ...await sessionOf(run), ...life, holder, call };
+  const { checked, failed } = await checkHolds(holds, session, { isComplete: true });
+  const own = ownOf(checked, call);
+  const former = new Map(own.map((one) => [one.hold, previousLifeLines(one, { session, context })]));
+  const keepsAll = life.keepsAll === true || failed.length > 0;
+  const { steps, released } = await acquireHolds(own, { ...session, keepsAll }, { isSeparate: true });
+  const beneath = new Map<Intent, readonly string[]>(failed.map((step) => [step.intent, refusalLines(step, context)]));
+  for (const one of checked) {
+    const step = steps.find(({ intent }) => intent === one.hold);
+    const what = step === undefined
+      ? [`only checked at ${call.operation}: held when it runs`]
+      : [...former.get(one.hold) ?? [], `now ${stepText(step, { run, context })}`];
+    beneath.set(one.hold, [...what, ...await notesOf(one, context)]);
+  }
+  for (const hold of holds) {
+    if (!beneath.has(hold)) beneath.set(hold, ["held since prepare: nothing is done about it here"]);
+  }
+  const restarted = new Set(own.flatMap(({ resolved }) => resolved.resource.perLife ? [resolved.record.key] : []));
+  const back = released.filter(({ key, end }) => end !== "unchanged" && !restarted.has(key))
+    .map((result) => `first gives back what it still holds: ${releasedText(result, { ...context, ...run })}`);
+  const unsure = call.document.length === 0 && known === undefined && holders.length > 0
+    ? ["without the document on stdin it is taken for one that holds nothing yet"]
+    : [];
+  const fatal = failed.filter(isFatal).length;
+  const end = fatal === 0
+    ? []
+    : [context.paint("red", `${formatCount(fatal, "problem")}: the call would fail and hold nothing`)];
+  return { beneath, behind: [...back, ...unsure, ...end], scripts: await scriptsOf(own, run.writes, context) };
+}
+
+/** The session that a hook would open, on the view. Its daemon is the caller, whatever its name. */
+async function sessionOf({ sys, kinds }: DryRun): Promise<Omit<HolderSession, "holder" | "call">> {
+  const ledger = await openLedger(sys, { make: true });
+  const opened: Ledger = { notes: [], ...ledger, daemon: { pid: sys.ppid(), startTime: "", name: "libvirtd" } };
+  return { sys, kinds, ledger: opened, deadlineMs: patienceEnd(sys), [Symbol.dispose]: () => {} };
+}
+
+function refusalLines({ problem = "", hint }: Step, { paint }: CliContext): readonly string[] {
+  const advice = hint === undefined ? "" : ` (${visible(hint)})`;
+  return [paint("red", `would fail: ${problem}${advice}`)];
+}
+
+function stepText(
+  { end, resource, change, problem, intent, hint }: Step,
+  { run, context }: { readonly run: DryRun; readonly context: CliContext },
+): string {
+  const key = resource ?? intent.kind;
+  const failed: Converged = { key, end: end === "late" ? "late" : "failed", problem: problem ?? end, hint };
+  const done: Converged = change === undefined ? { key, end: "unchanged" } : { key, end: "changed", change };
+  return dryConvergedText(end === "done" ? done : failed, { ...context, ...run });
+}
+
+async function notesOf({ resolved }: CheckedHold, { sys }: CliContext): Promise<readonly string[]> {
+  const { resource, record, note } = resolved;
+  const warnings = await resource.findWarnings?.(record.demand, sys) ?? [];
+  return [...note === undefined ? [] : [note], ...warnings].map(visible);
 }
 
 /** What an earlier life left of a resource that each life begins anew is undone before, and may not be. */
-function formerLines(known: ResourceSnapshot | undefined, { paint }: CliContext): readonly string[] {
-  // What it still holds is told behind the plan.
-  if (known?.state === undefined || known.demands.length > 0) return [];
-  const { problem } = known.state;
+function previousLifeLines(
+  { resolved: { resource, folder, name } }: CheckedHold,
+  { session, context: { paint } }: { readonly session: HolderSession; readonly context: CliContext },
+): readonly string[] {
+  if (resource.perLife !== true || goesOn(session)) return [];
+  const reading = lookAtState(folder, session.sys);
+  // What the holder has of it by the ledger is told behind the plan.
+  const isHeld = allDemands({ ...session, notes: [], looksOnly: true })
+    .some((stored) => stored.folder === folder && stored.path.endsWith(`/${name}`));
+  if (reading.kind !== "data" || isHeld) return [];
+  const { problem } = reading.data;
   const first = "first undoes what an earlier start did";
   if (problem === undefined) return [`${first}; this fails when that fails`];
   return [paint("red", `${first}; the last try failed, and this fails when the next one does: ${visible(problem)}`)];
 }
 
-/** What exactly would be written, where the kind of resource can tell. */
-async function scriptOf(
-  { preview: script }: Resource,
-  { write }: Prediction,
+/** What exactly would be written, with the last hold of each resource: a hook changes one resource with one write. */
+async function scriptsOf(
+  own: readonly CheckedHold[],
+  writes: readonly RecordedWrite[],
   { sys }: CliContext,
-): Promise<readonly string[]> {
-  if (script === undefined || write === undefined) return [];
-  try {
-    return await script(write.from, write.to, sys);
-  } catch (error) {
-    return [`what exactly would be written cannot be told: ${reasonOf(error)}`];
+): Promise<ReadonlyMap<Intent, readonly string[]>> {
+  const scripts = new Map<Intent, readonly string[]>();
+  for (const [index, { hold, resolved: { record: { key } } }] of own.entries()) {
+    const ofKey = writes.filter((write) => write.key === key);
+    const [first, last] = [ofKey[0], ofKey.at(-1)];
+    const isLast = own.slice(index + 1).every((other) => other.resolved.record.key !== key);
+    if (!isLast || first === undefined || last?.resource.preview === undefined) continue;
+    try {
+      scripts.set(hold, await last.resource.preview(first.from, last.to, sys));
+    } catch (error) {
+      scripts.set(hold, [`what exactly would be written cannot be told: ${reasonOf(error)}`]);
+    }
   }
-}
-
-/** A resource that nobody holds. */
-async function unheld(
-  { resolved: { record, folder } }: CheckedHold,
-  view: ReadOnlyLedger,
-): Promise<ResourceSnapshot> {
-  const { key, resource } = record;
-  const state = undefined;
-  return { key, resource, folder, state, demands: [], observation: await observe({ key, resource, state }, view) };
+  return scripts;
 }
 
 /** What a call does to demands that are in the ledger already. */
-async function explainKept(scene: ExplainContext): Promise<HoldNotes> {
-  const { call, lookout: view, resources, context } = scene;
+async function explainMaintain(
+  holders: readonly Holder[],
+  { call, context, run }: ExplainContext & { readonly run: DryRun },
+): Promise<HoldNotes> {
   if (call.driver === "daemon") {
-    const behind = resources.length === 0
+    const behind = holders.length === 0
       ? []
       : ['what is held is looked after too: "virt-hooks reconcile --dry-run" tells how'];
     return { ...NO_NOTES, behind };
   }
+  const [verb, textOf] = call.facts.verb === "release"
+    ? ["gives back", releasedText] as const
+    : ["looks after", dryConvergedText] as const;
   const lines: string[] = [];
-  for (const holder of holdersOf(scene)) {
-    const demands = await demandsOf({ holder, lifetimes: call.facts.lifetimes }, view);
-    lines.push(
-      ...call.facts.verb === "release"
-        ? givenBack(demands, resources, context)
-        : ensuredText(demands, resources, context),
+  for (const holder of meantHolders(call, holders)) {
+    const reader = { sys: run.sys, notes: [], looksOnly: true };
+    const own = new Set(
+      allDemands(reader).filter(({ record }) => holderId(record.holder) === holderId(holder))
+        .map(({ record }) => record.key),
     );
+    const { results } = await maintainHolds(call, { deadlineMs: patienceEnd(run.sys), done: [], holder }, run);
+    const told = results.filter(({ key, end }) => own.has(key) || end !== "unchanged");
+    lines.push(...told.map((result) => `${verb} ${textOf(result, { ...context, ...run })}`));
   }
-  const verb = call.facts.verb === "release" ? "gives back" : "looks after";
-  return { ...NO_NOTES, behind: lines.length === 0 ? ["it holds nothing"] : lines.map((line) => `${verb} ${line}`) };
-}
-
-/** What ensuring demands would change, a line a resource. */
-function ensuredText(
-  demands: readonly StoredDemand[],
-  resources: readonly ResourceSnapshot[],
-  context: CliContext,
-): readonly string[] {
-  const own = new Set(demands.map(({ folder }) => folder));
-  return resources.filter(({ folder }) => own.has(folder)).map((snapshot) =>
-    convergedText(predict(snapshot, snapshot.demands.map(heldOf)), context)
-  );
+  return { ...NO_NOTES, behind: lines.length === 0 ? ["it holds nothing"] : lines };
 }

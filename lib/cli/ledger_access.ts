@@ -31,7 +31,7 @@ export async function openReadOnly(sys: Sys): Promise<LedgerView> {
 }
 
 /** What working on the ledger takes. */
-export function convergeContext({ notes }: Ledger, { kinds, sys }: Host): ConvergeContext {
+export function convergeContext({ notes }: Pick<Ledger, "notes">, { kinds, sys }: Host): ConvergeContext {
   return { kinds, sys, notes, deadlineMs: patienceEnd(sys), mayWait: true };
 }
 

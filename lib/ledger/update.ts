@@ -52,7 +52,7 @@ export async function ensureResource(folder: string, context: ConvergeContext): 
   while (true) {
     const attempt = await attemptUpdate(folder, NO_UPDATE, context);
     if (attempt === "locked") return result ?? notLocked(folder, context);
-    result = result === undefined ? attempt.converged : joined(result, attempt.converged, folder);
+    result = result === undefined ? attempt.converged : joinConverged(result, attempt.converged, folder);
     if (!attempt.mustRetry) return result;
   }
 }
@@ -77,8 +77,11 @@ function notLocked(key: string, { mayWait }: ConvergeContext): Converged {
   return mayWait ? { key, end: "late", problem: TIMED_OUT } : { key, end: "handed-over" };
 }
 
-/** The result of two attempts: the change is from the first value to the last one. A forgotten resource has no key any more. */
-function joined(before: Converged, now: Converged, folder: string): Converged {
+/**
+ * Joins the results of two updates of a resource: the change is from the first value to the last one. `folder`: what stands for the
+ * key of a resource that is forgotten.
+ */
+export function joinConverged(before: Converged, now: Converged, folder?: string): Converged {
   if (now.end === "unchanged" && succeeded(before)) {
     return { ...before, key: now.key === folder ? before.key : now.key };
   }

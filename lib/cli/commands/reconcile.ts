@@ -7,17 +7,16 @@ import { mergeEffects, NO_EFFECTS, writeCommandEntry } from "../../app/command_e
 import { exitCodeOf } from "../../app/outcome.ts";
 import { DISABLED_FILE } from "../../app/paths.ts";
 import { type Converged, succeeded } from "../../ledger/context.ts";
-import { predict } from "../../ledger/predict.ts";
-import { heldOf } from "../../ledger/target.ts";
-import { demandsOf } from "../../ledger/holds.ts";
+import { joinConverged } from "../../ledger/update.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
-import { ALL_LIFETIMES, type AssessedHolder, isOver, reconcile as reconcileAll } from "../../ledger/reconcile.ts";
-import { inspectHolders, inspectResources } from "../../ledger/inspect.ts";
+import { type AssessedHolder, reconcile as reconcileAll } from "../../ledger/reconcile.ts";
+import { dryRun } from "../../resources/dry_run.ts";
 import { visible } from "../../text/quote.ts";
 import type { Args, CliContext, Subcommand } from "../subcommand.ts";
 import { formatCount } from "../../text/plural.ts";
 import { convergedText, holderText, releaseCommand, verdictText } from "../terminal/format_holder.ts";
-import { convergeContext, openForUpdate, openReadOnly, readOnlyLedger } from "../ledger_access.ts";
+import { convergeContext, openForUpdate, openReadOnly } from "../ledger_access.ts";
+import { dryConvergedText } from "../released_text.ts";
 import { needRoot } from "../need_root.ts";
 import { type DryRunResult, dryRunRules, reconcileRules, type Reconciliation } from "../reconcile_rules.ts";
 
@@ -169,40 +168,46 @@ function printSummary({ released, results }: ReconcileCounts, context: CliContex
   return exitCodeOf("failed");
 }
 
-/** Tells what would be done. */
+/** Prints what a run would do: it runs on a view of this host. */
 async function dryRunHeld(options: ReconcileChoice, context: CliContext): Promise<DryRunResult> {
-  const look = await openReadOnly(context.sys);
-  if (look.kind !== "open") {
+  const view = await openReadOnly(context.sys);
+  if (view.kind !== "open") {
     context.print("Nothing is held");
     return NOTHING_PENDING;
   }
-  const view = readOnlyLedger(look.ledger, context);
-  const resources = await inspectResources(view);
-  const gone = new Set<string>();
-  const holders = await inspectHolders(resources, context.sys);
-  for (const { holder, liveness: verdict } of holders) {
-    const isGone = isOver(verdict, options);
-    if (options.listsLiving || verdict.kind !== "alive") {
-      printHolder({ holder, verdict, results: [] }, isGone ? "would be released" : undefined, context);
-    }
-    if (!isGone) continue;
-    for (const { path } of await demandsOf({ holder, lifetimes: ALL_LIFETIMES }, view)) gone.add(path);
+  const { notes } = view.ledger;
+  const run = dryRun(context);
+  const { holders, resources } = await reconcileAll(
+    { includes: () => true, stale: options.stale },
+    convergeContext({ notes }, run),
+  );
+  for (const judged of holders) {
+    if (!options.listsLiving && judged.verdict.kind === "alive") continue;
+    printHolder({ ...judged, results: [] }, judged.released ? "would be released" : undefined, context);
   }
-  const prediction = resources.map((snapshot) =>
-    predict(snapshot, snapshot.demands.filter(({ path }) => !gone.has(path)).map(heldOf))
-  ).filter(({ end }) => end !== "unchanged");
-  for (const one of prediction) context.print(`would change: ${convergedText(one, context)}`);
-  for (const note of look.ledger.notes) context.print(context.paint("yellow", `note: ${visible(note)}`));
-  const late = holders.filter(({ liveness: verdict }) => verdict.kind === "unknown" && verdict.isLate).length;
+  const results = mergeByKey([...holders.flatMap((judged) => judged.results), ...resources]);
+  const changed = results.filter(({ end }) => end !== "unchanged");
+  for (const one of changed) context.print(`would change: ${dryConvergedText(one, { ...context, ...run })}`);
+  for (const note of notes) context.print(context.paint("yellow", `note: ${visible(note)}`));
+  const late = holders.filter(({ verdict }) => verdict.kind === "unknown" && verdict.isLate).length;
   if (late > 0) {
     context.print(
       context.paint("red", `No time was left to look at ${late} of ${formatCount(holders.length, "holder")}`),
     );
     return { code: exitCodeOf("late"), isPending: true };
   }
+  const isPending = changed.length > 0 || holders.some(({ released }) => released);
   // With --rules the count of guests that would change says it.
-  if (options.listsLiving && gone.size === 0 && prediction.length === 0) {
-    context.print("Nothing would be released or changed");
+  if (options.listsLiving && !isPending) context.print("Nothing would be released or changed");
+  return { code: 0, isPending };
+}
+
+/** The results of each resource as one, in the order of the keys. */
+function mergeByKey(results: readonly Converged[]): readonly Converged[] {
+  const merged = new Map<string, Converged>();
+  for (const result of results) {
+    const before = merged.get(result.key);
+    merged.set(result.key, before === undefined ? result : joinConverged(before, result));
   }
-  return { code: 0, isPending: gone.size > 0 || prediction.length > 0 };
+  return [...merged.values()].sort((a, b) => a.key < b.key ? -1 : 1);
 }

@@ -10,10 +10,11 @@ import { lockHolder, noteNotRunning } from "../../ledger/holder_file.ts";
 import { demandsOf, releaseAll } from "../../ledger/holds.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import { ALL_LIFETIMES } from "../../ledger/reconcile.ts";
-import { type HolderSnapshot, inspectHolders, inspectResources, type ResourceSnapshot } from "../../ledger/inspect.ts";
+import { type HolderSnapshot, inspectHolders, inspectResources } from "../../ledger/inspect.ts";
 import { visible } from "../../text/quote.ts";
 import { type Args, type CliContext, CommandError, type Subcommand, USAGE_CODE } from "../subcommand.ts";
-import { givenBack } from "../given_back.ts";
+import { releasedText } from "../released_text.ts";
+import { dryRun } from "../../resources/dry_run.ts";
 import { convergedText, holderText, verdictText } from "../terminal/format_holder.ts";
 import { convergeContext, openForUpdate, readOnlyLedger } from "../ledger_access.ts";
 import { needRoot } from "../need_root.ts";
@@ -61,7 +62,7 @@ async function run(args: Args, context: CliContext): Promise<number> {
   const found = findHolder(wanted, await inspectHolders(resources, context.sys));
   if (ledger === undefined) throw noHolderError(wanted);
   printHolder(found, context);
-  if (!args.flags.has("yes") && !await confirmed(found, resources, context)) {
+  if (!args.flags.has("yes") && !await confirmed(found, context)) {
     context.print("Nothing was released");
     return SAID_NO;
   }
@@ -101,15 +102,14 @@ function printHolder({ holder, liveness: verdict }: HolderSnapshot, { paint, pri
 /** @throws {CommandError} where nobody can be asked */
 async function confirmed(
   { holder }: HolderSnapshot,
-  resources: readonly ResourceSnapshot[],
   context: CliContext,
 ): Promise<boolean> {
-  const demands = await demandsOf({ holder, lifetimes: ALL_LIFETIMES }, {
-    sys: context.sys,
-    notes: [],
-    looksOnly: true,
-  });
-  for (const line of givenBack(demands, resources, context)) context.print(`  would be given back: ${line}`);
+  const run = dryRun(context);
+  const ledgerContext = convergeContext({ notes: [] }, run);
+  const demands = await demandsOf({ holder, lifetimes: ALL_LIFETIMES }, ledgerContext);
+  for (const result of await releaseAll(demands, ledgerContext)) {
+    context.print(`  would be given back: ${releasedText(result, { ...context, ...run })}`);
+  }
   if (context.terminal.stdinIsTerminal) return context.terminal.ask(`Release what ${holderText(holder)} holds?`);
   const hint = "--yes releases without asking";
   throw new CommandError("Cannot ask whether to release: stdin is no terminal", { hint, code: USAGE_CODE });

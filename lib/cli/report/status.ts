@@ -4,15 +4,14 @@
  */
 import type { Host } from "../../resources/kinds.ts";
 import { VERSION } from "../../app/version.ts";
-import { predict } from "../../ledger/predict.ts";
-import { heldOf } from "../../ledger/target.ts";
+import { heldOf, notRestoredText, targetOf } from "../../ledger/target.ts";
 import { type Holder, holderId } from "../../ledger/holder.ts";
 import { DAMAGED_DIRECTORY } from "../../ledger/layout.ts";
 import { damagedNames, inspectLedger, type LedgerView } from "../../ledger/ledger.ts";
 import { LedgerError } from "../../ledger/ledger_error.ts";
 import { type HolderSnapshot, inspectHolders, inspectResources, type ResourceSnapshot } from "../../ledger/inspect.ts";
 import type { Lifetime } from "../../plan/demand.ts";
-import { sameValue, type ValueChange } from "../../resources/resource.ts";
+import { describeChange, ResourceDataError, sameValue, type ValueChange } from "../../resources/resource.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { type ForwardReport, type ForwardReporter, forwardReporter } from "./forward.ts";
 import { areDisabled, type GuestsState, guestsState, readOwnRules, type RulesState, rulesState } from "./judgement.ts";
@@ -182,11 +181,11 @@ function resourceReport(
     const forwarded = forward.report(resource, heldOf(stored), unplugged.get(stored.path));
     return [forwarded === undefined ? one : { ...one, forward: forwarded }];
   });
-  const target = predict(snapshot, demands.map(heldOf));
+  const desired = desiredOf(snapshot);
   const cut = new Set(demands.map(({ path }) => unplugged.get(path)).filter((reason) => reason !== undefined));
   const problems = forward.problems(resource, demands.map(heldOf));
   const reasons = [
-    ...ownReasons(snapshot, target),
+    ...ownReasons(snapshot, desired),
     ...[...cut].map((reason): Reason => ({ state: "stuck", text: reason, curable: false })),
     ...problems.map((text): Reason => ({ state: "drift", text, curable: false })),
     ...holders.flatMap(holderReason),
@@ -201,7 +200,7 @@ function resourceReport(
     reasons,
     original: observation.kind === "value" ? text(observation.saved.original) : text(state?.original),
     actual,
-    wanted: target.change?.to ?? (target.end === "unchanged" ? actual : null),
+    wanted: desired.kind === "value" ? desired.change?.to ?? actual : null,
     pending: text(state?.pending),
     holders,
     ...(isVerified ? {} : { verified: false }),
@@ -230,25 +229,49 @@ function textOf({ observation }: ResourceSnapshot): Text {
   };
 }
 
-function ownReasons(snapshot: ResourceSnapshot, target: ReturnType<typeof predict>): readonly Reason[] {
+/** What a resource should be by its demands, next to its current value. */
+type Desired =
+  /** `change` is missing where it is so already. */
+  | { readonly kind: "value"; readonly value: unknown; readonly change?: ValueChange }
+  | { readonly kind: "problem"; readonly problem: string }
+  | { readonly kind: "gone" };
+
+function desiredOf({ observation, demands }: ResourceSnapshot): Desired {
+  if (observation.kind === "gone" && demands.length === 0) return { kind: "gone" };
+  if (observation.kind !== "value") return { kind: "problem", problem: observation.reason };
+  const { resource, saved, actual } = observation;
+  try {
+    const held = demands.map(heldOf);
+    const target = targetOf(resource, { saved, actual, held });
+    if (target.kind === "conflict") return { kind: "problem", problem: target.reason };
+    if (target.kind === "left") return { kind: "problem", problem: notRestoredText(resource, saved, actual) };
+    if (sameValue(target.value, actual)) return target;
+    return { ...target, change: describeChange(resource, actual, target.value, held) };
+  } catch (error) {
+    if (!(error instanceof ResourceDataError)) throw error;
+    return { kind: "problem", problem: error.message };
+  }
+}
+
+function ownReasons(snapshot: ResourceSnapshot, desired: Desired): readonly Reason[] {
   const { state, demands, observation } = snapshot;
   if (state?.problem !== undefined) return [{ state: "stuck", text: `the last try failed: ${state.problem}` }];
-  if (target.problem !== undefined) return [{ state: "stuck", text: target.problem }];
+  if (desired.kind === "problem") return [{ state: "stuck", text: desired.problem }];
   const pending = textOf(snapshot)(state?.pending);
   if (pending !== null) {
     return [{ state: "pending", text: `${pending} was to be written: a hook is at it, or did not finish it` }];
   }
   if (demands.length === 0) return [{ state: "stuck", text: "nobody holds it any more, but it was not put back" }];
-  if (target.change === undefined || target.write === undefined || observation.kind !== "value") return [];
-  if (observation.resource.suffices?.(target.write.from, target.write.to) === true) return [];
+  if (desired.kind !== "value" || desired.change === undefined || observation.kind !== "value") return [];
+  if (observation.resource.suffices?.(observation.actual, desired.value) === true) return [];
   if (state?.written === undefined) {
-    return [{ state: "pending", text: `it is not ${target.change.to} yet: a hook is at it, or did not finish it` }];
+    return [{ state: "pending", text: `it is not ${desired.change.to} yet: a hook is at it, or did not finish it` }];
   }
   const why = observation.drift ??
     (sameValue(state.written, observation.actual)
       ? "what is wanted has changed since it was written"
       : "somebody else changed it");
-  return [{ state: "drift", text: `${differenceText(target.change)}: ${why}` }];
+  return [{ state: "drift", text: `${differenceText(desired.change)}: ${why}` }];
 }
 
 /** Values that read alike differ in their parts. */

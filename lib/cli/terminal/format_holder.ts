@@ -3,7 +3,7 @@
  * @module
  */
 import type { Liveness } from "../../ledger/liveness.ts";
-import type { Prediction } from "../../ledger/predict.ts";
+import type { Converged } from "../../ledger/context.ts";
 import { describeHolder, type Holder, holderId } from "../../ledger/holder.ts";
 import { quote, visible } from "../../text/quote.ts";
 import type { ValueChange } from "../../resources/resource.ts";
@@ -57,7 +57,7 @@ export function changeLines(name: string, { from, to, parts = [] }: ValueChange)
 
 /** What became of a resource, or would. */
 export function convergedText(
-  { key, end, change, problem, hint, actual }: Prediction,
+  { key, end, change, problem, hint, actual }: Converged & { readonly actual?: string },
   { paint }: Pick<CliContext, "paint">,
 ): string {
   const name = problem === undefined ? shortKey(key) : visible(key);
