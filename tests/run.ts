@@ -1,11 +1,12 @@
 /**
- * The test command: `deno task test` runs every stage, `ok`, `unit`, `crowd` and `e2e` run some. Ends with one line of counts.
+ * The test command: `deno task test` runs every stage, `deno task test golden` one (see `RUNS`). Ends with one line of counts.
  * With `CI=true` a skipped test is a failure: something that the run needs is missing.
  * @module
  */
 import { type Counts, readCounts, readIgnored } from "./support/test_output.ts";
 
-interface Stage {
+/** One command of a run. */
+export interface Stage {
   readonly name: string;
   /** Arguments of `deno`. */
   readonly args: readonly string[];
@@ -25,6 +26,7 @@ const UNIT = [
   "libvirt",
   "net",
   "plan",
+  "project",
   "resources",
   "rules",
   "sys",
@@ -80,15 +82,18 @@ const STAGES = {
 
 const { format, lint, check, unit, build, buildTests, golden, crowd, examples, install, e2e, systemd, tcg } = STAGES;
 
-/** What each word on the command line runs. */
-const RUNS: Readonly<Record<string, readonly Stage[]>> = {
+/** The stages of each word on the command line. The build precedes a stage that needs the binaries. */
+export const RUNS: Readonly<Record<string, readonly Stage[]>> = {
   all: [format, lint, check, unit, build, buildTests, golden, crowd, examples, install, e2e, systemd, tcg],
   ok: [format, lint, check, unit],
   unit: [unit],
-  e2e: [build, e2e, systemd, tcg],
+  build: [build, buildTests, examples],
+  golden: [build, golden],
+  crowd: [build, crowd],
+  install: [build, install],
+  e2e: [build, e2e],
   systemd: [build, systemd],
   tcg: [build, tcg],
-  crowd: [build, crowd],
 };
 
 interface Result extends Counts {
@@ -154,4 +159,4 @@ async function main([word = "all"]: readonly string[]): Promise<number> {
   return total.failed > 0 || (isCi && total.skipped > 0) ? 1 : 0;
 }
 
-Deno.exit(await main(Deno.args));
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -41,7 +41,7 @@ for (const { page, number, block } of blocks) {
 
 Deno.test("every link from one page to another leads somewhere", async () => {
   const broken: string[] = [];
-  for (const page of [...await pages(), "lib/README.md", "CHANGELOG.md"]) {
+  for (const page of [...await pages(), "lib/README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]) {
     const here = new URL(page, ROOT);
     for (const [, target] of (await Deno.readTextFile(here)).matchAll(/\]\(([^)#\s]+)[^)]*\)/g)) {
       if (target === undefined || /^[a-z]+:/.test(target)) continue;

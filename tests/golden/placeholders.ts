@@ -1,6 +1,6 @@
 /**
  * Expected texts and values with placeholders: `[WILDCARD]` stands for anything, `[LINE]` for anything within a line,
- * `[NUMBER]` for digits.
+ * `[NUMBER]` for digits, `[VERSION]` for a version of the product.
  * @module
  */
 
@@ -8,11 +8,12 @@ const PLACEHOLDERS: Readonly<Record<string, string>> = {
   "[WILDCARD]": "[^]*",
   "[LINE]": "[^\\n]*",
   "[NUMBER]": "[0-9]+",
+  "[VERSION]": "[0-9]+\\.[0-9]+\\.[0-9]+(?:[-+][0-9A-Za-z.+-]*[0-9A-Za-z])?",
 };
 
 /** Tells whether a text is what is expected. */
 export function matchesText(actual: string, expected: string): boolean {
-  const source = expected.split(/(\[WILDCARD\]|\[LINE\]|\[NUMBER\])/)
+  const source = expected.split(/(\[WILDCARD\]|\[LINE\]|\[NUMBER\]|\[VERSION\])/)
     .map((part) => PLACEHOLDERS[part] ?? part.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"))
     .join("");
   return new RegExp(`^${source}$`).test(actual);

@@ -7,6 +7,8 @@ const TEXTS = [
   { actual: "took 1.5 ms (x)", expected: "took [LINE] ms (x)", want: true },
   { actual: "line 12:", expected: "line [NUMBER]:", want: true },
   { actual: "line x:", expected: "line [NUMBER]:", want: false },
+  { actual: "virt-hooks 1.2.3-rc.1, run", expected: "virt-hooks [VERSION], run", want: true },
+  { actual: "virt-hooks 1.2, run", expected: "virt-hooks [VERSION], run", want: false },
   { actual: "axc", expected: "a.c", want: false },
   { actual: "", expected: "", want: true },
   { actual: "more", expected: "", want: false },
