@@ -28,7 +28,7 @@ export interface BundleFile {
   readonly text: string;
 }
 
-/** The version in the sources (`lib/app/version.ts`), which the build replaces. */
+/** The version in the sources (`lib/app/product.ts`), which the build replaces. */
 const SOURCE_VERSION = /0\.0\.0-source/g;
 
 const CHUNK_NAME = /^(?<stem>[\w.-]+)-[0-9A-Z]{8}\.js$/;

@@ -1,30 +1,28 @@
 /**
- * A call → what was done: what the guest holds already is ended or ensured, then this host's rules are obeyed. Loaded only
- * on hosts that have rules or a ledger.
+ * Answers a call: ends or ensures what its guest holds already, then carries out this host's rules. Loaded only on
+ * hosts that have rules or a ledger.
  * @module
  */
+import { type Config, CONFIG_DIRECTORY } from "./product.ts";
+import { deadlineOf, fileExists, planCall } from "./decide.ts";
+import { type CallContext, executeImmediate, finish } from "./execute.ts";
+import { loadRules } from "./load_rules.ts";
+import type { Maintained } from "./holds/maintain.ts";
+import { callingDaemon, type Outcome } from "./outcome.ts";
 import { hasLedger } from "../ledger/layout.ts";
 import { type HookCall, makeCall, type ParseDocument } from "../libvirt/call.ts";
 import { headUuid } from "../libvirt/call_uuid.ts";
 import { failurePolicy, type Operation } from "../libvirt/driver.ts";
 import type { Invocation } from "../libvirt/invocation.ts";
-import { visible } from "../text/quote.ts";
+import type { Plan } from "../plan/plan.ts";
+import type { Host } from "../resources/kinds.ts";
 import { documentProblem, looksAtDocument, matchRules, type RuleMatch } from "../rules/match.ts";
 import { type Issue, issueLine } from "../rules/mistake.ts";
 import { NO_RULES, type RuleSet } from "../rules/rule.ts";
-import type { Host } from "../resources/kinds.ts";
 import { boundedPaths } from "../sys/bounded_paths.ts";
 import type { Sys } from "../sys/sys.ts";
+import { visible } from "../text/quote.ts";
 import { isDocumentError, XmlLimitError } from "../xml/limit_error.ts";
-import { carryOut } from "./carry_out.ts";
-import type { Config } from "./config_folder.ts";
-import { fileExists } from "./file_exists.ts";
-import type { Maintained } from "./maintain_holds.ts";
-import { loadRules } from "./load_rules.ts";
-import { callingDaemon, type Outcome } from "./outcome.ts";
-import { CONFIG_DIRECTORY } from "./paths.ts";
-import { planCall } from "./plan_call.ts";
-import { deadlineOf } from "./time_limit.ts";
 
 /** What a call is about. */
 export interface CallInput {
@@ -95,7 +93,7 @@ async function maintain(asked: CallInput, done: readonly string[], host: Host): 
   const isPort = lifetimes.length === 1 && lifetimes[0] === "port";
   const isParsed = isPort || headUuid(asked) === undefined;
   const call = callOf(asked, isParsed ? await loadParser() : noParser, host.sys);
-  const { maintainHolds } = await import("./maintain_holds.ts");
+  const { maintainHolds } = await import("./holds/maintain.ts");
   try {
     return await maintainHolds(call, { deadlineMs: budgetMs, done }, host);
   } catch (error) {
@@ -142,7 +140,7 @@ async function withReasonNote(
   const isUntold = driver.reasonAt.includes(operation) && extra === "-";
   const isWanted = rules.some(({ when, unless }) => [when, ...unless].some(({ reason }) => reason !== undefined));
   if (!isUntold || !isWanted) return outcome;
-  const { untoldReasonNote } = await import("./untold_reason.ts");
+  const { untoldReasonNote } = await import("../libvirt/host_version.ts");
   const { results = [], notes = [] } = outcome.kept ?? {};
   return { ...outcome, kept: { results, notes: [...notes, await untoldReasonNote(sys)] } };
 }
@@ -202,4 +200,16 @@ async function loadParser(): Promise<ParseDocument> {
 
 function noParser(): never {
   throw new Error("A document is looked at that no rule looks at");
+}
+
+/** Carries a plan out. */
+export async function carryOut(plan: Plan, context: CallContext): Promise<Outcome> {
+  const { call } = context;
+  const deadlineMs = deadlineOf(call, context.ruleSet);
+  const deeds = plan.filter((intent) => intent.kind !== "hold");
+  const holds = plan.filter((intent) => intent.kind === "hold");
+  const isHolding = call.facts.verb === "acquire" && (holds.length > 0 || hasLedger(context.sys));
+  if (!isHolding) return await finish(await executeImmediate(deeds, { call, deadlineMs }, context.sys), [], context);
+  const { carryOutHolding } = await import("./holds/begin.ts");
+  return await carryOutHolding({ deeds, holds, deadlineMs }, context);
 }

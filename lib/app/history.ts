@@ -7,9 +7,8 @@ import { visible, visibleJson } from "../text/quote.ts";
 import type { ValueChange } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
 import type { DocumentEdit } from "./document.ts";
-import type { CallingDaemon, Outcome } from "./outcome.ts";
-import { HISTORY_FILE, LOG_DIRECTORY } from "./paths.ts";
-import type { Step } from "./step.ts";
+import type { CallingDaemon, Outcome, Step } from "./outcome.ts";
+import { HISTORY_FILE, LOG_DIRECTORY } from "./product.ts";
 
 /** How much a line of the history matters. */
 export type Level = "INFO" | "WARN" | "ERROR" | "CRITICAL";

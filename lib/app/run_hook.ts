@@ -9,12 +9,10 @@ import { visible } from "../text/quote.ts";
 import { boundedPaths } from "../sys/bounded_paths.ts";
 import type { Sys } from "../sys/sys.ts";
 import { hasLedger } from "../ledger/layout.ts";
-import { lookAtConfig } from "./config_folder.ts";
+import { DISABLED_FILE, lookAtConfig, PRODUCT, VERSION } from "./product.ts";
 import { historyEntry, writeHistory } from "./history.ts";
 import { exitCode, exitCodeOf, type Outcome } from "./outcome.ts";
-import { DISABLED_FILE } from "./paths.ts";
-import { PRODUCT, VERSION } from "./version.ts";
-import { watcherIn } from "./launch_watcher.ts";
+import { watcherIn } from "./holds/launch_watcher.ts";
 
 const STDIN_BYTES_MAX = 16 * 1024 * 1024;
 const TOO_LONG = { bytesMax: STDIN_BYTES_MAX } as const;
@@ -23,8 +21,8 @@ const TOO_LONG = { bytesMax: STDIN_BYTES_MAX } as const;
 export async function runHook(driver: Driver, host: Host): Promise<number> {
   const { sys } = host;
   const waiting = watcherIn(sys.args);
-  if (waiting === "guests") return await (await import("./watch_leases.ts")).watchLeases(driver, host);
-  if (waiting === "firewall") return await (await import("./watch_firewall.ts")).watchFirewall(driver, host);
+  if (waiting === "guests") return await (await import("./holds/watchers.ts")).watchLeases(driver, host);
+  if (waiting === "firewall") return await (await import("./holds/watchers.ts")).watchFirewall(driver, host);
   let invocation: Invocation;
   try {
     invocation = parseInvocation(driver, sys.args);

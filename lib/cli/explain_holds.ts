@@ -2,13 +2,11 @@
  * What a call would do to what is held: the hook's own code, run on a copy-on-write view of this host.
  * @module
  */
-import { acquireHolds } from "../app/acquire_holds.ts";
-import { checkHolds } from "../app/check_holds.ts";
-import { holderOf } from "../app/holder_of.ts";
-import type { HolderSession } from "../app/holder_session.ts";
-import { maintainHolds } from "../app/maintain_holds.ts";
-import { type CheckedHold, goesOn, ownOf } from "../app/previous_holds.ts";
-import { isFatal, type Step } from "../app/step.ts";
+import { acquireHolds } from "../app/holds/acquire.ts";
+import { type CheckedHold, checkHolds, goesOn, ownOf } from "../app/holds/check.ts";
+import { holderOf, type HolderSession } from "../app/holds/session.ts";
+import { maintainHolds } from "../app/holds/maintain.ts";
+import { isFatal, type Step } from "../app/outcome.ts";
 import type { Converged } from "../ledger/context.ts";
 import { type Holder, holderId } from "../ledger/holder.ts";
 import { hasLedger } from "../ledger/layout.ts";

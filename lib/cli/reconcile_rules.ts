@@ -3,18 +3,16 @@
  * wants any more is given back, as a hook does at a guest's start.
  * @module
  */
-import { acquireHolds } from "../app/acquire_holds.ts";
-import { checkHolds } from "../app/check_holds.ts";
-import { type CommandEffects, mergeEffects, NO_EFFECTS } from "../app/command_entry.ts";
-import { openHolderSession } from "../app/holder_session.ts";
-import { fileExists } from "../app/file_exists.ts";
+import { acquireHolds } from "../app/holds/acquire.ts";
+import { checkHolds } from "../app/holds/check.ts";
+import { type CommandEffects, mergeEffects, NO_EFFECTS } from "./command_entry.ts";
+import { openHolderSession } from "../app/holds/session.ts";
+import { fileExists, planCall } from "../app/decide.ts";
 import { readLiveGuests } from "../libvirt/status_guests.ts";
 import { loadRules } from "../app/load_rules.ts";
-import { exitCodeOf } from "../app/outcome.ts";
-import { CONFIG_DIRECTORY } from "../app/paths.ts";
-import { planCall } from "../app/plan_call.ts";
-import { compareGuests, differs, type GuestDifference } from "../app/rules_difference.ts";
-import type { Step } from "../app/step.ts";
+import { exitCodeOf, type Step } from "../app/outcome.ts";
+import { CONFIG_DIRECTORY } from "../app/product.ts";
+import { compareGuests, differs, type GuestDifference } from "./report/rules_difference.ts";
 import { hasLedger } from "../ledger/layout.ts";
 import { type Converged, succeeded } from "../ledger/context.ts";
 import type { HookCall } from "../libvirt/call.ts";

@@ -2,7 +2,7 @@
  * `virt-hooks release --resource`: puts one resource back by hand, whoever holds it; what cannot be put back is forgotten.
  * @module
  */
-import { writeCommandEntry } from "../app/command_entry.ts";
+import { writeCommandEntry } from "./command_entry.ts";
 import { exitCodeOf } from "../app/outcome.ts";
 import { ensureResource } from "../ledger/update.ts";
 import { forgetResource } from "../ledger/forget_resource.ts";

@@ -3,7 +3,7 @@
  * @module
  */
 import { loadRules } from "../app/load_rules.ts";
-import { CONFIG_DIRECTORY } from "../app/paths.ts";
+import { CONFIG_DIRECTORY } from "../app/product.ts";
 import type { RulesReading } from "../rules/read.ts";
 import type { Sys } from "../sys/sys.ts";
 import { type Args, type CliContext, CommandError, USAGE_CODE } from "./subcommand.ts";

@@ -3,7 +3,7 @@
  * @module
  */
 import type { Host } from "../resources/kinds.ts";
-import { PRODUCT, VERSION } from "../app/version.ts";
+import { PRODUCT, VERSION } from "../app/product.ts";
 import { visible } from "../text/quote.ts";
 import { didYouMean } from "../rules/nearest.ts";
 import type { Sys } from "../sys/sys.ts";

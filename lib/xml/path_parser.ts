@@ -3,8 +3,15 @@
  * @module
  */
 
-import { type Condition, type NameTest, type Operand, type Path, PathSyntaxError, type Predicate } from "./path.ts";
-import type { Step } from "./path.ts";
+import {
+  type Condition,
+  type NameTest,
+  type Operand,
+  type Path,
+  PathSyntaxError,
+  type Predicate,
+  type Step,
+} from "./path.ts";
 import { type Token, tokenisePath } from "./path_tokens.ts";
 import { XML_NAMESPACE } from "./scan.ts";
 

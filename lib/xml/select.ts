@@ -6,8 +6,17 @@
 import { XmlLimitError } from "./limit_error.ts";
 import { XML_LIMITS } from "./limits.ts";
 import type { Condition, NameTest, Operand, Path, Predicate, Step } from "./path.ts";
-import type { Span, XmlAttribute, XmlCData, XmlDocument, XmlElement, XmlName, XmlNode, XmlText } from "./tree.ts";
-import { isNamespaceDeclaration } from "./tree.ts";
+import {
+  isNamespaceDeclaration,
+  type Span,
+  type XmlAttribute,
+  type XmlCData,
+  type XmlDocument,
+  type XmlElement,
+  type XmlName,
+  type XmlNode,
+  type XmlText,
+} from "./tree.ts";
 
 /** What a path can select. */
 export type SelectedNode = XmlElement | XmlAttribute | XmlText | XmlCData;

@@ -1,5 +1,5 @@
 /** `forward` and `open`: what they plan, and what they refuse. */
-import { planCall } from "../../lib/app/plan_call.ts";
+import { planCall } from "../../lib/app/decide.ts";
 import { makeCall } from "../../lib/libvirt/call.ts";
 import type { Driver, DriverName } from "../../lib/libvirt/driver.ts";
 import { drivers } from "../../lib/libvirt/drivers.ts";

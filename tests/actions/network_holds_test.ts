@@ -6,7 +6,7 @@ import { drivers } from "../../lib/libvirt/drivers.ts";
 import { findOperation, parseInvocation } from "../../lib/libvirt/invocation.ts";
 import { makeCall } from "../../lib/libvirt/call.ts";
 import { parseLibvirtDocument } from "../../lib/libvirt/parse.ts";
-import { planCall } from "../../lib/app/plan_call.ts";
+import { planCall } from "../../lib/app/decide.ts";
 import { renderIntent } from "../../lib/plan/render.ts";
 import type { Driver, DriverName } from "../../lib/libvirt/driver.ts";
 import { matchRules } from "../../lib/rules/match.ts";

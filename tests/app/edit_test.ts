@@ -1,6 +1,6 @@
 import { hostOf } from "../support/host.ts";
 import { ELF_START } from "../support/elf.ts";
-import { HISTORY_FILE } from "../../lib/app/paths.ts";
+import { HISTORY_FILE } from "../../lib/app/product.ts";
 import { runHook } from "../../lib/app/run_hook.ts";
 import { drivers } from "../../lib/libvirt/drivers.ts";
 import { type MemoryHost, type MemorySys, memorySys } from "../../lib/sys/memory_sys.ts";

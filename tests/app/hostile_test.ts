@@ -2,7 +2,7 @@
  * Hook calls on a host where others have got at what the hooks rely on, or where it does not answer.
  */
 import { hostOf } from "../support/host.ts";
-import { HISTORY_FILE } from "../../lib/app/paths.ts";
+import { HISTORY_FILE } from "../../lib/app/product.ts";
 import { runHook } from "../../lib/app/run_hook.ts";
 import { drivers } from "../../lib/libvirt/drivers.ts";
 import type { Driver, DriverName } from "../../lib/libvirt/driver.ts";

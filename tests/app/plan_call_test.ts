@@ -1,4 +1,4 @@
-import { planCall } from "../../lib/app/plan_call.ts";
+import { planCall } from "../../lib/app/decide.ts";
 import { makeCall } from "../../lib/libvirt/call.ts";
 import { drivers } from "../../lib/libvirt/drivers.ts";
 import { parseInvocation } from "../../lib/libvirt/invocation.ts";

@@ -9,7 +9,7 @@ import {
   startBytes,
   withVersion,
 } from "../../build/bundle.ts";
-import { VERSION } from "../../lib/app/version.ts";
+import { VERSION } from "../../lib/app/product.ts";
 import { namesVersion } from "../../build/start_check.ts";
 import { assert, assertEquals, assertRejects } from "../support/assert.ts";
 

@@ -1,5 +1,5 @@
 /** What administrators' commands leave in the history, and how it is found again. */
-import { HISTORY_FILE } from "../../lib/app/paths.ts";
+import { HISTORY_FILE } from "../../lib/app/product.ts";
 import { admin } from "../support/admin.ts";
 import { assertEquals } from "../support/assert.ts";
 import { fakeFilter } from "../support/fake_filter.ts";

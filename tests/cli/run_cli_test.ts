@@ -1,7 +1,6 @@
 import { hostOf } from "../support/host.ts";
 import { ELF_START } from "../support/elf.ts";
-import { HISTORY_FILE } from "../../lib/app/paths.ts";
-import { VERSION } from "../../lib/app/version.ts";
+import { HISTORY_FILE, VERSION } from "../../lib/app/product.ts";
 import { runCli } from "../../lib/cli/run_cli.ts";
 import { type MemoryHost, type MemorySys, memorySys } from "../../lib/sys/memory_sys.ts";
 import { assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";

@@ -2,7 +2,7 @@
  * An undo that fails: what each way out comes to.
  * @module
  */
-import { HISTORY_FILE } from "../../lib/app/paths.ts";
+import { HISTORY_FILE } from "../../lib/app/product.ts";
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { admin } from "../support/admin.ts";
 import { ELF_START } from "../support/elf.ts";

@@ -4,7 +4,7 @@
  */
 import { PINNED_DENO } from "../../build/denort/packages.ts";
 import configuration from "../../deno.json" with { type: "json" };
-import { VERSION } from "../../lib/app/version.ts";
+import { VERSION } from "../../lib/app/product.ts";
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 import { filesBelow, readText } from "./files.ts";
 

@@ -2,8 +2,8 @@
  * What libvirt's daemons do to the hooks they start, and whether the installed hooks start at all.
  * @module
  */
-import type { RunningDaemon } from "../../app/host_libvirt.ts";
-import { PRODUCT } from "../../app/version.ts";
+import type { RunningDaemon } from "../../libvirt/host_version.ts";
+import { PRODUCT } from "../../app/product.ts";
 import type { CommandResult, Sys } from "../../sys/sys.ts";
 import { TOOL_ENVIRONMENT } from "../../sys/tools.ts";
 import { checkTrust } from "../../trust/trust.ts";

@@ -3,10 +3,9 @@
  * @module
  */
 import type { Host } from "../../resources/kinds.ts";
-import { fileExists } from "../../app/file_exists.ts";
-import { holderOf } from "../../app/holder_of.ts";
+import { fileExists, planCall } from "../../app/decide.ts";
+import { holderOf } from "../../app/holds/session.ts";
 import { readLiveGuests } from "../../libvirt/status_guests.ts";
-import { planCall } from "../../app/plan_call.ts";
 import { holderId } from "../../ledger/holder.ts";
 import { hasLedger } from "../../ledger/layout.ts";
 import { allDemands } from "../../ledger/reconcile.ts";

@@ -3,8 +3,8 @@
  * @module
  */
 import type { Host } from "../../resources/kinds.ts";
-import { hostLibvirt, runningDaemons } from "../../app/host_libvirt.ts";
-import { HOOKS_DIRECTORY } from "../../app/paths.ts";
+import { hostLibvirt, runningDaemons } from "../../libvirt/host_version.ts";
+import { HOOKS_DIRECTORY } from "../../app/product.ts";
 import { STATUS_DIRECTORY } from "../../libvirt/status_files.ts";
 import { hasLedger, LEDGER_DIRECTORY, RUN_DIRECTORY } from "../../ledger/layout.ts";
 import { inspectLedger, type LedgerView } from "../../ledger/ledger.ts";

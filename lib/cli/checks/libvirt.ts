@@ -2,7 +2,7 @@
  * Whether the libvirt of this host is new enough for the rules.
  * @module
  */
-import type { HostLibvirt } from "../../app/host_libvirt.ts";
+import type { HostLibvirt } from "../../libvirt/host_version.ts";
 import { type Operation, REASON_SINCE } from "../../libvirt/driver.ts";
 import type { HookCall } from "../../libvirt/call.ts";
 import { drivers } from "../../libvirt/drivers.ts";

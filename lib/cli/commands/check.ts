@@ -4,7 +4,7 @@
  */
 import { readRulesFile } from "../../app/load_rules.ts";
 import { exitCodeOf } from "../../app/outcome.ts";
-import { CONFIG_DIRECTORY } from "../../app/paths.ts";
+import { CONFIG_DIRECTORY } from "../../app/product.ts";
 import { visible } from "../../text/quote.ts";
 import { type Issue, issueLine } from "../../rules/mistake.ts";
 import { readRules, type RulesReading } from "../../rules/read.ts";

@@ -2,13 +2,11 @@
  * `virt-hooks edit`: what the rules make of a document, as a difference.
  * @module
  */
-import { fileExists } from "../../app/file_exists.ts";
+import { fileExists, planCall, timeLimit } from "../../app/decide.ts";
 import { createTwoFilesPatch } from "diff";
 import { changeDocument, refuseDocument, REGEX_MS_MAX } from "../../app/document.ts";
 import { exitCodeOf } from "../../app/outcome.ts";
-import { CONFIG_DIRECTORY } from "../../app/paths.ts";
-import { planCall } from "../../app/plan_call.ts";
-import { timeLimit } from "../../app/time_limit.ts";
+import { CONFIG_DIRECTORY } from "../../app/product.ts";
 import type { HookCall } from "../../libvirt/call.ts";
 import { renderIntent } from "../../plan/render.ts";
 import { quote, visible } from "../../text/quote.ts";

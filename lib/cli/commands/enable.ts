@@ -2,10 +2,9 @@
  * `virt-hooks disable` and `enable`: the way out for an administrator whom a rule locks out.
  * @module
  */
-import { lookAtConfig } from "../../app/config_folder.ts";
-import { NO_EFFECTS, writeCommandEntry } from "../../app/command_entry.ts";
+import { CONFIG_DIRECTORY, DISABLED_FILE, lookAtConfig } from "../../app/product.ts";
+import { NO_EFFECTS, writeCommandEntry } from "../command_entry.ts";
 import { exitCodeOf } from "../../app/outcome.ts";
-import { CONFIG_DIRECTORY, DISABLED_FILE } from "../../app/paths.ts";
 import { visible } from "../../text/quote.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { checkTrust } from "../../trust/trust.ts";

@@ -2,13 +2,10 @@
  * `virt-hooks explain`: the very plan a hook would carry out, and for each rule why or why not.
  * @module
  */
-import { fileExists } from "../../app/file_exists.ts";
-import { lookAtConfig } from "../../app/config_folder.ts";
-import { hostLibvirt, runningDaemons } from "../../app/host_libvirt.ts";
+import { fileExists, planCall, timeLimit } from "../../app/decide.ts";
+import { CONFIG_DIRECTORY, DISABLED_FILE, lookAtConfig } from "../../app/product.ts";
+import { hostLibvirt, runningDaemons } from "../../libvirt/host_version.ts";
 import { exitCodeOf } from "../../app/outcome.ts";
-import { CONFIG_DIRECTORY, DISABLED_FILE } from "../../app/paths.ts";
-import { planCall } from "../../app/plan_call.ts";
-import { timeLimit } from "../../app/time_limit.ts";
 import { refuseArgv } from "../../trust/refuse_program.ts";
 import type { HookCall } from "../../libvirt/call.ts";
 import { type Consequence, failurePolicy } from "../../libvirt/driver.ts";

@@ -3,7 +3,7 @@
  * @module
  */
 import { logProblem } from "../../app/history.ts";
-import { HISTORY_FILE } from "../../app/paths.ts";
+import { HISTORY_FILE } from "../../app/product.ts";
 import { visible, visibleJson } from "../../text/quote.ts";
 import { matchGlob } from "../../rules/glob.ts";
 import { type Args, type CliContext, CommandError, type Subcommand, USAGE_CODE } from "../subcommand.ts";

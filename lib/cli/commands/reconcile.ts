@@ -2,10 +2,9 @@
  * `virt-hooks reconcile`: releases what the dead hold, and brings the host to what the living hold.
  * @module
  */
-import { lookAtConfig } from "../../app/config_folder.ts";
-import { mergeEffects, NO_EFFECTS, writeCommandEntry } from "../../app/command_entry.ts";
+import { DISABLED_FILE, lookAtConfig } from "../../app/product.ts";
+import { mergeEffects, NO_EFFECTS, writeCommandEntry } from "../command_entry.ts";
 import { exitCodeOf } from "../../app/outcome.ts";
-import { DISABLED_FILE } from "../../app/paths.ts";
 import { type Converged, succeeded } from "../../ledger/context.ts";
 import { joinConverged } from "../../ledger/update.ts";
 import type { Ledger } from "../../ledger/ledger.ts";

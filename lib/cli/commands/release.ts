@@ -2,7 +2,7 @@
  * `virt-hooks release`: gives back by hand what a holder holds.
  * @module
  */
-import { writeCommandEntry } from "../../app/command_entry.ts";
+import { writeCommandEntry } from "../command_entry.ts";
 import { exitCodeOf } from "../../app/outcome.ts";
 import { succeeded } from "../../ledger/context.ts";
 import { type Holder, holderId } from "../../ledger/holder.ts";

@@ -3,10 +3,9 @@
  * never contradict each other.
  * @module
  */
-import { lookAtConfig } from "../../app/config_folder.ts";
+import { CONFIG_DIRECTORY, DISABLED_FILE, lookAtConfig } from "../../app/product.ts";
 import { loadRules } from "../../app/load_rules.ts";
-import { CONFIG_DIRECTORY, DISABLED_FILE } from "../../app/paths.ts";
-import { compareGuests, differs } from "../../app/rules_difference.ts";
+import { compareGuests, differs } from "./rules_difference.ts";
 import { refuseArgv } from "../../trust/refuse_program.ts";
 import { visible } from "../../text/quote.ts";
 import { issueLine } from "../../rules/mistake.ts";

@@ -3,7 +3,7 @@
  * @module
  */
 import type { Host } from "../../resources/kinds.ts";
-import { VERSION } from "../../app/version.ts";
+import { VERSION } from "../../app/product.ts";
 import { heldOf, notRestoredText, targetOf } from "../../ledger/target.ts";
 import { type Holder, holderId } from "../../ledger/holder.ts";
 import { DAMAGED_DIRECTORY } from "../../ledger/layout.ts";

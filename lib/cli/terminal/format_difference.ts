@@ -2,7 +2,7 @@
  * How a running guest differs from the rules, in lines as of a diff.
  * @module
  */
-import type { GuestDifference } from "../../app/rules_difference.ts";
+import type { GuestDifference } from "../report/rules_difference.ts";
 import type { DemandRecord } from "../../ledger/demand_file.ts";
 import type { Hold } from "../../plan/intent.ts";
 import type { ForwardDemand } from "../../plan/nft_demand.ts";

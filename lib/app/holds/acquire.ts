@@ -3,9 +3,9 @@
  * one first.
  * @module
  */
-import { type ConvergeContext, type Converged, succeeded } from "../ledger/context.ts";
-import type { StoredDemand } from "../ledger/demand_file.ts";
-import { noteNotRunning, noteRunning } from "../ledger/holder_file.ts";
+import { type ConvergeContext, type Converged, succeeded } from "../../ledger/context.ts";
+import type { StoredDemand } from "../../ledger/demand_file.ts";
+import { noteNotRunning, noteRunning } from "../../ledger/holder_file.ts";
 import {
   acquire,
   type Acquired,
@@ -16,14 +16,12 @@ import {
   releaseAll,
   restoreOrphaned,
   rollback,
-} from "../ledger/holds.ts";
-import { reasonOf } from "../text/reason_of.ts";
-import type { ResolvedHold } from "../ledger/resolve.ts";
-import { convergedPart, stepOf } from "./hold_step.ts";
-import { GIVE_BACK_SHARE, type HolderSession } from "./holder_session.ts";
-import { type CheckedHold, goesOn, previousHolds } from "./previous_holds.ts";
-import { isDaemonGone, isOrphaned, refuseOrphaned } from "./orphan.ts";
-import { isFatal, type Step } from "./step.ts";
+} from "../../ledger/holds.ts";
+import { reasonOf } from "../../text/reason_of.ts";
+import type { ResolvedHold } from "../../ledger/resolve.ts";
+import { type CheckedHold, convergedPart, goesOn, previousHolds, stepOf } from "./check.ts";
+import { GIVE_BACK_SHARE, type HolderSession, isDaemonGone, isOrphaned, refuseOrphaned } from "./session.ts";
+import { isFatal, type Step } from "../outcome.ts";
 
 /** What came of acquiring. */
 export interface AcquireResult {

@@ -1,5 +1,6 @@
 /**
- * From the rules that match to the plan: what a hook carries out and `explain` prints.
+ * Decides what a call is to do: how much time it has, and the plan of the rules that match. Pure but for looks at
+ * files that rules name.
  * @module
  */
 import type { Action } from "../actions/action.ts";
@@ -7,9 +8,36 @@ import type { HookCall } from "../libvirt/call.ts";
 import { failurePolicy } from "../libvirt/driver.ts";
 import type { Intent } from "../plan/intent.ts";
 import { makePlan, type Plan } from "../plan/plan.ts";
-import { documentProblem, type IsLate, neverLate, type RuleMatch } from "../rules/match.ts";
-import type { Rule } from "../rules/rule.ts";
+import { documentProblem, type FileExists, type IsLate, neverLate, type RuleMatch } from "../rules/match.ts";
+import type { Rule, RuleSet } from "../rules/rule.ts";
+import { UnansweredError } from "../sys/paths.ts";
+import type { Sys } from "../sys/sys.ts";
+import { followPath, type TrustSys } from "../trust/trust.ts";
 import { isDocumentError } from "../xml/limit_error.ts";
+
+/** When a call's time is up, in milliseconds since the program started. */
+export function deadlineOf(call: HookCall, { settings }: RuleSet): number {
+  return settings.budgetsMs[call.driver]?.[call.operation] ?? call.facts.budgetMs;
+}
+
+/** Gives a command that shows what a call would do the time that the call has, from now on. */
+export function timeLimit(call: HookCall, ruleSet: RuleSet, sys: Pick<Sys, "elapsedMs">): IsLate {
+  const endMs = sys.elapsedMs() + deadlineOf(call, ruleSet);
+  return () => sys.elapsedMs() >= endMs;
+}
+
+/** Whether there is something at a path. Behind a link to itself, or under a name that is too long, nothing can be. */
+export function fileExists(sys: TrustSys): FileExists {
+  return async (path) => {
+    try {
+      return await followPath(path, { isLast: true }, sys) !== undefined;
+    } catch (error) {
+      if (error instanceof UnansweredError) return { unknown: error.message };
+      // A folder on the way may be another user's, who must not be able to turn a rule into a failure.
+      return false;
+    }
+  };
+}
 
 /** What the rules that match want done, in order. Pure. */
 export function planCall(matches: readonly RuleMatch[], call: HookCall, isLate: IsLate = neverLate): Plan {

@@ -1,12 +1,12 @@
 /**
- * Which libvirt this host has, found without calling libvirt: a hook must not call the daemon that waits for it. Loaded only
- * where a rule or an administrator asks for the version.
+ * The version of this host's libvirt, found without calling it.
  * @module
  */
-import { type Version, versionOfLibrary, versionText } from "../libvirt/version.ts";
+import { REASON_SINCE } from "./driver.ts";
+import { DRIVERS_OF_DAEMON } from "./drivers.ts";
+import { type Version, versionOfLibrary, versionText } from "./version.ts";
 import { parseProcStat, procStatPath } from "../sys/proc_stat.ts";
 import type { Sys } from "../sys/sys.ts";
-import { DRIVERS_OF_DAEMON } from "../libvirt/drivers.ts";
 
 /** A running daemon of libvirt that calls the hooks of a guest or network driver. */
 export interface RunningDaemon {
@@ -97,4 +97,13 @@ export async function runningDaemons(sys: Sys): Promise<readonly RunningDaemon[]
   const statusOf = ({ pid }: RunningDaemon): string => `/proc/${pid}/status`;
   const statuses = await sys.kernel.read(daemons.map(statusOf));
   return daemons.filter((daemon) => /^Uid:\s+0\s/m.test(statuses.get(statusOf(daemon)) ?? ""));
+}
+
+/** What the history says of it. */
+export async function untoldReasonNote(sys: Sys): Promise<string> {
+  const running = await libvirtOfProcess(sys.ppid(), sys);
+  const installed = running === undefined ? installedLibvirt(sys) : undefined;
+  const version = installed?.kind === "known" ? installed.version : running;
+  const name = version === undefined ? "libvirt (version unknown)" : `libvirt ${versionText(version)}`;
+  return `shut-off reason not passed by ${name}: it is passed from ${REASON_SINCE} on, so rules with "reason" do not match`;
 }

@@ -3,20 +3,20 @@
  * for it, so broken rules do not stand in its way.
  * @module
  */
-import { DRIVERS_OF_DAEMON } from "../libvirt/drivers.ts";
-import type { ConvergeContext, Converged } from "../ledger/context.ts";
-import type { StoredDemand } from "../ledger/demand_file.ts";
-import type { Holder } from "../ledger/holder.ts";
-import { lockHolder, noteNotRunning, noteRunning } from "../ledger/holder_file.ts";
-import { demandsOf, ensureAll, releaseAll, restoreOrphaned } from "../ledger/holds.ts";
-import { type Ledger, openLedger } from "../ledger/ledger.ts";
-import { reasonOf } from "../text/reason_of.ts";
-import { allDemands, reconcile } from "../ledger/reconcile.ts";
-import type { HookCall } from "../libvirt/call.ts";
-import { isDocumentError } from "../xml/limit_error.ts";
-import type { Host } from "../resources/kinds.ts";
-import type { Sys } from "../sys/sys.ts";
-import { holderOf } from "./holder_of.ts";
+import { DRIVERS_OF_DAEMON } from "../../libvirt/drivers.ts";
+import type { ConvergeContext, Converged } from "../../ledger/context.ts";
+import type { StoredDemand } from "../../ledger/demand_file.ts";
+import type { Holder } from "../../ledger/holder.ts";
+import { lockHolder, noteNotRunning, noteRunning } from "../../ledger/holder_file.ts";
+import { demandsOf, ensureAll, releaseAll, restoreOrphaned } from "../../ledger/holds.ts";
+import { type Ledger, openLedger } from "../../ledger/ledger.ts";
+import { reasonOf } from "../../text/reason_of.ts";
+import { allDemands, reconcile } from "../../ledger/reconcile.ts";
+import type { HookCall } from "../../libvirt/call.ts";
+import { isDocumentError } from "../../xml/limit_error.ts";
+import type { Host } from "../../resources/kinds.ts";
+import type { Sys } from "../../sys/sys.ts";
+import { holderOf } from "./session.ts";
 import { launchWatcher } from "./launch_watcher.ts";
 
 /** What became of demands in the ledger. */

@@ -3,20 +3,19 @@
  * is not asked, so nothing but the ledger, libvirt's status files and the rules is read.
  * @module
  */
-import { askedHash, type DemandRecord } from "../ledger/demand_file.ts";
-import { type Holder, holderId } from "../ledger/holder.ts";
-import { inspectLedger } from "../ledger/ledger.ts";
-import { LedgerError } from "../ledger/ledger_error.ts";
-import { allDemands } from "../ledger/reconcile.ts";
-import type { HookCall } from "../libvirt/call.ts";
-import type { Hold } from "../plan/intent.ts";
-import { matchRules } from "../rules/match.ts";
-import type { RuleSet } from "../rules/rule.ts";
-import type { Sys } from "../sys/sys.ts";
-import { fileExists } from "./file_exists.ts";
-import { holderOf } from "./holder_of.ts";
-import { type LiveGuest, readLiveGuests } from "../libvirt/status_guests.ts";
-import { planCall } from "./plan_call.ts";
+import { askedHash, type DemandRecord } from "../../ledger/demand_file.ts";
+import { type Holder, holderId } from "../../ledger/holder.ts";
+import { inspectLedger } from "../../ledger/ledger.ts";
+import { LedgerError } from "../../ledger/ledger_error.ts";
+import { allDemands } from "../../ledger/reconcile.ts";
+import type { HookCall } from "../../libvirt/call.ts";
+import type { Hold } from "../../plan/intent.ts";
+import { matchRules } from "../../rules/match.ts";
+import type { RuleSet } from "../../rules/rule.ts";
+import type { Sys } from "../../sys/sys.ts";
+import { fileExists, planCall } from "../../app/decide.ts";
+import { holderOf } from "../../app/holds/session.ts";
+import { type LiveGuest, readLiveGuests } from "../../libvirt/status_guests.ts";
 
 /** How a running guest compares with the rules. */
 export type GuestDifference =

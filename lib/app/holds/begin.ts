@@ -3,17 +3,14 @@
  * the holds are acquired. Loaded only for such calls.
  * @module
  */
-import type { Hold, ImmediateIntent } from "../plan/intent.ts";
-import { renderIntent } from "../plan/render.ts";
-import type { Sys } from "../sys/sys.ts";
-import { acquireHolds, type AcquireResult } from "./acquire_holds.ts";
-import { checkHolds } from "./check_holds.ts";
-import { executeImmediate } from "./execute.ts";
-import { type CallContext, finish } from "./finish.ts";
-import { type HolderSession, openHolderSession } from "./holder_session.ts";
-import { type CheckedHold, ownOf } from "./previous_holds.ts";
-import { callingDaemon, type Outcome } from "./outcome.ts";
-import { endsCall, isFatal, type Step } from "./step.ts";
+import type { Hold, ImmediateIntent } from "../../plan/intent.ts";
+import { renderIntent } from "../../plan/render.ts";
+import type { Sys } from "../../sys/sys.ts";
+import { acquireHolds, type AcquireResult } from "./acquire.ts";
+import { type CheckedHold, checkHolds, ownOf } from "./check.ts";
+import { type CallContext, executeImmediate, finish } from "../execute.ts";
+import { type HolderSession, openHolderSession } from "./session.ts";
+import { callingDaemon, endsCall, isFatal, type Outcome, type Step } from "../outcome.ts";
 import { launchWatcher } from "./launch_watcher.ts";
 
 /** A plan in its parts. */

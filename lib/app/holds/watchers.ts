@@ -1,27 +1,27 @@
 /**
- * Looks again at demands that wait for something of which libvirt calls no hook, and follows what changes, for some time after each
- * was made. It holds nothing of libvirt's, and one such process looks for all.
+ * Processes that a hook leaves behind, to look again at what no hook is told of.
  * @module
  */
-import { ensureResource } from "../ledger/update.ts";
-import { type ConvergeContext, type Converged, succeeded } from "../ledger/context.ts";
-import type { StoredDemand } from "../ledger/demand_file.ts";
-import { hasLedger, WATCHER_LOCK } from "../ledger/layout.ts";
-import { openLedger } from "../ledger/ledger.ts";
-import { reasonOf } from "../text/reason_of.ts";
-import { allDemands } from "../ledger/reconcile.ts";
-import type { Driver } from "../libvirt/driver.ts";
-import { findOperation } from "../libvirt/invocation.ts";
-import type { Host } from "../resources/kinds.ts";
-import { sameValue } from "../resources/resource.ts";
-import { lookAtConfig } from "./config_folder.ts";
-import { historyEntry, writeHistory } from "./history.ts";
+import { lookAtConfig } from "../product.ts";
+import { historyEntry, writeHistory } from "../history.ts";
+import { type ConvergeContext, type Converged, succeeded } from "../../ledger/context.ts";
+import type { StoredDemand } from "../../ledger/demand_file.ts";
+import { ensureAll } from "../../ledger/holds.ts";
+import { hasLedger, WATCHER_LOCK } from "../../ledger/layout.ts";
+import { openLedger } from "../../ledger/ledger.ts";
+import { allDemands } from "../../ledger/reconcile.ts";
+import { ensureResource } from "../../ledger/update.ts";
+import type { Driver } from "../../libvirt/driver.ts";
+import { findOperation } from "../../libvirt/invocation.ts";
+import type { Host } from "../../resources/kinds.ts";
+import { sameValue } from "../../resources/resource.ts";
+import { reasonOf } from "../../text/reason_of.ts";
 
 /**
  * How long a demand is looked at: a big guest takes minutes to ask for an address, and then its firmware, its initial RAM disk and
  * its system may each ask with another client identifier, and get another address.
  */
-const WAIT_MS = 10 * 60_000;
+const LEASES_MS = 10 * 60_000;
 const [FIRST_LOOK_MS, LONGEST_LOOK_MS] = [250, 2_000];
 const CONVERGE_MS = 20_000;
 
@@ -88,7 +88,7 @@ async function waitingDemands(ledgerContext: ConvergeContext): Promise<readonly 
   const waiting: StoredDemand[] = [];
   for (const stored of allDemands(ledgerContext)) {
     const { resource, demand, since } = stored.record;
-    const isYoung = nowMs - Date.parse(since) < WAIT_MS;
+    const isYoung = nowMs - Date.parse(since) < LEASES_MS;
     if (isYoung && (await ledgerContext.kinds.load(resource))?.isWaiting?.(demand)) waiting.push(stored);
   }
   return waiting;
@@ -129,4 +129,40 @@ export function traceWaited(
     ? { kind: "done", weight: "noted", matches: [], steps: [], kept } as const
     : { kind: "failed", weight: "noted", matches: [], steps: [], kept, problem } as const;
   writeHistory(historyEntry(invocation, outcome, 0, sys), sys);
+}
+
+/** How long it looks: a daemon with many ports announces each of them before it writes its rules. */
+const FIREWALL_MS = 2 * 60_000;
+const [FIRST_PAUSE_MS, LONGEST_PAUSE_MS] = [250, 2_000];
+
+/** Looks; returns the exit code, which nothing reads. Never throws: the history tells. */
+export async function watchFirewall(driver: Driver, { kinds, sys }: Host): Promise<number> {
+  if (sys.uid() !== 0) return 0;
+  let told = "";
+  let pauseMs = FIRST_PAUSE_MS;
+  while (sys.elapsedMs() < FIREWALL_MS && hasLedger(sys) && await lookAtConfig(sys) !== "disabled") {
+    await sys.sleep(pauseMs);
+    pauseMs = Math.min(pauseMs * 1.5, LONGEST_PAUSE_MS);
+    const notes: string[] = [];
+    const results = await ensureOnce({ kinds, sys, notes, deadlineMs: sys.elapsedMs() + CONVERGE_MS, mayWait: true });
+    if (results === undefined) return 0;
+    const changed = results.filter(({ end }) => end !== "unchanged");
+    // What fails in the same way each time is told once.
+    const text = JSON.stringify(changed);
+    if (changed.length > 0 && text !== told) traceWaited(driver, changed, { sys, notes });
+    told = text;
+  }
+  return 0;
+}
+
+/** `undefined` where nothing is held that may be lost. */
+async function ensureOnce(ledgerContext: ConvergeContext): Promise<readonly Converged[] | undefined> {
+  try {
+    if (await openLedger(ledgerContext.sys, { make: false }) === undefined) return undefined;
+    const kinds = ledgerContext.kinds.writtenAfterStart;
+    const demands = allDemands(ledgerContext).filter(({ record }) => kinds.includes(record.resource));
+    return demands.length === 0 ? undefined : await ensureAll(demands, ledgerContext);
+  } catch (error) {
+    return [{ key: "the ledger", end: "failed", problem: reasonOf(error) }];
+  }
 }

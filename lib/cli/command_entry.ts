@@ -5,8 +5,8 @@
 import { type Converged, succeeded } from "../ledger/context.ts";
 import { visible } from "../text/quote.ts";
 import type { Sys } from "../sys/sys.ts";
-import { type CommandUser, type HistoryEntry, keptPart, writeHistory } from "./history.ts";
-import { PRODUCT } from "./version.ts";
+import { type CommandUser, type HistoryEntry, keptPart, writeHistory } from "../app/history.ts";
+import { PRODUCT } from "../app/product.ts";
 
 /** What a command did. */
 export interface CommandEffects {

@@ -1,11 +1,26 @@
 /**
- * The first look at the administrator's folder, which is all that a host without rules pays for.
+ * The product's name and version, where its files are, and whether this host has configured it.
  * @module
  */
 import { UnansweredError } from "../sys/paths.ts";
 import type { Sys } from "../sys/sys.ts";
 import { checkTrust } from "../trust/trust.ts";
-import { CONFIG_DIRECTORY } from "./paths.ts";
+
+/** The name in front of every message. */
+export const PRODUCT = "virt-hooks";
+/** The version. It is written in `deno.json` alone: the build puts it in the place of this one, that of the sources. */
+export const VERSION = "0.0.0-source";
+
+/** The administrator's folder. */
+export const CONFIG_DIRECTORY = "/etc/virt-hooks";
+/** The file whose presence makes every hook a no-op. */
+export const DISABLED_FILE = `${CONFIG_DIRECTORY}/disabled`;
+/** Where libvirt looks for hooks. */
+export const HOOKS_DIRECTORY = "/etc/libvirt/hooks";
+/** Where the history is. */
+export const LOG_DIRECTORY = "/var/log/virt-hooks";
+/** The history itself: one JSON line a call. */
+export const HISTORY_FILE = `${LOG_DIRECTORY}/history.jsonl`;
 
 /** What is there to obey. `rules` also where the files may be broken or not to be trusted. */
 export type Config = "nothing" | "disabled" | "rules";

@@ -3,8 +3,8 @@
  * filter after the last call of its daemon's start. So a hook leaves a process of ours behind, which looks again.
  * @module
  */
-import type { Sys } from "../sys/sys.ts";
-import { TOOL_ENVIRONMENT } from "../sys/tools.ts";
+import type { Sys } from "../../sys/sys.ts";
+import { TOOL_ENVIRONMENT } from "../../sys/tools.ts";
 
 /** What such a process waits for, by its argument. libvirt calls with four arguments, always. */
 const ARGUMENTS = { guests: "--wait-for-guests", firewall: "--wait-for-firewall" } as const;
