@@ -2,7 +2,7 @@
  * The history line of an administrator's command: which command, who ran it, and what changed.
  * @module
  */
-import { type Converged, succeeded } from "../ledger/context.ts";
+import { type Converged, succeeded } from "../ledger/converge.ts";
 import { visible } from "../text/quote.ts";
 import type { Sys } from "../sys/sys.ts";
 import { type CommandUser, type HistoryEntry, keptPart, writeHistory } from "../app/history.ts";

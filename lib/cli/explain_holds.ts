@@ -7,11 +7,11 @@ import { type CheckedHold, checkHolds, goesOn, ownOf } from "../app/holds/check.
 import { holderOf, type HolderSession } from "../app/holds/session.ts";
 import { maintainHolds } from "../app/holds/maintain.ts";
 import { isFatal, type Step } from "../app/outcome.ts";
-import type { Converged } from "../ledger/context.ts";
-import { type Holder, holderId } from "../ledger/holder.ts";
+import type { Converged } from "../ledger/converge.ts";
+import { type Holder, holderId } from "../ledger/demand_file.ts";
 import { hasLedger } from "../ledger/layout.ts";
 import { type Ledger, openLedger } from "../ledger/ledger.ts";
-import { LedgerError } from "../ledger/ledger_error.ts";
+import { LedgerError } from "../ledger/file.ts";
 import { allDemands } from "../ledger/reconcile.ts";
 import { lookAtState } from "../ledger/state_file.ts";
 import type { HookCall } from "../libvirt/call.ts";

@@ -3,10 +3,10 @@
  * @module
  */
 import type { Host } from "../resources/kinds.ts";
-import type { ConvergeContext } from "../ledger/context.ts";
+import type { ConvergeContext } from "../ledger/converge.ts";
 import { LEDGER_DIRECTORY, RUN_DIRECTORY } from "../ledger/layout.ts";
 import { inspectLedger, type Ledger, type LedgerView, openLedger } from "../ledger/ledger.ts";
-import { LedgerError } from "../ledger/ledger_error.ts";
+import { LedgerError } from "../ledger/file.ts";
 import type { ReadOnlyLedger } from "../ledger/inspect.ts";
 import type { Sys } from "../sys/sys.ts";
 import { CommandError } from "./subcommand.ts";

@@ -14,7 +14,7 @@ import { exitCodeOf, type Step } from "../app/outcome.ts";
 import { CONFIG_DIRECTORY } from "../app/product.ts";
 import { compareGuests, differs, type GuestDifference } from "./report/rules_difference.ts";
 import { hasLedger } from "../ledger/layout.ts";
-import { type Converged, succeeded } from "../ledger/context.ts";
+import { type Converged, succeeded } from "../ledger/converge.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import type { Hold } from "../plan/intent.ts";
 import type { Plan } from "../plan/plan.ts";

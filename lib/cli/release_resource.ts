@@ -4,13 +4,12 @@
  */
 import { writeCommandEntry } from "./command_entry.ts";
 import { exitCodeOf } from "../app/outcome.ts";
-import { ensureResource } from "../ledger/update.ts";
-import { forgetResource } from "../ledger/forget_resource.ts";
-import { describeHolder, type Holder, holderId } from "../ledger/holder.ts";
+import { ensureResource, forgetResource } from "../ledger/update.ts";
 import { lockHolder } from "../ledger/holder_file.ts";
+import { describeHolder, type Holder, holderId } from "../ledger/demand_file.ts";
 import { releaseAll } from "../ledger/holds.ts";
 import { inspectResource, inspectResources, type ResourceSnapshot } from "../ledger/inspect.ts";
-import { type ConvergeContext, type Converged, succeeded } from "../ledger/context.ts";
+import { type ConvergeContext, type Converged, succeeded } from "../ledger/converge.ts";
 import { visible } from "../text/quote.ts";
 import { type CliContext, CommandError, USAGE_CODE } from "./subcommand.ts";
 import { convergedText, holderText } from "./terminal/format_holder.ts";

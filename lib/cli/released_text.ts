@@ -2,7 +2,7 @@
  * Results of a dry run, in words.
  * @module
  */
-import type { Converged } from "../ledger/context.ts";
+import type { Converged } from "../ledger/converge.ts";
 import { allDemands } from "../ledger/reconcile.ts";
 import { heldOf } from "../ledger/target.ts";
 import type { DryRun } from "../resources/dry_run.ts";

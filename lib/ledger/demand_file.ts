@@ -1,21 +1,73 @@
 /**
- * Demands as they lie in the ledger: one immutable file each.
+ * Holders, and their demands as they lie in the ledger: one immutable file each. A holder is never told by its name:
+ * names are for people.
  * @module
  */
 import * as v from "valibot";
-import type { Lifetime } from "../plan/demand.ts";
 import {
   type FileSys,
   HALF_WRITTEN,
+  LedgerError,
   type ReadContext,
   readFile,
   removeIfThere,
   reportDamage,
   writeFile,
 } from "./file.ts";
-import { type Holder, holderId, holderSchema } from "./holder.ts";
 import { hashName, resourceFolder } from "./layout.ts";
-import { LedgerError } from "./ledger_error.ts";
+import type { Lifetime } from "../plan/demand.ts";
+
+/** A holder. */
+export type Holder =
+  | { readonly kind: "domain"; readonly driver: string; readonly uuid: string; readonly name: string }
+  | { readonly kind: "network"; readonly uuid: string; readonly name: string }
+  | {
+    readonly kind: "port";
+    readonly uuid: string;
+    /** The network's UUID and name. */
+    readonly network: string;
+    readonly name: string;
+    /** The guest's UUID. */
+    readonly owner: string | undefined;
+    /** The guest's name, after which libvirt names its status file. */
+    readonly ownerName?: string | undefined;
+  };
+
+/** A holder, as a schema. */
+export const holderSchema: v.GenericSchema<unknown, Holder> = v.variant("kind", [
+  v.object({ kind: v.literal("domain"), driver: v.string(), uuid: v.string(), name: v.string() }),
+  v.object({ kind: v.literal("network"), uuid: v.string(), name: v.string() }),
+  v.pipe(
+    v.object({
+      kind: v.literal("port"),
+      uuid: v.string(),
+      network: v.string(),
+      name: v.string(),
+      owner: v.optional(v.string()),
+      ownerName: v.optional(v.string()),
+    }),
+    v.transform((port) => ({ ...port, owner: port.owner })),
+  ),
+]);
+
+/** What tells holders apart: `qemu/domain/UUID`, `network/UUID`, `port/UUID`. */
+export function holderId(holder: Holder): string {
+  return holder.kind === "domain" ? `${holder.driver}/domain/${holder.uuid}` : `${holder.kind}/${holder.uuid}`;
+}
+
+/** A holder, for people. */
+export function describeHolder(holder: Holder): string {
+  switch (holder.kind) {
+    case "domain":
+      return `guest ${JSON.stringify(holder.name)}`;
+    case "network":
+      return `network ${JSON.stringify(holder.name)}`;
+    case "port":
+      return `a port of network ${JSON.stringify(holder.name)}`;
+    default:
+      return holder satisfies never;
+  }
+}
 
 /** The daemon that a demand came from. */
 export interface Daemon {

@@ -3,9 +3,13 @@
  * @module
  */
 import * as v from "valibot";
-import type { Sys } from "../sys/sys.ts";
 import { DAMAGED_DIRECTORY, FORMAT } from "./layout.ts";
-import { LedgerError } from "./ledger_error.ts";
+import type { Sys } from "../sys/sys.ts";
+
+/** The ledger, or a part of it, cannot be used: something in its place is not ours. */
+export class LedgerError extends Error {
+  override readonly name = "LedgerError";
+}
 
 /** What files of the ledger need of the world. */
 export type FileSys = Pick<

@@ -4,13 +4,12 @@
  * @module
  */
 import type { Sys } from "../sys/sys.ts";
-import { demandNames, hashOfHolder } from "./demand_file.ts";
+import { demandNames, hashOfHolder, type Holder, holderId } from "./demand_file.ts";
 import { type ReadContext, removeIfThere } from "./file.ts";
-import { type Holder, holderId } from "./holder.ts";
 import { hashName, HOLDERS_DIRECTORY } from "./layout.ts";
 import { resourceNames } from "./ledger.ts";
-import { takeLock } from "./wait_lock.ts";
-import type { ConvergeContext } from "./context.ts";
+import { takeLock } from "./locks.ts";
+import type { ConvergeContext } from "./converge.ts";
 
 const LOCK = ".lock";
 const MARK = ".running";

@@ -4,14 +4,13 @@
  */
 import { releaseHint } from "../plan/release_hint.ts";
 import type { Lifetime } from "../plan/demand.ts";
-import { type ConvergeContext, type Converged, succeeded } from "./context.ts";
-import { demandNames, holderPrefix, readDemands, type StoredDemand } from "./demand_file.ts";
+import { type ConvergeContext, type Converged, succeeded } from "./converge.ts";
+import { demandNames, type Holder, holderId, holderPrefix, readDemands, type StoredDemand } from "./demand_file.ts";
 import { endsWithGuest } from "./liveness.ts";
 import type { ReadContext } from "./file.ts";
-import { type Holder, holderId } from "./holder.ts";
 import { resourceFolder } from "./layout.ts";
 import { resourceNames } from "./ledger.ts";
-import { isForgotten } from "./resource_lock.ts";
+import { isForgotten } from "./locks.ts";
 import { reasonOf } from "../text/reason_of.ts";
 import { readState } from "./state_file.ts";
 import type { ResolvedHold } from "./resolve.ts";

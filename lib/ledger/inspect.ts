@@ -6,13 +6,10 @@
 import type { Host } from "../resources/kinds.ts";
 import { type Resource, ResourceDataError, type SavedState } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
-import { demandNames, readDemands, type StoredDemand } from "./demand_file.ts";
-import { viewDaemons } from "./daemons.ts";
-import { assessLiveness, byHolder, type Liveness, NOT_ASSESSED } from "./liveness.ts";
+import { demandNames, type Holder, readDemands, type StoredDemand } from "./demand_file.ts";
+import { assessLiveness, byHolder, type Liveness, NOT_ASSESSED, viewDaemons } from "./liveness.ts";
 import type { ReadContext } from "./file.ts";
-import { rebaseOriginal } from "./target.ts";
-import { refreshDemands } from "./current_demands.ts";
-import type { Holder } from "./holder.ts";
+import { rebaseOriginal, refreshDemands } from "./target.ts";
 import { resourceNames } from "./ledger.ts";
 import { reasonOf } from "../text/reason_of.ts";
 import { resourceFolder } from "./layout.ts";

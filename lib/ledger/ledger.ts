@@ -5,7 +5,7 @@
 import { parseProcStat, procStatPath } from "../sys/proc_stat.ts";
 import type { Sys } from "../sys/sys.ts";
 import type { Daemon } from "./demand_file.ts";
-import { removeIfThere, reportDamage } from "./file.ts";
+import { LedgerError, removeIfThere, reportDamage } from "./file.ts";
 import {
   BOOT_FILE,
   DAMAGED_DIRECTORY,
@@ -16,9 +16,8 @@ import {
   RUN_DIRECTORY,
   STARTING_LOCK,
 } from "./layout.ts";
-import { LedgerError } from "./ledger_error.ts";
 import { reasonOf } from "../text/reason_of.ts";
-import { waitForLock } from "./wait_lock.ts";
+import { waitForLock } from "./locks.ts";
 
 /** A ledger that is open. */
 export interface Ledger {

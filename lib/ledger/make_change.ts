@@ -4,13 +4,11 @@
  * @module
  */
 import { describeChange, type HeldDemand, type Resource, sameValue, type SavedState } from "../resources/resource.ts";
-import type { ConvergeContext, Converged, LockedContext, ResourceContext } from "./context.ts";
-import { forgetChild, trackChildren } from "./child.ts";
-import { forget } from "./forget.ts";
+import type { ConvergeContext, Converged, LockedContext, ResourceContext } from "./converge.ts";
+import { forgetChild, trackChildren, waitForLock } from "./locks.ts";
+import { forget, type State, writeState } from "./state_file.ts";
 import { resourceFolder } from "./layout.ts";
-import { LedgerError } from "./ledger_error.ts";
-import { type State, writeState } from "./state_file.ts";
-import { waitForLock } from "./wait_lock.ts";
+import { LedgerError } from "./file.ts";
 
 /** What is written: what stands, what shall stand, and what the ledger remembers meanwhile. */
 export interface LedgerChange {

@@ -3,16 +3,14 @@
  * @module
  */
 import { ensureResource } from "./update.ts";
-import type { ConvergeContext, Converged } from "./context.ts";
-import { type DaemonView, viewDaemons } from "./daemons.ts";
-import type { StoredDemand } from "./demand_file.ts";
-import { assessLiveness, byHolder, type Liveness, NOT_ASSESSED } from "./liveness.ts";
+import type { ConvergeContext, Converged } from "./converge.ts";
+import { assessLiveness, byHolder, type DaemonView, type Liveness, NOT_ASSESSED, viewDaemons } from "./liveness.ts";
+import { type Holder, holderId, type StoredDemand } from "./demand_file.ts";
 import type { ReadContext } from "./file.ts";
-import { type Holder, holderId } from "./holder.ts";
 import { lockHolder, noteNotRunning, sweepHolders } from "./holder_file.ts";
 import { demandsNamed, demandsOf, releaseAll } from "./holds.ts";
 import { resourceNames } from "./ledger.ts";
-import { isForgotten } from "./resource_lock.ts";
+import { isForgotten } from "./locks.ts";
 import { reasonOf } from "../text/reason_of.ts";
 
 /** What reconciling takes besides its time. */

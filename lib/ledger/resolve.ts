@@ -7,10 +7,9 @@ import type { Host } from "../resources/kinds.ts";
 import type { Reading, Refused, Resource } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
 import { TOOLS } from "../sys/tools.ts";
-import { askedHash, demandFileName, demandNames, type DemandRecord, readDemands } from "./demand_file.ts";
+import { askedHash, demandFileName, demandNames, type DemandRecord, holderId, readDemands } from "./demand_file.ts";
 import type { ReadContext } from "./file.ts";
 import { heldOf } from "./target.ts";
-import { holderId } from "./holder.ts";
 import { hashName, resourceFolder } from "./layout.ts";
 import { readState } from "./state_file.ts";
 

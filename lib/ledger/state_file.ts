@@ -1,8 +1,9 @@
 /**
- * What the ledger remembers of a resource: the only file that is read, changed and written, under the resource's lock.
+ * The saved state of a resource.
  * @module
  */
 import * as v from "valibot";
+import { sweepHalfWritten } from "./demand_file.ts";
 import {
   type FileReading,
   type FileSys,
@@ -13,6 +14,7 @@ import {
   writeFile,
 } from "./file.ts";
 import { resourceFolder } from "./layout.ts";
+import type { Sys } from "../sys/sys.ts";
 
 /** The state of a resource. */
 export interface State {
@@ -74,4 +76,10 @@ export function writeState(folder: string, state: State, sys: FileSys): void {
 /** Remembers nothing more of a resource. */
 export function forgetState(folder: string, sys: FileSys): void {
   removeIfThere(resourceFolder(folder).state, sys);
+}
+
+/** Nobody holds it, and it is as it was: nothing is left of it, nor of what killed processes were writing. */
+export function forget(folder: string, sys: Sys): void {
+  forgetState(folder, sys);
+  sweepHalfWritten(folder, sys);
 }

@@ -1,11 +1,12 @@
 /**
- * What a resource shall become: pure, so that whoever only looks decides as converging does.
+ * Computes a resource's target value from its demands. Pure, but for refreshing demands that depend on facts which
+ * may have changed.
  * @module
  */
-import { type HeldDemand, type Resource, sameValue, type SavedState } from "../resources/resource.ts";
-import type { StoredDemand } from "./demand_file.ts";
-import { describeHolder } from "./holder.ts";
+import { describeHolder, type StoredDemand } from "./demand_file.ts";
 import type { State } from "./state_file.ts";
+import { type HeldDemand, type Resource, sameValue, type SavedState } from "../resources/resource.ts";
+import type { Sys } from "../sys/sys.ts";
 
 /** What stands shall become this. `left`: it is not as we wrote it, so it is somebody else's. */
 export type Target =
@@ -65,4 +66,24 @@ export function notRestoredText(kind: Resource, saved: SavedState<unknown>, actu
   const ours = kind.describe(saved.written ?? saved.pending);
   return `it is ${kind.describe(actual)}, which is not what virt-hooks wrote (${ours}): left as it is, and not ` +
     `${kind.describe(saved.original)} as before`;
+}
+
+/** Demands with what the host says of them now, where they wait for it or it may change. */
+export async function refreshDemands(
+  kind: Resource,
+  stored: readonly StoredDemand[],
+  sys: Sys,
+): Promise<readonly StoredDemand[]> {
+  const demands = await kind.refresh?.(stored.map(({ record }) => record.demand), sys);
+  if (demands === undefined) return stored;
+  return stored.map((one, index) => ({ ...one, record: { ...one.record, demand: demands[index] } }));
+}
+
+/** Demands as counting sees them now. */
+export async function currentDemands(
+  kind: Resource,
+  stored: readonly StoredDemand[],
+  sys: Sys,
+): Promise<readonly HeldDemand<unknown>[]> {
+  return (await refreshDemands(kind, stored, sys)).map(heldOf);
 }

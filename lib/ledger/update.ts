@@ -1,16 +1,27 @@
 /**
- * The one update of a resource: demands come and go under its lock, and it is converged. Acquiring, releasing, ensuring and rolling
- * back are made of it.
+ * The one update of a resource: demands come and go under its lock, and it is converged. Acquiring, releasing,
+ * ensuring and rolling back are made of it.
  * @module
  */
-import { sameValue } from "../resources/resource.ts";
-import { reasonOf } from "../text/reason_of.ts";
-import { waitForTrackedChild } from "./child.ts";
-import { type ConvergeContext, type Converged, type LockedContext, type ResourceUpdate, succeeded } from "./context.ts";
-import { convergeLocked, type LockedResult } from "./converge.ts";
+import {
+  type ConvergeContext,
+  type Converged,
+  convergeLocked,
+  type LockedContext,
+  type LockedResult,
+  type ResourceUpdate,
+  succeeded,
+} from "./converge.ts";
 import { demandNames, removeDemand } from "./demand_file.ts";
-import { watchInterrupts } from "./interrupts.ts";
-import { lockResource, removeForgotten } from "./resource_lock.ts";
+import { removeIfThere } from "./file.ts";
+import { resourceFolder } from "./layout.ts";
+import { lockResource, removeForgotten, waitForTrackedChild } from "./locks.ts";
+import { forget } from "./state_file.ts";
+import { sameValue } from "../resources/resource.ts";
+import { InterruptedError } from "../sys/kernel.ts";
+import { type Command, type CommandResult, type Sys, wasInterrupted } from "../sys/sys.ts";
+import { TOOLS } from "../sys/tools.ts";
+import { reasonOf } from "../text/reason_of.ts";
 
 /** What an update did. `converged` says how it went for people, whatever the kind. */
 export type Updated =
@@ -127,4 +138,66 @@ async function attemptUpdate(
     const key = update.add[0]?.record.key ?? folder;
     return { converged: { key, end: "failed", problem: reasonOf(error) }, culprit: undefined, mustRetry: false };
   }
+}
+
+/** A world, and whether anything done through it was cut short. */
+export interface Watched {
+  readonly sys: Sys;
+  isInterrupted(): boolean;
+}
+
+/** Watches whether what is done through this world is cut short. */
+export function watchInterrupts(sys: Sys): Watched {
+  let interrupted = false;
+  async function look<Result>(act: () => Promise<Result>): Promise<Result> {
+    try {
+      return await act();
+    } catch (error) {
+      interrupted ||= error instanceof InterruptedError;
+      throw error;
+    }
+  }
+  const kernel: Sys["kernel"] = {
+    read: (paths, timeoutMs) => look(() => sys.kernel.read(paths, timeoutMs)),
+    list: (folder, timeoutMs) => look(() => sys.kernel.list(folder, timeoutMs)),
+    openers: (paths) => look(() => sys.kernel.openers(paths)),
+    write: async (path, text, timeoutMs, onStart) => {
+      const end = await sys.kernel.write(path, text, timeoutMs, onStart);
+      interrupted ||= end.kind === "refused" && end.interrupted === true;
+      return end;
+    },
+  };
+  async function run(command: Command): Promise<CommandResult> {
+    const result = await sys.run(command);
+    interrupted ||= isCutShort(command, result);
+    return result;
+  }
+  return { sys: { ...sys, kernel, run }, isInterrupted: () => interrupted };
+}
+
+/** A user's program that a signal ended may have been meant itself; a tool of ours never is. */
+function isCutShort({ argv: [program] }: Command, { end }: CommandResult): boolean {
+  if (end.kind === "interrupted") return true;
+  return wasInterrupted(end) && Object.values<string>(TOOLS).includes(program);
+}
+
+/** Forgets a resource and its demands; tells whether it could: not while a hook works on it. The host is not touched. */
+export async function forgetResource(folder: string, context: ConvergeContext): Promise<boolean> {
+  const { sys } = context;
+  const lock = await lockResource(folder, { make: false }, context);
+  if (lock === "gone") return true;
+  if (lock === "late") return false;
+  using _lock = lock;
+  const { demands, busy } = resourceFolder(folder);
+  if (!isFree(busy, context)) return false;
+  for (const name of demandNames(folder, sys)) removeIfThere(`${demands}/${name}`, sys);
+  forget(folder, sys);
+  removeForgotten(folder, sys);
+  return true;
+}
+
+function isFree(busy: string, { sys }: ConvergeContext): boolean {
+  const lock = sys.lock(busy);
+  using _lock = lock;
+  return lock !== undefined;
 }

@@ -3,7 +3,7 @@
  * @module
  */
 import { hostOf } from "../support/host.ts";
-import type { ConvergeContext } from "../../lib/ledger/context.ts";
+import type { ConvergeContext } from "../../lib/ledger/converge.ts";
 import { acquire, type Acquired } from "../../lib/ledger/holds.ts";
 import { type ResolvedHold, resolveHold } from "../../lib/ledger/resolve.ts";
 import type { Sys } from "../../lib/sys/sys.ts";

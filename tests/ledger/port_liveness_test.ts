@@ -3,8 +3,7 @@
  * @module
  */
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
-import { viewDaemons } from "../../lib/ledger/daemons.ts";
-import { assessLiveness, isLeftBehind, type Liveness } from "../../lib/ledger/liveness.ts";
+import { assessLiveness, isLeftBehind, type Liveness, viewDaemons } from "../../lib/ledger/liveness.ts";
 import type { DemandRecord } from "../../lib/ledger/demand_file.ts";
 import { memorySys } from "../../lib/sys/memory_sys.ts";
 import { procStat } from "../support/ledger_host.ts";

@@ -87,6 +87,7 @@ Deno.test("denoSys() appends to a file that only its owner can read", async () =
 
 /** What each of several processes does, over and over: make a folder, lock a file in it, count, remove both. */
 const COUNTER = `
+import { denoSys } from "../../lib/sys/deno_sys.ts";
 const sys = denoSys();
 const [folder, counter, rounds] = Deno.args;
 for (let round = 0; round < Number(rounds);) {

@@ -3,7 +3,7 @@
  * one first.
  * @module
  */
-import { type ConvergeContext, type Converged, succeeded } from "../../ledger/context.ts";
+import { type ConvergeContext, type Converged, succeeded } from "../../ledger/converge.ts";
 import type { StoredDemand } from "../../ledger/demand_file.ts";
 import { noteNotRunning, noteRunning } from "../../ledger/holder_file.ts";
 import {

@@ -5,14 +5,12 @@
  */
 import type { HolderSession } from "./session.ts";
 import type { Step } from "../outcome.ts";
-import { type Converged, succeeded } from "../../ledger/context.ts";
-import { viewDaemons } from "../../ledger/daemons.ts";
-import type { DemandRecord, StoredDemand } from "../../ledger/demand_file.ts";
+import { type Converged, succeeded } from "../../ledger/converge.ts";
+import { assessLiveness, isLeftBehind, viewDaemons } from "../../ledger/liveness.ts";
+import { type DemandRecord, holderId, type StoredDemand } from "../../ledger/demand_file.ts";
 import type { ReadContext } from "../../ledger/file.ts";
-import { holderId } from "../../ledger/holder.ts";
 import { demandsOf } from "../../ledger/holds.ts";
 import { resourceFolder } from "../../ledger/layout.ts";
-import { assessLiveness, isLeftBehind } from "../../ledger/liveness.ts";
 import { findConflicts, type ResolvedHold, resolveHold, type ResolveOptions } from "../../ledger/resolve.ts";
 import type { HookCall } from "../../libvirt/call.ts";
 import type { Lifetime } from "../../plan/demand.ts";

@@ -4,9 +4,8 @@
  * @module
  */
 import { DRIVERS_OF_DAEMON } from "../../libvirt/drivers.ts";
-import type { ConvergeContext, Converged } from "../../ledger/context.ts";
-import type { StoredDemand } from "../../ledger/demand_file.ts";
-import type { Holder } from "../../ledger/holder.ts";
+import type { ConvergeContext, Converged } from "../../ledger/converge.ts";
+import type { Holder, StoredDemand } from "../../ledger/demand_file.ts";
 import { lockHolder, noteNotRunning, noteRunning } from "../../ledger/holder_file.ts";
 import { demandsOf, ensureAll, releaseAll, restoreOrphaned } from "../../ledger/holds.ts";
 import { type Ledger, openLedger } from "../../ledger/ledger.ts";

@@ -2,9 +2,9 @@
  * The session of a holder: its demands, while one call works on them.
  * @module
  */
-import type { Converged } from "../../ledger/context.ts";
-import type { Holder } from "../../ledger/holder.ts";
+import type { Converged } from "../../ledger/converge.ts";
 import { lockHolder } from "../../ledger/holder_file.ts";
+import type { Holder } from "../../ledger/demand_file.ts";
 import { type Ledger, openLedger } from "../../ledger/ledger.ts";
 import type { ResolvedHold } from "../../ledger/resolve.ts";
 import type { HookCall } from "../../libvirt/call.ts";

@@ -4,7 +4,7 @@
  */
 import { lookAtConfig } from "../product.ts";
 import { historyEntry, writeHistory } from "../history.ts";
-import { type ConvergeContext, type Converged, succeeded } from "../../ledger/context.ts";
+import { type ConvergeContext, type Converged, succeeded } from "../../ledger/converge.ts";
 import type { StoredDemand } from "../../ledger/demand_file.ts";
 import { ensureAll } from "../../ledger/holds.ts";
 import { hasLedger, WATCHER_LOCK } from "../../ledger/layout.ts";

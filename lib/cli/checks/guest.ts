@@ -6,7 +6,7 @@ import type { Host } from "../../resources/kinds.ts";
 import { fileExists, planCall } from "../../app/decide.ts";
 import { holderOf } from "../../app/holds/session.ts";
 import { readLiveGuests } from "../../libvirt/status_guests.ts";
-import { holderId } from "../../ledger/holder.ts";
+import { holderId } from "../../ledger/demand_file.ts";
 import { hasLedger } from "../../ledger/layout.ts";
 import { allDemands } from "../../ledger/reconcile.ts";
 import { resolveHold } from "../../ledger/resolve.ts";

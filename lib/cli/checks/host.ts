@@ -8,7 +8,7 @@ import { HOOKS_DIRECTORY } from "../../app/product.ts";
 import { STATUS_DIRECTORY } from "../../libvirt/status_files.ts";
 import { hasLedger, LEDGER_DIRECTORY, RUN_DIRECTORY } from "../../ledger/layout.ts";
 import { inspectLedger, type LedgerView } from "../../ledger/ledger.ts";
-import { LedgerError } from "../../ledger/ledger_error.ts";
+import { LedgerError } from "../../ledger/file.ts";
 import { allDemands } from "../../ledger/reconcile.ts";
 import { allHookPoints, hookPointsOf, startsOf } from "../../rules/hook_points.ts";
 import type { Rule, RuleSet } from "../../rules/rule.ts";

@@ -4,7 +4,7 @@
  */
 import type { Action } from "../../actions/action.ts";
 import type { HookPoint } from "../../config/rule_context.ts";
-import type { Holder } from "../../ledger/holder.ts";
+import type { Holder } from "../../ledger/demand_file.ts";
 import { resolveHold } from "../../ledger/resolve.ts";
 import { type HookCall, makeCall } from "../../libvirt/call.ts";
 import { parseLibvirtDocument } from "../../libvirt/parse.ts";

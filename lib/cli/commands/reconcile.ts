@@ -5,7 +5,7 @@
 import { DISABLED_FILE, lookAtConfig } from "../../app/product.ts";
 import { mergeEffects, NO_EFFECTS, writeCommandEntry } from "../command_entry.ts";
 import { exitCodeOf } from "../../app/outcome.ts";
-import { type Converged, succeeded } from "../../ledger/context.ts";
+import { type Converged, succeeded } from "../../ledger/converge.ts";
 import { joinConverged } from "../../ledger/update.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import { type AssessedHolder, reconcile as reconcileAll } from "../../ledger/reconcile.ts";

@@ -4,9 +4,9 @@
  */
 import { writeCommandEntry } from "../command_entry.ts";
 import { exitCodeOf } from "../../app/outcome.ts";
-import { succeeded } from "../../ledger/context.ts";
-import { type Holder, holderId } from "../../ledger/holder.ts";
+import { succeeded } from "../../ledger/converge.ts";
 import { lockHolder, noteNotRunning } from "../../ledger/holder_file.ts";
+import { type Holder, holderId } from "../../ledger/demand_file.ts";
 import { demandsOf, releaseAll } from "../../ledger/holds.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import { ALL_LIFETIMES } from "../../ledger/reconcile.ts";

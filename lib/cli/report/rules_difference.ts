@@ -3,10 +3,9 @@
  * is not asked, so nothing but the ledger, libvirt's status files and the rules is read.
  * @module
  */
-import { askedHash, type DemandRecord } from "../../ledger/demand_file.ts";
-import { type Holder, holderId } from "../../ledger/holder.ts";
+import { askedHash, type DemandRecord, type Holder, holderId } from "../../ledger/demand_file.ts";
 import { inspectLedger } from "../../ledger/ledger.ts";
-import { LedgerError } from "../../ledger/ledger_error.ts";
+import { LedgerError } from "../../ledger/file.ts";
 import { allDemands } from "../../ledger/reconcile.ts";
 import type { HookCall } from "../../libvirt/call.ts";
 import type { Hold } from "../../plan/intent.ts";

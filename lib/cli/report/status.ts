@@ -5,10 +5,10 @@
 import type { Host } from "../../resources/kinds.ts";
 import { VERSION } from "../../app/product.ts";
 import { heldOf, notRestoredText, targetOf } from "../../ledger/target.ts";
-import { type Holder, holderId } from "../../ledger/holder.ts";
+import { type Holder, holderId } from "../../ledger/demand_file.ts";
 import { DAMAGED_DIRECTORY } from "../../ledger/layout.ts";
 import { damagedNames, inspectLedger, type LedgerView } from "../../ledger/ledger.ts";
-import { LedgerError } from "../../ledger/ledger_error.ts";
+import { LedgerError } from "../../ledger/file.ts";
 import { type HolderSnapshot, inspectHolders, inspectResources, type ResourceSnapshot } from "../../ledger/inspect.ts";
 import type { Lifetime } from "../../plan/demand.ts";
 import { describeChange, ResourceDataError, sameValue, type ValueChange } from "../../resources/resource.ts";

@@ -3,8 +3,7 @@
  * @module
  */
 import { readLiveGuest } from "../../libvirt/status_guests.ts";
-import type { DemandRecord, StoredDemand } from "../../ledger/demand_file.ts";
-import { holderId } from "../../ledger/holder.ts";
+import { type DemandRecord, holderId, type StoredDemand } from "../../ledger/demand_file.ts";
 import type { DriverName } from "../../libvirt/driver.ts";
 import { domainInterfaces } from "../../libvirt/interfaces.ts";
 import { quote } from "../../text/quote.ts";

@@ -3,8 +3,8 @@
  * @module
  */
 import type { Liveness } from "../../ledger/liveness.ts";
-import type { Converged } from "../../ledger/context.ts";
-import { describeHolder, type Holder, holderId } from "../../ledger/holder.ts";
+import type { Converged } from "../../ledger/converge.ts";
+import { describeHolder, type Holder, holderId } from "../../ledger/demand_file.ts";
 import { quote, visible } from "../../text/quote.ts";
 import type { ValueChange } from "../../resources/resource.ts";
 import type { CliContext } from "../subcommand.ts";
