@@ -5,7 +5,7 @@
 
 const ROOT = new URL("../../", import.meta.url);
 
-/** A fenced block: ```` ```LANGUAGE FILE… ````, its text, and the line of its first line of text (from 1). */
+/** A fenced block: ```` ```LANGUAGE FILE… ````, its text, and the number of its first line of text. */
 export interface Block {
   readonly page: string;
   readonly line: number;
@@ -13,6 +13,8 @@ export interface Block {
   /** The files of golden stories that the block quotes, below `tests/golden/`. */
   readonly files: readonly string[];
   readonly text: string;
+  /** The blanks before each line, which `text` does not have. */
+  readonly indent: string;
 }
 
 /** Lists every page, relative to the top of the repository, in name order. */
@@ -39,7 +41,7 @@ export async function writePage(page: string, text: string): Promise<void> {
   await Deno.writeTextFile(new URL(page, ROOT), text);
 }
 
-/** Lists the fenced blocks of a page in order. A block in a list item keeps its indentation. */
+/** Lists the fenced blocks of a page in order. */
 export function blocksOf(page: string, text: string): readonly Block[] {
   return [...text.matchAll(/^( *)```(\w*)([^\n]*)\n([^]*?)^\1```$/gm)].map((match) => {
     const [, indent = "", language = "", info = "", body = ""] = match;
@@ -49,6 +51,7 @@ export function blocksOf(page: string, text: string): readonly Block[] {
       language,
       files: info.split(" ").filter((word) => word !== ""),
       text: body.replaceAll(new RegExp(`^${indent}`, "gm"), ""),
+      indent,
     };
   });
 }

@@ -53,7 +53,7 @@ export function renewed(block: Block, { read }: Sources): string | undefined {
   const names = block.files.values();
   const parts: string[] = [];
   for (const { command, output } of quotesIn(block.text)) {
-    if (isVirsh(command) || output.some(leavesOut)) return undefined;
+    if ((isVirsh(command) && output.length > 0) || output.some(leavesOut)) return undefined;
     parts.push(`${command}\n`, output.length === 0 ? "" : sampleText(read(names.next().value ?? "")));
   }
   return parts.join("");
@@ -82,8 +82,12 @@ function isCallOf(command: string, file: string, stories: readonly Story[]): boo
   const last = command.replace(PROMPT, "").split(" | ").at(-1) ?? "";
   const [words = ""] = last.split(/ +#/);
   return (calls ?? []).some(({ program, args }) =>
-    `${program} ${args.join(" ").replace(/--rules \S+ /, "")}` === words.trimEnd()
+    withoutRules(`${program} ${args.join(" ")}`) === withoutRules(words.trimEnd())
   );
+}
+
+function withoutRules(words: string): string {
+  return words.replace(/--rules \S+ /, "");
 }
 
 function matchesQuote({ command, output }: Quoted, expected: string): boolean {
@@ -93,7 +97,8 @@ function matchesQuote({ command, output }: Quoted, expected: string): boolean {
   return matchesLines(output, lines);
 }
 
-function matchesLines([line, ...rest]: readonly string[], expected: readonly string[]): boolean {
+/** Whether the lines of a quote are these; see {@linkcode LEFT_OUT}. */
+export function matchesLines([line, ...rest]: readonly string[], expected: readonly string[]): boolean {
   if (line === undefined) return expected.length === 0;
   if (line.trim() === LEFT_OUT) {
     return Array.from({ length: expected.length + 1 }, (_, index) => index)
