@@ -13,41 +13,53 @@ import { drivers } from "../../lib/libvirt/drivers.ts";
 
 const HEAD = `# Operations
 
-Every call libvirt can make, and what it is to virt-hooks. This page is made from the driver table (\`lib/libvirt/drivers/\`)
-by \`build/docs/operations_page.ts\`; a test compares the two.
+Every hook call that libvirt can make, and what virt-hooks does at each. This page is generated from the driver table
+(\`lib/libvirt/drivers/\`) by \`build/docs/operations_page.ts\`; a test compares the two.
 
-libvirt runs \`/etc/libvirt/hooks/DRIVER OBJECT OPERATION SUB-OPERATION EXTRA\`, always with four arguments, \`-\` for none, and
-waits. What a non-zero exit does differs from operation to operation, so what a failure of ours does differs too.
+libvirt runs \`/etc/libvirt/hooks/DRIVER OBJECT OPERATION SUB-OPERATION EXTRA\`, always with four arguments, \`-\` for none,
+and waits for it. The effect of a non-zero exit depends on the operation, and so does virt-hooks' own
+[failure policy](../explanation/failure-policy.md).
 `;
 
 const VERBS = {
-  acquire: "something begins to live: what it needs is set up",
-  ensure: "it lives on: what it needs is made sure of",
-  release: "it ended: what was set up is undone",
-  filter: "libvirt goes on with the XML on our stdout; nothing printed leaves it as it is",
-  observe: "a moment at which rules can refuse or run something",
+  acquire: "the guest, network or port begins: the hook acquires what it needs",
+  ensure: "it continues: the hook verifies and repairs what it holds",
+  release: "it has ended: the hook restores what it held",
+  filter: "libvirt continues with the XML on the hook's stdout; no output leaves the XML unchanged",
+  observe: "rules can refuse the operation or run a program",
 } as const satisfies Record<Verb, string>;
 
 const CONSEQUENCES = {
-  aborts: "what was asked for does not happen",
-  kills: "the running guest is killed",
-  abandons: "libvirt loses sight of the running guest",
-  leaks: "the network is refused; libvirt 9 leaves its bridge behind",
-  reports: "the change stays, its caller sees an error",
-  ignored: "logged, ignored",
+  aborts: "does not do what was requested",
+  kills: "kills the running guest",
+  abandons: "loses track of the running guest",
+  leaks: "refuses the network; libvirt 9 leaves its bridge behind",
+  reports: "keeps the change and returns an error to its caller",
+  ignored: "logs the failure and continues",
 } as const satisfies Record<Consequence, string>;
 
 const POLICIES = {
-  strict: "fails the call",
-  lenient: 'is only noted, unless a rule says `on_error = "fail"`',
-  never: "is only noted, whatever a rule says",
+  strict: "an action that fails makes the call fail",
+  lenient: 'it is only noted, unless a rule says `on_error = "fail"`',
+  never: "it is only noted, whatever a rule says",
 } as const satisfies Record<FailurePolicy, string>;
 
 /** The whole page. */
 export function makeOperationsPage(): string {
-  const verbs = Object.entries(VERBS).map(([verb, text]) => `- **${verb}**: ${text}`);
   const sections = Object.values<Driver>(drivers).map(driverSection);
-  return `${[HEAD, "The verbs:", "", ...verbs, "", ...sections].join("\n").trimEnd()}\n`;
+  return `${
+    [
+      HEAD,
+      ...["Verbs:", "", ...legend(VERBS), ""],
+      ...["If a hook exits non-zero, libvirt:", "", ...legend(CONSEQUENCES), ""],
+      ...["Failure policy of virt-hooks:", "", ...legend(POLICIES), ""],
+      ...sections,
+    ].join("\n").trimEnd()
+  }\n`;
+}
+
+function legend(texts: Readonly<Record<string, string>>): readonly string[] {
+  return Object.entries(texts).map(([word, text]) => `- **${word}**: ${text}`);
 }
 
 function driverSection(driver: Driver): string {
@@ -57,25 +69,28 @@ function driverSection(driver: Driver): string {
     const cells = [
       `\`${name} ${facts.subOperation}\``,
       facts.verb,
-      CONSEQUENCES[facts.onFailure],
-      POLICIES[failurePolicy(facts)],
-      facts.filter ? "read" : "",
+      facts.onFailure,
+      failurePolicy(facts),
       `${facts.budgetMs / 1000} s`,
       facts.until === undefined ? facts.since : `${facts.since}, until ${facts.until}`,
-      `\`${facts.source.replaceAll(", ", "`, `")}\``,
-      facts.note ?? "",
     ];
     return `| ${cells.join(" | ")} |`;
+  });
+  const callers = Object.entries(driver.operations).map(([name, facts]) => {
+    const note = facts.note === undefined ? "" : `:\n  ${facts.note}`;
+    return `- \`${name}\`, called by \`${facts.source.replaceAll(", ", "`, `")}\`${note}`;
   });
   const renamed = Object.entries(driver.renamed).map(([old, name]) => `\`${old}\` is \`${name}\``);
   return [
     `## ${driver.name}`,
     "",
-    `On stdin: ${stdin}.${renamed.length === 0 ? "" : ` Names of older versions: ${renamed.join(", ")}.`}`,
+    `On stdin: ${stdin}.${renamed.length === 0 ? "" : `\nNames of older versions: ${renamed.join(", ")}.`}`,
     "",
-    "| operation | verb | when a hook fails, libvirt: | a failure of ours | stdout | time | since | called by | note |",
-    "|---|---|---|---|---|---|---|---|---|",
+    "| operation | verb | if it fails, libvirt | failure policy | time | since |",
+    "|---|---|---|---|---|---|",
     ...rows,
+    "",
+    ...callers,
     "",
   ].join("\n");
 }

@@ -1,40 +1,22 @@
 import { issueLine } from "../../lib/rules/mistake.ts";
 import { readRules } from "../../lib/rules/read.ts";
 import { assert, assertEquals } from "../support/assert.ts";
+import { type Block, blocksOf, pages, readPage } from "./pages.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
-/** Every page with rules in it, relative to the top. */
-async function pages(): Promise<readonly string[]> {
-  return ["README.md", ...await pagesBelow("docs/")].toSorted();
-}
-
-async function pagesBelow(folder: string): Promise<readonly string[]> {
-  const names: string[] = [];
-  for await (const entry of Deno.readDir(new URL(folder, ROOT))) {
-    if (entry.isDirectory) names.push(...await pagesBelow(`${folder}${entry.name}/`));
-    else if (entry.name.endsWith(".md")) names.push(`${folder}${entry.name}`);
-  }
-  return names;
-}
-
-function tomlBlocks(text: string): readonly string[] {
-  return [...text.matchAll(/^```toml\n([^]*?)^```$/gm)].map(([, block]) => block ?? "");
-}
-
-const blocks: { readonly page: string; readonly number: number; readonly block: string }[] = [];
+const blocks: Block[] = [];
 for (const page of await pages()) {
-  const text = await Deno.readTextFile(new URL(page, ROOT));
-  blocks.push(...tomlBlocks(text).map((block, index) => ({ page, number: index + 1, block })));
+  blocks.push(...blocksOf(page, await readPage(page)).filter(({ language }) => language === "toml"));
 }
 
 Deno.test("the documentation has rules in it", () => {
   assert(blocks.length > 5, `Only ${blocks.length} blocks of rules were found`);
 });
 
-for (const { page, number, block } of blocks) {
-  Deno.test(`the rules in ${page}, block ${number}, have no mistakes`, async () => {
-    const reading = await readRules([{ path: page, text: block }]);
+for (const { page, line, text } of blocks) {
+  Deno.test(`the rules at ${page}:${line} have no mistakes`, async () => {
+    const reading = await readRules([{ path: page, text }]);
     assertEquals(reading.kind === "broken" ? reading.issues.map(issueLine) : [], []);
   });
 }

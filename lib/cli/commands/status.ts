@@ -25,7 +25,7 @@ export const status: Subcommand = {
     "First it says what matters more: that the hooks are disabled, that the rules are broken, or that running guests have",
     "not what the rules ask for.",
     "Exit code: 0 when all is ok, 1 when something is not, a file of the ledger could not be read, or it says one of these.",
-    "--json prints one object; its fields are in docs/reference/status.md.",
+    "--json prints one object; its fields are in docs/reference/commands/status.md.",
   ],
   texts: [],
   switches: ["json"],
