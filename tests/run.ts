@@ -1,5 +1,5 @@
 /**
- * The test command: `deno task test` runs every stage, `ok`, `unit`, `crowd` and `e2e` run some. Ends with one line of counts.
+ * The test command: `deno task test` runs every stage, `ok`, `unit`, `stress` and `e2e` run some. Ends with one line of counts.
  * With `CI=true` a skipped test is a failure: something that the run needs is missing.
  * @module
  */
@@ -40,7 +40,7 @@ const STAGES = {
   check: { name: "type check", args: ["check", "--quiet", ...LOCKED, "."], counts: false },
   unit: {
     name: "unit",
-    args: ["test", "-A", ...LOCKED, "--no-check", ...UNIT, "tests/house_lint_test.ts"],
+    args: ["test", "-A", ...LOCKED, "--no-check", ...UNIT, "tests/lint"],
     counts: true,
   },
   build: { name: "build", args: ["run", "-A", ...LOCKED, "--no-check", "build/main.ts"], counts: false },
@@ -50,9 +50,9 @@ const STAGES = {
     args: ["test", "-A", ...LOCKED, "--no-check", "tests/golden", "tests/support"],
     counts: true,
   },
-  crowd: {
-    name: "a crowd of hooks (compiled, on this kernel)",
-    args: ["test", "-A", ...LOCKED, "--no-check", "tests/crowd"],
+  stress: {
+    name: "many hooks at once (compiled, on this kernel)",
+    args: ["test", "-A", ...LOCKED, "--no-check", "tests/stress"],
     counts: true,
   },
   examples: {
@@ -71,24 +71,25 @@ const STAGES = {
     args: ["test", "-A", ...LOCKED, "--no-check", "tests/systemd"],
     counts: true,
   },
-  tcg: {
+  passthrough: {
     name: "passthrough (a guest with an IOMMU)",
-    args: ["test", "-A", ...LOCKED, "--no-check", "tests/tcg"],
+    args: ["test", "-A", ...LOCKED, "--no-check", "tests/passthrough"],
     counts: true,
   },
 } as const satisfies Record<string, Stage>;
 
-const { format, lint, check, unit, build, buildTests, golden, crowd, examples, install, e2e, systemd, tcg } = STAGES;
+const { format, lint, check, unit, build, buildTests, golden, stress, examples, install, e2e, systemd, passthrough } =
+  STAGES;
 
 /** What each word on the command line runs. */
 const RUNS: Readonly<Record<string, readonly Stage[]>> = {
-  all: [format, lint, check, unit, build, buildTests, golden, crowd, examples, install, e2e, systemd, tcg],
+  all: [format, lint, check, unit, build, buildTests, golden, stress, examples, install, e2e, systemd, passthrough],
   ok: [format, lint, check, unit],
   unit: [unit],
-  e2e: [build, e2e, systemd, tcg],
+  e2e: [build, e2e, systemd, passthrough],
   systemd: [build, systemd],
-  tcg: [build, tcg],
-  crowd: [build, crowd],
+  passthrough: [build, passthrough],
+  stress: [build, stress],
 };
 
 interface Result extends Counts {
