@@ -4,7 +4,7 @@
  */
 
 // crypto.subtle needs the whole file in memory. node:* modules slow the start of a hook, but the build is in no binary.
-// deno-lint-ignore house/no-node-imports
+// deno-lint-ignore project/no-node-imports
 import { createHash } from "node:crypto";
 
 const PIECE_BYTES = 1024 * 1024;

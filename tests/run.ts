@@ -1,162 +1,92 @@
 /**
- * The test command: `deno task test` runs every stage, `deno task test golden` one (see `RUNS`). Ends with one line of counts.
+ * The test command, `deno task test [WORD...] [--filter TEXT]`: runs all stages or those that the words name, reports
+ * failures at once and keeps the output of each test file below `dist/test-logs`. Ends with one line of counts.
  * With `CI=true` a skipped test is a failure: something that the run needs is missing.
  * @module
  */
-import { type Counts, readCounts, readIgnored } from "./support/test_output.ts";
+import { createReporter, hasSucceeded } from "./runner/report.ts";
+import { runStages } from "./runner/run_stages.ts";
+import { knownWords, type Selection, selectStages, type Stage } from "./runner/stages.ts";
 
-/** One command of a run. */
-export interface Stage {
-  readonly name: string;
-  /** Arguments of `deno`. */
-  readonly args: readonly string[];
-  /** Whether `deno test` counts its own tests; otherwise the stage counts as one. */
-  readonly counts: boolean;
+const ROOT = decodeURIComponent(new URL("../", import.meta.url).pathname);
+const LOGS = "dist/test-logs";
+/** More than two stages at once make tests with real daemons slow, and these wait only for so long. */
+const STAGES_AT_ONCE_MAX = 2;
+
+/** All test files, relative to `tests/`, sorted. */
+export function listTestFiles(folder = ""): readonly string[] {
+  const entries = [...Deno.readDirSync(`${ROOT}tests/${folder}`)];
+  return entries.flatMap(({ name, isDirectory }) => {
+    if (isDirectory) return listTestFiles(`${folder}${name}/`);
+    return name.endsWith("_test.ts") ? [`${folder}${name}`] : [];
+  }).toSorted();
 }
 
-/** The lock file is named here, since naming it in deno.json would make every task wait for packages that it may not need. */
-const LOCKED = ["--lock=deno.lock", "--frozen"];
+function helpText(): string {
+  return `deno task test [WORD...] [--filter TEXT]
 
-const UNIT = [
-  "actions",
-  "app",
-  "cli",
-  "config",
-  "ledger",
-  "libvirt",
-  "net",
-  "plan",
-  "project",
-  "resources",
-  "rules",
-  "sys",
-  "trust",
-  "xml",
-].map((
-  room,
-) => `tests/${room}`);
+Runs all stages, or those that the words name. A word is a stage, a folder or a file below tests/:
+  ${knownWords(listTestFiles()).join(" ")}
 
-const STAGES = {
-  format: { name: "format", args: ["fmt", "--check", "--quiet"], counts: false },
-  lint: { name: "lint", args: ["lint", "--quiet"], counts: false },
-  check: { name: "type check", args: ["check", "--quiet", ...LOCKED, "."], counts: false },
-  unit: {
-    name: "unit",
-    args: ["test", "-A", ...LOCKED, "--no-check", ...UNIT, "tests/house_lint_test.ts"],
-    counts: true,
-  },
-  build: { name: "build", args: ["run", "-A", ...LOCKED, "--no-check", "build/main.ts"], counts: false },
-  buildTests: { name: "build's own tests", args: ["test", "-A", ...LOCKED, "--no-check", "tests/build"], counts: true },
-  golden: {
-    name: "golden stories (compiled)",
-    args: ["test", "-A", ...LOCKED, "--no-check", "tests/golden", "tests/support"],
-    counts: true,
-  },
-  crowd: {
-    name: "a crowd of hooks (compiled, on this kernel)",
-    args: ["test", "-A", ...LOCKED, "--no-check", "tests/crowd"],
-    counts: true,
-  },
-  examples: {
-    name: "examples and documentation",
-    args: ["test", "-A", ...LOCKED, "--no-check", "tests/examples", "tests/docs"],
-    counts: true,
-  },
-  install: {
-    name: "install.sh",
-    args: ["test", "-A", ...LOCKED, "--no-check", "tests/install"],
-    counts: true,
-  },
-  e2e: { name: "end to end (real libvirtd)", args: ["test", "-A", ...LOCKED, "--no-check", "tests/e2e"], counts: true },
-  systemd: {
-    name: "systemd (nspawn, and a guest)",
-    args: ["test", "-A", ...LOCKED, "--no-check", "tests/systemd"],
-    counts: true,
-  },
-  tcg: {
-    name: "passthrough (a guest with an IOMMU)",
-    args: ["test", "-A", ...LOCKED, "--no-check", "tests/tcg"],
-    counts: true,
-  },
-} as const satisfies Record<string, Stage>;
+Options:
+  --filter TEXT   run only tests whose name contains TEXT, or matches it if it is /a regular expression/
+  --help          print this text
 
-const { format, lint, check, unit, build, buildTests, golden, crowd, examples, install, e2e, systemd, tcg } = STAGES;
-
-/** The stages of each word on the command line. The build precedes a stage that needs the binaries. */
-export const RUNS: Readonly<Record<string, readonly Stage[]>> = {
-  all: [format, lint, check, unit, build, buildTests, golden, crowd, examples, install, e2e, systemd, tcg],
-  ok: [format, lint, check, unit],
-  unit: [unit],
-  build: [build, buildTests, examples],
-  golden: [build, golden],
-  crowd: [build, crowd],
-  install: [build, install],
-  e2e: [build, e2e],
-  systemd: [build, systemd],
-  tcg: [build, tcg],
-};
-
-interface Result extends Counts {
-  readonly stage: Stage;
-  readonly output: string;
-  readonly ignored: readonly string[];
+The output of each test file is kept in ${LOGS}/STAGE/.
+Exit codes: 0 all passed, 1 a test failed or none was run (with CI=true also: one was skipped), 2 wrong usage.
+`;
 }
 
-async function runStage(stage: Stage): Promise<Result> {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: [...stage.args],
-    cwd: decodeURIComponent(new URL("..", import.meta.url).pathname),
-    env: { NO_COLOR: "1" },
-    stdin: "null",
-  }).output();
-  const decoder = new TextDecoder();
-  const output = `${decoder.decode(stdout)}${decoder.decode(stderr)}`;
-  const whole: Counts = { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, skipped: 0 };
-  const counted = stage.counts ? readCounts(output) : whole;
-  // A run that ended badly without a count, or with a count that knows of no failure, is a failure all the same.
-  const counts = counted === undefined || (code !== 0 && counted.failed === 0)
-    ? { ...whole, ...counted, failed: 1 }
-    : counted;
-  return { stage, output, ignored: readIgnored(output), ...counts };
+function parseArguments(args: readonly string[]): Selection {
+  const words: string[] = [];
+  let filter: string | undefined;
+  for (let index = 0; index < args.length; index++) {
+    const arg = args[index] ?? "";
+    const [, inline] = /^--filter=([^]*)$/.exec(arg) ?? [];
+    if (inline !== undefined) filter = inline;
+    else if (arg === "--filter") filter = args[++index];
+    else if (arg.startsWith("-")) throw new RangeError(`Cannot run the tests: unknown option ${arg}`);
+    else words.push(arg);
+    if ((inline !== undefined || arg === "--filter") && !filter) {
+      throw new RangeError("Cannot run the tests: --filter needs a text");
+    }
+  }
+  return { words, filter };
 }
 
-function show(result: Result, seconds: number): void {
-  const skipped = result.skipped === 0 ? "" : `, ${result.skipped} skipped`;
-  const mark = result.failed === 0 ? "ok  " : "FAIL";
-  say(
-    `${mark}  ${result.stage.name}: ${result.passed} passed, ${result.failed} failed${skipped} (${
-      seconds.toFixed(1)
-    } s)`,
-  );
-  for (const name of result.ignored) say(`      SKIPPED: ${name}`);
-  if (result.failed > 0) say(result.output.trimEnd());
+/** Prints to stdout. */
+function write(text: string): void {
+  let rest = new TextEncoder().encode(text);
+  while (rest.length > 0) rest = rest.subarray(Deno.stdout.writeSync(rest));
 }
 
-function say(line: string): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
-}
-
-async function main([word = "all"]: readonly string[]): Promise<number> {
-  const stages = RUNS[word];
-  if (stages === undefined) {
-    say(`Cannot run "${word}": the runs are ${Object.keys(RUNS).join(", ")}`);
+async function main(args: readonly string[]): Promise<number> {
+  if (args.includes("--help")) {
+    write(helpText());
+    return 0;
+  }
+  let stages: readonly Stage[];
+  let selection: Selection;
+  try {
+    selection = parseArguments(args);
+    stages = selectStages(selection, listTestFiles());
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    write(`${error.message}\nhint: deno task test --help\n`);
     return 2;
   }
-  const total = { passed: 0, failed: 0, skipped: 0 };
-  for (const stage of stages) {
-    const startedMs = performance.now();
-    const result = await runStage(stage);
-    show(result, (performance.now() - startedMs) / 1000);
-    total.passed += result.passed;
-    total.failed += result.failed;
-    total.skipped += result.skipped;
-    // Everything behind the build needs its binaries.
-    if (stage === build && result.failed > 0) break;
-  }
+  const isFiltered = selection.filter !== undefined;
   const isCi = Deno.env.get("CI") === "true";
-  if (isCi && total.skipped > 0) say("Tests were skipped: with CI=true that is a failure");
-  say(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
-  return total.failed > 0 || (isCi && total.skipped > 0) ? 1 : 0;
+  const columns = Deno.stdout.isTerminal() ? Deno.consoleSize().columns : undefined;
+  const reporter = createReporter({ write, columns, now: () => performance.now() / 1000 });
+  const timer = setInterval(reporter.tick, 1000);
+  const results = await runStages(stages, {
+    ...{ root: ROOT, logs: LOGS, isFiltered, listener: reporter },
+    stagesAtOnce: Math.min(STAGES_AT_ONCE_MAX, navigator.hardwareConcurrency),
+  });
+  clearInterval(timer);
+  reporter.end(results, { isCi, isFiltered });
+  return hasSucceeded(results, isCi) ? 0 : 1;
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -6,7 +6,7 @@ import { drivers } from "../../lib/libvirt/drivers.ts";
 import { type MemoryHost, type MemorySys, memorySys } from "../../lib/sys/memory_sys.ts";
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 
-const DOCUMENT = await Deno.readTextFile(new URL("../captures/qemu-migrate.xml", import.meta.url));
+const DOCUMENT = await Deno.readTextFile(new URL("../fixtures/qemu-migrate.xml", import.meta.url));
 /** The password in that capture. */
 const SECRET = "s3cret";
 const PROGRAM = "/opt/rewrite";

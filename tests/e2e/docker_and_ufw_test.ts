@@ -10,7 +10,7 @@ import { reachableDomain } from "./reachable.ts";
 import { COMMAND, HOOKS, type Scene, sceneOnSystems } from "./scene.ts";
 import type { System } from "./systems.ts";
 import { until } from "./until.ts";
-import { containerPid, OUTSIDE, type Wire, wireClient } from "./wire.ts";
+import { type Client, connectClient, containerPid, OUTSIDE } from "./client.ts";
 
 const LXC = { uri: "lxc:///system" } as const;
 const GUEST = "192.168.122.11";
@@ -32,27 +32,27 @@ open = { ports = 81 }
 /** Who asks, and what status and check --host say. */
 interface Stage {
   readonly node: Node;
-  readonly wire: Wire;
+  readonly client: Client;
   asked(): Promise<readonly string[]>;
   isOpen(): Promise<void>;
   /** The exit code of status, and what it says. */
   status(): Promise<{ readonly code: number; readonly stdout: string }>;
 }
 
-async function stage(node: Node, wire: Wire): Promise<Stage> {
+async function stage(node: Node, client: Client): Promise<Stage> {
   await define(node, "network", DEFAULT_NETWORK);
   await node.mustVirsh(["net-start", "default"]);
   const word = `web-1-${crypto.randomUUID()}`;
   const domain = await reachableDomain(node, "web-1", { mac: "52:54:00:00:00:01", addresses: [`${GUEST}/24`], word });
   await define(node, "lxc", domain);
   await node.mustVirsh(["start", "web-1"], LXC);
-  await wire.serve(await containerPid(word), "web-1", GUEST, [80, 81]);
+  await client.serve(await containerPid(word), "web-1", GUEST, [80, 81]);
   const asked = (): Promise<readonly string[]> =>
-    Promise.all([wire.ask("client", "tcp", OUTSIDE.host, 8080), wire.ask("client", "tcp", GUEST, 81)]);
+    Promise.all([client.ask("client", "tcp", OUTSIDE.host, 8080), client.ask("client", "tcp", GUEST, 81)]);
   const seen = `web-1 sees ${OUTSIDE.client} at`;
   return {
     node,
-    wire,
+    client,
     asked,
     isOpen: async () => assertEquals(await asked(), [`${seen} 80`, `${seen} 81`]),
     status: () => node.run([COMMAND, "status"]),
@@ -95,8 +95,8 @@ async function resolved({ startNode }: Scene, system: System, name: string): Pro
 sceneOnSystems("beside Docker", async (scene, system) => {
   const { step } = scene;
   const node = await resolved(scene, system, "docker");
-  await using wire = await wireClient(node);
-  const { isOpen, status, asked } = await stage(node, wire);
+  await using client = await connectClient(node);
+  const { isOpen, status, asked } = await stage(node, client);
   const first = async (): Promise<string> => (await node.sh([IPTABLES, "-S", "FORWARD"])).split("\n")[1] ?? "";
 
   await step("dockerd puts its chains above ours at its start; nothing is rejected, and nothing is told", async () => {
@@ -148,8 +148,8 @@ sceneOnSystems("beside Docker", async (scene, system) => {
 sceneOnSystems("beside ufw", async (scene, system) => {
   const { step } = scene;
   const node = await resolved(scene, system, "ufw");
-  await using wire = await wireClient(node);
-  const { isOpen, status } = await stage(node, wire);
+  await using client = await connectClient(node);
+  const { isOpen, status } = await stage(node, client);
   const ufw = (...args: readonly string[]): Promise<string> => node.sh(["ufw", ...args]);
   // Where the kernel has no such modules, ufw need not load them.
   await node.sh(["sh", "-c", "sed -i 's/^IPT_MODULES=.*/IPT_MODULES=\"\"/' /etc/default/ufw"]);

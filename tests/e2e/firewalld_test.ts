@@ -1,6 +1,6 @@
 /**
  * A guest's forwards beside firewalld and beside a policy that drops, with real packets: nothing has to be done about them, whatever
- * zone the wire is in; what a reload takes away is there again when somebody is next called.
+ * zone the client is in; what a reload takes away is there again when somebody is next called.
  * @module
  */
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
@@ -10,7 +10,7 @@ import { reachableDomain } from "./reachable.ts";
 import { COMMAND, HOOKS, sceneOnSystems } from "./scene.ts";
 import { SYSTEMS } from "./systems.ts";
 import { until } from "./until.ts";
-import { containerPid, OUTSIDE, wireClient } from "./wire.ts";
+import { connectClient, containerPid, OUTSIDE } from "./client.ts";
 
 const LXC = { uri: "lxc:///system" } as const;
 
@@ -68,28 +68,28 @@ async function restart(node: Node): Promise<void> {
 sceneOnSystems("forwards beside firewalld", async ({ startNode, step }, system) => {
   const node = await startNode(`firewalld-${system.name}`, system);
   await startNetwork(node, RULES);
-  await using wire = await wireClient(node);
+  await using client = await connectClient(node);
   const word = `web-1-${crypto.randomUUID()}`;
   const addresses = ["192.168.122.11/24", "fd00:122::11/64"];
   await define(node, "lxc", await reachableDomain(node, "web-1", { mac: "52:54:00:00:00:01", addresses, word }));
   await node.mustVirsh(["start", "web-1"], LXC);
-  for (const at of ["192.168.122.11", "fd00:122::11"]) await wire.serve(await containerPid(word), "web-1", at, [80]);
-  await wire.serve("host", "host", "0.0.0.0", [9999]);
+  for (const at of ["192.168.122.11", "fd00:122::11"]) await client.serve(await containerPid(word), "web-1", at, [80]);
+  await client.serve("host", "host", "0.0.0.0", [9999]);
 
   const asked = (): Promise<readonly string[]> =>
     Promise.all([OUTSIDE.host, OUTSIDE.host6].flatMap((host) => [
-      wire.ask("client", "tcp", host, 8080),
-      wire.ask("client", "udp", host, 8080),
+      client.ask("client", "tcp", host, 8080),
+      client.ask("client", "udp", host, 8080),
     ]));
   const fromOutside = async (): Promise<void> => assertEquals(await asked(), ALL);
 
   await step("beside a firewalld that keeps the host's own services closed", async () => {
     await fromOutside();
     // The kernel limits how many rejects it sends in a second.
-    await until("the reject", async () => await wire.ask("client", "tcp", OUTSIDE.host, 9999) === "refused");
+    await until("the reject", async () => await client.ask("client", "tcp", OUTSIDE.host, 9999) === "refused");
   });
   for (const zone of ["public", "drop", "block"]) {
-    await step(`with the wire in zone ${zone}`, async () => {
+    await step(`with the client in zone ${zone}`, async () => {
       await node.sh(["firewall-cmd", `--zone=${zone}`, "--change-interface=up0"]);
       await fromOutside();
     });
@@ -112,7 +112,7 @@ sceneOnSystems("forwards beside firewalld", async ({ startNode, step }, system) 
           const rules = await Promise.all(["iptables", "ip6tables"].map((tool) => node.sh([tool, "-S", "FORWARD"])));
           return rules.every((text) => text.includes("LIBVIRT_FWI"));
         });
-        await until("the reject", async () => await wire.ask("client", "tcp", OUTSIDE.host, 8080) === "refused");
+        await until("the reject", async () => await client.ask("client", "tcp", OUTSIDE.host, 8080) === "refused");
       }
       const status = await node.run([COMMAND, "status"]);
       assertEquals([status.code, status.stdout.includes("drift")], isIptables ? [1, true] : [0, false]);
@@ -165,16 +165,16 @@ open = { ports = 80, from = ["203.0.113.0/24", "2001:db8:1::/64"] }
 sceneOnSystems("a network that is open beside firewalld", async ({ startNode, step }, system) => {
   const node = await startNode(`firewalld-open-${system.name}`, system);
   await startNetwork(node, OPEN);
-  await using wire = await wireClient(node);
+  await using client = await connectClient(node);
   const word = `web-1-${crypto.randomUUID()}`;
   const [ipv4, ipv6] = ["192.168.122.11", "fd00:122::11"] as const;
   const addresses = [`${ipv4}/24`, `${ipv6}/64`];
   await define(node, "lxc", await reachableDomain(node, "web-1", { mac: "52:54:00:00:00:01", addresses, word }));
   await node.mustVirsh(["start", "web-1"], LXC);
-  for (const at of [ipv4, ipv6]) await wire.serve(await containerPid(word), "web-1", at, [80, 81]);
+  for (const at of [ipv4, ipv6]) await client.serve(await containerPid(word), "web-1", at, [80, 81]);
 
   const asked = (): Promise<readonly string[]> =>
-    Promise.all([ipv4, ipv6].flatMap((at) => [80, 81].map((port) => wire.ask("client", "tcp", at, port))));
+    Promise.all([ipv4, ipv6].flatMap((at) => [80, 81].map((port) => client.ask("client", "tcp", at, port))));
   const isOpen = async (): Promise<void> =>
     assertEquals((await asked()).map((answer) => answer.startsWith("web-1 sees")), [true, false, true, false]);
   const told = async (): Promise<readonly [number, boolean]> => {
@@ -183,7 +183,7 @@ sceneOnSystems("a network that is open beside firewalld", async ({ startNode, st
   };
 
   await step("firewalld keeps its table for itself: status and check --host say so, and what helps", async () => {
-    assertEquals(await wire.ask("client", "tcp", ipv4, 80), "refused");
+    assertEquals(await client.ask("client", "tcp", ipv4, 80), "refused");
     const cure = "set NftablesTableOwner=no in /etc/firewalld/firewalld.conf, and restart firewalld";
     const { code, stdout } = await node.run([COMMAND, "status"]);
     assertEquals([code, stdout.replace(/\s+/g, " ").includes(cure)], [1, true], stdout);
@@ -195,7 +195,7 @@ sceneOnSystems("a network that is open beside firewalld", async ({ startNode, st
   });
   for (const bridge of ["libvirt", "libvirt-routed"]) {
     for (const zone of ["public", "trusted", "internal", "drop"]) {
-      await step(`with the bridge in zone ${bridge} and the wire in zone ${zone}`, async () => {
+      await step(`with the bridge in zone ${bridge} and the client in zone ${zone}`, async () => {
         await node.sh(["firewall-cmd", `--zone=${bridge}`, "--change-interface=virbr0"]);
         await node.sh(["firewall-cmd", `--zone=${zone}`, "--change-interface=up0"]);
         // In a zone that trusts, firewalld lets in what no rule of ours opens.
@@ -212,7 +212,7 @@ sceneOnSystems("a network that is open beside firewalld", async ({ startNode, st
     "after firewall-cmd --reload it is closed, status says so, and a reload of libvirtd opens it",
     async () => {
       await node.sh(["firewall-cmd", "--reload"]);
-      await until("closed", async () => !(await wire.ask("client", "tcp", ipv4, 80)).startsWith("web-1"));
+      await until("closed", async () => !(await client.ask("client", "tcp", ipv4, 80)).startsWith("web-1"));
       assertEquals(await told(), [1, true]);
       assertStringIncludes(
         (await node.run([COMMAND, "check", "--host"])).stdout,

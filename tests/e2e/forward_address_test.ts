@@ -6,16 +6,16 @@
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { BUSYBOX, DEFAULT_NETWORK, define, qemuDomain } from "./guests.ts";
 import type { Node } from "./node.ts";
-import { readText } from "./place.ts";
+import { readText } from "./node_handle.ts";
 import { reachableDomain } from "./reachable.ts";
 import { COMMAND, HOOKS, scene, sceneOnSystems } from "./scene.ts";
 import { until } from "./until.ts";
-import { containerPid, OUTSIDE, wireClient } from "./wire.ts";
+import { connectClient, containerPid, OUTSIDE } from "./client.ts";
 
 const LXC = { uri: "lxc:///system" } as const;
 const MAC = "52:54:00:00:00:01";
-const { host, client } = OUTSIDE;
-const SEEN = `web-1 sees ${client} at 80`;
+const { host } = OUTSIDE;
+const SEEN = `web-1 sees ${OUTSIDE.client} at 80`;
 
 /** Its server gives addresses of both families, and answers for a name. */
 const NETWORK = DEFAULT_NETWORK.replace("<forward mode='nat'/>", "<forward mode='nat'><nat ipv6='yes'/></forward>")
@@ -70,16 +70,16 @@ scene("a guest's port follows its address", async ({ startNode, step }) => {
   await node.startLibvirtd();
   await define(node, "network", NETWORK);
   await node.mustVirsh(["net-start", "default"]);
-  await using wire = await wireClient(node);
+  await using client = await connectClient(node);
   const word = `web-1-${crypto.randomUUID()}`;
   await define(node, "lxc", await silentDomain(node, word));
   await node.mustVirsh(["start", "web-1"], LXC);
   const guest = await containerPid(word);
   const script = `${node.scratch}/web-1/bin/lease`;
-  const answers = async (): Promise<string> => await wire.ask("client", "tcp", host, 8080);
+  const answers = async (): Promise<string> => await client.ask("client", "tcp", host, 8080);
   await inNetwork(guest, "ip", "link", "set", "eth0", "up");
   await inNetwork(guest, "ip", "link", "set", "lo", "up");
-  await wire.serve(guest, "web-1", "0.0.0.0", [80, 53]);
+  await client.serve(guest, "web-1", "0.0.0.0", [80, 53]);
   let [first, second] = ["", ""];
 
   await step("a first lease of IPv6 opens nothing where the network gives IPv4, too", async () => {
@@ -130,7 +130,7 @@ scene("a guest's port follows its address", async ({ startNode, step }) => {
     assertEquals([await answers(), (await statusOf(node)).code], [SEEN, 0]);
   });
   await step("a forward of port 53 leaves the network's own name server to guests and to the host", async () => {
-    assertEquals(await wire.ask("client", "udp", host, 53), `web-1 sees ${client} at 53`);
+    assertEquals(await client.ask("client", "udp", host, 53), `web-1 sees ${OUTSIDE.client} at 53`);
     for (const where of [guest, node.pid]) {
       const answer = await inNetwork(where, BUSYBOX, "nslookup", "-type=a", "probe.example", "192.168.122.1");
       assertStringIncludes(answer, "192.0.2.99");
@@ -173,21 +173,21 @@ sceneOnSystems("a guest's port where libvirt does not expect the guest", async (
   await node.startLibvirtd();
   await define(node, "network", DEFAULT_NETWORK);
   await node.mustVirsh(["net-start", "default"]);
-  await using wire = await wireClient(node);
+  await using client = await connectClient(node);
   const word = `web-1-${crypto.randomUUID()}`;
   await define(node, "lxc", await reachableDomain(node, "web-1", { mac: MAC, addresses: ["192.168.122.11/24"], word }));
   await node.mustVirsh(["start", "web-1"], LXC);
   const guest = await containerPid(word);
   await inNetwork(guest, "ip", "addr", "add", "192.0.2.20/32", "dev", "lo");
-  await wire.serve(guest, "web-1", "0.0.0.0", [80, 81]);
+  await client.serve(guest, "web-1", "0.0.0.0", [80, 81]);
 
   await step("an address that is routed to the guest is open where the rule says so", async () => {
-    assertEquals(await wire.ask("client", "tcp", "192.0.2.20", 80), SEEN);
-    assertEquals(await wire.ask("client", "tcp", "192.0.2.20", 81), "refused");
-    assertEquals(await wire.ask("client", "tcp", "192.168.122.11", 80), "refused");
+    assertEquals(await client.ask("client", "tcp", "192.0.2.20", 80), SEEN);
+    assertEquals(await client.ask("client", "tcp", "192.0.2.20", 81), "refused");
+    assertEquals(await client.ask("client", "tcp", "192.168.122.11", 80), "refused");
   });
   await step("and can be forwarded to", async () => {
-    assertEquals(await wire.ask("client", "tcp", host, 8081), SEEN);
+    assertEquals(await client.ask("client", "tcp", host, 8081), SEEN);
   });
   await step("an interface on the bridge of a network is one of that network", async () => {
     const near = `bridged-${crypto.randomUUID()}`;
@@ -198,10 +198,10 @@ sceneOnSystems("a guest's port where libvirt does not expect the guest", async (
     );
     await define(node, "lxc", onBridge);
     await node.mustVirsh(["start", "bridged"], LXC);
-    await wire.serve(await containerPid(near), "bridged", "0.0.0.0", [80]);
+    await client.serve(await containerPid(near), "bridged", "0.0.0.0", [80]);
     await until(
       "the forward",
-      async () => await wire.ask("client", "tcp", host, 8082) === `bridged sees ${client} at 80`,
+      async () => await client.ask("client", "tcp", host, 8082) === `bridged sees ${OUTSIDE.client} at 80`,
     );
     await node.mustVirsh(["destroy", "bridged"], LXC);
   });
@@ -218,13 +218,13 @@ sceneOnSystems("a guest's port where libvirt does not expect the guest", async (
       assertStringIncludes(text, "guest web-1 is not on bridge virbr0");
       assertStringIncludes(text, "guest vm-1 is not on bridge virbr0");
       assertStringIncludes(text, "systemctl restart libvirtd");
-      assert((await wire.ask("client", "tcp", host, 8080)) !== SEEN, "The guest can be reached");
+      assert((await client.ask("client", "tcp", host, 8080)) !== SEEN, "The guest can be reached");
     },
   );
   await step("and that the cure has worked", async () => {
     await node.stopLibvirtd();
     await node.startLibvirtd();
-    await until("the guest", async () => await wire.ask("client", "tcp", host, 8080) === SEEN);
+    await until("the guest", async () => await client.ask("client", "tcp", host, 8080) === SEEN);
     const { code, text } = await statusOf(node);
     assertEquals(code, 0, text);
   });

@@ -7,7 +7,7 @@ import { assertEquals } from "../support/assert.ts";
 import { DEFAULT_NETWORK, define } from "./guests.ts";
 import { reachableDomain } from "./reachable.ts";
 import { HOOKS, sceneOnSystems } from "./scene.ts";
-import { containerPid, OUTSIDE, wireClient } from "./wire.ts";
+import { connectClient, containerPid, OUTSIDE } from "./client.ts";
 
 const LXC = { uri: "lxc:///system" } as const;
 
@@ -32,7 +32,7 @@ sceneOnSystems("connections over the lives of guests", async ({ startNode, step 
   await node.startLibvirtd();
   await define(node, "network", DEFAULT_NETWORK);
   await node.mustVirsh(["net-start", "default"]);
-  await using wire = await wireClient(node);
+  await using client = await connectClient(node);
   const words = new Map<string, string>();
   for (const [index, name] of GUESTS.entries()) {
     const word = `${name}-${crypto.randomUUID()}`;
@@ -43,10 +43,10 @@ sceneOnSystems("connections over the lives of guests", async ({ startNode, step 
   }
   const start = async (name: string): Promise<void> => {
     await node.mustVirsh(["start", name], LXC);
-    await wire.serve(await containerPid(words.get(name) ?? ""), name, "::", [7000, 7001]);
+    await client.serve(await containerPid(words.get(name) ?? ""), name, "::", [7000, 7001]);
   };
-  const open = (kind: "tcp" | "udp", port: number): ReturnType<typeof wire.stream> =>
-    wire.stream("client", kind, OUTSIDE.host, port);
+  const open = (kind: "tcp" | "udp", port: number): ReturnType<typeof client.stream> =>
+    client.stream("client", kind, OUTSIDE.host, port);
   const sees = (name: string, port = 7000): string => `${name} sees ${OUTSIDE.client} at ${port}`;
 
   await start("other");
@@ -72,7 +72,7 @@ sceneOnSystems("connections over the lives of guests", async ({ startNode, step 
   await step("the next guest with the port is reached from the same socket", async () => {
     await start("web-2");
     assertEquals(await early.again(), sees("web-2", 7001));
-    assertEquals(await wire.ask("client", "tcp", OUTSIDE.host, 7000), sees("web-2"));
+    assertEquals(await client.ask("client", "tcp", OUTSIDE.host, 7000), sees("web-2"));
     await node.mustVirsh(["destroy", "web-2"], LXC);
   });
   await step("nothing is left of them in the kernel", async () => {

@@ -10,7 +10,7 @@ import { filterOf, gatesOf, networkOf } from "./packet_filter.ts";
 import { reachableDomain } from "./reachable.ts";
 import { COMMAND, HOOKS, sceneOnSystems } from "./scene.ts";
 import { until } from "./until.ts";
-import { containerPid, OUTSIDE, type Wire, wireClient } from "./wire.ts";
+import { type Client, connectClient, containerPid, OUTSIDE } from "./client.ts";
 
 const LXC = { uri: "lxc:///system" } as const;
 
@@ -28,10 +28,10 @@ forward = [
 `;
 
 /** What a client outside gets by each protocol and family. */
-function asked(wire: Wire): Promise<readonly string[]> {
+function asked(client: Client): Promise<readonly string[]> {
   return Promise.all([OUTSIDE.host, OUTSIDE.host6].flatMap((host) => [
-    wire.ask("client", "tcp", host, 8080),
-    wire.ask("client", "udp", host, 8080),
+    client.ask("client", "tcp", host, 8080),
+    client.ask("client", "udp", host, 8080),
   ]));
 }
 
@@ -74,14 +74,16 @@ sceneOnSystems("forwards through all that happens to a packet filter", async ({ 
   await node.startLibvirtd();
   await define(node, "network", NETWORK);
   await node.mustVirsh(["net-start", "default"]);
-  await using wire = await wireClient(node);
+  await using client = await connectClient(node);
   const word = `web-1-${crypto.randomUUID()}`;
   const guest = { mac: "52:54:00:00:00:01", addresses: ["192.168.122.11/24", "fd00:122::11/64"], word };
   await define(node, "lxc", await reachableDomain(node, "web-1", guest));
   const start = async (): Promise<void> => {
     await node.mustVirsh(["start", "web-1"], LXC);
     // At the very addresses: the network announces itself to the guest, which may take another one to answer from.
-    for (const at of ["192.168.122.11", "fd00:122::11"]) await wire.serve(await containerPid(word), "web-1", at, [80]);
+    for (const at of ["192.168.122.11", "fd00:122::11"]) {
+      await client.serve(await containerPid(word), "web-1", at, [80]);
+    }
   };
   const stop = async (): Promise<void> => {
     await called(node, "release", () => node.mustVirsh(["destroy", "web-1"], LXC));
@@ -89,7 +91,10 @@ sceneOnSystems("forwards through all that happens to a packet filter", async ({ 
   const look = async (): Promise<readonly [unknown, unknown]> => [await filterOf(node), await networkOf(node)];
   // A first life without rules: what the kernel does once a bridge has had a port is not ours.
   await start();
-  await until("IPv6", async () => await wire.ask("host", "tcp", "fd00:122::11", 80) === "web-1 sees fd00:122::1 at 80");
+  await until(
+    "IPv6",
+    async () => await client.ask("host", "tcp", "fd00:122::11", 80) === "web-1 sees fd00:122::1 at 80",
+  );
   await node.mustVirsh(["destroy", "web-1"], LXC);
   await until(
     "the bridge without a port",
@@ -100,10 +105,10 @@ sceneOnSystems("forwards through all that happens to a packet filter", async ({ 
 
   async function stillThere(): Promise<void> {
     // A guest's kernel looks first whether its IPv6 address is free.
-    await until("all ways", async () => JSON.stringify(await asked(wire)) === JSON.stringify(ALL), 8_000).catch(
+    await until("all ways", async () => JSON.stringify(await asked(client)) === JSON.stringify(ALL), 8_000).catch(
       () => {},
     );
-    assertEquals(await asked(wire), ALL);
+    assertEquals(await asked(client), ALL);
     const gates = await gatesOf(node);
     assert(gates.every((rule) => rule.includes("virt-hooks")), gates.join("\n"));
   }
@@ -153,7 +158,7 @@ sceneOnSystems("forwards through all that happens to a packet filter", async ({ 
   await step("a flushed packet filter: down, told by status, mended by reconcile", async () => {
     await endWaiters(node);
     await node.sh(["nft", "flush", "ruleset"]);
-    assertEquals(await asked(wire), ["refused", "silence", "refused", "silence"]);
+    assertEquals(await asked(client), ["refused", "silence", "refused", "silence"]);
     const status = await virtHooks(node, "status");
     assertEquals(status.code, 1);
     assertStringIncludes(status.text, "drift");
@@ -173,7 +178,7 @@ sceneOnSystems("forwards through all that happens to a packet filter", async ({ 
   });
   await step("with the guest they go", async () => {
     await stop();
-    assertEquals(await asked(wire), ["refused", "silence", "refused", "silence"]);
+    assertEquals(await asked(client), ["refused", "silence", "refused", "silence"]);
   });
   await step("when libvirt has made its own part anew, nothing shows that we were there", async () => {
     await node.mustVirsh(["net-destroy", "default"]);

@@ -7,7 +7,7 @@ import { DEFAULT_NETWORK, define } from "./guests.ts";
 import { hairpinsOf } from "./packet_filter.ts";
 import { reachableDomain } from "./reachable.ts";
 import { COMMAND, HOOKS, sceneOnSystems } from "./scene.ts";
-import { containerPid, OUTSIDE, wireClient } from "./wire.ts";
+import { connectClient, containerPid, OUTSIDE } from "./client.ts";
 
 const LXC = { uri: "lxc:///system" } as const;
 
@@ -26,18 +26,18 @@ sceneOnSystems("a guest that calls itself by the host's address", async ({ start
   await node.startLibvirtd();
   await define(node, "network", NETWORK);
   await node.mustVirsh(["net-start", "default"]);
-  await using wire = await wireClient(node);
+  await using client = await connectClient(node);
   const word = `web-1-${crypto.randomUUID()}`;
   const addresses = ["192.168.122.11/24", "fd00:122::11/64"];
   await define(node, "lxc", await reachableDomain(node, "web-1", { mac: "52:54:00:00:00:01", addresses, word }));
   await node.mustVirsh(["start", "web-1"], LXC);
   const guest = await containerPid(word);
-  for (const at of ["192.168.122.11", "fd00:122::11"]) await wire.serve(guest, "web-1", at, [80]);
+  for (const at of ["192.168.122.11", "fd00:122::11"]) await client.serve(guest, "web-1", at, [80]);
 
   const itself = (): Promise<readonly string[]> =>
     Promise.all([OUTSIDE.host, OUTSIDE.host6].flatMap((host) => [
-      wire.ask(guest, "tcp", host, 8080),
-      wire.ask(guest, "udp", host, 8080),
+      client.ask(guest, "tcp", host, 8080),
+      client.ask(guest, "udp", host, 8080),
     ]));
   const REACHED = ["192.168.122.1", "192.168.122.1", "fd00:122::1", "fd00:122::1"].map((who) =>
     `web-1 sees ${who} at 80`

@@ -9,7 +9,7 @@ import { filterOf } from "./packet_filter.ts";
 import { reachableDomain } from "./reachable.ts";
 import { COMMAND, HOOKS, sceneOnSystems } from "./scene.ts";
 import { until } from "./until.ts";
-import { containerPid, OUTSIDE, wireClient } from "./wire.ts";
+import { connectClient, containerPid, OUTSIDE } from "./client.ts";
 
 const LXC = { uri: "lxc:///system" } as const;
 const NAME = '"; flush ruleset #';
@@ -43,7 +43,7 @@ sceneOnSystems("guests that mean ill", async ({ startNode, step }, system) => {
   await node.startLibvirtd();
   await define(node, "network", NETWORK);
   await node.mustVirsh(["net-start", "default"]);
-  await using wire = await wireClient(node);
+  await using client = await connectClient(node);
   const before = await filterOf(node);
   const word = (): string => `hostile-${crypto.randomUUID()}`;
   const leases = (): Promise<string> => Deno.readTextFile(node.path("/var/lib/libvirt/dnsmasq/virbr0.status"));
@@ -53,8 +53,8 @@ sceneOnSystems("guests that mean ill", async ({ startNode, step }, system) => {
     const domain = await reachableDomain(node, "odd", guest);
     await define(node, "lxc", domain.replace("<name>odd</name>", `<name>${NAME.replace('"', "&quot;")}</name>`));
     await node.mustVirsh(["start", NAME], LXC);
-    await wire.serve(await containerPid(guest.word), "odd", "0.0.0.0", [80]);
-    assertEquals(await wire.ask("client", "tcp", OUTSIDE.host, 8080), `odd sees ${OUTSIDE.client} at 80`);
+    await client.serve(await containerPid(guest.word), "odd", "0.0.0.0", [80]);
+    assertEquals(await client.ask("client", "tcp", OUTSIDE.host, 8080), `odd sees ${OUTSIDE.client} at 80`);
     const table = await node.sh(["nft", "list", "table", "inet", "virt_hooks"]);
     assertStringIncludes(table, 'comment "guest ; flush ruleset # (rule ; flush ruleset #)"');
     const status = await node.run([COMMAND, "status"]);
@@ -89,7 +89,7 @@ sceneOnSystems("guests that mean ill", async ({ startNode, step }, system) => {
     assertStringIncludes(await leases(), '"hostname": "web-1"');
     assertEquals((await node.run([COMMAND, "reconcile"])).code, 0);
     assertEquals(await filterOf(node), before);
-    assertEquals(await wire.ask("client", "tcp", OUTSIDE.host, 8090), "refused");
+    assertEquals(await client.ask("client", "tcp", OUTSIDE.host, 8090), "refused");
     for (const name of ["liar-0", "liar-1", "web-1"]) await node.mustVirsh(["destroy", name], LXC);
   });
   await step("a reservation leads to the guest with its MAC address alone", async () => {

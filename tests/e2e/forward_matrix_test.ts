@@ -7,14 +7,14 @@ import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { DEFAULT_NETWORK, define } from "./guests.ts";
 import { reachableDomain } from "./reachable.ts";
 import { HOOKS, sceneOnSystems } from "./scene.ts";
-import { containerPid, OUTSIDE, wireClient } from "./wire.ts";
+import { connectClient, containerPid, OUTSIDE } from "./client.ts";
 
 const LXC = { uri: "lxc:///system" } as const;
 
 const NETWORK = DEFAULT_NETWORK.replace("<forward mode='nat'/>", "<forward mode='nat'><nat ipv6='yes'/></forward>")
   .replace("</network>", "  <ip family='ipv6' address='fd00:122::1' prefix='64'/>\n</network>");
 
-const { host, otherHost, client, host6, client6 } = OUTSIDE;
+const { host, otherHost, host6, client6 } = OUTSIDE;
 
 /** Both families for each kind; the address says which. */
 const RULES = `
@@ -30,7 +30,7 @@ ${
   { to = "${to}", host_port = "6000-6003", guest_port = 5000, protocol = "both" },
   { to = "${to}", host_port = "9000-9002", protocol = "both" },
   { to = "${to}", host_port = 8081, guest_port = 80, from = ["198.51.100.0/24", "2001:db8:99::/64"] },
-  { to = "${to}", host_port = 8083, guest_port = 80, from = ["${client}", "2001:db8:1::/64"] },`).join("")
+  { to = "${to}", host_port = 8083, guest_port = 80, from = ["${OUTSIDE.client}", "2001:db8:1::/64"] },`).join("")
 }
   { host_port = 8082, guest_port = 80, host_address = "${otherHost}" },
 ]
@@ -86,11 +86,11 @@ function outside(to: string, seen: string): readonly Row[] {
 }
 
 const ROWS: Readonly<Record<string, readonly Row[]>> = {
-  "outside, IPv4": outside(host, client),
+  "outside, IPv4": outside(host, OUTSIDE.client),
   "outside, IPv6": outside(host6, client6),
   "one port of two addresses to two guests": [
-    row("client", "tcp", otherHost, 8082, `web-1 sees ${client} at 80`),
-    row("client", "tcp", host, 8082, `web-2 sees ${client} at 80`),
+    row("client", "tcp", otherHost, 8082, `web-1 sees ${OUTSIDE.client} at 80`),
+    row("client", "tcp", host, 8082, `web-2 sees ${OUTSIDE.client} at 80`),
   ],
   "the host itself, by its outer address and by the bridge's": [
     row("host", "tcp", host, 8080, "web-1 sees"),
@@ -111,7 +111,7 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
     row("web-2", "tcp", host6, 8080, "web-1 sees fd00:122::1 at 80"),
   ],
   "a guest's way out to the same port of another machine": [
-    row("web-2", "tcp", client, 8080, `client sees ${host} at 8080`),
+    row("web-2", "tcp", OUTSIDE.client, 8080, `client sees ${host} at 8080`),
   ],
 };
 
@@ -122,10 +122,10 @@ sceneOnSystems("every way to a forwarded port", async ({ startNode, step }, syst
   await node.startLibvirtd();
   await define(node, "network", NETWORK);
   await node.mustVirsh(["net-start", "default"]);
-  await using wire = await wireClient(node);
-  await wire.serve("host", "host", "127.0.0.1", [8080, 7000]);
-  await wire.serve("host", "host", "::1", [8080]);
-  await wire.serve("client", "client", "0.0.0.0", [8080]);
+  await using client = await connectClient(node);
+  await client.serve("host", "host", "127.0.0.1", [8080, 7000]);
+  await client.serve("host", "host", "::1", [8080]);
+  await client.serve("client", "client", "0.0.0.0", [8080]);
   const pids: Record<string, number> = {};
   for (const [index, name] of GUESTS.entries()) {
     const word = `${name}-${crypto.randomUUID()}`;
@@ -136,11 +136,11 @@ sceneOnSystems("every way to a forwarded port", async ({ startNode, step }, syst
     pids[name] = await containerPid(word);
     // At the very addresses: the network announces itself to the guest, which may take another one to answer from.
     for (const at of addresses.map((text) => text.replace(/\/.*/, ""))) {
-      await wire.serve(pids[name], name, at, [80, 53, 7000, 5000, 5003, 9000, 9002]);
+      await client.serve(pids[name], name, at, [80, 53, 7000, 5000, 5003, 9000, 9002]);
     }
   }
   const ask = ({ from, kind, to, port }: Row): Promise<string> =>
-    wire.ask(from === "client" || from === "host" ? from : pids[from] ?? 0, kind, to, port);
+    client.ask(from === "client" || from === "host" ? from : pids[from] ?? 0, kind, to, port);
 
   for (const [name, rows] of Object.entries(ROWS)) {
     await step(name, async () => {
@@ -163,6 +163,6 @@ sceneOnSystems("every way to a forwarded port", async ({ startNode, step }, syst
     assertEquals(code, 1);
     assertStringIncludes(stderr, 'guest "web-1" (rule "web") wants tcp and udp port 6000-6003');
     assertStringIncludes(stderr, 'guest "web-3" (rule "some of the same") wants udp port 6002-6010');
-    assertEquals(await wire.ask("client", "udp", host, 6003), `web-1 sees ${client} at 5003`);
+    assertEquals(await client.ask("client", "udp", host, 6003), `web-1 sees ${OUTSIDE.client} at 5003`);
   });
 });

@@ -3,12 +3,12 @@
  * @module
  */
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
-import { cpio, type Entry } from "../tcg/cpio.ts";
-import { fetchKernel } from "../tcg/kernel.ts";
+import { cpio, type Entry } from "../passthrough/cpio.ts";
+import { fetchKernel } from "../passthrough/kernel.ts";
 import { BUSYBOX, DEFAULT_NETWORK, define } from "./guests.ts";
 import { COMMAND, HOOKS, scene } from "./scene.ts";
 import { until } from "./until.ts";
-import { OUTSIDE, wireClient } from "./wire.ts";
+import { connectClient, OUTSIDE } from "./client.ts";
 
 const RULES = `[[rule]]\nname = "web"\nwhen = { domain = "vm-1" }\nforward = { host_port = 8080, guest_port = 80 }\n`;
 /** An emulated machine on a busy one. */
@@ -81,8 +81,8 @@ scene("a virtual machine's forward waits for its lease", async ({ startNode, ste
   const initrd = `${node.scratch}/initrd`;
   await writeInitramfs(initrd, modules);
   await define(node, "qemu", machine(image, initrd, `${node.scratch}/console`));
-  await using wire = await wireClient(node);
-  const ask = (): Promise<string> => wire.ask("client", "tcp", OUTSIDE.host, 8080);
+  await using client = await connectClient(node);
+  const ask = (): Promise<string> => client.ask("client", "tcp", OUTSIDE.host, 8080);
   const status = async (): Promise<string> => (await node.run([COMMAND, "status"])).stdout.replace(/\s+/g, " ");
 
   await step("when it has started its port waits", async () => {

@@ -10,7 +10,7 @@ import { filterOf, gatesOf } from "./packet_filter.ts";
 import { reachableDomain } from "./reachable.ts";
 import { HOOKS, sceneOnSystems } from "./scene.ts";
 import { until } from "./until.ts";
-import { containerPid, OUTSIDE, wireClient } from "./wire.ts";
+import { connectClient, containerPid, OUTSIDE } from "./client.ts";
 
 const LXC = { uri: "lxc:///system" } as const;
 
@@ -50,18 +50,18 @@ sceneOnSystems("a guest's forwards", async ({ startNode, step }, system) => {
   await node.mustVirsh(["net-start", "default"]);
   const word = `web-1-${crypto.randomUUID()}`;
   await define(node, "lxc", await reachableDomain(node, "web-1", { ...GUEST, word }));
-  await using wire = await wireClient(node);
-  await wire.serve("host", "host", "127.0.0.1", [8080]);
+  await using client = await connectClient(node);
+  await client.serve("host", "host", "127.0.0.1", [8080]);
   const before = await filterOf(node);
 
   async function reaches(port: number, kind: "tcp" | "udp" = "tcp", at: string = OUTSIDE.host): Promise<string> {
-    return await wire.ask("client", kind, at, port);
+    return await client.ask("client", kind, at, port);
   }
 
   await step("from outside, tcp and udp, each where it shall go; the guest sees who asks", async () => {
     await node.mustVirsh(["start", "web-1"], LXC);
     const guest = await containerPid(word);
-    await wire.serve(guest, "web-1", "::", [80, 5000, 5003]);
+    await client.serve(guest, "web-1", "::", [80, 5000, 5003]);
     const seen = `web-1 sees ${OUTSIDE.client}`;
     assertEquals(await reaches(8080), `${seen} at 80`);
     assertEquals(await reaches(6000), `${seen} at 5000`);
@@ -77,8 +77,8 @@ sceneOnSystems("a guest's forwards", async ({ startNode, step }, system) => {
     assertEquals([await reaches(8081), await reaches(8082), await reaches(80)], ["refused", "refused", "refused"]);
   });
   await step("from the host itself, whose own service on its loopback address stays", async () => {
-    assertStringIncludes(await wire.ask("host", "tcp", OUTSIDE.host, 8080), "web-1 sees");
-    assertEquals(await wire.ask("host", "tcp", "127.0.0.1", 8080), "host sees 127.0.0.1 at 8080");
+    assertStringIncludes(await client.ask("host", "tcp", OUTSIDE.host, 8080), "web-1 sees");
+    assertEquals(await client.ask("host", "tcp", "127.0.0.1", 8080), "host sees 127.0.0.1 at 8080");
   });
   await step("from another guest by the host's address", async () => {
     const neighbour = {
@@ -89,7 +89,7 @@ sceneOnSystems("a guest's forwards", async ({ startNode, step }, system) => {
     await define(node, "lxc", await reachableDomain(node, "near", neighbour));
     await node.mustVirsh(["start", "near"], LXC);
     const near = await containerPid(neighbour.word);
-    assertStringIncludes(await wire.ask(near, "tcp", OUTSIDE.host, 8080), "web-1 sees 192.168.122.1 at 80");
+    assertStringIncludes(await client.ask(near, "tcp", OUTSIDE.host, 8080), "web-1 sees 192.168.122.1 at 80");
     await node.mustVirsh(["destroy", "near"], LXC);
   });
 
@@ -176,15 +176,15 @@ sceneOnSystems("a guest that asks for its address", async ({ startNode, step }, 
   await node.mustVirsh(["net-start", "default"]);
   const word = `web-1-${crypto.randomUUID()}`;
   await define(node, "lxc", await reachableDomain(node, "web-1", { mac: GUEST.mac, addresses: [], word }));
-  await using wire = await wireClient(node);
+  await using client = await connectClient(node);
   const before = await filterOf(node);
 
   await step("its ports are there once it has one", async () => {
     await node.mustVirsh(["start", "web-1"], LXC);
     assertStringIncludes(await programsOf(node), "--wait-for-guests");
-    await wire.serve(await containerPid(word), "web-1", "::", [80]);
-    await until("the forward", async () => await wire.ask("client", "tcp", OUTSIDE.host, 8080) !== "refused");
-    assertEquals(await wire.ask("client", "tcp", OUTSIDE.host, 8080), `web-1 sees ${OUTSIDE.client} at 80`);
+    await client.serve(await containerPid(word), "web-1", "::", [80]);
+    await until("the forward", async () => await client.ask("client", "tcp", OUTSIDE.host, 8080) !== "refused");
+    assertEquals(await client.ask("client", "tcp", OUTSIDE.host, 8080), `web-1 sees ${OUTSIDE.client} at 80`);
   });
   await step("with the guest ends the process that looks for its address", async () => {
     assertEquals((await node.history()).filter(({ operation }) => operation === "waited").length, 1);

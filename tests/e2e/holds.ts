@@ -1,36 +1,36 @@
 /**
- * What scenes about holds look at: values of the node's own kernel, the ledger, and what a neighbouring hook saw.
+ * Checks for scenes about holds: values of the node's kernel, the ledger, and the values recorded by a hook that runs afterwards.
  * @module
  */
 import { assertEquals } from "../support/assert.ts";
 import { HELD_KEYS, type HeldKey } from "./held_keys.ts";
 import type { HistoryLine } from "./history.ts";
 import type { Node } from "./node.ts";
-import { readText } from "./place.ts";
+import { readText } from "./node_handle.ts";
 import { until } from "./until.ts";
 
-/** Where the ledger lies in a node. */
+/** The ledger's path in a node. */
 export const LEDGER = "/run/virt-hooks/ledger";
-const LOOKS = "/var/log/looks";
+const RECORDS = "/var/log/records";
 
-/** What a key's file says now. */
+/** The current value of a key. */
 export async function valueOf(node: Node, key: HeldKey): Promise<string> {
   return (await node.sh(["cat", HELD_KEYS[key].path])).trim();
 }
 
-/** Asserts that every key named is as the rules want it, and all others are as they were. */
+/** Asserts that the given keys have the value of the rules, and all others their original value. */
 export async function assertHeld(node: Node, ...held: readonly HeldKey[]): Promise<void> {
   for (const key of keys()) {
     const { original, value } = HELD_KEYS[key];
     assertEquals(
       await valueOf(node, key),
       held.includes(key) ? value : original,
-      `${key}, where ${held} shall be held`,
+      `${key}, while ${held} must be held`,
     );
   }
 }
 
-/** Asserts that the host is as it was, and that nothing is remembered of any hold. */
+/** Asserts that all keys have their original value and that the ledger is empty. */
 export async function assertNothingHeld(node: Node): Promise<void> {
   await assertHeld(node);
   assertEquals(Object.keys(await ledgerFiles(node)), []);
@@ -43,14 +43,14 @@ function keys(): readonly HeldKey[] {
 /** Every JSON file of the ledger's resources with its text: demands and states. */
 export async function ledgerFiles(node: Node): Promise<Readonly<Record<string, string>>> {
   const found: [string, string][] = [];
-  async function look(folder: string): Promise<void> {
+  async function collect(folder: string): Promise<void> {
     for (const entry of await entriesOf(folder)) {
       const path = `${folder}/${entry.name}`;
-      if (entry.isDirectory) await look(path);
+      if (entry.isDirectory) await collect(path);
       else if (entry.isFile && entry.name.endsWith(".json")) found.push([path, await Deno.readTextFile(path)]);
     }
   }
-  await look(node.path(`${LEDGER}/resources`));
+  await collect(node.path(`${LEDGER}/resources`));
   return Object.fromEntries(found.sort());
 }
 
@@ -68,13 +68,12 @@ export async function demandFiles(node: Node): Promise<Readonly<Record<string, s
   return Object.fromEntries(Object.entries(await ledgerFiles(node)).filter(([path]) => path.includes("/demands/")));
 }
 
-/** The folder of a key's resource, inside the node; it is there once the key was held. */
+/** The ledger folder of a key's resource, as a path in the node; created if missing. */
 export async function resourceOf(node: Node, key: HeldKey): Promise<string> {
   const name = `sysctl/${HELD_KEYS[key].path.slice("/proc/sys/".length)}`;
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(name));
   const hex = [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
   const folder = `${LEDGER}/resources/${hex.slice(0, 32)}`;
-  // It comes and goes with what is held.
   await node.sh(["mkdir", "-p", folder]);
   return folder;
 }
@@ -100,26 +99,26 @@ export function holdRule(
   ].join("\n");
 }
 
-/** Puts a stranger's hook behind ours that notes what stands when ours is done; `more` is what it does beside that. */
-export async function installLook(node: Node, driver: "qemu" | "lxc" | "network", more = ""): Promise<void> {
-  const looks = keys().map((key) => `$(cat ${HELD_KEYS[key].path})`).join(" ");
+/** Installs a hook after the product's that records the current values once the product's hook is done, then runs `more`. */
+export async function recordHeldAt(node: Node, driver: "qemu" | "lxc" | "network", more = ""): Promise<void> {
+  const values = keys().map((key) => `$(cat ${HELD_KEYS[key].path})`).join(" ");
   await node.writeHook(
-    `${driver}.d/90-look`,
-    `#!/bin/sh\necho "${driver} $1 $2:" ${looks} >>${LOOKS}\n${more}\nexit 0\n`,
+    `${driver}.d/90-record`,
+    `#!/bin/sh\necho "${driver} $1 $2:" ${values} >>${RECORDS}\n${more}\nexit 0\n`,
   );
 }
 
-/** What stood at the end of our last call of an operation: the names of the keys that were held. The neighbour comes after us. */
+/** The keys that were held when the last call of an operation ended, as the hook of `recordHeldAt()` recorded them. */
 export async function heldAfter(node: Node, call: string): Promise<readonly HeldKey[]> {
-  const line = await until(`the neighbour's look after ${call}`, async () => {
-    const lines = (await readText(node.path(LOOKS))).split("\n");
+  const line = await until(`the record of ${call}`, async () => {
+    const lines = (await readText(node.path(RECORDS))).split("\n");
     return lines.findLast((text) => text.startsWith(`${call}:`));
   });
   const values = line.slice(call.length + 2).split(" ");
   return keys().filter((key, index) => values[index] === HELD_KEYS[key].value);
 }
 
-/** What calls changed of what is held: driver, operation, resource, and how it ended. */
+/** Lists the changes of held resources: driver, operation, resource and result. */
 export function changesOf(lines: readonly HistoryLine[]): readonly string[] {
   return lines.flatMap(({ driver, operation, holds = [], actions }) => [
     ...holds.map(({ resource, end }) => `${driver} ${operation}: ${resource} ${end}`),

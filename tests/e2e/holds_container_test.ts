@@ -11,7 +11,7 @@ import {
   demandFiles,
   heldAfter,
   holdRule,
-  installLook,
+  recordHeldAt,
   resourceOf,
 } from "./holds.ts";
 import type { HistoryLine } from "./history.ts";
@@ -99,7 +99,7 @@ async function takeLock(node: Node, lock: string): Promise<Busy> {
 scene("a container reboots while another hook is at what it holds", async ({ startNode, step }) => {
   const node = await startNode("reboot");
   await node.installHooks(HOOKS, ["qemu", "lxc"]);
-  await installLook(node, "lxc");
+  await recordHeldAt(node, "lxc");
   await node.startLibvirtd();
   await node.writeRules(holdRule("tuned", ["ttl", "msgmax"]));
   const root = await makeContainerRoot(node);

@@ -11,11 +11,11 @@ import {
   demandFiles,
   heldAfter,
   holdRule,
-  installLook,
+  recordHeldAt,
   resourceOf,
 } from "./holds.ts";
 import type { Node } from "./node.ts";
-import { readText } from "./place.ts";
+import { readText } from "./node_handle.ts";
 import { HOOKS, type Scene, scene } from "./scene.ts";
 import { until } from "./until.ts";
 
@@ -27,7 +27,7 @@ const WAIT = `: >${WAITING}; n=0; until [ -e ${GO} ] || [ $n -gt 600 ]; do sleep
 async function setStage(startNode: Scene["startNode"], name: string): Promise<Node> {
   const node = await startNode(name);
   await node.installHooks(HOOKS, ["daemon", "qemu"]);
-  await installLook(node, "qemu", `[ "$2" != start ] || [ ! -e /run/wait-at-start ] || { ${WAIT}; }`);
+  await recordHeldAt(node, "qemu", `[ "$2" != start ] || [ ! -e /run/wait-at-start ] || { ${WAIT}; }`);
   await node.startLibvirtd();
   await define(node, "qemu", qemuDomain("vm1"));
   return node;

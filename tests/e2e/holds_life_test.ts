@@ -4,7 +4,7 @@
  */
 import { assert, assertEquals, assertMatch } from "../support/assert.ts";
 import { define, lxcDomain, makeContainerRoot, qemuDomain } from "./guests.ts";
-import { assertHeld, assertNothingHeld, changesOf, heldAfter, holdRule, installLook } from "./holds.ts";
+import { assertHeld, assertNothingHeld, changesOf, heldAfter, holdRule, recordHeldAt } from "./holds.ts";
 import type { Node } from "./node.ts";
 import { HOOKS, type Scene, scene } from "./scene.ts";
 import { until } from "./until.ts";
@@ -17,8 +17,8 @@ const LXC = { uri: "lxc:///system" } as const;
 async function setStage(startNode: Scene["startNode"], name: string): Promise<Node> {
   const node = await startNode(name);
   await node.installHooks(HOOKS, ["qemu", "lxc"]);
-  await installLook(node, "qemu", '[ "$1 $2" != "vm3 start" ] || exit 9');
-  await installLook(node, "lxc");
+  await recordHeldAt(node, "qemu", '[ "$1 $2" != "vm3 start" ] || exit 9');
+  await recordHeldAt(node, "lxc");
   await node.startLibvirtd();
   await define(node, "qemu", qemuDomain("vm1"));
   return node;

@@ -4,7 +4,7 @@
  */
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { define, qemuDomain } from "./guests.ts";
-import { assertHeld, assertNothingHeld, heldAfter, holdRule, installLook } from "./holds.ts";
+import { assertHeld, assertNothingHeld, heldAfter, holdRule, recordHeldAt } from "./holds.ts";
 import { HOOKS, scene } from "./scene.ts";
 import { until } from "./until.ts";
 
@@ -13,7 +13,7 @@ scene("a guest that migrates", async ({ startNode, step }) => {
   const to = await startNode("to");
   for (const node of [from, to]) {
     await node.installHooks(HOOKS, ["qemu"]);
-    await installLook(node, "qemu");
+    await recordHeldAt(node, "qemu");
     await node.startLibvirtd();
   }
   await from.writeRules(holdRule("tuned", ["ttl"]));

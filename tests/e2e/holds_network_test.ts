@@ -4,7 +4,7 @@
  */
 import { assertEquals } from "../support/assert.ts";
 import { DEFAULT_NETWORK, define, qemuDomain } from "./guests.ts";
-import { assertHeld, assertNothingHeld, changesOf, heldAfter, holdRule, installLook } from "./holds.ts";
+import { assertHeld, assertNothingHeld, changesOf, heldAfter, holdRule, recordHeldAt } from "./holds.ts";
 import type { Node } from "./node.ts";
 import { HOOKS, type Scene, scene } from "./scene.ts";
 import { until } from "./until.ts";
@@ -19,8 +19,8 @@ const RULES = [
 async function setStage(startNode: Scene["startNode"], name: string): Promise<Node> {
   const node = await startNode(name);
   await node.installHooks(HOOKS, ["daemon", "qemu", "network"]);
-  await installLook(node, "network");
-  await installLook(node, "qemu", '[ "$2" != start ] || until [ ! -e /run/wait-at-start ]; do sleep 0.05; done');
+  await recordHeldAt(node, "network");
+  await recordHeldAt(node, "qemu", '[ "$2" != start ] || until [ ! -e /run/wait-at-start ]; do sleep 0.05; done');
   await node.startLibvirtd();
   await node.writeRules(RULES);
   await define(node, "network", DEFAULT_NETWORK);

@@ -4,9 +4,9 @@
  */
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { define, qemuDomain } from "./guests.ts";
-import { assertHeld, assertNothingHeld, holdRule, installLook } from "./holds.ts";
+import { assertHeld, assertNothingHeld, holdRule, recordHeldAt } from "./holds.ts";
 import type { Node } from "./node.ts";
-import { readText } from "./place.ts";
+import { readText } from "./node_handle.ts";
 import { HOOKS, scene } from "./scene.ts";
 import { until } from "./until.ts";
 
@@ -40,7 +40,7 @@ async function isDomainRunning(node: Node): Promise<boolean> {
 scene("what is needed while the guest runs", async ({ startNode, step }) => {
   const node = await startNode("running");
   await node.installHooks(HOOKS, ["qemu"]);
-  await installLook(node, "qemu", `echo "$2" $(cat ${LOG}) >>${SEEN}`);
+  await recordHeldAt(node, "qemu", `echo "$2" $(cat ${LOG}) >>${SEEN}`);
   const record = await node.writeProgram("record", RECORD);
   await node.startLibvirtd();
   await define(node, "qemu", qemuDomain("vm1"));

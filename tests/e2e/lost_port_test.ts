@@ -9,7 +9,7 @@ import type { Node } from "./node.ts";
 import { COMMAND, HOOKS, scene } from "./scene.ts";
 import { until } from "./until.ts";
 
-const PORT_XML = new URL("../captures/network-port-created.xml", import.meta.url).pathname;
+const PORT_XML = new URL("../fixtures/network-port-created.xml", import.meta.url).pathname;
 const PORT_UUID = "f6310441-bc6d-495a-a2bc-e51810fa6dda";
 const PORTS = "/run/libvirt/network/default/ports";
 

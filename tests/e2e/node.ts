@@ -10,12 +10,12 @@ import {
   type Ended,
   ENVIRONMENT,
   linkOrCopy,
+  type NodeHandle,
   pathOutside,
-  type Place,
   readText,
   runInside,
   writeWhole,
-} from "./place.ts";
+} from "./node_handle.ts";
 import { until } from "./until.ts";
 
 const NODE_SH = new URL("./node.sh", import.meta.url).pathname;
@@ -95,38 +95,38 @@ function succeeded(argv: readonly string[], ended: Ended): string {
 }
 
 function makeFiles(
-  place: Place,
+  handle: NodeHandle,
 ): Pick<Node, "path" | "writeRules" | "writeProgram" | "writeHook" | "installHooks" | "history" | "libvirtdLog"> {
-  const path = (inside: string): string => pathOutside(place, inside);
+  const path = (inside: string): string => pathOutside(handle, inside);
   return {
     path,
-    writeRules: (text) => writeWhole(place, "/etc/virt-hooks/rules.toml", text, 0o644),
+    writeRules: (text) => writeWhole(handle, "/etc/virt-hooks/rules.toml", text, 0o644),
     writeProgram: async (name, text) => {
       const program = `/etc/virt-hooks/programs/${name}`;
-      await writeWhole(place, program, text, 0o755);
+      await writeWhole(handle, program, text, 0o755);
       return program;
     },
-    writeHook: (name, text) => writeWhole(place, `/etc/libvirt/hooks/${name}`, text, 0o755),
+    writeHook: (name, text) => writeWhole(handle, `/etc/libvirt/hooks/${name}`, text, 0o755),
     installHooks: async (folder, names, options = {}) => {
       for (const name of names) await linkOrCopy(`${folder}/${name}`, path(`/etc/libvirt/hooks/${options.as ?? name}`));
     },
     history: async () => parseHistory(await readText(path("/var/log/virt-hooks/history.jsonl"))),
-    libvirtdLog: () => readText(`${place.scratch}/libvirtd.log`),
+    libvirtdLog: () => readText(`${handle.scratch}/libvirtd.log`),
   };
 }
 
-function makeNode(place: Place, end: () => Promise<void>): Node {
-  const files = makeFiles(place);
-  const run: Node["run"] = (argv, options = {}) => runInside(place, argv, options.timeoutMs ?? COMMAND_MS);
+function makeNode(handle: NodeHandle, end: () => Promise<void>): Node {
+  const files = makeFiles(handle);
+  const run: Node["run"] = (argv, options = {}) => runInside(handle, argv, options.timeoutMs ?? COMMAND_MS);
   const sh: Node["sh"] = async (argv, options) => succeeded(argv, await run(argv, options));
   const virshArgv = (args: readonly string[], options: VirshOptions = {}): string[] => {
     return ["virsh", "-q", "-c", options.uri ?? "qemu:///system", ...args];
   };
   const daemon = { run, sh, libvirtdLog: files.libvirtdLog };
   return {
-    name: place.name,
-    scratch: place.scratch,
-    pid: place.pid,
+    name: handle.name,
+    scratch: handle.scratch,
+    pid: handle.pid,
     ...files,
     run,
     sh,

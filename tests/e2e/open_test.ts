@@ -7,7 +7,7 @@ import { assertEquals } from "../support/assert.ts";
 import { DEFAULT_NETWORK, define } from "./guests.ts";
 import { reachableDomain } from "./reachable.ts";
 import { HOOKS, sceneOnSystems } from "./scene.ts";
-import { containerPid, OUTSIDE, wireClient } from "./wire.ts";
+import { connectClient, containerPid, OUTSIDE } from "./client.ts";
 
 const LXC = { uri: "lxc:///system" } as const;
 const GUEST = { mac: "52:54:00:00:00:01", addresses: ["192.168.122.11/24"] };
@@ -43,13 +43,13 @@ sceneOnSystems("a network that is open to some", async ({ startNode, step }, sys
   await define(node, "network", DEFAULT_NETWORK);
   const word = `web-1-${crypto.randomUUID()}`;
   await define(node, "lxc", await reachableDomain(node, "web-1", { ...GUEST, word }));
-  await using wire = await wireClient(node);
-  const ask = (port: number): Promise<string> => wire.ask("client", "tcp", "192.168.122.11", port);
+  await using client = await connectClient(node);
+  const ask = (port: number): Promise<string> => client.ask("client", "tcp", "192.168.122.11", port);
 
   await step("without the rule nobody comes in", async () => {
     await node.mustVirsh(["net-start", "default"]);
     await node.mustVirsh(["start", "web-1"], LXC);
-    await wire.serve(await containerPid(word), "web-1", "::", [80, 5001, 5002]);
+    await client.serve(await containerPid(word), "web-1", "::", [80, 5001, 5002]);
     assertEquals([await ask(80), await ask(5001)], ["refused", "refused"]);
     await node.mustVirsh(["destroy", "web-1"], LXC);
     await node.mustVirsh(["net-destroy", "default"]);
@@ -58,7 +58,7 @@ sceneOnSystems("a network that is open to some", async ({ startNode, step }, sys
     await node.writeRules(OPEN);
     await node.mustVirsh(["net-start", "default"]);
     await node.mustVirsh(["start", "web-1"], LXC);
-    await wire.serve(await containerPid(word), "web-1", "::", [80, 5001, 5002]);
+    await client.serve(await containerPid(word), "web-1", "::", [80, 5001, 5002]);
     const seen = `web-1 sees ${OUTSIDE.client}`;
     assertEquals([await ask(80), await ask(5001), await ask(5002)], [`${seen} at 80`, `${seen} at 5001`, "refused"]);
   });
@@ -76,7 +76,7 @@ sceneOnSystems("a network that is open to some", async ({ startNode, step }, sys
     await node.writeRules(OPEN_GUEST);
     await node.mustVirsh(["net-start", "default"]);
     await node.mustVirsh(["start", "web-1"], LXC);
-    await wire.serve(await containerPid(word), "web-1", "::", [80, 5001]);
+    await client.serve(await containerPid(word), "web-1", "::", [80, 5001]);
     assertEquals([await ask(80), await ask(5001)], [`web-1 sees ${OUTSIDE.client} at 80`, "refused"]);
     await node.mustVirsh(["destroy", "web-1"], LXC);
     await node.mustVirsh(["net-destroy", "default"]);
@@ -95,16 +95,16 @@ sceneOnSystems("a forward into a network without a way out", async ({ startNode,
   const word = `web-1-${crypto.randomUUID()}`;
   const domain = (await reachableDomain(node, "web-1", { ...GUEST, word })).replace(/<route [^>]*\/>/, "");
   await define(node, "lxc", domain);
-  await using wire = await wireClient(node);
+  await using client = await connectClient(node);
 
   await step("the guest is reached, and sees the host", async () => {
     await node.mustVirsh(["start", "web-1"], LXC);
-    await wire.serve(await containerPid(word), "web-1", "::", [80]);
-    assertEquals(await wire.ask("client", "tcp", OUTSIDE.host, 8080), "web-1 sees 192.168.122.1 at 80");
+    await client.serve(await containerPid(word), "web-1", "::", [80]);
+    assertEquals(await client.ask("client", "tcp", OUTSIDE.host, 8080), "web-1 sees 192.168.122.1 at 80");
   });
   await step("it reaches nobody outside", async () => {
-    await wire.serve("client", "client", "0.0.0.0", [7000]);
-    const answer = await wire.ask(await containerPid(word), "tcp", OUTSIDE.client, 7000);
+    await client.serve("client", "client", "0.0.0.0", [7000]);
+    const answer = await client.ask(await containerPid(word), "tcp", OUTSIDE.client, 7000);
     assertEquals(["refused", "silence"].includes(answer), true, answer);
   });
 });

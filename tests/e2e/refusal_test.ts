@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { define, lxcDomain, makeContainerRoot, qemuDomain } from "./guests.ts";
 import type { Node } from "./node.ts";
-import type { Ended } from "./place.ts";
+import type { Ended } from "./node_handle.ts";
 import { HOOKS, type Scene, scene } from "./scene.ts";
 import { expected } from "./history.ts";
 import { makeWatch, type Watch } from "./watch.ts";

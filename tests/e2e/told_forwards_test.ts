@@ -7,7 +7,7 @@ import { DEFAULT_NETWORK, define } from "./guests.ts";
 import { reachableDomain } from "./reachable.ts";
 import { COMMAND, HOOKS, sceneOnSystems } from "./scene.ts";
 import { until } from "./until.ts";
-import { containerPid, OUTSIDE, wireClient } from "./wire.ts";
+import { connectClient, containerPid, OUTSIDE } from "./client.ts";
 
 const LXC = { uri: "lxc:///system" } as const;
 const RULES = `[[rule]]
@@ -31,8 +31,8 @@ sceneOnSystems("forwards as the admin command tells them", async ({ startNode, s
   await node.mustVirsh(["net-start", "default"]);
   const word = `web-1-${crypto.randomUUID()}`;
   await define(node, "lxc", await reachableDomain(node, "web-1", { ...GUEST, word }));
-  await using wire = await wireClient(node);
-  const ask = (port = 8080): Promise<string> => wire.ask("client", "tcp", OUTSIDE.host, port);
+  await using client = await connectClient(node);
+  const ask = (port = 8080): Promise<string> => client.ask("client", "tcp", OUTSIDE.host, port);
 
   interface Told {
     readonly code: number;
@@ -46,7 +46,7 @@ sceneOnSystems("forwards as the admin command tells them", async ({ startNode, s
   }
 
   await step("check --host finds libvirt's firewall, and a program on a port", async () => {
-    await wire.serve("host", "host", "0.0.0.0", [8081]);
+    await client.serve("host", "host", "0.0.0.0", [8081]);
     const told = await node.sh([COMMAND, "check", "--host"]);
     assertStringIncludes(told, "/usr/sbin/nft is there: nftables v");
     const by = system.firewall === "nftables" ? "libvirt (nftables)" : "libvirt (iptables)";
@@ -68,7 +68,7 @@ sceneOnSystems("forwards as the admin command tells them", async ({ startNode, s
     assertStringIncludes(told, "web-1 opened tcp 8080 → 192.168.122.11:80 (");
   });
   await step("what went through is counted", async () => {
-    await wire.serve(await containerPid(word), "web-1", "::", [80]);
+    await client.serve(await containerPid(word), "web-1", "::", [80]);
     assertEquals([await ask(), await ask()], Array(2).fill(`web-1 sees ${OUTSIDE.client} at 80`));
     assertEquals(await ask(8081), `web-1 sees ${OUTSIDE.client} at 80`);
     const { code, forwards: [first, second] } = await status();

@@ -5,11 +5,11 @@
 
 import { parseDocument } from "../../lib/xml/document.ts";
 import type { XmlElement } from "../../lib/xml/tree.ts";
-import { readCapture } from "../xml/captures.ts";
+import { readFixture } from "../xml/fixtures.ts";
 
 /** The guest in a captured document. */
 export function capturedDomain(capture: string): XmlElement {
-  return parseDocument(readCapture(capture)).root;
+  return parseDocument(readFixture(capture)).root;
 }
 
 /** A guest with this in it. */

@@ -12,7 +12,7 @@ import {
 import { parseDocument } from "../../lib/xml/document.ts";
 import type { XmlElement } from "../../lib/xml/tree.ts";
 import { assert, assertEquals } from "../support/assert.ts";
-import { captureNames, readCapture } from "../xml/captures.ts";
+import { fixtureNames, readFixture } from "../xml/fixtures.ts";
 import { capturedDomain, domainOf } from "./documents.ts";
 
 const KINDS = [
@@ -26,8 +26,8 @@ for (const { name, text, want } of KINDS) {
 }
 
 Deno.test("documentKind() knows every captured document", () => {
-  for (const name of captureNames()) {
-    const { kind } = documentKind(parseDocument(readCapture(name)));
+  for (const name of fixtureNames()) {
+    const { kind } = documentKind(parseDocument(readFixture(name)));
     assertEquals(kind, name.startsWith("network") ? "hookData" : "domain", name);
   }
 });

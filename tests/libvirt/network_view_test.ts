@@ -15,14 +15,14 @@ import { type NetworkPlug, readNetworkPort } from "../../lib/libvirt/network_por
 import { parseDocument } from "../../lib/xml/document.ts";
 import type { XmlElement } from "../../lib/xml/tree.ts";
 import { assertEquals } from "../support/assert.ts";
-import { readCapture } from "../xml/captures.ts";
+import { readFixture } from "../xml/fixtures.ts";
 
 function networkOf(content: string): XmlElement {
   return parseDocument(`<network>${content}</network>`).root;
 }
 
 function captured(capture: string): XmlElement {
-  return parseDocument(readCapture(capture)).root;
+  return parseDocument(readFixture(capture)).root;
 }
 
 function capturedNetwork(capture: string): XmlElement {

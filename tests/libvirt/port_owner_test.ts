@@ -28,6 +28,6 @@ for (const { what, text, name } of CASES) {
 }
 
 Deno.test("portOwnerName() reads what libvirt sends", async () => {
-  const document = await Deno.readFile(new URL("../captures/network-port-created.xml", import.meta.url));
+  const document = await Deno.readFile(new URL("../fixtures/network-port-created.xml", import.meta.url));
   assertEquals(portOwnerName(document), "vm1");
 });

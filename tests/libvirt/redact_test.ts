@@ -4,7 +4,7 @@ import { secretPlaces } from "../../lib/libvirt/secret_places.ts";
 import { parseDocument } from "../../lib/xml/document.ts";
 import { XmlLimitError } from "../../lib/xml/limit_error.ts";
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
-import { captureNames, readCapture } from "../xml/captures.ts";
+import { fixtureNames, readFixture } from "../xml/fixtures.ts";
 import { LIBXL_DOMAIN } from "./documents.ts";
 
 const QEMU = "xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'";
@@ -269,12 +269,12 @@ for (const xml of INNOCENT) {
 }
 
 Deno.test("redactSecrets() changes one span of the captured documents that carry a password, and no other document", () => {
-  for (const name of captureNames()) {
-    const text = new TextDecoder().decode(readCapture(name));
+  for (const name of fixtureNames()) {
+    const text = new TextDecoder().decode(readFixture(name));
     assertEquals(redactSecrets(parseDocument(text)), text.replace("passwd='s3cret'", "passwd='***'"), name);
   }
   for (const name of ["qemu-migrate.xml", "qemu-restore.xml"]) {
-    assertEquals(secretValues(parseDocument(readCapture(name))), ["s3cret"], name);
+    assertEquals(secretValues(parseDocument(readFixture(name))), ["s3cret"], name);
   }
 });
 

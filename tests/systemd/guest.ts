@@ -3,10 +3,10 @@
  * cgroup version 2. It runs one script and ends.
  * @module
  */
-import { fetchKernel } from "../tcg/kernel.ts";
+import { fetchKernel } from "../passthrough/kernel.ts";
 import { writeGuestRoot } from "./guest_root.ts";
 
-const GUEST_XML = new URL("../captures/qemu-prepare.xml", import.meta.url);
+const GUEST_XML = new URL("../fixtures/qemu-prepare.xml", import.meta.url);
 const GUEST_MS = 400_000;
 const RULES = '[[rule]]\nname = "q"\nwhen = { domain = "*" }\ncpus = { isolate = "1" }\n';
 

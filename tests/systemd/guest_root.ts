@@ -4,7 +4,7 @@
  * @module
  */
 import { HOOKS } from "../e2e/scene.ts";
-import { cpio, type Entry } from "../tcg/cpio.ts";
+import { cpio, type Entry } from "../passthrough/cpio.ts";
 
 const PROGRAMS = [
   ...["/usr/lib/systemd/systemd", "/usr/lib/systemd/systemd-executor", "/usr/lib/systemd/systemd-shutdown"],

@@ -3,15 +3,15 @@
  * them. Its services, its `/etc` and its `/run` are its own, and end with it.
  * @module
  */
-import { type Ended, ENVIRONMENT, readText, runInside } from "../e2e/place.ts";
+import { type Ended, ENVIRONMENT, readText, runInside } from "../e2e/node_handle.ts";
 import { until } from "../e2e/until.ts";
 import { HOOKS } from "../e2e/scene.ts";
 
 const MACHINE_SH = new URL("./machine.sh", import.meta.url).pathname;
 /** What an unpacked archive holds. */
 const ARCHIVE = HOOKS.replace(/\/hooks$/, "");
-const GUEST_XML = new URL("../captures/qemu-prepare.xml", import.meta.url);
-const NETWORK_XML = new URL("../captures/network-started.xml", import.meta.url);
+const GUEST_XML = new URL("../fixtures/qemu-prepare.xml", import.meta.url);
+const NETWORK_XML = new URL("../fixtures/network-started.xml", import.meta.url);
 const COMMAND_MS = 30_000;
 
 /** A guest in name only: what libvirt would tell of it. */

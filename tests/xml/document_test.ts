@@ -9,7 +9,7 @@ import {
   type XmlElement,
 } from "../../lib/xml/tree.ts";
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";
-import { captureNames, readCapture } from "./captures.ts";
+import { fixtureNames, readFixture } from "./fixtures.ts";
 import { leafSpans } from "./spans.ts";
 
 function cut({ text }: XmlDocument, { start, end }: Span): string {
@@ -22,9 +22,9 @@ function firstChild(element: XmlElement): XmlElement {
   return child;
 }
 
-for (const name of captureNames()) {
+for (const name of fixtureNames()) {
   Deno.test(`parseDocument() loses no byte of ${name}`, () => {
-    const bytes = readCapture(name);
+    const bytes = readFixture(name);
     const document = parseDocument(bytes);
     assertEquals(new TextEncoder().encode(document.text), bytes);
     let at = 0;

@@ -2,7 +2,7 @@ import { parseDocument } from "../../lib/xml/document.ts";
 import { editDocument, planEdits, XmlEditError } from "../../lib/xml/edit.ts";
 import { XmlSyntaxError } from "../../lib/xml/syntax_error.ts";
 import { assert, assertEquals, assertThrows } from "../support/assert.ts";
-import { captureNames, readCapture } from "./captures.ts";
+import { fixtureNames, readFixture } from "./fixtures.ts";
 import { insert, remove, replace, set } from "./edits.ts";
 
 const REFUSED = [
@@ -136,9 +136,9 @@ for (const xml of NOT_WELL_FORMED) {
   });
 }
 
-for (const name of captureNames()) {
+for (const name of fixtureNames()) {
   Deno.test(`editing ${name} leaves strangers alone`, () => {
-    const bytes = readCapture(name);
+    const bytes = readFixture(name);
     const document = parseDocument(bytes);
     assertEquals(new TextEncoder().encode(editDocument(document, [])), bytes);
     const edits = [

@@ -12,7 +12,7 @@ import { compileRegex, RegexSyntaxError } from "../../lib/xml/regex.ts";
 import { select } from "../../lib/xml/select.ts";
 import { XmlSyntaxError } from "../../lib/xml/syntax_error.ts";
 import { assert, assertEquals } from "../support/assert.ts";
-import { captureNames, readCapture } from "./captures.ts";
+import { fixtureNames, readFixture } from "./fixtures.ts";
 import { fuzzSize } from "./fuzz_size.ts";
 import { documents, NAMESPACES, paths } from "./generate.ts";
 import { mutate } from "./mutate.ts";
@@ -21,7 +21,7 @@ import { leafSpans } from "./spans.ts";
 const { factor, seed } = fuzzSize();
 const RUNS = { numRuns: 3000 * factor, seed };
 
-const captures = captureNames().map(readCapture);
+const captures = fixtureNames().map(readFixture);
 const SOUP = [
   "<",
   ">",

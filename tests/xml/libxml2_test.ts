@@ -10,7 +10,7 @@ import { select, type SelectedNode } from "../../lib/xml/select.ts";
 import { XmlSyntaxError } from "../../lib/xml/syntax_error.ts";
 import { getAttribute } from "../../lib/xml/tree.ts";
 import { assert, assertEquals } from "../support/assert.ts";
-import { captureNames, readCapture } from "./captures.ts";
+import { fixtureNames, readFixture } from "./fixtures.ts";
 import { fuzzSize } from "./fuzz_size.ts";
 import { documents, NAMESPACES, paths } from "./generate.ts";
 import { mutate } from "./mutate.ts";
@@ -46,8 +46,8 @@ xmllintTest("select() selects in the captures what libxml2 selects", async () =>
     "//h:*/@*",
     "/*/*/text()[contains(., '1')]",
   ];
-  for (const name of captureNames()) {
-    const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(readCapture(name));
+  for (const name of fixtureNames()) {
+    const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(readFixture(name));
     await comparePaths(text, asked, { h: "http://example.org/hooks/1" });
   }
 });

@@ -1,16 +1,16 @@
 /**
- * A server that says who it is and whom it sees, and a client that asks it: run as programs of their own, in any network
- * namespace.
+ * A server that answers with its name and the address of the client, and a client for it. Both run as separate programs, in any
+ * network namespace.
  *
- *   talk.ts serve NAME HOST PORT...          TCP and UDP, until it is killed
- *   talk.ts ask tcp|udp HOST PORT            prints the answer, `refused` or `silence`
- *   talk.ts stream tcp|udp HOST PORT         for each line that it reads, the same, on one connection; `ended` when it is
+ *   echo_server.ts serve NAME HOST PORT...          TCP and UDP, until it is killed
+ *   echo_server.ts ask tcp|udp HOST PORT            prints the answer, `refused` or `silence`
+ *   echo_server.ts stream tcp|udp HOST PORT         the same for each byte read, on one connection; `ended` once it is closed
  * @module
  */
 const ANSWER_MS = 1_500;
 const BIND_AGAIN_MS = 50;
 
-/** What of a socket for datagrams is used here; the types of Deno's unstable part are not there by default. */
+/** The part of `Deno.DatagramConn` used here; the types of Deno's unstable API are not loaded by default. */
 interface Datagrams {
   receive(): Promise<[Uint8Array, Deno.Addr]>;
   send(bytes: Uint8Array, to: Deno.Addr): Promise<number>;
@@ -25,7 +25,7 @@ function bytes(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);
 }
 
-/** An address of IPv6 can be bound once the kernel knows that nobody else has it. */
+/** Retries while the kernel still checks that an IPv6 address is unique (duplicate address detection). */
 async function bound<Socket>(bind: () => Socket): Promise<Socket> {
   while (true) {
     try {
@@ -43,13 +43,13 @@ async function serveTcp(name: string, hostname: string, port: number): Promise<v
   }
 }
 
-/** One greeting at once, and one for whatever is sent. */
+/** Sends the greeting at once, and again after each read. */
 async function serveConnection(connection: Deno.Conn, greeting: Uint8Array): Promise<void> {
   try {
     const buffer = new Uint8Array(200);
     do await connection.write(greeting); while (await connection.read(buffer) !== null);
   } catch {
-    // Who asked has gone.
+    // The client has closed the connection.
   }
   connection.close();
 }
@@ -103,7 +103,7 @@ async function streamTcp(hostname: string, port: number): Promise<Ask> {
 function streamUdp(hostname: string, port: number): Ask {
   const own = hostname.includes(":") ? "::" : "0.0.0.0";
   const socket: Datagrams = Deno.listenDatagram({ transport: "udp", hostname: own, port: 0 });
-  // One that was waited for in vain gets the next answer.
+  // A request that timed out receives the next answer.
   let receiving: Promise<string> | undefined;
   const receive = async (): Promise<string> => {
     const [answer] = await socket.receive();
@@ -116,7 +116,7 @@ function streamUdp(hostname: string, port: number): Ask {
   };
 }
 
-/** Asks once more. */
+/** Sends one request and returns the answer. */
 type Ask = () => Promise<string>;
 
 async function stream(kind: string, hostname: string, port: number): Promise<void> {

@@ -1,13 +1,13 @@
 /**
- * A client outside a node, behind a wire of its own, and talk between any of the node's network namespaces.
+ * A client on a network outside a node, and connections between any of the node's network namespaces.
  * @module
  */
 import type { Node } from "./node.ts";
 import { until } from "./until.ts";
 
-const TALK = new URL("./talk.ts", import.meta.url).pathname;
+const ECHO_SERVER = new URL("./echo_server.ts", import.meta.url).pathname;
 
-/** The node's end of the wire, and the client's. */
+/** The addresses of the network between node and client. */
 export const OUTSIDE = {
   host: "203.0.113.1",
   otherHost: "203.0.113.10",
@@ -16,22 +16,22 @@ export const OUTSIDE = {
   client6: "2001:db8:1::2",
 } as const;
 
-/** Where in a node's world somebody is: a number is a process, in whose network they are. */
+/** A network namespace of a node: the client's, the node's own, or that of the process with this number. */
 export type Where = "client" | "host" | number;
 
-/** A connection that stays. */
+/** A connection that stays open. */
 interface Stream {
-  /** Asks once more on the same connection; `ended` when there is none any more, `silence` when nobody answers. */
+  /** Sends another request on the same connection; returns the answer, `ended` or `silence`. */
   again(): Promise<string>;
 }
 
-/** A client, and servers and connections that end with it. */
-export interface Wire extends AsyncDisposable {
-  /** What a server answers to somebody in a process's network. */
+/** A client; disposing of it ends its servers and connections. */
+export interface Client extends AsyncDisposable {
+  /** Returns the answer of a server to a request from a namespace: `refused` or `silence` if there is none. */
   ask(from: Where, kind: "tcp" | "udp", host: string, port: number): Promise<string>;
-  /** The same, on one connection; the first answer has come when this returns. */
+  /** Opens a connection; returns once the first answer has arrived. */
   stream(from: Where, kind: "tcp" | "udp", host: string, port: number): Promise<Stream>;
-  /** Starts a server in a process's network; it answers at once when this returns. */
+  /** Starts a server in a namespace; returns once it answers. */
   serve(where: Where, name: string, host: string, ports: readonly number[]): Promise<void>;
 }
 
@@ -49,8 +49,8 @@ async function ip(pid: string | number, ...lines: readonly string[]): Promise<vo
   for (const line of lines) await inNetwork(pid, ["ip", ...line.split(" ")]);
 }
 
-function talk(...args: readonly string[]): readonly string[] {
-  return [Deno.execPath(), "run", "-A", "--no-config", "--unstable-net", "--quiet", TALK, ...args];
+function echo(...args: readonly string[]): readonly string[] {
+  return [Deno.execPath(), "run", "-A", "--no-config", "--unstable-net", "--quiet", ECHO_SERVER, ...args];
 }
 
 function startStream(
@@ -76,8 +76,8 @@ function startStream(
   return { end, stream: { again } };
 }
 
-/** Wires a client to a node. */
-export async function wireClient(node: Node): Promise<Wire> {
+/** Connects a new client to a node. */
+export async function connectClient(node: Node): Promise<Client> {
   const holder = new Deno.Command("unshare", { args: ["--net", "cat"], stdin: "piped", stdout: "null" }).spawn();
   const own = Deno.readLinkSync("/proc/self/ns/net");
   await until("the client's namespace", () => Deno.readLinkSync(`/proc/${holder.pid}/ns/net`) !== own);
@@ -101,18 +101,18 @@ export async function wireClient(node: Node): Promise<Wire> {
   const ends: (() => Promise<unknown>)[] = [];
   const pidOf = (where: Where): string | number =>
     where === "client" ? holder.pid : where === "host" ? node.pid : where;
-  const ask: Wire["ask"] = (from, kind, to, port) => inNetwork(pidOf(from), talk("ask", kind, to, String(port)));
+  const ask: Client["ask"] = (from, kind, to, port) => inNetwork(pidOf(from), echo("ask", kind, to, String(port)));
   return {
     ask,
     stream: async (from, kind, to, port) => {
-      const { end, stream } = startStream(pidOf(from), talk("stream", kind, to, String(port)));
+      const { end, stream } = startStream(pidOf(from), echo("stream", kind, to, String(port)));
       ends.push(end);
       await stream.again();
       return stream;
     },
     serve: async (where, name, at, ports) => {
       const server = new Deno.Command("nsenter", {
-        args: [`--net=/proc/${pidOf(where)}/ns/net`, "--", ...talk("serve", name, at, ...ports.map(String))],
+        args: [`--net=/proc/${pidOf(where)}/ns/net`, "--", ...echo("serve", name, at, ...ports.map(String))],
         stdin: "null",
         stdout: "null",
       }).spawn();
@@ -132,7 +132,7 @@ export async function wireClient(node: Node): Promise<Wire> {
   };
 }
 
-/** The first process of a container, as the machine numbers it, by a word that only its command line has. */
+/** The first process of a container, as the host numbers it; `word` is a word that only its command line contains. */
 export async function containerPid(word: string): Promise<number> {
   return await until(`the container of ${word}`, () => {
     for (const { name } of Deno.readDirSync("/proc")) {
@@ -146,7 +146,7 @@ function commandLine(pid: string): string {
   try {
     return Deno.readTextFileSync(`/proc/${pid}/cmdline`);
   } catch {
-    // It has ended meanwhile.
+    // The process has ended.
     return "";
   }
 }

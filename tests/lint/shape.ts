@@ -1,23 +1,23 @@
 /**
- * Rules about the shape of a file: what doors hold, functions not classes, no state, names and sizes.
+ * Rules about the shape of a file: entry points, functions instead of classes, no state, names and sizes.
  * @module
  */
-import { isProduct, mayUseDeno, placeOf } from "./place.ts";
+import { isProduct, locationOf, mayUseDeno } from "./location.ts";
 
 const FILE_LINES_MAX = 450;
 const FUNCTION_LINES_MAX = 60;
 const CATCH_ALL_NAMES: readonly string[] = ["utils", "util", "helpers", "helper", "manager", "common", "index"];
 
-/** The operating system is reached through `Sys`; doors end the process and nothing more. */
+/** Allows `Deno` under `lib/` only in `lib/sys/deno_*.ts`; entry points may use `Deno.exit`. */
 export const denoOnlyInSys: Deno.lint.Rule = {
   create(context): Deno.lint.LintVisitor {
-    const place = placeOf(context.filename);
-    if (place.kind !== "door" && mayUseDeno(place)) return {};
+    const location = locationOf(context.filename);
+    if (location.kind !== "entry" && mayUseDeno(location)) return {};
     return {
       Identifier(node): void {
-        if (node.name !== "Deno" || (place.kind === "door" && isExitOf(node))) return;
-        const message = place.kind === "door"
-          ? "A door may use only Deno.exit"
+        if (node.name !== "Deno" || (location.kind === "entry" && isExitOf(node))) return;
+        const message = location.kind === "entry"
+          ? "An entry point may use only Deno.exit"
           : "Cannot use Deno here: under lib only lib/sys/deno_*.ts may";
         context.report({ node, message, hint: "Take a `Sys` as a parameter" });
       },
@@ -25,15 +25,15 @@ export const denoOnlyInSys: Deno.lint.Rule = {
   },
 };
 
-/** A door (`hooks/*`, `cli.ts`) holds imports and one statement. */
-export const oneStatementDoors: Deno.lint.Rule = {
+/** An entry point (`hooks/*`, `cli.ts`) contains imports and one statement. */
+export const oneStatementEntryPoints: Deno.lint.Rule = {
   create(context): Deno.lint.LintVisitor {
-    if (placeOf(context.filename).kind !== "door") return {};
+    if (locationOf(context.filename).kind !== "entry") return {};
     return {
       Program(node): void {
         const others = node.body.filter((statement) => statement.type !== "ImportDeclaration");
         if (others.length === 1 && others[0]?.type === "ExpressionStatement") return;
-        context.report({ node, message: "A door holds imports and one expression statement, nothing else" });
+        context.report({ node, message: "An entry point contains imports and one expression statement, nothing else" });
       },
     };
   },
@@ -67,11 +67,11 @@ export const errorClassesOnly: Deno.lint.Rule = {
   },
 };
 
-/** A type assertion hides a mistake; outside `lib/sys` nothing under `lib/` needs one. */
+/** Refuses type assertions under `lib/` but in `lib/sys`: they hide mistakes. */
 export const noAssertions: Deno.lint.Rule = {
   create(context): Deno.lint.LintVisitor {
-    const place = placeOf(context.filename);
-    if (place.kind !== "lib" || place.room === "sys") return {};
+    const location = locationOf(context.filename);
+    if (location.kind !== "lib" || location.layer === "sys") return {};
     return {
       TSAsExpression(node): void {
         // In `x as const` the linter's tree gives the whole expression as the type.
@@ -88,7 +88,7 @@ export const noAssertions: Deno.lint.Rule = {
 /** Modules keep no state: nothing at the top level can be assigned again. */
 export const noModuleState: Deno.lint.Rule = {
   create(context): Deno.lint.LintVisitor {
-    if (!isProduct(placeOf(context.filename))) return {};
+    if (!isProduct(locationOf(context.filename))) return {};
     function visit(node: Deno.lint.VariableDeclaration): void {
       if (node.kind !== "let" && node.kind !== "var") return;
       context.report({ node, message: `Cannot declare a top-level \`${node.kind}\`: modules keep no state` });
@@ -101,14 +101,14 @@ export const noModuleState: Deno.lint.Rule = {
 };
 
 /**
- * What is disposed of at the end is bound twice: Deno 2.7's `deno bundle --minify` puts the value of a `using` variable that
- * is read once in the place where it is read, and then nothing disposes of it. One that is never read stays.
+ * Refuses to read a `using` variable: `deno bundle --minify` of Deno 2.7 inlines the value of one that is read once, and the
+ * value is then never disposed. A `using` variable that is never read is kept.
  */
 export const unreadUsing: Deno.lint.Rule = {
   create(context): Deno.lint.LintVisitor {
-    const place = placeOf(context.filename);
+    const location = locationOf(context.filename);
     // The build is never bundled.
-    if (!isProduct(place) || place.kind === "build") return {};
+    if (!isProduct(location) || location.kind === "build") return {};
     return {
       VariableDeclaration(node): void {
         if (node.kind !== "using" && node.kind !== "await using") return;
@@ -130,7 +130,7 @@ export const fileNames: Deno.lint.Rule = {
   create(context): Deno.lint.LintVisitor {
     return {
       Program(node): void {
-        const name = placeOf(context.filename).path.split("/").at(-1) ?? "";
+        const name = locationOf(context.filename).path.split("/").at(-1) ?? "";
         const stem = name.replace(/(\.d)?\.[a-z]+$/, "");
         if (!/^[a-z0-9]+(_[a-z0-9]+)*$/.test(stem)) {
           context.report({ node, message: `Cannot call a file "${name}": write it in snake_case` });
@@ -145,7 +145,7 @@ export const fileNames: Deno.lint.Rule = {
 /** Files and functions stay short enough to be read at once. */
 export const sizeLimits: Deno.lint.Rule = {
   create(context): Deno.lint.LintVisitor {
-    if (!isProduct(placeOf(context.filename))) return {};
+    if (!isProduct(locationOf(context.filename))) return {};
     function visit(node: Deno.lint.Node): void {
       const lines = lineCount(context.sourceCode.getText(node));
       if (lines <= FUNCTION_LINES_MAX) return;

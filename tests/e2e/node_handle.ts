@@ -1,15 +1,15 @@
 /**
- * The place a node is: how to reach its files from outside, and how to run a command inside.
+ * Access to a running node: its files from outside, and commands inside.
  * @module
  */
 
-/** The environment of everything in a node. */
+/** The environment of every process in a node. */
 export const ENVIRONMENT = {
   PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
   HOME: "/root",
   LC_ALL: "C",
 };
-/** The folders that a node has instead of the host's. */
+/** The folders that a node replaces, and where they are below its scratch folder. */
 const COVERED = [
   { inside: "/etc/", below: "etc" },
   { inside: "/run/", below: "run" },
@@ -25,23 +25,23 @@ export interface Ended {
   readonly durationMs: number;
 }
 
-/** What is known of a node's namespaces once they stand. */
-export interface Place {
+/** Identifies a running node. */
+export interface NodeHandle {
   readonly name: string;
   readonly scratch: string;
-  /** The node's process 1, as the host numbers it. */
+  /** The process id of the node's init, in the host's namespace. */
   readonly pid: string;
 }
 
-/** Where a file of the node lies on the machine. */
-export function pathOutside(place: Place, inside: string): string {
+/** The path on the host of a file of the node. */
+export function pathOutside(handle: NodeHandle, inside: string): string {
   const covered = COVERED.find((folder) => inside.startsWith(folder.inside));
-  return covered === undefined ? inside : `${place.scratch}/${covered.below}/${inside.slice(covered.inside.length)}`;
+  return covered === undefined ? inside : `${handle.scratch}/${covered.below}/${inside.slice(covered.inside.length)}`;
 }
 
-/** Runs a command in the node, killed after `timeoutMs` (exit code 137); any exit code is an answer. */
-export async function runInside(place: Place, argv: readonly string[], timeoutMs: number): Promise<Ended> {
-  const namespaces = ["-t", place.pid, "-m", "-n", "-u", "-i", "-p", "-C"];
+/** Runs a command in the node, killed after `timeoutMs` (exit code 137). A non-zero exit code is no error. */
+export async function runInside(handle: NodeHandle, argv: readonly string[], timeoutMs: number): Promise<Ended> {
+  const namespaces = ["-t", handle.pid, "-m", "-n", "-u", "-i", "-p", "-C"];
   const start = performance.now();
   const output = await new Deno.Command("nsenter", {
     args: [...namespaces, "--", "timeout", "-s", "KILL", String(timeoutMs / 1000), ...argv],
@@ -59,7 +59,7 @@ export async function runInside(place: Place, argv: readonly string[], timeoutMs
   };
 }
 
-/** The text of a file, empty when there is none. */
+/** Reads a file; returns an empty text if it does not exist. */
 export async function readText(path: string): Promise<string> {
   try {
     return await Deno.readTextFile(path);
@@ -69,7 +69,7 @@ export async function readText(path: string): Promise<string> {
   }
 }
 
-/** Puts a large executable somewhere, without copying where the file system allows that. */
+/** Links an executable, or copies it where the file system does not allow a link. */
 export async function linkOrCopy(from: string, to: string): Promise<void> {
   await Deno.stat(from).catch((cause) => {
     throw new Error(`Cannot install ${from}: it is not built; run "deno task build" first`, { cause });
@@ -88,12 +88,12 @@ async function makeFolderOf(path: string): Promise<void> {
   await Deno.mkdir(path.slice(0, path.lastIndexOf("/")), { recursive: true, mode: 0o755 });
 }
 
-/** Writes by rename, from a folder in which libvirt runs nothing: no hook ever meets half a file. */
-export async function writeWhole(place: Place, inside: string, text: string, mode: number): Promise<void> {
-  const half = `${place.scratch}/half-written`;
-  const path = pathOutside(place, inside);
-  await Deno.writeTextFile(half, text);
-  await Deno.chmod(half, mode);
+/** Writes a file atomically: libvirt and the hooks never see a part of it. */
+export async function writeWhole(handle: NodeHandle, inside: string, text: string, mode: number): Promise<void> {
+  const partial = `${handle.scratch}/partial`;
+  const path = pathOutside(handle, inside);
+  await Deno.writeTextFile(partial, text);
+  await Deno.chmod(partial, mode);
   await makeFolderOf(path);
-  await Deno.rename(half, path);
+  await Deno.rename(partial, path);
 }

@@ -1,8 +1,8 @@
 /**
- * A crowd that shares one table: each guest has a forwarded port of its own, and some of the hooks are killed.
+ * Guests that share one nft table: each has its own forwarded port, and some of the hooks are killed.
  * @module
  */
-import type { Order, Report } from "./crowd.ts";
+import type { Order, Report } from "./stress.ts";
 import { callHook, type Guest, guestOf } from "./hook.ts";
 import { makeRandom } from "./random.ts";
 
@@ -21,12 +21,12 @@ async function ruleset(): Promise<string> {
   return new TextDecoder().decode(stdout);
 }
 
-/** The ports that the table leads to guests, in order. */
+/** The ports that the table forwards to guests, in order. */
 async function forwarded(): Promise<readonly number[]> {
   return [...(await ruleset()).matchAll(/dport (\d+) counter[^\n]* dnat/g)].map(([, port]) => Number(port)).sort();
 }
 
-/** Begins all guests at once, looks, and ends all at once. */
+/** Starts all guests at once, checks the table, and ends all at once. */
 export async function playForwards({ hooks, seed, guests: count }: Order): Promise<Report> {
   const hook = `${hooks}/qemu`;
   const guests = Array.from({ length: count }, (_, index) => guestOf(index));
@@ -43,7 +43,7 @@ export async function playForwards({ hooks, seed, guests: count }: Order): Promi
   const promised = guests.flatMap((_, index) => called[index]?.code === 0 ? [FIRST_PORT + index] : []);
   const observation = new Set(await forwarded());
   for (const port of promised) {
-    if (!observation.has(port)) mistakes.push(`port ${port} leads nowhere, and was promised`);
+    if (!observation.has(port)) mistakes.push(`port ${port} is not forwarded although its hook succeeded`);
   }
   for (const { code, stderr } of called) if (code !== 0 && code !== undefined) mistakes.push(stderr);
   await Promise.all(guests.map((guest) => callHook("release", guest, { hook })));

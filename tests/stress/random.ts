@@ -1,7 +1,7 @@
-/** Numbers from 0 to 1 that look random and are the same for the same seed. */
+/** Returns the next pseudo-random number from 0 to 1. */
 export type Random = () => number;
 
-/** Makes them: the generator "mulberry32", which is good enough to shuffle a crowd. */
+/** Makes a generator ("mulberry32") that returns the same numbers for the same seed. */
 export function makeRandom(seed: number): Random {
   let state = seed >>> 0;
   return () => {

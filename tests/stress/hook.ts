@@ -4,14 +4,14 @@
  */
 import { GROUPS, type Wants } from "./host.ts";
 
-/** A guest of the crowd. */
+/** A guest of the stress test. */
 export interface Guest {
   readonly name: string;
   readonly uuid: string;
   readonly wants: Wants;
 }
 
-/** How a call ended; without a code it was killed. */
+/** How a call ended; `code` is undefined if it was killed. */
 export interface Called {
   readonly code: number | undefined;
   readonly stderr: string;
@@ -19,14 +19,14 @@ export interface Called {
   readonly endedMs: number;
 }
 
-/** Makes the guest of a number. */
+/** Returns the guest with this number. */
 export function guestOf(index: number): Guest {
   const group = index % GROUPS.length;
   const uuid = `${String(index).padStart(8, "0")}-2222-4333-8444-555555555555`;
   return { name: `g${group}-${index}`, uuid, wants: GROUPS[group] ?? {} };
 }
 
-/** Calls the hook about a guest; with `killAfterMs`, it is killed then unless it has ended. */
+/** Calls the hook for a guest; kills it after `killAfterMs`, if given. */
 export async function callHook(
   operation: string,
   guest: Guest,
@@ -42,7 +42,7 @@ export async function callHook(
   const timer = killAfterMs === undefined ? undefined : setTimeout(() => kill(child), killAfterMs);
   const writer = child.stdin.getWriter();
   const document = `<domain type='kvm'>\n  <name>${guest.name}</name>\n  <uuid>${guest.uuid}</uuid>\n</domain>\n`;
-  // Who was killed reads nothing any more.
+  // A hook that was killed closes the pipe.
   const fed = writer.write(new TextEncoder().encode(document)).then(() => writer.close()).catch(() => undefined);
   const { code, signal, stderr } = await child.output();
   clearTimeout(timer);
@@ -59,6 +59,6 @@ function kill(child: Deno.ChildProcess): void {
   try {
     child.kill("SIGKILL");
   } catch {
-    // It has just ended by itself.
+    // It has just ended.
   }
 }

@@ -1,15 +1,15 @@
 /**
- * The crowd: many guests begin and end at once, again and again, and some of their hooks are killed. Run by `crowd.sh`, as a
- * program called libvirtd, an act at a time: the one that reconciles is then the libvirtd that comes next.
+ * The stress test: many guests start and end at once, several times, and some of their hooks are killed. `stress.sh` runs each
+ * phase as a separate process named libvirtd, so that the phase which reconciles is the next libvirtd.
  * @module
  */
 import { hashName, resourceFolder } from "../../lib/ledger/layout.ts";
 import { playForwards } from "./forwards.ts";
 import { type Called, callHook, type Guest, guestOf } from "./hook.ts";
-import { broken, readStanding, RULES, type Standing } from "./host.ts";
+import { broken, readValues, RULES, type Values } from "./host.ts";
 import { makeRandom, type Random } from "./random.ts";
 
-/** What to play. */
+/** The parameters of a run. */
 export interface Order {
   readonly hooks: string;
   readonly seed: number;
@@ -17,16 +17,16 @@ export interface Order {
   readonly guests: number;
 }
 
-/** What came of it. */
+/** The result of a phase. */
 export interface Report {
   readonly calls: number;
   readonly killed: number;
   readonly refused: number;
   readonly samples: number;
-  /** Promises that were not kept, and other mistakes. */
+  /** Granted demands that were not kept, and other failures. */
   readonly mistakes: readonly string[];
   readonly longestMs: number;
-  /** How much longer a call took beside one that was stuck elsewhere than alone. */
+  /** How much longer a call took while another call waited for a different resource. */
   readonly ratio?: number;
 }
 
@@ -34,22 +34,22 @@ const KILLED_SHARE = 0.25;
 const SAMPLE_MS = 10;
 const REFUSALS = /wants \d+, |the kernel found only|not enough memory/;
 
-/** The crowd while it plays. */
-interface Crowd {
+/** The state of a run. */
+interface Run {
   readonly order: Order;
   readonly random: Random;
-  readonly base: Standing;
-  /** Guests whose start has ended well and whose end has not begun. */
+  readonly base: Values;
+  /** Guests that have started and are not ending. */
   readonly live: Set<Guest>;
   readonly counts: { calls: number; killed: number; refused: number; samples: number; longestMs: number };
   readonly mistakes: string[];
 }
 
-async function call(operation: string, guest: Guest, crowd: Crowd, mayDie = true): Promise<Called> {
-  const { counts, random, order } = crowd;
-  const isDoomed = mayDie && random() < KILLED_SHARE;
-  // Most deaths come where it hurts: fifty at once take about fifty times as long as one.
-  const killAfterMs = isDoomed ? random() * order.guests * 60 : undefined;
+async function call(operation: string, guest: Guest, run: Run, mayBeKilled = true): Promise<Called> {
+  const { counts, random, order } = run;
+  const isKilled = mayBeKilled && random() < KILLED_SHARE;
+  // Fifty calls at once take about fifty times as long as one: most kills hit a hook in the middle of its work.
+  const killAfterMs = isKilled ? random() * order.guests * 60 : undefined;
   const called = await callHook(operation, guest, { hook: `${order.hooks}/qemu`, killAfterMs });
   counts.calls++;
   if (called.code === undefined) counts.killed++;
@@ -57,10 +57,10 @@ async function call(operation: string, guest: Guest, crowd: Crowd, mayDie = true
   return called;
 }
 
-/** What libvirt does: a start that fails, however that is, is followed by a release. */
-async function begin(guest: Guest, crowd: Crowd): Promise<void> {
-  const { live, counts, mistakes } = crowd;
-  const { code, stderr } = await call("prepare", guest, crowd);
+/** Starts a guest as libvirt does: a release follows a failed start. */
+async function begin(guest: Guest, run: Run): Promise<void> {
+  const { live, counts, mistakes } = run;
+  const { code, stderr } = await call("prepare", guest, run);
   if (code === 0) {
     await Deno.writeTextFile(`/run/libvirt/qemu/${guest.name}.xml`, guest.uuid);
     live.add(guest);
@@ -68,27 +68,27 @@ async function begin(guest: Guest, crowd: Crowd): Promise<void> {
   }
   if (code !== undefined) counts.refused++;
   if (code !== undefined && !REFUSALS.test(stderr)) mistakes.push(`${guest.name} was refused: ${stderr.trim()}`);
-  await end(guest, crowd);
+  await end(guest, run);
 }
 
-async function end(guest: Guest, crowd: Crowd): Promise<void> {
-  crowd.live.delete(guest);
+async function end(guest: Guest, run: Run): Promise<void> {
+  run.live.delete(guest);
   await Deno.remove(`/run/libvirt/qemu/${guest.name}.xml`).catch(() => undefined);
-  const { code, stderr } = await call("release", guest, crowd);
+  const { code, stderr } = await call("release", guest, run);
   if (code !== undefined && (code !== 0 || stderr !== "")) {
-    crowd.mistakes.push(`${guest.name} was released with ${code}: ${stderr.trim()}`);
+    run.mistakes.push(`${guest.name} was released with ${code}: ${stderr.trim()}`);
   }
 }
 
-/** Looks at the kernel all the time: whoever lived before and behind a look must have had what was promised. */
-async function sample(crowd: Crowd, signal: AbortSignal): Promise<void> {
-  const { live, base, counts, mistakes } = crowd;
+/** Samples the current values until aborted: a guest that is live before and after a sample must have its demands. */
+async function sample(run: Run, signal: AbortSignal): Promise<void> {
+  const { live, base, counts, mistakes } = run;
   while (!signal.aborted) {
     const before = [...live];
-    const now = readStanding();
-    const promised = before.filter((guest) => live.has(guest)).map(({ wants }) => wants);
+    const now = readValues();
+    const granted = before.filter((guest) => live.has(guest)).map(({ wants }) => wants);
     counts.samples++;
-    for (const mistake of broken(promised, { base, now })) if (!mistakes.includes(mistake)) mistakes.push(mistake);
+    for (const mistake of broken(granted, { base, now })) if (!mistakes.includes(mistake)) mistakes.push(mistake);
     await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
   }
 }
@@ -96,23 +96,23 @@ async function sample(crowd: Crowd, signal: AbortSignal): Promise<void> {
 async function play(order: Order): Promise<Report> {
   await Deno.writeTextFile("/etc/virt-hooks/rules.toml", RULES);
   const counts = { calls: 0, killed: 0, refused: 0, samples: 0, longestMs: 0 };
-  const crowd: Crowd = {
-    ...{ order, random: makeRandom(order.seed), base: readStanding() },
+  const run: Run = {
+    ...{ order, random: makeRandom(order.seed), base: readValues() },
     ...{ live: new Set(), counts, mistakes: [] },
   };
   const guests = Array.from({ length: order.guests }, (_, index) => guestOf(index));
   const stopped = new AbortController();
-  const sampled = sample(crowd, stopped.signal);
+  const sampled = sample(run, stopped.signal);
   for (let round = 0; round < order.rounds; round++) {
-    await Promise.all(guests.map((guest) => crowd.live.has(guest) ? end(guest, crowd) : begin(guest, crowd)));
+    await Promise.all(guests.map((guest) => run.live.has(guest) ? end(guest, run) : begin(guest, run)));
   }
-  await Promise.all([...crowd.live].map((guest) => end(guest, crowd)));
+  await Promise.all([...run.live].map((guest) => end(guest, run)));
   stopped.abort();
   await sampled;
-  return { ...counts, mistakes: crowd.mistakes };
+  return { ...counts, mistakes: run.mistakes };
 }
 
-/** A hook that is stuck at one resource, and another that needs a resource of its own. */
+/** Checks that a hook which waits for one resource does not delay a hook that needs another. */
 async function stuck({ hooks }: Order): Promise<Report> {
   await Deno.writeTextFile("/etc/virt-hooks/rules.toml", RULES);
   const hook = `${hooks}/qemu`;
@@ -134,7 +134,9 @@ async function stuck({ hooks }: Order): Promise<Report> {
   const beside = await well("prepare", free);
   await file.unlock();
   const { endedMs } = await stuck;
-  if (endedMs < beside.endedMs) mistakes.push("what waits for a resource of its own ended behind what was stuck");
+  if (endedMs < beside.endedMs) {
+    mistakes.push("the hook for another resource ended after the hook that waited for the lock");
+  }
   for (const guest of [free, waiting]) await well("release", guest);
   const ratio = (beside.endedMs - beside.startedMs) / (alone.endedMs - alone.startedMs);
   return { calls: 9, killed: 0, refused: 0, samples: 0, longestMs: 0, mistakes, ratio };
@@ -161,7 +163,7 @@ function leftIn(folder: string): readonly string[] {
   });
 }
 
-const ACTS: Readonly<Record<string, (order: Order) => Promise<Report>>> = {
+const PHASES: Readonly<Record<string, (order: Order) => Promise<Report>>> = {
   play,
   stuck,
   reconcile,
@@ -169,7 +171,7 @@ const ACTS: Readonly<Record<string, (order: Order) => Promise<Report>>> = {
 };
 
 if (import.meta.main) {
-  const [act = "", order = "{}"] = Deno.args;
-  const report = await ACTS[act]?.(JSON.parse(order));
+  const [phase = "", order = "{}"] = Deno.args;
+  const report = await PHASES[phase]?.(JSON.parse(order));
   Deno.stdout.writeSync(new TextEncoder().encode(`${JSON.stringify(report)}\n`));
 }

@@ -1,9 +1,9 @@
 /**
- * The machine's own kernel, as far as the crowd uses it: keys and pages that no program misses.
+ * The kernel settings that the stress test changes on this machine: ones that no program depends on.
  * @module
  */
 
-/** What guests of a group want. */
+/** The values that guests of a group demand. */
 export interface Wants {
   readonly swappiness?: number;
   readonly cachePressure?: number;
@@ -11,7 +11,6 @@ export interface Wants {
   readonly pages?: number;
 }
 
-/** Where it stands. */
 const PATHS = {
   swappiness: "/proc/sys/vm/swappiness",
   cachePressure: "/proc/sys/vm/vfs_cache_pressure",
@@ -19,10 +18,10 @@ const PATHS = {
   pages: "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages",
 } as const satisfies Record<keyof Wants, string>;
 
-/** What stands. */
-export type Standing = Readonly<Record<keyof Wants, number>>;
+/** The current values. */
+export type Values = Readonly<Record<keyof Wants, number>>;
 
-/** The groups: they share keys in pairs, the last does not go with the second. */
+/** The groups: they share keys in pairs; the last conflicts with the second. */
 export const GROUPS = [
   { swappiness: 1, pages: 1 },
   { swappiness: 1, cachePressure: 50 },
@@ -31,7 +30,7 @@ export const GROUPS = [
   { cachePressure: 150 },
 ] as const satisfies readonly Wants[];
 
-/** Guests are called `gGROUP-NUMBER`. */
+/** The rules of all groups. Guests are named `gGROUP-NUMBER`. */
 export const RULES = GROUPS.map((wants: Wants, group) => {
   const keys = [
     ...(wants.swappiness === undefined ? [] : [`"vm.swappiness" = ${wants.swappiness}`]),
@@ -47,8 +46,8 @@ export const RULES = GROUPS.map((wants: Wants, group) => {
   ].join("\n");
 }).join("\n\n");
 
-/** Reads what stands. */
-export function readStanding(): Standing {
+/** Reads the current values. */
+export function readValues(): Values {
   const read = (path: string): number => Number(Deno.readTextFileSync(path));
   return {
     swappiness: read(PATHS.swappiness),
@@ -58,20 +57,20 @@ export function readStanding(): Standing {
   };
 }
 
-/** Puts back what a crowd that went wrong has left. */
-export function writeStanding(observation: Standing): void {
-  const now = readStanding();
+/** Restores the values after a failed test. */
+export function restoreValues(values: Values): void {
+  const now = readValues();
   for (const name of ["swappiness", "cachePressure", "pageCluster", "pages"] as const) {
-    if (now[name] !== observation[name]) Deno.writeTextFileSync(PATHS[name], String(observation[name]));
+    if (now[name] !== values[name]) Deno.writeTextFileSync(PATHS[name], String(values[name]));
   }
 }
 
-/** What is less than these guests were promised. */
-export function broken(promised: readonly Wants[], { base, now }: Record<"base" | "now", Standing>): readonly string[] {
-  const pages = promised.reduce((sum, wants) => sum + (wants.pages ?? 0), base.pages);
+/** Compares the current values to what these guests were granted. Returns a message for each difference. */
+export function broken(granted: readonly Wants[], { base, now }: Record<"base" | "now", Values>): readonly string[] {
+  const pages = granted.reduce((sum, wants) => sum + (wants.pages ?? 0), base.pages);
   const wrong = (["swappiness", "cachePressure", "pageCluster"] as const).flatMap((name) => {
-    const wanted = promised.find((wants) => wants[name] !== undefined)?.[name];
-    return wanted === undefined || wanted === now[name] ? [] : [`${name} is ${now[name]}, ${wanted} is promised`];
+    const wanted = granted.find((wants) => wants[name] !== undefined)?.[name];
+    return wanted === undefined || wanted === now[name] ? [] : [`${name} is ${now[name]}, ${wanted} is granted`];
   });
-  return now.pages < pages ? [...wrong, `there are ${now.pages} pages, ${pages} are promised`] : wrong;
+  return now.pages < pages ? [...wrong, `there are ${now.pages} pages, ${pages} are granted`] : wrong;
 }

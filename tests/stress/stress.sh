@@ -1,7 +1,6 @@
 #!/bin/sh
-# crowd.sh COMMAND...: runs COMMAND where the folders of virt-hooks and of libvirt, and the network, are its own. The kernel
-# is the machine's.
-# Everything is gone when COMMAND ends.
+# stress.sh COMMAND...: runs COMMAND with private folders of virt-hooks and of libvirt and a private network, on the kernel of the
+# machine. They are removed when COMMAND ends.
 set -eu
 
 if [ "${1-}" != --inside ]; then
@@ -9,14 +8,14 @@ if [ "${1-}" != --inside ]; then
 fi
 shift
 scratch=$(mktemp -d)
-mount -t tmpfs -o mode=0755 crowd "$scratch"
+mount -t tmpfs -o mode=0755 stress "$scratch"
 cp -a /etc "$scratch/etc"
 rm -rf "$scratch/etc/virt-hooks"
 mkdir -p "$scratch/etc/virt-hooks"
 mount --bind "$scratch/etc" /etc
 umount -l "$scratch"
 rmdir "$scratch"
-mount -t tmpfs -o mode=0755 crowd /run
-mount -t tmpfs -o mode=0755 crowd /var/log
+mount -t tmpfs -o mode=0755 stress /run
+mount -t tmpfs -o mode=0755 stress /var/log
 mkdir -p /run/libvirt/qemu /run/libvirt/network
 exec "$@"

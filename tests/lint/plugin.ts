@@ -1,16 +1,10 @@
 /**
- * The house's own lint rules: what the design asks of every file and a linter can see. `deno lint` runs them
- * (see `lint.plugins` in deno.json); each has good and bad snippets in `house_lint_test.ts`.
+ * The project's own lint rules. `deno lint` runs them (`lint.plugins` in deno.json); `plugin_test.ts` has good and bad
+ * snippets for each.
  * @module
  */
-import {
-  bareSpecifiers,
-  denoSysForDoors,
-  layerWalls,
-  literalDynamicImports,
-  noNodeImports,
-} from "./house_lint/imports.ts";
-import { errorMessages } from "./house_lint/messages.ts";
+import { bareSpecifiers, denoSysInEntryPoints, layerImports, literalDynamicImports, noNodeImports } from "./imports.ts";
+import { errorMessages } from "./messages.ts";
 import {
   denoOnlyInSys,
   errorClassesOnly,
@@ -18,22 +12,22 @@ import {
   functionDeclarations,
   noAssertions,
   noModuleState,
-  oneStatementDoors,
+  oneStatementEntryPoints,
   sizeLimits,
   unreadUsing,
-} from "./house_lint/shape.ts";
+} from "./shape.ts";
 
 /** The plugin: one row a rule. */
 export default {
-  name: "house",
+  name: "project",
   rules: {
-    "layer-walls": layerWalls,
-    "deno-sys-for-doors": denoSysForDoors,
+    "layer-imports": layerImports,
+    "deno-sys-in-entry-points": denoSysInEntryPoints,
     "bare-specifiers": bareSpecifiers,
     "no-node-imports": noNodeImports,
     "literal-dynamic-imports": literalDynamicImports,
     "deno-only-in-sys": denoOnlyInSys,
-    "one-statement-doors": oneStatementDoors,
+    "one-statement-entry-points": oneStatementEntryPoints,
     "function-declarations": functionDeclarations,
     "error-classes-only": errorClassesOnly,
     "no-assertions": noAssertions,

@@ -1,9 +1,9 @@
-/** Good and bad snippets for every rule of the house plugin. */
-import { assertEquals } from "./support/assert.ts";
-import house from "./house_lint.ts";
-import config from "../deno.json" with { type: "json" };
+/** Good and bad snippets for each rule of the lint plugin. */
+import { assertEquals } from "../support/assert.ts";
+import plugin from "./plugin.ts";
+import config from "../../deno.json" with { type: "json" };
 
-type RuleName = keyof typeof house.rules;
+type RuleName = keyof typeof plugin.rules;
 
 interface Snippet {
   readonly rule: RuleName;
@@ -12,24 +12,32 @@ interface Snippet {
 }
 
 const GOOD: readonly Snippet[] = [
-  { rule: "layer-walls", file: "lib/rules/match.ts", source: `import { x } from "../libvirt/call.ts";` },
-  { rule: "layer-walls", file: "lib/rules/match.ts", source: `import type { R } from "./schema.ts";` },
-  { rule: "layer-walls", file: "lib/libvirt/drivers/qemu.ts", source: `import { x } from "../driver.ts";` },
-  { rule: "layer-walls", file: "lib/ledger/converge.ts", source: `import { x } from "../resources/registry.ts";` },
-  { rule: "layer-walls", file: "lib/resources/command.ts", source: `import { x } from "../trust/trust.ts";` },
-  { rule: "layer-walls", file: "lib/app/run_hook.ts", source: `export { x } from "../sys/sys.ts";` },
-  { rule: "layer-walls", file: "lib/cli/commands/check.ts", source: `import { x } from "../../app/load_rules.ts";` },
-  { rule: "layer-walls", file: "lib/rules/read.ts", source: `import { parse } from "smol-toml";` },
-  { rule: "layer-walls", file: "hooks/qemu.ts", source: `import { qemu } from "../lib/libvirt/drivers/qemu.ts";` },
-  { rule: "layer-walls", file: "build/main.ts", source: `import { x } from "./compile.ts";` },
-  { rule: "layer-walls", file: "build/docs/page.ts", source: `import { x } from "../../lib/libvirt/driver.ts";` },
-  { rule: "layer-walls", file: "tests/rules/match_test.ts", source: `import { x } from "../../lib/rules/match.ts";` },
-  { rule: "deno-sys-for-doors", file: "hooks/lxc.ts", source: `import { denoSys } from "../lib/sys/deno_sys.ts";` },
-  { rule: "deno-sys-for-doors", file: "cli.ts", source: `import { denoSys } from "./lib/sys/deno_sys.ts";` },
-  { rule: "deno-sys-for-doors", file: "cli.ts", source: `import { t } from "./lib/sys/deno_terminal.ts";` },
-  { rule: "deno-sys-for-doors", file: "tests/sys/a_test.ts", source: `import "../../lib/sys/deno_child.ts";` },
-  { rule: "deno-sys-for-doors", file: "lib/sys/deno_sys.ts", source: `import { x } from "./deno_child.ts";` },
-  { rule: "deno-sys-for-doors", file: "lib/app/run_hook.ts", source: `import type { Sys } from "../sys/sys.ts";` },
+  { rule: "layer-imports", file: "lib/rules/match.ts", source: `import { x } from "../libvirt/call.ts";` },
+  { rule: "layer-imports", file: "lib/rules/match.ts", source: `import type { R } from "./schema.ts";` },
+  { rule: "layer-imports", file: "lib/libvirt/drivers/qemu.ts", source: `import { x } from "../driver.ts";` },
+  { rule: "layer-imports", file: "lib/ledger/converge.ts", source: `import { x } from "../resources/registry.ts";` },
+  { rule: "layer-imports", file: "lib/resources/command.ts", source: `import { x } from "../trust/trust.ts";` },
+  { rule: "layer-imports", file: "lib/app/run_hook.ts", source: `export { x } from "../sys/sys.ts";` },
+  { rule: "layer-imports", file: "lib/cli/commands/check.ts", source: `import { x } from "../../app/load_rules.ts";` },
+  { rule: "layer-imports", file: "lib/rules/read.ts", source: `import { parse } from "smol-toml";` },
+  { rule: "layer-imports", file: "hooks/qemu.ts", source: `import { qemu } from "../lib/libvirt/drivers/qemu.ts";` },
+  { rule: "layer-imports", file: "build/main.ts", source: `import { x } from "./compile.ts";` },
+  { rule: "layer-imports", file: "build/docs/page.ts", source: `import { x } from "../../lib/libvirt/driver.ts";` },
+  { rule: "layer-imports", file: "tests/rules/match_test.ts", source: `import { x } from "../../lib/rules/match.ts";` },
+  {
+    rule: "deno-sys-in-entry-points",
+    file: "hooks/lxc.ts",
+    source: `import { denoSys } from "../lib/sys/deno_sys.ts";`,
+  },
+  { rule: "deno-sys-in-entry-points", file: "cli.ts", source: `import { denoSys } from "./lib/sys/deno_sys.ts";` },
+  { rule: "deno-sys-in-entry-points", file: "cli.ts", source: `import { t } from "./lib/sys/deno_terminal.ts";` },
+  { rule: "deno-sys-in-entry-points", file: "tests/sys/a_test.ts", source: `import "../../lib/sys/deno_child.ts";` },
+  { rule: "deno-sys-in-entry-points", file: "lib/sys/deno_sys.ts", source: `import { x } from "./deno_child.ts";` },
+  {
+    rule: "deno-sys-in-entry-points",
+    file: "lib/app/run_hook.ts",
+    source: `import type { Sys } from "../sys/sys.ts";`,
+  },
   { rule: "bare-specifiers", file: "lib/rules/read.ts", source: `import { parse } from "smol-toml";` },
   { rule: "bare-specifiers", file: "lib/rules/read.ts", source: `import { parse } from "@std/assert";` },
   { rule: "bare-specifiers", file: "tests/a_test.ts", source: `import { x } from "node:fs";` },
@@ -42,11 +50,11 @@ const GOOD: readonly Snippet[] = [
   { rule: "deno-only-in-sys", file: "hooks/qemu.ts", source: `Deno.exit(0);` },
   { rule: "deno-only-in-sys", file: "tests/a_test.ts", source: `Deno.pid;` },
   {
-    rule: "one-statement-doors",
+    rule: "one-statement-entry-points",
     file: "hooks/qemu.ts",
     source: `import { run } from "./a.ts";\nDeno.exit(await run());`,
   },
-  { rule: "one-statement-doors", file: "lib/app/run_hook.ts", source: `const a = 1;\nexport const b = a;` },
+  { rule: "one-statement-entry-points", file: "lib/app/run_hook.ts", source: `const a = 1;\nexport const b = a;` },
   { rule: "function-declarations", file: "lib/xml/path.ts", source: `export function f(): void {}` },
   { rule: "function-declarations", file: "lib/xml/path.ts", source: `function f(): void { const g = () => 1; g(); }` },
   { rule: "function-declarations", file: "lib/xml/path.ts", source: `const f = { g: () => 1 };` },
@@ -77,25 +85,25 @@ const GOOD: readonly Snippet[] = [
 ];
 
 const BAD: readonly Snippet[] = [
-  { rule: "layer-walls", file: "lib/xml/path.ts", source: `import { x } from "../libvirt/call.ts";` },
-  { rule: "layer-walls", file: "lib/rules/match.ts", source: `import type { Sys } from "../sys/sys.ts";` },
-  { rule: "layer-walls", file: "lib/sys/sys.ts", source: `export * from "../rules/match.ts";` },
-  { rule: "layer-walls", file: "lib/resources/nft.ts", source: `export { x } from "../ledger/ledger.ts";` },
-  { rule: "layer-walls", file: "lib/app/run_hook.ts", source: `await import("../cli/check.ts");` },
-  { rule: "layer-walls", file: "lib/app/run_hook.ts", source: `type A = import("../cli/check.ts").A;` },
-  { rule: "layer-walls", file: "lib/app/run_hook.ts", source: `import { x } from "../../build/compile.ts";` },
-  { rule: "layer-walls", file: "build/compile.ts", source: `import { x } from "../lib/sys/sys.ts";` },
-  { rule: "layer-walls", file: "build/compile.ts", source: `import { x } from "../tests/support/a.ts";` },
-  { rule: "layer-walls", file: "lib/app/run_hook.ts", source: `import { x } from "../../tests/support/a.ts";` },
-  { rule: "layer-walls", file: "lib/app/run_hook.ts", source: `import { x } from "../version.ts";` },
-  { rule: "layer-walls", file: "lib/attic/old.ts", source: `import { x } from "../xml/path.ts";` },
-  { rule: "layer-walls", file: "hooks/qemu.ts", source: `import { x } from "../lib/rules/match.ts";` },
-  { rule: "layer-walls", file: "cli.ts", source: `import { x } from "./build/compile.ts";` },
-  { rule: "deno-sys-for-doors", file: "lib/app/run_hook.ts", source: `import { d } from "../sys/deno_sys.ts";` },
-  { rule: "deno-sys-for-doors", file: "lib/sys/sys.ts", source: `import { d } from "./deno_sys.ts";` },
-  { rule: "deno-sys-for-doors", file: "build/main.ts", source: `import { d } from "../lib/sys/deno_sys.ts";` },
+  { rule: "layer-imports", file: "lib/xml/path.ts", source: `import { x } from "../libvirt/call.ts";` },
+  { rule: "layer-imports", file: "lib/rules/match.ts", source: `import type { Sys } from "../sys/sys.ts";` },
+  { rule: "layer-imports", file: "lib/sys/sys.ts", source: `export * from "../rules/match.ts";` },
+  { rule: "layer-imports", file: "lib/resources/nft.ts", source: `export { x } from "../ledger/ledger.ts";` },
+  { rule: "layer-imports", file: "lib/app/run_hook.ts", source: `await import("../cli/check.ts");` },
+  { rule: "layer-imports", file: "lib/app/run_hook.ts", source: `type A = import("../cli/check.ts").A;` },
+  { rule: "layer-imports", file: "lib/app/run_hook.ts", source: `import { x } from "../../build/compile.ts";` },
+  { rule: "layer-imports", file: "build/compile.ts", source: `import { x } from "../lib/sys/sys.ts";` },
+  { rule: "layer-imports", file: "build/compile.ts", source: `import { x } from "../tests/support/a.ts";` },
+  { rule: "layer-imports", file: "lib/app/run_hook.ts", source: `import { x } from "../../tests/support/a.ts";` },
+  { rule: "layer-imports", file: "lib/app/run_hook.ts", source: `import { x } from "../version.ts";` },
+  { rule: "layer-imports", file: "lib/attic/old.ts", source: `import { x } from "../xml/path.ts";` },
+  { rule: "layer-imports", file: "hooks/qemu.ts", source: `import { x } from "../lib/rules/match.ts";` },
+  { rule: "layer-imports", file: "cli.ts", source: `import { x } from "./build/compile.ts";` },
+  { rule: "deno-sys-in-entry-points", file: "lib/app/run_hook.ts", source: `import { d } from "../sys/deno_sys.ts";` },
+  { rule: "deno-sys-in-entry-points", file: "lib/sys/sys.ts", source: `import { d } from "./deno_sys.ts";` },
+  { rule: "deno-sys-in-entry-points", file: "build/main.ts", source: `import { d } from "../lib/sys/deno_sys.ts";` },
   {
-    rule: "deno-sys-for-doors",
+    rule: "deno-sys-in-entry-points",
     file: "lib/cli/commands/check.ts",
     source: `import { d } from "../../sys/deno_child.ts";`,
   },
@@ -113,9 +121,9 @@ const BAD: readonly Snippet[] = [
   { rule: "deno-only-in-sys", file: "lib/app/run_hook.ts", source: `globalThis.Deno.exit(1);` },
   { rule: "deno-only-in-sys", file: "lib/sys/memory_sys.ts", source: `Deno.pid;` },
   { rule: "deno-only-in-sys", file: "hooks/qemu.ts", source: `Deno.exit(Deno.args.length);` },
-  { rule: "one-statement-doors", file: "hooks/qemu.ts", source: `const a = 1;\nDeno.exit(a);` },
-  { rule: "one-statement-doors", file: "hooks/qemu.ts", source: `if (a) Deno.exit(1);` },
-  { rule: "one-statement-doors", file: "cli.ts", source: `import { run } from "./a.ts";` },
+  { rule: "one-statement-entry-points", file: "hooks/qemu.ts", source: `const a = 1;\nDeno.exit(a);` },
+  { rule: "one-statement-entry-points", file: "hooks/qemu.ts", source: `if (a) Deno.exit(1);` },
+  { rule: "one-statement-entry-points", file: "cli.ts", source: `import { run } from "./a.ts";` },
   { rule: "function-declarations", file: "lib/xml/path.ts", source: `const f = () => 1;` },
   { rule: "function-declarations", file: "lib/xml/path.ts", source: `export const f = function () {};` },
   { rule: "error-classes-only", file: "lib/xml/parse.ts", source: `class Parser {}` },
@@ -149,26 +157,26 @@ for (const snippet of GOOD) {
 
 for (const snippet of BAD) {
   Deno.test(`${snippet.rule} refuses ${titleOf(snippet)}`, () => {
-    assertEquals(new Set(findingsOf(snippet)), new Set([`house/${snippet.rule}`]));
+    assertEquals(new Set(findingsOf(snippet)), new Set([`${plugin.name}/${snippet.rule}`]));
   });
 }
 
-for (const rule of Object.keys(house.rules)) {
+for (const rule of Object.keys(plugin.rules)) {
   Deno.test(`${rule} has a good and a bad snippet`, () => {
     assertEquals([GOOD, BAD].map((snippets) => snippets.some((snippet) => snippet.rule === rule)), [true, true]);
   });
 }
 
-Deno.test("deno.json loads the house plugin and the standard rules it relies on", () => {
-  assertEquals(config.lint.plugins, ["./tests/house_lint.ts"]);
+Deno.test("deno.json loads the lint plugin and the standard rules it relies on", () => {
+  assertEquals(config.lint.plugins, ["./tests/lint/plugin.ts"]);
   assertEquals(STANDARD_RULES.filter((rule) => !config.lint.rules.include.includes(rule)), []);
 });
 
-/** Runs one rule alone, as a file at that place in the repository. */
+/** Runs one rule alone on a file at that path of the repository. */
 function findingsOf({ rule, file, source }: Snippet): readonly string[] {
-  const root = decodeURIComponent(new URL("../", import.meta.url).pathname);
-  const plugin: Deno.lint.Plugin = { name: house.name, rules: { [rule]: house.rules[rule] } };
-  return Deno.lint.runPlugin(plugin, root + file, source).map((finding) => finding.id);
+  const root = decodeURIComponent(new URL("../../", import.meta.url).pathname);
+  const alone: Deno.lint.Plugin = { name: plugin.name, rules: { [rule]: plugin.rules[rule] } };
+  return Deno.lint.runPlugin(alone, root + file, source).map((finding) => finding.id);
 }
 
 function titleOf({ file, source }: Snippet): string {

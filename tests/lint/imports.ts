@@ -1,8 +1,8 @@
 /**
- * Rules about imports: the walls between rooms, and what a specifier may look like.
+ * Rules about imports: which layer may import which, and what a specifier may look like.
  * @module
  */
-import { isProduct, isRealWorld, type Place, placeOf, resolveSpecifier } from "./place.ts";
+import { isProduct, isRealSystem, type Location, locationOf, resolveSpecifier } from "./location.ts";
 
 const LOWER = [
   "text",
@@ -41,29 +41,29 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   builtin: [...LOWER],
   cli: [...LOWER, "app"],
 };
-const DOORS_MAY_IMPORT: readonly string[] = ["app", "cli", "libvirt", "sys", "builtin"];
+const ENTRY_POINTS_MAY_IMPORT: readonly string[] = ["app", "cli", "libvirt", "sys", "builtin"];
 
-/** Each room of `lib/` imports only itself and the rooms above it. */
-export const layerWalls: Deno.lint.Rule = {
+/** Allows a layer of `lib/` to import only itself and the layers listed for it in `MAY_IMPORT`. */
+export const layerImports: Deno.lint.Rule = {
   create(context): Deno.lint.LintVisitor {
-    const from = placeOf(context.filename);
+    const from = locationOf(context.filename);
     return visitSpecifiers((node, specifier) => {
       const to = resolveSpecifier(from, specifier);
-      const message = isLocal(specifier) ? wallBetween(from, to) : undefined;
+      const message = isLocal(specifier) ? importProblem(from, to) : undefined;
       if (message !== undefined) context.report({ node, message });
     });
   },
 };
 
-/** The real world, `lib/sys/deno_*.ts`, is handed over by doors; nobody else fetches it. */
-export const denoSysForDoors: Deno.lint.Rule = {
+/** Allows only entry points and tests to import the real system, `lib/sys/deno_*.ts`; other files take a `Sys`. */
+export const denoSysInEntryPoints: Deno.lint.Rule = {
   create(context): Deno.lint.LintVisitor {
-    const from = placeOf(context.filename);
-    if (from.kind === "door" || from.kind === "test" || isRealWorld(from)) return {};
+    const from = locationOf(context.filename);
+    if (from.kind === "entry" || from.kind === "test" || isRealSystem(from)) return {};
     return visitSpecifiers((node, specifier) => {
       const to = resolveSpecifier(from, specifier);
-      if (to === undefined || !isRealWorld(to)) return;
-      const message = `Cannot import ${to.path} here: only doors (hooks/*, cli.ts) and tests may`;
+      if (to === undefined || !isRealSystem(to)) return;
+      const message = `Cannot import ${to.path} here: only entry points (hooks/*, cli.ts) and tests may`;
       context.report({ node, message, hint: "Take a `Sys` as a parameter" });
     });
   },
@@ -86,7 +86,7 @@ export const bareSpecifiers: Deno.lint.Rule = {
 /** `node:*` costs milliseconds at every start of a hook. */
 export const noNodeImports: Deno.lint.Rule = {
   create(context): Deno.lint.LintVisitor {
-    if (!isProduct(placeOf(context.filename))) return {};
+    if (!isProduct(locationOf(context.filename))) return {};
     return visitSpecifiers((node, specifier) => {
       if (!specifier.startsWith("node:")) return;
       context.report({ node, message: `Cannot import "${specifier}": each node module slows every hook's start` });
@@ -94,7 +94,7 @@ export const noNodeImports: Deno.lint.Rule = {
   },
 };
 
-/** What a computed `import()` names is not embedded: a compiled program would then run a file from a public folder. */
+/** Refuses a computed `import()`: the compiler does not embed its target, so the program would load it from a public folder. */
 export const literalDynamicImports: Deno.lint.Rule = {
   create(context): Deno.lint.LintVisitor {
     return {
@@ -102,34 +102,37 @@ export const literalDynamicImports: Deno.lint.Rule = {
         if (isText(node.source)) return;
         context.report({
           node,
-          message: "Cannot import a computed name: a compiled program would look for it in a folder anybody can write",
+          message:
+            "Cannot import a computed name: a compiled program would look for it in a folder that any user can write to",
         });
       },
     };
   },
 };
 
-function wallBetween(from: Place, to: Place | undefined): string | undefined {
-  if (from.kind === "build") return wallOfBuild(from, to);
-  if (from.kind === "door" && to?.kind === "build") return "A door may not import the build: no binary contains it";
-  if (from.kind === "door" && to?.kind === "lib") {
-    return DOORS_MAY_IMPORT.includes(to.room)
+function importProblem(from: Location, to: Location | undefined): string | undefined {
+  if (from.kind === "build") return buildImportProblem(from, to);
+  if (from.kind === "entry" && to?.kind === "build") {
+    return "An entry point may not import the build: no binary contains it";
+  }
+  if (from.kind === "entry" && to?.kind === "lib") {
+    return ENTRY_POINTS_MAY_IMPORT.includes(to.layer)
       ? undefined
-      : `A door may not import lib/${to.room}: it may import lib/{${DOORS_MAY_IMPORT.join(",")}}`;
+      : `An entry point may not import lib/${to.layer}: it may import lib/{${ENTRY_POINTS_MAY_IMPORT.join(",")}}`;
   }
   if (from.kind !== "lib") return undefined;
-  const allowed = MAY_IMPORT[from.room];
+  const allowed = MAY_IMPORT[from.layer];
   if (allowed === undefined) {
-    return `lib/${from.room} is no room of the house: its rooms are in tests/house_lint/imports.ts`;
+    return `lib/${from.layer} is not a known layer: add it to MAY_IMPORT in tests/lint/imports.ts`;
   }
-  if (to?.kind !== "lib") return `lib/${from.room} may not import what stands outside lib`;
-  if (to.room === from.room || allowed.includes(to.room)) return undefined;
-  const rooms = allowed.length === 0 ? "only itself" : `only itself and lib/{${allowed.join(",")}}`;
-  return `lib/${from.room} may not import lib/${to.room}: it may import ${rooms}`;
+  if (to?.kind !== "lib") return `lib/${from.layer} may not import files outside lib`;
+  if (to.layer === from.layer || allowed.includes(to.layer)) return undefined;
+  const layers = allowed.length === 0 ? "only itself" : `only itself and lib/{${allowed.join(",")}}`;
+  return `lib/${from.layer} may not import lib/${to.layer}: it may import ${layers}`;
 }
 
-/** The build imports itself; only the pages that it generates (`build/docs`) are made from the product's own tables. */
-function wallOfBuild(from: Place, to: Place | undefined): string | undefined {
+/** The build imports only itself; `build/docs` also imports `lib`, since it generates pages from the product's tables. */
+function buildImportProblem(from: Location, to: Location | undefined): string | undefined {
   if (to?.kind === "build") return undefined;
   if (to?.kind === "lib" && from.path.startsWith("build/docs/")) return undefined;
   return "The build may import only itself, and build/docs also lib";
@@ -143,7 +146,7 @@ function isText(node: Deno.lint.Node): node is Deno.lint.StringLiteral {
   return node.type === "Literal" && typeof node.value === "string";
 }
 
-/** Calls back for every place where a file names another: static, re-exported, dynamic and in types. */
+/** Calls `visit` for each import specifier: static, re-exported, dynamic and in types. */
 function visitSpecifiers(visit: (node: Deno.lint.Node, specifier: string) => void): Deno.lint.LintVisitor {
   function visitSource(node: { readonly source: Deno.lint.Node | null }): void {
     if (node.source !== null && isText(node.source)) visit(node.source, node.source.value);
