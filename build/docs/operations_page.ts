@@ -1,5 +1,6 @@
 /**
- * Makes `docs/reference/operations.md` from the driver table: `deno run build/docs/operations_page.ts > docs/reference/operations.md`.
+ * Generates `docs/reference/operations.md` from the driver table:
+ * `deno run build/docs/operations_page.ts > docs/reference/operations.md`.
  * @module
  */
 import {
@@ -7,77 +8,111 @@ import {
   type Driver,
   type FailurePolicy,
   failurePolicy,
+  type Operation,
   type Verb,
 } from "../../lib/libvirt/driver.ts";
 import { drivers } from "../../lib/libvirt/drivers.ts";
 
 const HEAD = `# Operations
 
-Every call libvirt can make, and what it is to virt-hooks. This page is made from the driver table (\`lib/libvirt/drivers/\`)
-by \`build/docs/operations_page.ts\`; a test compares the two.
+Every call that libvirt makes to a hook, and what virt-hooks does at it. This page is generated from the driver table
+(\`lib/libvirt/drivers/\`) by \`build/docs/operations_page.ts\`; a test compares the two.
 
-libvirt runs \`/etc/libvirt/hooks/DRIVER OBJECT OPERATION SUB-OPERATION EXTRA\`, always with four arguments, \`-\` for none, and
-waits. What a non-zero exit does differs from operation to operation, so what a failure of ours does differs too.
+libvirt runs \`/etc/libvirt/hooks/DRIVER OBJECT OPERATION SUB-OPERATION EXTRA\`, always with four arguments (\`-\` for
+none), and waits for the hook. The effect of a non-zero exit differs between operations, and so does what virt-hooks does
+when something fails.
 `;
 
 const VERBS = {
-  acquire: "something begins to live: what it needs is set up",
-  ensure: "it lives on: what it needs is made sure of",
-  release: "it ended: what was set up is undone",
-  filter: "libvirt goes on with the XML on our stdout; nothing printed leaves it as it is",
-  observe: "a moment at which rules can refuse or run something",
+  acquire: "a lifetime begins: its holds are acquired",
+  ensure: "a lifetime continues: its holds are checked, and written again where they were changed",
+  release: "a lifetime ended: its holds are released",
+  filter: "libvirt continues with the XML that the hook prints; without output it keeps its own",
+  observe: "rules can refuse the call or run programs",
 } as const satisfies Record<Verb, string>;
 
 const CONSEQUENCES = {
-  aborts: "what was asked for does not happen",
-  kills: "the running guest is killed",
-  abandons: "libvirt loses sight of the running guest",
-  leaks: "the network is refused; libvirt 9 leaves its bridge behind",
-  reports: "the change stays, its caller sees an error",
-  ignored: "logged, ignored",
+  aborts: "the requested operation does not happen",
+  kills: "libvirt kills the running guest",
+  abandons: "libvirt no longer manages the running guest",
+  leaks: "libvirt refuses the network; libvirt 9 leaves its bridge behind",
+  reports: "the change stays, and the client of libvirt gets an error",
+  ignored: "libvirt logs the failure at most",
 } as const satisfies Record<Consequence, string>;
 
 const POLICIES = {
-  strict: "fails the call",
-  lenient: 'is only noted, unless a rule says `on_error = "fail"`',
-  never: "is only noted, whatever a rule says",
+  strict: "the hook exits with an error",
+  lenient: 'the hook records the failure and exits with 0, unless a rule has `on_error = "fail"`',
+  never: "the hook records the failure and exits with 0, whatever a rule says",
 } as const satisfies Record<FailurePolicy, string>;
 
-/** The whole page. */
+/** Returns the text of the page. */
 export function makeOperationsPage(): string {
-  const verbs = Object.entries(VERBS).map(([verb, text]) => `- **${verb}**: ${text}`);
   const sections = Object.values<Driver>(drivers).map(driverSection);
-  return `${[HEAD, "The verbs:", "", ...verbs, "", ...sections].join("\n").trimEnd()}\n`;
+  return `${
+    [
+      HEAD,
+      "The columns of the tables:",
+      "",
+      "**verb**: what the operation means for holds.",
+      "",
+      ...legend(VERBS),
+      "",
+      "**libvirt**: what libvirt does when the hook fails.",
+      "",
+      ...legend(CONSEQUENCES),
+      "",
+      "**virt-hooks**: what the hook does when something in it fails.",
+      "",
+      ...legend(POLICIES),
+      "",
+      "**stdout**: whether libvirt reads XML there. **time**: how long the call may take by default. **since**: the first",
+      "version of libvirt that makes the call.",
+      "",
+      ...sections,
+    ].join("\n").trimEnd()
+  }\n`;
+}
+
+function legend(texts: Readonly<Record<string, string>>): readonly string[] {
+  return Object.entries(texts).map(([word, text]) => `- _${word}_: ${text}`);
 }
 
 function driverSection(driver: Driver): string {
   const stdin =
     { nothing: "nothing", domain: "the guest's XML", hookData: "the network's XML in `<hookData>`" }[driver.stdin];
-  const rows = Object.entries(driver.operations).map(([name, facts]) => {
-    const cells = [
-      `\`${name} ${facts.subOperation}\``,
-      facts.verb,
-      CONSEQUENCES[facts.onFailure],
-      POLICIES[failurePolicy(facts)],
-      facts.filter ? "read" : "",
-      `${facts.budgetMs / 1000} s`,
-      facts.until === undefined ? facts.since : `${facts.since}, until ${facts.until}`,
-      `\`${facts.source.replaceAll(", ", "`, `")}\``,
-      facts.note ?? "",
-    ];
-    return `| ${cells.join(" | ")} |`;
-  });
+  const operations = Object.entries(driver.operations);
   const renamed = Object.entries(driver.renamed).map(([old, name]) => `\`${old}\` is \`${name}\``);
   return [
     `## ${driver.name}`,
     "",
-    `On stdin: ${stdin}.${renamed.length === 0 ? "" : ` Names of older versions: ${renamed.join(", ")}.`}`,
+    `On stdin: ${stdin}.${renamed.length === 0 ? "" : ` Names in older versions: ${renamed.join(", ")}.`}`,
     "",
-    "| operation | verb | when a hook fails, libvirt: | a failure of ours | stdout | time | since | called by | note |",
-    "|---|---|---|---|---|---|---|---|---|",
-    ...rows,
+    "| operation | verb | libvirt | virt-hooks | stdout | time | since |",
+    "|---|---|---|---|---|---|---|",
+    ...operations.map(([name, operation]) => operationRow(name, operation)),
+    "",
+    "Called by:",
+    "",
+    ...operations.map(([name, { source, note }]) => {
+      return `- \`${name}\`: \`${source.replaceAll(", ", "`, `")}\`${note === undefined ? "" : `; ${note}`}`;
+    }),
     "",
   ].join("\n");
+}
+
+function operationRow(name: string, operation: Operation): string {
+  const { subOperation, verb, onFailure, filter, budgetMs, since, until } = operation;
+  const cells = [
+    `\`${name} ${subOperation}\``,
+    verb,
+    onFailure,
+    failurePolicy(operation),
+    filter ? "XML" : "",
+    `${budgetMs / 1000} s`,
+    until === undefined ? since : `${since}, until ${until}`,
+  ];
+  return `| ${cells.join(" | ")} |`;
 }
 
 if (import.meta.main) await Deno.stdout.write(new TextEncoder().encode(makeOperationsPage()));
