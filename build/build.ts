@@ -3,7 +3,17 @@
  * binary has passed.
  * @module
  */
-import { closeStage, copyToStage, isUpToDate, openStage, type OutputPaths, outputPaths, publishStage, versionText, withOutputLock } from "./archive.ts";
+import {
+  closeStage,
+  copyToStage,
+  isUpToDate,
+  openStage,
+  type OutputPaths,
+  outputPaths,
+  publishStage,
+  versionText,
+  withOutputLock,
+} from "./archive.ts";
 import { type Bundle, bundleBinary, bundleBytes, startBytes } from "./bundle.ts";
 import { sha256Hex } from "./checksum.ts";
 import { compileBinary, parseSourceDateEpoch } from "./compile.ts";

@@ -74,7 +74,7 @@ export async function bundleBinary({ root, binary, version, folder }: BundleOpti
   });
   if (code !== 0) {
     const reason = timedOut ? `no end after ${BUNDLE_TIMEOUT_MS / 1000} s` : denoErrorLine(stderr);
-    throw new BuildError(`Cannot bundle ${binary.entry}: ${reason}`, `"deno check ${binary.entry}" tells more`);
+    throw new BuildError(`Cannot bundle ${binary.entry}: ${reason}`, `run "deno check ${binary.entry}" for details`);
   }
   const bundle = await renameChunks(withVersion(await readBundle(raw, binary), version));
   const mistakes = bundleMistakes(bundle);

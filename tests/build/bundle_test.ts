@@ -70,7 +70,7 @@ Deno.test("startBytes() counts what is imported statically, at any depth, and no
   assertEquals(bundleBytes(bundle), startBytes(bundle) + files["late.js"].length);
 });
 
-/** Words of its messages, one for each package whose cost is only for those who need it. */
+/** For each package that is loaded only when needed: words of one of its messages. */
 const LAZY = [
   { what: "the engine of regular expressions", words: "invalid nested repetition operator", chunk: "regex-1.js" },
   { what: "the parser that knows positions", words: "unterminated-string", chunk: "describe-1.js" },
@@ -129,7 +129,7 @@ Deno.test("withVersion() puts the version in the place of the sources' own, wher
   ]);
 });
 
-Deno.test("namesVersion() tells a version from one that begins with it", () => {
+Deno.test("namesVersion() distinguishes a version from a longer one", () => {
   const answers = ["virt-hooks 1.2.3", "hint: the qemu hook of virt-hooks 1.2.3, run by libvirt", "virt-hooks 1.2.3\n"];
   for (const answer of answers) assert(namesVersion(answer, "1.2.3"), answer);
   for (const answer of ["", "1.2.3", "virt-hooks 1.2.30", "virt-hooks 1.2.3-rc1", "virt-hooks 11.2.3"]) {

@@ -8,7 +8,7 @@ const X86_64 = 62;
 const HEADER_BYTES = 64;
 const SECTION_BYTES = 64;
 
-/** The text by which a bare denort is told from other programs. */
+/** The text that identifies a denort without a program. */
 export const BARE_DENORT = "Could not find standalone binary section";
 
 /** A 64-bit ELF file: header, `text`, and a table of one section at its end. */
@@ -64,7 +64,7 @@ export interface FakeProgram {
   readonly tree?: unknown;
   /** Their contents. */
   readonly data?: string;
-  /** What stands where npm packages and remote modules are counted: 20 zero bytes in ours. */
+  /** The counts of npm packages and remote modules: 20 zero bytes in a binary of virt-hooks. */
   readonly packages?: Uint8Array;
   readonly machine?: number;
   /** What follows the trailer. */

@@ -90,7 +90,7 @@ Deno.test("binaryMistakes() refuses what is no binary, and one without a trailer
   ]);
 });
 
-Deno.test("inspectBinary() tells every mistake at once", () => {
+Deno.test("inspectBinary() reports every mistake at once", () => {
   const settings = { ...HOOK_SETTINGS, code_cache_key: 1, permissions: { ...permissions, prompt: true } };
   const error = assertThrows(() => inspectBinary(fakeProgram({ settings }), EXPECTED), BuildError);
   assertStringIncludes(error.message, "Cannot accept the binary qemu: it keeps a code cache");

@@ -33,7 +33,7 @@ Deno.test("grantsOf() refuses a binary without a row", () => {
   assertThrows(() => grantsOf("constructor"), BuildError);
 });
 
-Deno.test("expectedPermissions() tells a flag without values from one with", () => {
+Deno.test("expectedPermissions() distinguishes a flag without values from one with values", () => {
   const expected = expectedPermissions({ permissions: ["--allow-run", "--allow-write=/a,/b"], v8Flags: [] });
   assertEquals([...expected], [["allow_run", []], ["allow_write", ["/a", "/b"]]]);
 });

@@ -20,12 +20,12 @@ Deno.test("parseTrailer() finds a trailer that other parts of the file follow", 
   assertEquals(parseTrailer(fakeProgram({ after: ".shstrtab\0.note.sui\0d3n0l4nd" })).files, ["qemu.js"]);
 });
 
-Deno.test("parseTrailer() is not led astray by the magic word inside an embedded file", () => {
+Deno.test("parseTrailer() ignores the magic word inside an embedded file", () => {
   // Not followed by a length and JSON, it is a word like any other.
   assertEquals(parseTrailer(fakeProgram({ data: '"d3n0l4nd",1;' })).files, ["qemu.js"]);
 });
 
-Deno.test("parseTrailer() is not led astray by a length behind the end mark that looks like the beginning of JSON", () => {
+Deno.test("parseTrailer() ignores a length after the end mark that looks like the start of JSON", () => {
   assertEquals(parseTrailer(fakeProgram({ after: "12345678{\x07\x06\0\0\0\0\0" })).files, ["qemu.js"]);
 });
 
