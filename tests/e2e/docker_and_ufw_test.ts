@@ -7,12 +7,11 @@ import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { DEFAULT_NETWORK, define } from "./guests.ts";
 import type { Node } from "./node.ts";
 import { reachableDomain } from "./reachable.ts";
-import { COMMAND, HOOKS, type Scene, sceneOnSystems } from "./scene.ts";
+import { COMMAND, type Scene, sceneOnSystems } from "./scene.ts";
 import type { System } from "./systems.ts";
 import { until } from "./until.ts";
 import { type Client, connectClient, containerPid, OUTSIDE } from "./client.ts";
 
-const LXC = { uri: "lxc:///system" } as const;
 const GUEST = "192.168.122.11";
 const IPTABLES = "/usr/sbin/iptables";
 
@@ -45,7 +44,7 @@ async function stage(node: Node, client: Client): Promise<Stage> {
   const word = `web-1-${crypto.randomUUID()}`;
   const domain = await reachableDomain(node, "web-1", { mac: "52:54:00:00:00:01", addresses: [`${GUEST}/24`], word });
   await define(node, "lxc", domain);
-  await node.mustVirsh(["start", "web-1"], LXC);
+  await node.lxc(["start", "web-1"]);
   await client.serve(await containerPid(word), "web-1", GUEST, [80, 81]);
   const asked = (): Promise<readonly string[]> =>
     Promise.all([client.ask("client", "tcp", OUTSIDE.host, 8080), client.ask("client", "tcp", GUEST, 81)]);
@@ -84,12 +83,8 @@ async function stopDocker(node: Node): Promise<void> {
   await node.sh(["rm", "-f", "/var/log/docker/dockerd"]);
 }
 
-async function resolved({ startNode }: Scene, system: System, name: string): Promise<Node> {
-  const node = await startNode(`${name}-${system.name}`, system);
-  await node.installHooks(HOOKS, ["daemon", "lxc", "network"]);
-  await node.writeRules(RULES);
-  await node.startLibvirtd();
-  return node;
+function resolved({ nodeWith }: Scene, system: System, name: string): Promise<Node> {
+  return nodeWith(`${name}-${system.name}`, { system, hooks: ["daemon", "lxc", "network"], rules: RULES });
 }
 
 sceneOnSystems("beside Docker", async (scene, system) => {

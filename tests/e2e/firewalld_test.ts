@@ -4,18 +4,13 @@
  * @module
  */
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
-import { DEFAULT_NETWORK, define } from "./guests.ts";
+import { define, DUAL_STACK_NETWORK } from "./guests.ts";
 import type { Node } from "./node.ts";
 import { reachableDomain } from "./reachable.ts";
 import { COMMAND, HOOKS, sceneOnSystems } from "./scene.ts";
 import { SYSTEMS } from "./systems.ts";
 import { until } from "./until.ts";
 import { connectClient, containerPid, OUTSIDE } from "./client.ts";
-
-const LXC = { uri: "lxc:///system" } as const;
-
-const NETWORK = DEFAULT_NETWORK.replace("<forward mode='nat'/>", "<forward mode='nat'><nat ipv6='yes'/></forward>")
-  .replace("</network>", "  <ip family='ipv6' address='fd00:122::1' prefix='64'/>\n</network>");
 
 const RULES = `
 [[rule]]
@@ -45,7 +40,7 @@ async function startNetwork(node: Node, rules: string): Promise<void> {
   await node.writeRules(rules);
   await startFirewalld(node);
   await node.startLibvirtd();
-  await define(node, "network", NETWORK);
+  await define(node, "network", DUAL_STACK_NETWORK);
   await node.mustVirsh(["net-start", "default"]);
 }
 
@@ -59,10 +54,7 @@ async function restart(node: Node): Promise<void> {
   // Asked to end, it waits 30 s for its connection to the bus.
   await node.killLibvirtd();
   await node.startLibvirtd();
-  await until(
-    "reconnect",
-    async () => (await node.history()).slice(before).some((one) => one.operation === "reconnect"),
-  );
+  await node.operation("reconnect", { after: before });
 }
 
 sceneOnSystems("forwards beside firewalld", async ({ startNode, step }, system) => {
@@ -72,7 +64,7 @@ sceneOnSystems("forwards beside firewalld", async ({ startNode, step }, system) 
   const word = `web-1-${crypto.randomUUID()}`;
   const addresses = ["192.168.122.11/24", "fd00:122::11/64"];
   await define(node, "lxc", await reachableDomain(node, "web-1", { mac: "52:54:00:00:00:01", addresses, word }));
-  await node.mustVirsh(["start", "web-1"], LXC);
+  await node.lxc(["start", "web-1"]);
   for (const at of ["192.168.122.11", "fd00:122::11"]) await client.serve(await containerPid(word), "web-1", at, [80]);
   await client.serve("host", "host", "0.0.0.0", [9999]);
 
@@ -142,8 +134,8 @@ sceneOnSystems("forwards beside firewalld", async ({ startNode, step }, system) 
     await fromOutside();
   });
   await step("with the guest they go", async () => {
-    await node.mustVirsh(["destroy", "web-1"], LXC);
-    await until("the guest's end", async () => (await node.history()).at(-1)?.operation === "release");
+    await node.lxc(["destroy", "web-1"]);
+    await node.operation("release");
     assertEquals((await asked()).filter((answer) => answer.includes("web-1")), []);
     assertEquals((await node.run(["find", "/run/virt-hooks/ledger", "-name", "*.json"])).stdout, "");
     assertEquals((await node.sh(["nft", "list", "ruleset"])).match(/virt.hooks/g), null);
@@ -170,7 +162,7 @@ sceneOnSystems("a network that is open beside firewalld", async ({ startNode, st
   const [ipv4, ipv6] = ["192.168.122.11", "fd00:122::11"] as const;
   const addresses = [`${ipv4}/24`, `${ipv6}/64`];
   await define(node, "lxc", await reachableDomain(node, "web-1", { mac: "52:54:00:00:00:01", addresses, word }));
-  await node.mustVirsh(["start", "web-1"], LXC);
+  await node.lxc(["start", "web-1"]);
   for (const at of [ipv4, ipv6]) await client.serve(await containerPid(word), "web-1", at, [80, 81]);
 
   const asked = (): Promise<readonly string[]> =>
@@ -220,7 +212,7 @@ sceneOnSystems("a network that is open beside firewalld", async ({ startNode, st
       );
       const before = (await node.history()).length;
       await node.reload();
-      await until("reload", async () => (await node.history()).slice(before).some((one) => one.operation === "reload"));
+      await node.operation("reload", { after: before });
       await isOpen();
       assertEquals(await told(), [0, false]);
     },
@@ -234,7 +226,7 @@ sceneOnSystems("a network that is open beside firewalld", async ({ startNode, st
     );
   });
   await step("with the network nothing of ours is left in firewalld's chain", async () => {
-    await node.mustVirsh(["destroy", "web-1"], LXC);
+    await node.lxc(["destroy", "web-1"]);
     await node.mustVirsh(["net-destroy", "default"]);
     assertEquals((await node.sh(["nft", "list", "ruleset"])).match(/virt.hooks/g), null);
   });

@@ -8,11 +8,10 @@ import { BUSYBOX, DEFAULT_NETWORK, define, qemuDomain } from "./guests.ts";
 import type { Node } from "./node.ts";
 import { readText } from "./node_handle.ts";
 import { reachableDomain } from "./reachable.ts";
-import { COMMAND, HOOKS, scene, sceneOnSystems } from "./scene.ts";
+import { COMMAND, scene, sceneOnSystems } from "./scene.ts";
 import { until } from "./until.ts";
 import { connectClient, containerPid, OUTSIDE } from "./client.ts";
 
-const LXC = { uri: "lxc:///system" } as const;
 const MAC = "52:54:00:00:00:01";
 const { host } = OUTSIDE;
 const SEEN = `web-1 sees ${OUTSIDE.client} at 80`;
@@ -63,17 +62,16 @@ async function ask(guest: number, script: string, ...options: readonly string[])
   return /inet ([\d.]+)\//.exec(listed)?.[1] ?? "none";
 }
 
-scene("a guest's port follows its address", async ({ startNode, step }) => {
-  const node = await startNode("lease-moves");
-  await node.installHooks(HOOKS, ["daemon", "lxc", "network"]);
-  await node.writeRules(LEASE_RULES);
-  await node.startLibvirtd();
-  await define(node, "network", NETWORK);
-  await node.mustVirsh(["net-start", "default"]);
+scene("a guest's port follows its address", async ({ nodeWith, step }) => {
+  const node = await nodeWith("lease-moves", {
+    hooks: ["daemon", "lxc", "network"],
+    rules: LEASE_RULES,
+    network: NETWORK,
+  });
   await using client = await connectClient(node);
   const word = `web-1-${crypto.randomUUID()}`;
   await define(node, "lxc", await silentDomain(node, word));
-  await node.mustVirsh(["start", "web-1"], LXC);
+  await node.lxc(["start", "web-1"]);
   const guest = await containerPid(word);
   const script = `${node.scratch}/web-1/bin/lease`;
   const answers = async (): Promise<string> => await client.ask("client", "tcp", host, 8080);
@@ -123,10 +121,7 @@ scene("a guest's port follows its address", async ({ startNode, step }) => {
     await node.mustVirsh(["net-update", "default", "add", "ip-dhcp-host", reserved, "--live"]);
     const before = (await node.history()).length;
     await node.reload();
-    await until(
-      "the reload",
-      async () => (await node.history()).slice(before).some((one) => one.operation === "reload"),
-    );
+    await node.operation("reload", { after: before });
     assertEquals([await answers(), (await statusOf(node)).code], [SEEN, 0]);
   });
   await step("a forward of port 53 leaves the network's own name server to guests and to the host", async () => {
@@ -166,17 +161,17 @@ when = { domain = "bridged" }
 forward = { host_port = 8082, guest_port = 80, network = "default" }
 `;
 
-sceneOnSystems("a guest's port where libvirt does not expect the guest", async ({ startNode, step }, system) => {
-  const node = await startNode(`place-${system.name}`, system);
-  await node.installHooks(HOOKS, ["daemon", "lxc", "network", "qemu"]);
-  await node.writeRules(PLACE_RULES);
-  await node.startLibvirtd();
-  await define(node, "network", DEFAULT_NETWORK);
-  await node.mustVirsh(["net-start", "default"]);
+sceneOnSystems("a guest's port where libvirt does not expect the guest", async ({ nodeWith, step }, system) => {
+  const node = await nodeWith(`place-${system.name}`, {
+    system,
+    hooks: ["daemon", "lxc", "network", "qemu"],
+    rules: PLACE_RULES,
+    network: DEFAULT_NETWORK,
+  });
   await using client = await connectClient(node);
   const word = `web-1-${crypto.randomUUID()}`;
   await define(node, "lxc", await reachableDomain(node, "web-1", { mac: MAC, addresses: ["192.168.122.11/24"], word }));
-  await node.mustVirsh(["start", "web-1"], LXC);
+  await node.lxc(["start", "web-1"]);
   const guest = await containerPid(word);
   await inNetwork(guest, "ip", "addr", "add", "192.0.2.20/32", "dev", "lo");
   await client.serve(guest, "web-1", "0.0.0.0", [80, 81]);
@@ -197,13 +192,13 @@ sceneOnSystems("a guest's port where libvirt does not expect the guest", async (
       "<interface type='bridge'><source bridge='virbr0'/>",
     );
     await define(node, "lxc", onBridge);
-    await node.mustVirsh(["start", "bridged"], LXC);
+    await node.lxc(["start", "bridged"]);
     await client.serve(await containerPid(near), "bridged", "0.0.0.0", [80]);
     await until(
       "the forward",
       async () => await client.ask("client", "tcp", host, 8082) === `bridged sees ${OUTSIDE.client} at 80`,
     );
-    await node.mustVirsh(["destroy", "bridged"], LXC);
+    await node.lxc(["destroy", "bridged"]);
   });
   await define(node, "qemu", qemuDomain("vm-1", { network: "default" }));
   await node.mustVirsh(["start", "vm-1"]);
@@ -229,7 +224,7 @@ sceneOnSystems("a guest's port where libvirt does not expect the guest", async (
     assertEquals(code, 0, text);
   });
   await step("with the guest and the network all of it goes", async () => {
-    await node.mustVirsh(["destroy", "web-1"], LXC);
+    await node.lxc(["destroy", "web-1"]);
     await node.mustVirsh(["destroy", "vm-1"]);
     await node.mustVirsh(["net-destroy", "default"]);
     await until("the end", async () => !(await node.sh(["nft", "list", "ruleset"])).includes("virt_hooks"));

@@ -6,10 +6,8 @@
 import { assertEquals } from "../support/assert.ts";
 import { DEFAULT_NETWORK, define } from "./guests.ts";
 import { reachableDomain } from "./reachable.ts";
-import { HOOKS, sceneOnSystems } from "./scene.ts";
+import { sceneOnSystems } from "./scene.ts";
 import { connectClient, containerPid, OUTSIDE } from "./client.ts";
-
-const LXC = { uri: "lxc:///system" } as const;
 
 const RULES = `
 [[rule]]
@@ -25,13 +23,13 @@ forward = { host_port = 9000, guest_port = 7000, protocol = "both" }
 
 const GUESTS = ["web-1", "web-2", "other"] as const;
 
-sceneOnSystems("connections over the lives of guests", async ({ startNode, step }, system) => {
-  const node = await startNode(`connections-${system.name}`, system);
-  await node.installHooks(HOOKS, ["daemon", "lxc", "network"]);
-  await node.writeRules(RULES);
-  await node.startLibvirtd();
-  await define(node, "network", DEFAULT_NETWORK);
-  await node.mustVirsh(["net-start", "default"]);
+sceneOnSystems("connections over the lives of guests", async ({ nodeWith, step }, system) => {
+  const node = await nodeWith(`connections-${system.name}`, {
+    system,
+    hooks: ["daemon", "lxc", "network"],
+    rules: RULES,
+    network: DEFAULT_NETWORK,
+  });
   await using client = await connectClient(node);
   const words = new Map<string, string>();
   for (const [index, name] of GUESTS.entries()) {
@@ -42,7 +40,7 @@ sceneOnSystems("connections over the lives of guests", async ({ startNode, step 
     await define(node, "lxc", domain);
   }
   const start = async (name: string): Promise<void> => {
-    await node.mustVirsh(["start", name], LXC);
+    await node.lxc(["start", name]);
     await client.serve(await containerPid(words.get(name) ?? ""), name, "::", [7000, 7001]);
   };
   const open = (kind: "tcp" | "udp", port: number): ReturnType<typeof client.stream> =>
@@ -64,7 +62,7 @@ sceneOnSystems("connections over the lives of guests", async ({ startNode, step 
   const [tcp, udp] = [await open("tcp", 7000), await open("udp", 7001)];
   await step("with the guest its connections end at once, and no other's", async () => {
     assertEquals([await tcp.again(), await udp.again()], [sees("web-1"), sees("web-1", 7001)]);
-    await node.mustVirsh(["destroy", "web-1"], LXC);
+    await node.lxc(["destroy", "web-1"]);
     assertEquals(await tcp.again(), "ended");
     assertEquals(["silence", "ended"].includes(await udp.again()), true);
     assertEquals([await otherTcp.again(), await otherUdp.again()], [sees("other"), sees("other")]);
@@ -73,7 +71,7 @@ sceneOnSystems("connections over the lives of guests", async ({ startNode, step 
     await start("web-2");
     assertEquals(await early.again(), sees("web-2", 7001));
     assertEquals(await client.ask("client", "tcp", OUTSIDE.host, 7000), sees("web-2"));
-    await node.mustVirsh(["destroy", "web-2"], LXC);
+    await node.lxc(["destroy", "web-2"]);
   });
   await step("nothing is left of them in the kernel", async () => {
     const left = await node.sh(["conntrack", "-L", "-p", "tcp"]);

@@ -4,18 +4,13 @@
  * @module
  */
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
-import { DEFAULT_NETWORK, define } from "./guests.ts";
+import { define, DUAL_STACK_NETWORK } from "./guests.ts";
 import type { Node } from "./node.ts";
 import { filterOf, gatesOf, networkOf } from "./packet_filter.ts";
 import { reachableDomain } from "./reachable.ts";
-import { COMMAND, HOOKS, sceneOnSystems } from "./scene.ts";
+import { COMMAND, sceneOnSystems } from "./scene.ts";
 import { until } from "./until.ts";
 import { type Client, connectClient, containerPid, OUTSIDE } from "./client.ts";
-
-const LXC = { uri: "lxc:///system" } as const;
-
-const NETWORK = DEFAULT_NETWORK.replace("<forward mode='nat'/>", "<forward mode='nat'><nat ipv6='yes'/></forward>")
-  .replace("</network>", "  <ip family='ipv6' address='fd00:122::1' prefix='64'/>\n</network>");
 
 const RULES = `
 [[rule]]
@@ -40,7 +35,7 @@ const ALL = [OUTSIDE.client, OUTSIDE.client6].flatMap((who) => [`web-1 sees ${wh
 async function called(node: Node, operation: string, disturb: () => Promise<unknown>): Promise<void> {
   const before = (await node.history()).length;
   await disturb();
-  await until(operation, async () => (await node.history()).slice(before).some((line) => line.operation === operation));
+  await node.operation(operation, { after: before });
 }
 
 /** After a daemon's start a process of ours looks again for a while, and would mend what is to be seen. */
@@ -68,25 +63,25 @@ async function virtHooks(
   return { code, text: stdout + stderr };
 }
 
-sceneOnSystems("forwards through all that happens to a packet filter", async ({ startNode, step }, system) => {
-  const node = await startNode(`events-${system.name}`, system);
-  await node.installHooks(HOOKS, ["daemon", "lxc", "network"]);
-  await node.startLibvirtd();
-  await define(node, "network", NETWORK);
-  await node.mustVirsh(["net-start", "default"]);
+sceneOnSystems("forwards through all that happens to a packet filter", async ({ nodeWith, step }, system) => {
+  const node = await nodeWith(`events-${system.name}`, {
+    system,
+    hooks: ["daemon", "lxc", "network"],
+    network: DUAL_STACK_NETWORK,
+  });
   await using client = await connectClient(node);
   const word = `web-1-${crypto.randomUUID()}`;
   const guest = { mac: "52:54:00:00:00:01", addresses: ["192.168.122.11/24", "fd00:122::11/64"], word };
   await define(node, "lxc", await reachableDomain(node, "web-1", guest));
   const start = async (): Promise<void> => {
-    await node.mustVirsh(["start", "web-1"], LXC);
+    await node.lxc(["start", "web-1"]);
     // At the very addresses: the network announces itself to the guest, which may take another one to answer from.
     for (const at of ["192.168.122.11", "fd00:122::11"]) {
       await client.serve(await containerPid(word), "web-1", at, [80]);
     }
   };
   const stop = async (): Promise<void> => {
-    await called(node, "release", () => node.mustVirsh(["destroy", "web-1"], LXC));
+    await called(node, "release", () => node.lxc(["destroy", "web-1"]));
   };
   const look = async (): Promise<readonly [unknown, unknown]> => [await filterOf(node), await networkOf(node)];
   // A first life without rules: what the kernel does once a bridge has had a port is not ours.
@@ -95,7 +90,7 @@ sceneOnSystems("forwards through all that happens to a packet filter", async ({ 
     "IPv6",
     async () => await client.ask("host", "tcp", "fd00:122::11", 80) === "web-1 sees fd00:122::1 at 80",
   );
-  await node.mustVirsh(["destroy", "web-1"], LXC);
+  await node.lxc(["destroy", "web-1"]);
   await until(
     "the bridge without a port",
     async () => (await node.sh(["ip", "link", "show", "virbr0"])).includes("DOWN"),

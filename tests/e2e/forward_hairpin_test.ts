@@ -3,34 +3,29 @@
  * @module
  */
 import { assertEquals } from "../support/assert.ts";
-import { DEFAULT_NETWORK, define } from "./guests.ts";
+import { define, DUAL_STACK_NETWORK } from "./guests.ts";
 import { hairpinsOf } from "./packet_filter.ts";
 import { reachableDomain } from "./reachable.ts";
-import { COMMAND, HOOKS, sceneOnSystems } from "./scene.ts";
+import { COMMAND, sceneOnSystems } from "./scene.ts";
 import { connectClient, containerPid, OUTSIDE } from "./client.ts";
-
-const LXC = { uri: "lxc:///system" } as const;
-
-const NETWORK = DEFAULT_NETWORK.replace("<forward mode='nat'/>", "<forward mode='nat'><nat ipv6='yes'/></forward>")
-  .replace("</network>", "  <ip family='ipv6' address='fd00:122::1' prefix='64'/>\n</network>");
 
 function rules(hairpin: boolean): string {
   const more = `host_port = 8080, guest_port = 80, protocol = "both", hairpin = ${hairpin}`;
   return `[[rule]]\nname = "web"\nwhen = { domain = "web-1" }\nforward = [{ ${more} }, { ${more}, to = "fd00:122::11" }]\n`;
 }
 
-sceneOnSystems("a guest that calls itself by the host's address", async ({ startNode, step }, system) => {
-  const node = await startNode(`hairpin-${system.name}`, system);
-  await node.installHooks(HOOKS, ["daemon", "lxc", "network"]);
-  await node.writeRules(rules(false));
-  await node.startLibvirtd();
-  await define(node, "network", NETWORK);
-  await node.mustVirsh(["net-start", "default"]);
+sceneOnSystems("a guest that calls itself by the host's address", async ({ nodeWith, step }, system) => {
+  const node = await nodeWith(`hairpin-${system.name}`, {
+    system,
+    hooks: ["daemon", "lxc", "network"],
+    rules: rules(false),
+    network: DUAL_STACK_NETWORK,
+  });
   await using client = await connectClient(node);
   const word = `web-1-${crypto.randomUUID()}`;
   const addresses = ["192.168.122.11/24", "fd00:122::11/64"];
   await define(node, "lxc", await reachableDomain(node, "web-1", { mac: "52:54:00:00:00:01", addresses, word }));
-  await node.mustVirsh(["start", "web-1"], LXC);
+  await node.lxc(["start", "web-1"]);
   const guest = await containerPid(word);
   for (const at of ["192.168.122.11", "fd00:122::11"]) await client.serve(guest, "web-1", at, [80]);
 
@@ -88,10 +83,10 @@ sceneOnSystems("a guest that calls itself by the host's address", async ({ start
   });
   await step("begun with it, and ended", async () => {
     await node.writeRules(rules(true));
-    await node.mustVirsh(["destroy", "web-1"], LXC);
-    await node.mustVirsh(["start", "web-1"], LXC);
+    await node.lxc(["destroy", "web-1"]);
+    await node.lxc(["start", "web-1"]);
     assertEquals(await modes(), ["1"]);
-    await node.mustVirsh(["destroy", "web-1"], LXC);
+    await node.lxc(["destroy", "web-1"]);
     assertEquals((await node.run(["find", "/run/virt-hooks/ledger", "-name", "*.json"])).stdout, "");
   });
   await step("no call failed", async () => {

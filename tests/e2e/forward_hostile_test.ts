@@ -5,13 +5,13 @@
  */
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { DEFAULT_NETWORK, define } from "./guests.ts";
+import { LXC } from "./node.ts";
 import { filterOf } from "./packet_filter.ts";
 import { reachableDomain } from "./reachable.ts";
-import { COMMAND, HOOKS, sceneOnSystems } from "./scene.ts";
+import { COMMAND, sceneOnSystems } from "./scene.ts";
 import { until } from "./until.ts";
 import { connectClient, containerPid, OUTSIDE } from "./client.ts";
 
-const LXC = { uri: "lxc:///system" } as const;
 const NAME = '"; flush ruleset #';
 
 const RULES = `
@@ -36,13 +36,13 @@ const CLAIMS = {
   "an address that is kept for another guest": [`${KEPT.ip}/24`, `address ${KEPT.ip} is kept for another guest`],
 } as const;
 
-sceneOnSystems("guests that mean ill", async ({ startNode, step }, system) => {
-  const node = await startNode(`hostile-${system.name}`, system);
-  await node.installHooks(HOOKS, ["daemon", "lxc", "network"]);
-  await node.writeRules(RULES);
-  await node.startLibvirtd();
-  await define(node, "network", NETWORK);
-  await node.mustVirsh(["net-start", "default"]);
+sceneOnSystems("guests that mean ill", async ({ nodeWith, step }, system) => {
+  const node = await nodeWith(`hostile-${system.name}`, {
+    system,
+    hooks: ["daemon", "lxc", "network"],
+    rules: RULES,
+    network: NETWORK,
+  });
   await using client = await connectClient(node);
   const before = await filterOf(node);
   const word = (): string => `hostile-${crypto.randomUUID()}`;
@@ -52,14 +52,14 @@ sceneOnSystems("guests that mean ill", async ({ startNode, step }, system) => {
     const guest = { mac: "52:54:00:00:00:01", addresses: ["192.168.122.11/24"], word: word() };
     const domain = await reachableDomain(node, "odd", guest);
     await define(node, "lxc", domain.replace("<name>odd</name>", `<name>${NAME.replace('"', "&quot;")}</name>`));
-    await node.mustVirsh(["start", NAME], LXC);
+    await node.lxc(["start", NAME]);
     await client.serve(await containerPid(guest.word), "odd", "0.0.0.0", [80]);
     assertEquals(await client.ask("client", "tcp", OUTSIDE.host, 8080), `odd sees ${OUTSIDE.client} at 80`);
     const table = await node.sh(["nft", "list", "table", "inet", "virt_hooks"]);
     assertStringIncludes(table, 'comment "guest ; flush ruleset # (rule ; flush ruleset #)"');
     const status = await node.run([COMMAND, "status"]);
     assertEquals([status.code, status.stdout.includes("flush ruleset #")], [0, true]);
-    await node.mustVirsh(["destroy", NAME], LXC);
+    await node.lxc(["destroy", NAME]);
     assertEquals(await filterOf(node), before);
   });
   for (const [index, [claim, [address, reason]]] of Object.entries(CLAIMS).entries()) {
@@ -76,31 +76,31 @@ sceneOnSystems("guests that mean ill", async ({ startNode, step }, system) => {
     const late = { mac: "52:54:00:00:00:03", addresses: [], word: word() };
     const slow = (await reachableDomain(node, "web-1", late)).replace("udhcpc -i", "sleep 10000; udhcpc -i");
     await define(node, "lxc", slow);
-    await node.mustVirsh(["start", "web-1"], LXC);
+    await node.lxc(["start", "web-1"]);
     for (const [index, hostname] of ["web-1", "&quot;; flush ruleset #"].entries()) {
       const mac = `52:54:00:00:00:1${index}`;
       const liar = { mac, addresses: [], word: word() };
       const domain = (await reachableDomain(node, `liar-${index}`, liar))
         .replace("udhcpc -i eth0", `udhcpc -i eth0 -x &apos;hostname:${hostname}&apos;`);
       await define(node, "lxc", domain);
-      await node.mustVirsh(["start", `liar-${index}`], LXC);
+      await node.lxc(["start", `liar-${index}`]);
       await until("the liar's lease", async () => (await leases()).includes(mac));
     }
     assertStringIncludes(await leases(), '"hostname": "web-1"');
     assertEquals((await node.run([COMMAND, "reconcile"])).code, 0);
     assertEquals(await filterOf(node), before);
     assertEquals(await client.ask("client", "tcp", OUTSIDE.host, 8090), "refused");
-    for (const name of ["liar-0", "liar-1", "web-1"]) await node.mustVirsh(["destroy", name], LXC);
+    for (const name of ["liar-0", "liar-1", "web-1"]) await node.lxc(["destroy", name]);
   });
   await step("a reservation leads to the guest with its MAC address alone", async () => {
     const owner = { mac: KEPT.mac, addresses: [], word: word() };
     const domain = await reachableDomain(node, "owner", owner);
-    await node.mustVirsh(["undefine", "web-1"], LXC);
+    await node.lxc(["undefine", "web-1"]);
     await define(node, "lxc", domain.replace("<name>owner<", "<name>web-1<"));
 
     await define(node, "lxc", await reachableDomain(node, "claims-nothing", { ...owner, mac: "52:54:00:00:00:04" }));
-    await node.mustVirsh(["start", "web-1"], LXC);
-    await node.mustVirsh(["start", "claims-nothing"], LXC);
+    await node.lxc(["start", "web-1"]);
+    await node.lxc(["start", "claims-nothing"]);
     const rules = await node.sh(["nft", "list", "chain", "inet", "virt_hooks", "to_guest"]);
     assertEquals(rules.match(/dport \d+ .* to \S+/g)?.map((text) => text.replace(/ counter.* to /, " to ")), [
       `dport 8090 to ${KEPT.ip}:80`,

@@ -4,15 +4,11 @@
  * @module
  */
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
-import { DEFAULT_NETWORK, define } from "./guests.ts";
+import { define, DUAL_STACK_NETWORK } from "./guests.ts";
+import { LXC } from "./node.ts";
 import { reachableDomain } from "./reachable.ts";
-import { HOOKS, sceneOnSystems } from "./scene.ts";
+import { sceneOnSystems } from "./scene.ts";
 import { connectClient, containerPid, OUTSIDE } from "./client.ts";
-
-const LXC = { uri: "lxc:///system" } as const;
-
-const NETWORK = DEFAULT_NETWORK.replace("<forward mode='nat'/>", "<forward mode='nat'><nat ipv6='yes'/></forward>")
-  .replace("</network>", "  <ip family='ipv6' address='fd00:122::1' prefix='64'/>\n</network>");
 
 const { host, otherHost, host6, client6 } = OUTSIDE;
 
@@ -115,13 +111,13 @@ const ROWS: Readonly<Record<string, readonly Row[]>> = {
   ],
 };
 
-sceneOnSystems("every way to a forwarded port", async ({ startNode, step }, system) => {
-  const node = await startNode(`matrix-${system.name}`, system);
-  await node.installHooks(HOOKS, ["daemon", "lxc", "network"]);
-  await node.writeRules(RULES);
-  await node.startLibvirtd();
-  await define(node, "network", NETWORK);
-  await node.mustVirsh(["net-start", "default"]);
+sceneOnSystems("every way to a forwarded port", async ({ nodeWith, step }, system) => {
+  const node = await nodeWith(`matrix-${system.name}`, {
+    system,
+    hooks: ["daemon", "lxc", "network"],
+    rules: RULES,
+    network: DUAL_STACK_NETWORK,
+  });
   await using client = await connectClient(node);
   await client.serve("host", "host", "127.0.0.1", [8080, 7000]);
   await client.serve("host", "host", "::1", [8080]);
@@ -132,7 +128,7 @@ sceneOnSystems("every way to a forwarded port", async ({ startNode, step }, syst
     const addresses = [`192.168.122.1${index + 1}/24`, `fd00:122::1${index + 1}/64`];
     const domain = await reachableDomain(node, name, { mac: `52:54:00:00:00:0${index + 1}`, addresses, word });
     await define(node, "lxc", domain);
-    await node.mustVirsh(["start", name], LXC);
+    await node.lxc(["start", name]);
     pids[name] = await containerPid(word);
     // At the very addresses: the network announces itself to the guest, which may take another one to answer from.
     for (const at of addresses.map((text) => text.replace(/\/.*/, ""))) {

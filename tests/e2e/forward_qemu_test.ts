@@ -6,7 +6,7 @@ import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { cpio, type Entry } from "../passthrough/cpio.ts";
 import { fetchKernel } from "../passthrough/kernel.ts";
 import { BUSYBOX, DEFAULT_NETWORK, define } from "./guests.ts";
-import { COMMAND, HOOKS, scene } from "./scene.ts";
+import { COMMAND, scene } from "./scene.ts";
 import { until } from "./until.ts";
 import { connectClient, OUTSIDE } from "./client.ts";
 
@@ -70,13 +70,12 @@ function machine(kernel: string, initrd: string, log: string): string {
 `;
 }
 
-scene("a virtual machine's forward waits for its lease", async ({ startNode, step }) => {
-  const node = await startNode("forward-qemu");
-  await node.installHooks(HOOKS, ["daemon", "qemu", "network"]);
-  await node.writeRules(RULES);
-  await node.startLibvirtd();
-  await define(node, "network", DEFAULT_NETWORK);
-  await node.mustVirsh(["net-start", "default"]);
+scene("a virtual machine's forward waits for its lease", async ({ nodeWith, step }) => {
+  const node = await nodeWith("forward-qemu", {
+    hooks: ["daemon", "qemu", "network"],
+    rules: RULES,
+    network: DEFAULT_NETWORK,
+  });
   const { image, modules } = await fetchKernel();
   const initrd = `${node.scratch}/initrd`;
   await writeInitramfs(initrd, modules);

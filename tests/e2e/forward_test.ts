@@ -4,18 +4,13 @@
  * @module
  */
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
-import { DEFAULT_NETWORK, define } from "./guests.ts";
-import type { Node } from "./node.ts";
+import { define, DUAL_STACK_NETWORK } from "./guests.ts";
+import { LXC, type Node } from "./node.ts";
 import { filterOf, gatesOf } from "./packet_filter.ts";
 import { reachableDomain } from "./reachable.ts";
 import { HOOKS, sceneOnSystems } from "./scene.ts";
 import { until } from "./until.ts";
 import { connectClient, containerPid, OUTSIDE } from "./client.ts";
-
-const LXC = { uri: "lxc:///system" } as const;
-
-const NETWORK = DEFAULT_NETWORK.replace("<forward mode='nat'/>", "<forward mode='nat'><nat ipv6='yes'/></forward>")
-  .replace("</network>", "  <ip family='ipv6' address='fd00:122::1' prefix='64'/>\n</network>");
 
 const RULES = `
 [[rule]]
@@ -35,19 +30,16 @@ const GUEST = { mac: "52:54:00:00:00:01", addresses: ["192.168.122.11/24", "fd00
 async function reload(node: Node): Promise<void> {
   const before = (await node.history()).length;
   await node.reload();
-  await until(
-    "the reload",
-    async () => (await node.history()).slice(before).some(({ operation }) => operation === "reload"),
-  );
+  await node.operation("reload", { after: before });
 }
 
-sceneOnSystems("a guest's forwards", async ({ startNode, step }, system) => {
-  const node = await startNode(`forward-${system.name}`, system);
-  await node.installHooks(HOOKS, ["daemon", "lxc", "network"]);
-  await node.writeRules(RULES);
-  await node.startLibvirtd();
-  await define(node, "network", NETWORK);
-  await node.mustVirsh(["net-start", "default"]);
+sceneOnSystems("a guest's forwards", async ({ nodeWith, step }, system) => {
+  const node = await nodeWith(`forward-${system.name}`, {
+    system,
+    hooks: ["daemon", "lxc", "network"],
+    rules: RULES,
+    network: DUAL_STACK_NETWORK,
+  });
   const word = `web-1-${crypto.randomUUID()}`;
   await define(node, "lxc", await reachableDomain(node, "web-1", { ...GUEST, word }));
   await using client = await connectClient(node);
@@ -59,7 +51,7 @@ sceneOnSystems("a guest's forwards", async ({ startNode, step }, system) => {
   }
 
   await step("from outside, tcp and udp, each where it shall go; the guest sees who asks", async () => {
-    await node.mustVirsh(["start", "web-1"], LXC);
+    await node.lxc(["start", "web-1"]);
     const guest = await containerPid(word);
     await client.serve(guest, "web-1", "::", [80, 5000, 5003]);
     const seen = `web-1 sees ${OUTSIDE.client}`;
@@ -87,10 +79,10 @@ sceneOnSystems("a guest's forwards", async ({ startNode, step }, system) => {
       word: `near-${crypto.randomUUID()}`,
     };
     await define(node, "lxc", await reachableDomain(node, "near", neighbour));
-    await node.mustVirsh(["start", "near"], LXC);
+    await node.lxc(["start", "near"]);
     const near = await containerPid(neighbour.word);
     assertStringIncludes(await client.ask(near, "tcp", OUTSIDE.host, 8080), "web-1 sees 192.168.122.1 at 80");
-    await node.mustVirsh(["destroy", "near"], LXC);
+    await node.lxc(["destroy", "near"]);
   });
 
   const disturbances: Readonly<Record<string, () => Promise<unknown>>> = {
@@ -104,7 +96,7 @@ sceneOnSystems("a guest's forwards", async ({ startNode, step }, system) => {
         ...["<host mac='52:54:00:00:00:77' ip='192.168.122.77'/>", "--live"],
       ]),
     "another network": async () => {
-      const other = NETWORK.replace("default", "other").replace("virbr0", "virbr9").replaceAll("122", "123");
+      const other = DUAL_STACK_NETWORK.replace("default", "other").replace("virbr0", "virbr9").replaceAll("122", "123");
       await define(node, "network", other);
       await node.mustVirsh(["net-start", "other"]);
     },
@@ -137,8 +129,8 @@ sceneOnSystems("a guest's forwards", async ({ startNode, step }, system) => {
     assertEquals(await reaches(8080), `web-1 sees ${OUTSIDE.client} at 80`);
   });
   await step("with the guest it ends, and nothing of ours is left", async () => {
-    await node.mustVirsh(["destroy", "web-1"], LXC);
-    await until("the guest's end", async () => (await node.history()).at(-1)?.operation === "release");
+    await node.lxc(["destroy", "web-1"]);
+    await node.operation("release");
     assertEquals(await reaches(8080), "refused");
     await node.mustVirsh(["net-destroy", "other"]);
     assertEquals((await node.run(["find", "/run/virt-hooks/ledger", "-name", "*.json"])).stdout, "");
@@ -149,9 +141,9 @@ sceneOnSystems("a guest's forwards", async ({ startNode, step }, system) => {
     await node.mustVirsh(["net-destroy", "default"]);
     await node.mustVirsh(["net-start", "default"]);
     const fresh = await filterOf(node);
-    await node.mustVirsh(["start", "web-1"], LXC);
-    await node.mustVirsh(["destroy", "web-1"], LXC);
-    await until("the guest's end", async () => (await node.history()).at(-1)?.operation === "release");
+    await node.lxc(["start", "web-1"]);
+    await node.lxc(["destroy", "web-1"]);
+    await node.operation("release");
     assertEquals(await filterOf(node), fresh);
     assertEquals(before.length, fresh.length);
   });
@@ -172,7 +164,7 @@ sceneOnSystems("a guest that asks for its address", async ({ startNode, step }, 
     `[[rule]]\nname = "web"\nwhen = { domain = "web-*" }\nforward = { host_port = 8080, guest_port = 80 }\n`,
   );
   await node.startLibvirtd();
-  await define(node, "network", NETWORK);
+  await define(node, "network", DUAL_STACK_NETWORK);
   await node.mustVirsh(["net-start", "default"]);
   const word = `web-1-${crypto.randomUUID()}`;
   await define(node, "lxc", await reachableDomain(node, "web-1", { mac: GUEST.mac, addresses: [], word }));
@@ -180,7 +172,7 @@ sceneOnSystems("a guest that asks for its address", async ({ startNode, step }, 
   const before = await filterOf(node);
 
   await step("its ports are there once it has one", async () => {
-    await node.mustVirsh(["start", "web-1"], LXC);
+    await node.lxc(["start", "web-1"]);
     assertStringIncludes(await programsOf(node), "--wait-for-guests");
     await client.serve(await containerPid(word), "web-1", "::", [80]);
     await until("the forward", async () => await client.ask("client", "tcp", OUTSIDE.host, 8080) !== "refused");
@@ -188,18 +180,18 @@ sceneOnSystems("a guest that asks for its address", async ({ startNode, step }, 
   });
   await step("with the guest ends the process that looks for its address", async () => {
     assertEquals((await node.history()).filter(({ operation }) => operation === "waited").length, 1);
-    await node.mustVirsh(["destroy", "web-1"], LXC);
+    await node.lxc(["destroy", "web-1"]);
     await until("the waiter's end", async () => !(await programsOf(node)).includes("--wait-for-guests"));
   });
   await step("with a reservation it need not wait", async () => {
-    await until("the guest's end", async () => (await node.history()).at(-1)?.operation === "release");
+    await node.operation("release");
     assertEquals(await filterOf(node), before);
     const host = `<host mac='${GUEST.mac}' ip='192.168.122.50'/>`;
     await node.mustVirsh(["net-update", "default", "add", "ip-dhcp-host", host, "--live"]);
-    await node.mustVirsh(["start", "web-1"], LXC);
+    await node.lxc(["start", "web-1"]);
     assertStringIncludes(await node.sh(["nft", "list", "table", "inet", "virt_hooks"]), "192.168.122.50");
     assertEquals((await programsOf(node)).includes("--wait-for-guests"), false);
-    await node.mustVirsh(["destroy", "web-1"], LXC);
+    await node.lxc(["destroy", "web-1"]);
   });
   await step("a guest that stops before is not waited for", async () => {
     const late = { mac: "52:54:00:00:00:05", addresses: [], word: `late-${crypto.randomUUID()}` };
@@ -208,9 +200,9 @@ sceneOnSystems("a guest that asks for its address", async ({ startNode, step }, 
       "sleep 10000; udhcpc -i eth0",
     );
     await define(node, "lxc", domain);
-    await node.mustVirsh(["start", "web-late"], LXC);
+    await node.lxc(["start", "web-late"]);
     assertStringIncludes(await programsOf(node), "--wait-for-guests");
-    await node.mustVirsh(["destroy", "web-late"], LXC);
+    await node.lxc(["destroy", "web-late"]);
     await until("the waiter's end", async () => !(await programsOf(node)).includes("--wait-for-guests"));
   });
   await step("no call failed", async () => {

@@ -106,6 +106,11 @@ export const DEFAULT_NETWORK = `<network>
 </network>
 `;
 
+/** The same network, also with IPv6 and its masquerading. */
+export const DUAL_STACK_NETWORK = DEFAULT_NETWORK
+  .replace("<forward mode='nat'/>", "<forward mode='nat'><nat ipv6='yes'/></forward>")
+  .replace("</network>", "  <ip family='ipv6' address='fd00:122::1' prefix='64'/>\n</network>");
+
 /** Defines a domain or network in the node from its XML. */
 export async function define(node: Node, kind: "qemu" | "lxc" | "network", xml: string): Promise<void> {
   const file = `${node.scratch}/define.xml`;

@@ -15,11 +15,10 @@ import {
   resourceOf,
 } from "./holds.ts";
 import type { HistoryLine } from "./history.ts";
-import type { Node } from "./node.ts";
+import { LXC, type Node } from "./node.ts";
 import { HOOKS, scene } from "./scene.ts";
 import { until } from "./until.ts";
 
-const LXC = { uri: "lxc:///system" } as const;
 const UUID = "6f1c1b0a-53c5-4f0a-9d55-5cc0f2a6b111";
 /** Process 1 of a container that reboots when it is told to; told otherwise it waits, as the others do. */
 const REBOOTS = "trap exit TERM; until [ -e /tmp/reboot ]; do sleep 0.05; done; rm /tmp/reboot; busybox reboot -f";
@@ -32,11 +31,8 @@ const HANDED_OVER = [
   "lxc release: sysctl/net/ipv4/ip_default_ttl restored",
 ];
 
-scene("one UUID under two drivers is two holders", async ({ startNode, step }) => {
-  const node = await startNode("twins");
-  await node.installHooks(HOOKS, ["qemu", "lxc"]);
-  await node.startLibvirtd();
-  await node.writeRules(holdRule("tuned", ["ttl"]));
+scene("one UUID under two drivers is two holders", async ({ nodeWith, step }) => {
+  const node = await nodeWith("twins", { hooks: ["qemu", "lxc"], rules: holdRule("tuned", ["ttl"]) });
   await define(node, "qemu", qemuDomain("twin", { uuid: UUID }));
   await define(node, "lxc", lxcDomain("twin", await makeContainerRoot(node), { uuid: UUID }));
 
@@ -105,7 +101,7 @@ scene("a container reboots while another hook is at what it holds", async ({ sta
   const root = await makeContainerRoot(node);
   await define(node, "lxc", lxcDomain("ct1", root, { init: REBOOTS }));
   await define(node, "qemu", qemuDomain("vm1"));
-  await node.mustVirsh(["start", "ct1"], LXC);
+  await node.lxc(["start", "ct1"]);
   const lock = `${await resourceOf(node, "msgmax")}/lock`;
 
   /** The lines since the reboot began, once as many have come as a reboot has, and the last of them is an end. */

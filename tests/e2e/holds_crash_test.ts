@@ -80,7 +80,7 @@ scene("libvirtd dies, and the guest lives or dies on", async ({ startNode, step 
     await assertHeld(node, "ttl", "msgmax");
     const seen = (await node.history()).length;
     await node.startLibvirtd();
-    await until("vm1's reconnect", async () => (await node.history()).at(-1)?.operation === "reconnect");
+    await node.operation("reconnect");
     assertEquals(await heldAfter(node, "qemu vm1 reconnect"), ["ttl", "msgmax"]);
     assertEquals(changesOf((await node.history()).slice(seen)), []);
     assertEquals(await demandFiles(node), before);
@@ -89,7 +89,7 @@ scene("libvirtd dies, and the guest lives or dies on", async ({ startNode, step 
     await node.killLibvirtd();
     await node.sh(["sh", "-c", "echo 55 >/proc/sys/net/ipv4/ip_default_ttl"]);
     await node.startLibvirtd();
-    await until("vm1's reconnect", async () => (await node.history()).at(-1)?.operation === "reconnect");
+    await node.operation("reconnect");
     await assertHeld(node, "ttl", "msgmax");
   });
   await step("a guest that died meanwhile is released when libvirtd comes back", async () => {
@@ -97,7 +97,7 @@ scene("libvirtd dies, and the guest lives or dies on", async ({ startNode, step 
     await node.sh(["sh", "-c", "kill -9 $(cat /run/libvirt/qemu/vm1.pid)"]);
     await assertHeld(node, "ttl", "msgmax");
     await node.startLibvirtd();
-    await until("vm1's release", async () => (await node.history()).at(-1)?.operation === "release");
+    await node.operation("release");
     await assertNothingHeld(node);
   });
   await step("a guest lost between prepare and started, of which libvirt says nothing any more", async () => {

@@ -5,12 +5,10 @@
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { define, qemuDomain } from "./guests.ts";
 import { assertHeld, assertNothingHeld, demandFiles, holdRule } from "./holds.ts";
-import { COMMAND, HOOKS, scene } from "./scene.ts";
+import { COMMAND, scene } from "./scene.ts";
 
-scene("hooks that are off while a guest ends", async ({ startNode, step }) => {
-  const node = await startNode("disabled");
-  await node.installHooks(HOOKS, ["qemu"]);
-  await node.startLibvirtd();
+scene("hooks that are off while a guest ends", async ({ nodeWith, step }) => {
+  const node = await nodeWith("disabled", { hooks: ["qemu"] });
   await node.writeRules([
     holdRule("all", ["ttl"]),
     holdRule("the first", ["msgmax"], { when: 'domain = "vm1"' }),

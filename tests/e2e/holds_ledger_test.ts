@@ -8,16 +8,16 @@ import { assertHeld, assertNothingHeld, demandFiles, holdRule, LEDGER, resourceO
 import { HELD_KEYS, type HeldKey } from "./held_keys.ts";
 import type { HistoryLine } from "./history.ts";
 import type { Node } from "./node.ts";
-import { HOOKS, type Scene, scene } from "./scene.ts";
+import { type Scene, scene } from "./scene.ts";
 
 /** No call here waits for anybody. */
 const CALL_MS_MAX = 5_000;
 
-async function setStage(startNode: Scene["startNode"], name: string): Promise<Node> {
-  const node = await startNode(name);
-  await node.installHooks(HOOKS, ["daemon", "qemu"]);
-  await node.startLibvirtd();
-  await node.writeRules(holdRule("tuned", ["ttl", "keepalive", "msgmax"]));
+async function setStage(nodeWith: Scene["nodeWith"], name: string): Promise<Node> {
+  const node = await nodeWith(name, {
+    hooks: ["daemon", "qemu"],
+    rules: holdRule("tuned", ["ttl", "keepalive", "msgmax"]),
+  });
   await define(node, "qemu", qemuDomain("vm1"));
   return node;
 }
@@ -42,8 +42,8 @@ function told(lines: readonly HistoryLine[]): string {
   return lines.map(({ message, notes = [], holds = [] }) => JSON.stringify({ message, notes, holds })).join("\n");
 }
 
-scene("a ledger of another boot", async ({ startNode, step }) => {
-  const node = await setStage(startNode, "boot");
+scene("a ledger of another boot", async ({ nodeWith, step }) => {
+  const node = await setStage(nodeWith, "boot");
   const otherBoot = () => Deno.writeTextFile(node.path(`${LEDGER}/boot`), `${crypto.randomUUID()}\n`);
 
   await step("with nothing in it, it is set aside, and the next start holds", async () => {
@@ -71,8 +71,8 @@ scene("a ledger of another boot", async ({ startNode, step }) => {
   });
 });
 
-scene("a FIFO in the ledger hangs nobody, and the rest is given back", async ({ startNode, step }) => {
-  const node = await setStage(startNode, "fifo");
+scene("a FIFO in the ledger hangs nobody, and the rest is given back", async ({ nodeWith, step }) => {
+  const node = await setStage(nodeWith, "fifo");
   await node.mustVirsh(["start", "vm1"]);
   const folder = await resourceOf(node, "keepalive");
   await node.mustVirsh(["destroy", "vm1"]);
@@ -118,8 +118,7 @@ scene("a FIFO in the ledger hangs nobody, and the rest is given back", async ({ 
     await node.sh(["mkdir", folder]);
     await node.sh(["mkfifo", `${folder}/demands`]);
     const lines = await linesOf(node, async () => {
-      const refused = await node.virsh(["start", "vm1"]);
-      assert(refused.code !== 0, "the guest started");
+      const refused = await node.virshFails(["start", "vm1"]);
       assertStringIncludes(refused.stderr, `virt-hooks: rule "tuned"`);
       assertStringIncludes(refused.stderr, `${folder}/demands`);
     });

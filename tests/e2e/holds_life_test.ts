@@ -7,12 +7,9 @@ import { define, lxcDomain, makeContainerRoot, qemuDomain } from "./guests.ts";
 import { assertHeld, assertNothingHeld, changesOf, heldAfter, holdRule, recordHeldAt } from "./holds.ts";
 import type { Node } from "./node.ts";
 import { HOOKS, type Scene, scene } from "./scene.ts";
-import { until } from "./until.ts";
 
 /** 120 KB, of which libvirt makes 2 MB: it indents each element by its depth. */
 const DEEP_METADATA = `${"<a>".repeat(40)}${"<b/>".repeat(30_000)}${"</a>".repeat(40)}`;
-
-const LXC = { uri: "lxc:///system" } as const;
 
 async function setStage(startNode: Scene["startNode"], name: string): Promise<Node> {
   const node = await startNode(name);
@@ -40,11 +37,11 @@ scene("held while the guest lives", async ({ startNode, step }) => {
     await assertNothingHeld(node);
   });
   await step("a container", async () => {
-    await node.mustVirsh(["start", "ct1"], LXC);
+    await node.lxc(["start", "ct1"]);
     assertEquals(await heldAfter(node, "lxc ct1 prepare"), ["ttl", "msgmax"]);
     await assertHeld(node, "ttl", "msgmax");
-    await node.mustVirsh(["destroy", "ct1"], LXC);
-    await until("the container's release", async () => (await node.history()).at(-1)?.operation === "release");
+    await node.lxc(["destroy", "ct1"]);
+    await node.operation("release");
     await assertNothingHeld(node);
   });
   await step("a guest whose owner lets its document grow beyond what a hook reads", async () => {
@@ -72,7 +69,7 @@ scene("held while the guest lives", async ({ startNode, step }) => {
   });
   await step("a guest that ends by itself gives back as well", async () => {
     await node.sh(["sh", "-c", "kill -9 $(cat /run/libvirt/qemu/vm1.pid)"]);
-    await until("the release", async () => (await node.history()).at(-1)?.operation === "release");
+    await node.operation("release");
     await assertNothingHeld(node);
   });
 });
@@ -84,8 +81,7 @@ scene("a start that fails holds nothing", async ({ startNode, step }) => {
     // The kernel takes no such ttl, which only writing it shows.
     await node.writeRules(holdRule("half", ["keepalive", "msgmax", "ttl"], { values: { ttl: "999" } }));
     const before = (await node.history()).length;
-    const refused = await node.virsh(["start", "vm1"]);
-    assert(refused.code !== 0, "the start was not refused");
+    const refused = await node.virshFails(["start", "vm1"]);
     assertMatch(
       refused.stderr,
       /virt-hooks: rule "half": cannot hold sysctl net\.ipv4\.ip_default_ttl = 999: Invalid arg/,
@@ -100,7 +96,7 @@ scene("a start that fails holds nothing", async ({ startNode, step }) => {
   await step("a disk that is missing: release gives back", async () => {
     await node.writeRules(holdRule("tuned", ["ttl", "msgmax"]));
     await define(node, "qemu", qemuDomain("vm2", { disk: `${node.scratch}/nowhere.raw` }));
-    assert((await node.virsh(["start", "vm2"])).code !== 0, "the guest started without its disk");
+    await node.virshFails(["start", "vm2"]);
     assertEquals(await heldAfter(node, "qemu vm2 prepare"), ["ttl", "msgmax"]);
     assertEquals(changesOf((await node.history()).slice(-1)), [
       "qemu release: sysctl/kernel/msgmax restored",
@@ -110,7 +106,7 @@ scene("a start that fails holds nothing", async ({ startNode, step }) => {
   });
   await step("another hook that refuses at start: release gives back", async () => {
     await define(node, "qemu", qemuDomain("vm3"));
-    assert((await node.virsh(["start", "vm3"])).code !== 0, "the neighbour's refusal did not stand");
+    await node.virshFails(["start", "vm3"]);
     assertEquals(await heldAfter(node, "qemu vm3 start"), ["ttl", "msgmax"]);
     await assertNothingHeld(node);
   });

@@ -7,7 +7,6 @@ import { DEFAULT_NETWORK, define, qemuDomain } from "./guests.ts";
 import { assertHeld, assertNothingHeld, changesOf, heldAfter, holdRule, recordHeldAt } from "./holds.ts";
 import type { Node } from "./node.ts";
 import { HOOKS, type Scene, scene } from "./scene.ts";
-import { until } from "./until.ts";
 
 const WHEN = { when: 'network = "default"' };
 /** A network holds the ttl, each of its ports the keepalive. */
@@ -33,7 +32,7 @@ async function killGuest(node: Node, guest: string): Promise<void> {
 }
 
 async function untilLast(node: Node, operation: string): Promise<void> {
-  await until(`the line of ${operation}`, async () => (await node.history()).at(-1)?.operation === operation);
+  await node.operation(operation);
 }
 
 scene("held while the network lives, and while its ports do", async ({ startNode, step }) => {
@@ -108,7 +107,7 @@ scene("a port whose guest is gone", async ({ startNode, step }) => {
   await step("its guest was lost while it started: libvirt announces it for ever, and nothing is held", async () => {
     await node.sh(["touch", "/run/wait-at-start"]);
     const start = node.virsh(["start", "vm2"]);
-    await until("the call at start", async () => (await node.history()).at(-1)?.operation === "start");
+    await node.operation("start");
     await assertHeld(node, "ttl", "keepalive");
     await node.killLibvirtd();
     await start;

@@ -6,23 +6,20 @@ import { assertEquals } from "../support/assert.ts";
 import { drivers } from "../../lib/libvirt/drivers.ts";
 import { define, lxcDomain, makeContainerRoot } from "./guests.ts";
 import { expected, onceEach } from "./history.ts";
-import { HOOKS, scene } from "./scene.ts";
+import { scene } from "./scene.ts";
 import { makeWatch } from "./watch.ts";
 
-const LXC = { uri: "lxc:///system" } as const;
 function lxc(...operations: string[]): readonly string[] {
   return expected("lxc", "ct1", operations);
 }
 
-scene("a container: every operation is in the history with its verb", async ({ startNode, step }) => {
-  const node = await startNode("lxc");
-  await node.installHooks(HOOKS, ["lxc"]);
-  await node.startLibvirtd();
+scene("a container: every operation is in the history with its verb", async ({ nodeWith, step }) => {
+  const node = await nodeWith("lxc", { hooks: ["lxc"] });
   await define(node, "lxc", lxcDomain("ct1", await makeContainerRoot(node)));
   const watch = makeWatch(node);
 
   await step("start", async () => {
-    await node.mustVirsh(["start", "ct1"], LXC);
+    await node.lxc(["start", "ct1"]);
     assertEquals(await watch.news(), lxc("prepare", "start", "started"));
   });
   await step("reconnect when libvirtd comes back", async () => {
@@ -31,7 +28,7 @@ scene("a container: every operation is in the history with its verb", async ({ s
     assertEquals(await watch.newsUntil("ct1's reconnect", "reconnect"), lxc("reconnect"));
   });
   await step("destroy", async () => {
-    await node.mustVirsh(["destroy", "ct1"], LXC);
+    await node.lxc(["destroy", "ct1"]);
     assertEquals(onceEach(await watch.newsUntil("ct1's release", "release")), lxc("stopped", "release"));
   });
   await step("no operation of the table is left out, and all went well", async () => {

@@ -6,18 +6,15 @@ import { assertEquals } from "../support/assert.ts";
 import { drivers } from "../../lib/libvirt/drivers.ts";
 import { DEFAULT_NETWORK, define, lxcDomain, makeContainerRoot } from "./guests.ts";
 import { expected } from "./history.ts";
-import { HOOKS, scene } from "./scene.ts";
+import { scene } from "./scene.ts";
 import { makeWatch } from "./watch.ts";
 
-const LXC = { uri: "lxc:///system" } as const;
 function network(...operations: string[]): readonly string[] {
   return expected("network", "default", operations);
 }
 
-scene("the default network: every operation is in the history with its verb", async ({ startNode, step }) => {
-  const node = await startNode("network");
-  await node.installHooks(HOOKS, ["network"]);
-  await node.startLibvirtd();
+scene("the default network: every operation is in the history with its verb", async ({ nodeWith, step }) => {
+  const node = await nodeWith("network", { hooks: ["network"] });
   await define(node, "network", DEFAULT_NETWORK);
   await define(node, "lxc", lxcDomain("ct1", await makeContainerRoot(node), { network: "default" }));
   const watch = makeWatch(node);
@@ -27,9 +24,9 @@ scene("the default network: every operation is in the history with its verb", as
     assertEquals(await watch.news(), network("start", "started"));
   });
   await step("a guest's port comes and goes", async () => {
-    await node.mustVirsh(["start", "ct1"], LXC);
+    await node.lxc(["start", "ct1"]);
     assertEquals(await watch.news(), network("port-created"));
-    await node.mustVirsh(["destroy", "ct1"], LXC);
+    await node.lxc(["destroy", "ct1"]);
     assertEquals(await watch.newsUntil("the port's end", "port-deleted"), network("port-deleted"));
   });
   await step("update", async () => {

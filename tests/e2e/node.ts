@@ -25,6 +25,9 @@ const COMMAND_MS = 60_000;
 /** The connections a node answers. */
 export type Uri = "qemu:///system" | "lxc:///system";
 
+/** The options of `virsh` for a container. */
+export const LXC = { uri: "lxc:///system" } as const;
+
 interface RunOptions {
   /** After this time the command is killed (exit code 137). */
   readonly timeoutMs?: number;
@@ -51,6 +54,14 @@ export interface Node {
   virsh(args: readonly string[], options?: VirshOptions): Promise<Ended>;
   /** Runs virsh where it has to succeed; returns its stdout. */
   mustVirsh(args: readonly string[], options?: VirshOptions): Promise<string>;
+  /** Runs virsh of the LXC driver, which has to succeed; returns its stdout. */
+  lxc(args: readonly string[]): Promise<string>;
+  /** Runs virsh, which has to fail; returns how. */
+  virshFails(args: readonly string[], options?: VirshOptions): Promise<Ended>;
+  /**
+   * Waits until the last call in the history is of this operation; with `after`, until any call behind that many lines is.
+   */
+  operation(operation: string, options?: { readonly after?: number }): Promise<void>;
   /** Starts libvirtd and waits until its drivers answer. */
   startLibvirtd(): Promise<void>;
   /** Ends libvirtd as a service manager does (SIGTERM). */
@@ -94,6 +105,20 @@ function succeeded(argv: readonly string[], ended: Ended): string {
   throw new Error(`Cannot go on without ${argv.join(" ")}: exit code ${ended.code}: ${ended.stderr}${ended.stdout}`);
 }
 
+function failed(argv: readonly string[], ended: Ended): Ended {
+  if (ended.code !== 0) return ended;
+  throw new Error(`${argv.join(" ")} succeeded, and must fail: ${ended.stdout}${ended.stderr}`);
+}
+
+async function waitForOperation(history: Node["history"], operation: string, after?: number): Promise<void> {
+  await until(`the operation ${operation}`, async () => {
+    const lines = await history();
+    return after === undefined
+      ? lines.at(-1)?.operation === operation
+      : lines.slice(after).some((line) => line.operation === operation);
+  });
+}
+
 function makeFiles(
   handle: NodeHandle,
 ): Pick<Node, "path" | "writeRules" | "writeProgram" | "writeHook" | "installHooks" | "history" | "libvirtdLog"> {
@@ -132,6 +157,9 @@ function makeNode(handle: NodeHandle, end: () => Promise<void>): Node {
     sh,
     virsh: (args, options) => run(virshArgv(args, options), options),
     mustVirsh: (args, options) => sh(virshArgv(args, options), options),
+    lxc: (args) => sh(virshArgv(args, LXC)),
+    virshFails: async (args, options) => failed(["virsh", ...args], await run(virshArgv(args, options), options)),
+    operation: (operation, { after } = {}) => waitForOperation(files.history, operation, after),
     startLibvirtd: () => startLibvirtd(daemon),
     stopLibvirtd: () => endLibvirtd(daemon, "TERM"),
     killLibvirtd: () => endLibvirtd(daemon, "KILL"),

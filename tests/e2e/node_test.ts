@@ -62,8 +62,8 @@ scene("a node shows libvirt's calls and touches nothing of the host", async ({ s
   });
   await step("a container lives", async () => {
     await define(node, "lxc", lxcDomain("ct1", await makeContainerRoot(node)));
-    await node.mustVirsh(["start", "ct1"], { uri: "lxc:///system" });
-    await node.mustVirsh(["destroy", "ct1"], { uri: "lxc:///system" });
+    await node.lxc(["start", "ct1"]);
+    await node.lxc(["destroy", "ct1"]);
   });
   await step("the daemon reloads and ends", async () => {
     await node.reload();

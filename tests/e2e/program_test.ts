@@ -4,13 +4,11 @@
  */
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { define, qemuDomain } from "./guests.ts";
-import { HOOKS, scene } from "./scene.ts";
+import { scene } from "./scene.ts";
 import { until } from "./until.ts";
 
-scene("programs that rules run", async ({ startNode, step }) => {
-  const node = await startNode("program");
-  await node.installHooks(HOOKS, ["qemu"]);
-  await node.startLibvirtd();
+scene("programs that rules run", async ({ nodeWith, step }) => {
+  const node = await nodeWith("program", { hooks: ["qemu"] });
   await define(node, "qemu", qemuDomain("vm1"));
 
   await step("a program gets the document, its arguments, our environment and nothing else", async () => {

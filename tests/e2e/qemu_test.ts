@@ -7,7 +7,7 @@ import { drivers } from "../../lib/libvirt/drivers.ts";
 import { DEFAULT_NETWORK, define, qemuDomain } from "./guests.ts";
 import { expected } from "./history.ts";
 import { makeWatch } from "./watch.ts";
-import { HOOKS, scene } from "./scene.ts";
+import { scene } from "./scene.ts";
 
 function qemu(...operations: string[]): readonly string[] {
   return expected("qemu", "vm1", operations);
@@ -20,12 +20,8 @@ function network(...operations: string[]): readonly string[] {
 const START = [...qemu("prepare"), ...network("port-created"), ...qemu("start", "started")];
 const STOP = [...qemu("stopped"), ...network("port-deleted"), ...qemu("release")];
 
-scene("a QEMU guest: every operation is in the history with its verb", async ({ startNode, step }) => {
-  const node = await startNode("qemu");
-  await node.installHooks(HOOKS, ["qemu", "network"]);
-  await node.startLibvirtd();
-  await define(node, "network", DEFAULT_NETWORK);
-  await node.mustVirsh(["net-start", "default"]);
+scene("a QEMU guest: every operation is in the history with its verb", async ({ nodeWith, step }) => {
+  const node = await nodeWith("qemu", { hooks: ["qemu", "network"], network: DEFAULT_NETWORK });
   await define(node, "qemu", qemuDomain("vm1", { network: "default" }));
   const watch = makeWatch(node);
   await watch.news();

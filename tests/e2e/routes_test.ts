@@ -5,7 +5,7 @@
 import { assert, assertEquals } from "../support/assert.ts";
 import { DEFAULT_NETWORK, define, qemuDomain } from "./guests.ts";
 import type { Node } from "./node.ts";
-import { HOOKS, sceneOnSystems } from "./scene.ts";
+import { sceneOnSystems } from "./scene.ts";
 
 /** libvirt turns IPv6 off on the bridge of a network that has none. */
 const NETWORK = DEFAULT_NETWORK.replace(
@@ -43,11 +43,8 @@ async function routesOf(node: Node, ...args: string[]): Promise<string> {
   return (await node.run(["ip", ...args])).stdout.trim();
 }
 
-sceneOnSystems("routes and addresses stand while a network is active", async ({ startNode, step }, system) => {
-  const node = await startNode(`routes-${system.name}`, system);
-  await node.installHooks(HOOKS, ["daemon", "qemu", "network"]);
-  await node.writeRules(RULES);
-  await node.startLibvirtd();
+sceneOnSystems("routes and addresses stand while a network is active", async ({ nodeWith, step }, system) => {
+  const node = await nodeWith(`routes-${system.name}`, { system, hooks: ["daemon", "qemu", "network"], rules: RULES });
   await define(node, "network", NETWORK);
   const guest = qemuDomain("vm1", { network: "default" }).replace(
     "</name>",

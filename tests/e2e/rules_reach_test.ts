@@ -5,13 +5,10 @@
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { define, qemuDomain } from "./guests.ts";
 import { assertHeld, assertNothingHeld, holdRule } from "./holds.ts";
-import { COMMAND, HOOKS, scene } from "./scene.ts";
+import { COMMAND, scene } from "./scene.ts";
 
-scene("what is held, looked at and brought to edited rules", async ({ startNode, step }) => {
-  const node = await startNode("reach");
-  await node.installHooks(HOOKS, ["qemu"]);
-  await node.startLibvirtd();
-  await node.writeRules(holdRule("first", ["ttl", "msgmax"]));
+scene("what is held, looked at and brought to edited rules", async ({ nodeWith, step }) => {
+  const node = await nodeWith("reach", { hooks: ["qemu"], rules: holdRule("first", ["ttl", "msgmax"]) });
   await define(node, "qemu", qemuDomain("vm1"));
   await node.mustVirsh(["start", "vm1"]);
 

@@ -4,14 +4,28 @@
  * @module
  */
 import { register } from "../support/register.ts";
+import { define } from "./guests.ts";
 import { type Node, startNode } from "./node.ts";
 import { missingPrerequisites } from "./prerequisites.ts";
 import { chooseFirewall, debian13Problem, OWN, rootOf, type System, SYSTEMS } from "./systems.ts";
+
+/** The state of a node before the first step. */
+export interface NodeOptions {
+  /** The system whose programs run in the node; by default the host's. */
+  readonly system?: System;
+  /** The compiled hooks that are installed before libvirtd starts. */
+  readonly hooks: readonly string[];
+  readonly rules?: string;
+  /** The XML of the network "default", which is started. */
+  readonly network?: string;
+}
 
 /** What a scene's steps get. */
 export interface Scene {
   /** Starts a node that ends with the scene; of this host's own system unless another is asked for. */
   startNode(name: string, system?: System): Promise<Node>;
+  /** Starts a node with hooks, rules, a running libvirtd and a network. */
+  nodeWith(name: string, options: NodeOptions): Promise<Node>;
   /** Plays one step; the first that fails ends the scene. */
   step(name: string, play: () => Promise<void>): Promise<void>;
 }
@@ -30,11 +44,23 @@ async function tell(node: Node): Promise<string> {
 
 async function playScene(t: Deno.TestContext, play: (scene: Scene) => Promise<void>): Promise<void> {
   const nodes: Node[] = [];
+  const startSceneNode: Scene["startNode"] = async (name, system = OWN) => {
+    const node = await startNode({ name, root: await rootOf(system) });
+    nodes.push(node);
+    await chooseFirewall(node, system);
+    return node;
+  };
   const scene: Scene = {
-    startNode: async (name, system = OWN) => {
-      const node = await startNode({ name, root: await rootOf(system) });
-      nodes.push(node);
-      await chooseFirewall(node, system);
+    startNode: startSceneNode,
+    nodeWith: async (name, { system, hooks, rules, network }) => {
+      const node = await startSceneNode(name, system);
+      await node.installHooks(HOOKS, hooks);
+      if (rules !== undefined) await node.writeRules(rules);
+      await node.startLibvirtd();
+      if (network !== undefined) {
+        await define(node, "network", network);
+        await node.mustVirsh(["net-start", "default"]);
+      }
       return node;
     },
     step: async (name, playStep) => {

@@ -4,15 +4,13 @@
  */
 import { assert, assertStringIncludes } from "../support/assert.ts";
 import { define, qemuDomain } from "./guests.ts";
-import { HOOKS, scene } from "./scene.ts";
+import { scene } from "./scene.ts";
 
 const LABELS = '<labels><label name="role">web</label></labels>';
 const UUID = "6f1c1b0a-53c5-4f0a-9d55-5cc0f2a6b111";
 
-scene("rules select by label, path and UUID", async ({ startNode, step }) => {
-  const node = await startNode("selectors");
-  await node.installHooks(HOOKS, ["qemu"]);
-  await node.startLibvirtd();
+scene("rules select by label, path and UUID", async ({ nodeWith, step }) => {
+  const node = await nodeWith("selectors", { hooks: ["qemu"] });
   await define(node, "qemu", qemuDomain("vm1", { uuid: UUID, vnc: "127.0.0.1" }));
 
   async function assertRefused(when: string): Promise<void> {

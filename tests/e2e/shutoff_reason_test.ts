@@ -5,7 +5,7 @@
  */
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { define, qemuDomain } from "./guests.ts";
-import { COMMAND, HOOKS, sceneOnSystems } from "./scene.ts";
+import { COMMAND, sceneOnSystems } from "./scene.ts";
 import { until } from "./until.ts";
 
 const RULES = `[[rule]]
@@ -14,11 +14,8 @@ when = { on = "release", reason = "crashed" }
 run = { argv = ["/usr/bin/touch", "/var/log/died"] }
 `;
 
-sceneOnSystems("a guest that crashes", async ({ startNode, step }, system) => {
-  const node = await startNode(`crash-${system.name}`, system);
-  await node.installHooks(HOOKS, ["qemu"]);
-  await node.writeRules(RULES);
-  await node.startLibvirtd();
+sceneOnSystems("a guest that crashes", async ({ nodeWith, step }, system) => {
+  const node = await nodeWith(`crash-${system.name}`, { system, hooks: ["qemu"], rules: RULES });
   await define(node, "qemu", qemuDomain("vm1"));
   // The daemon's own word: the command has to find it without asking.
   const [version = ""] = /\d+\.\d+\.\d+/.exec(await node.sh(["libvirtd", "--version"])) ?? [];

@@ -6,8 +6,7 @@ import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts
 import { define, lxcDomain, makeContainerRoot, qemuDomain } from "./guests.ts";
 import { assertHeld, assertNothingHeld, holdRule } from "./holds.ts";
 import type { Node } from "./node.ts";
-import { COMMAND, HOOKS, scene } from "./scene.ts";
-import { until } from "./until.ts";
+import { COMMAND, scene } from "./scene.ts";
 
 const GONE_UUID = "6f1c1b0a-53c5-4f0a-9d55-5cc0f2a6b222";
 /** libvirt indents what it writes: 1.2 MB become more than a hook would ever read. */
@@ -28,10 +27,8 @@ async function lose(node: Node, guest: string): Promise<void> {
   await node.startLibvirtd();
 }
 
-scene("the status file of one guest says nothing of another one", async ({ startNode, step }) => {
-  const node = await startNode("statusfile");
-  await node.installHooks(HOOKS, ["daemon", "qemu"]);
-  await node.startLibvirtd();
+scene("the status file of one guest says nothing of another one", async ({ nodeWith, step }) => {
+  const node = await nodeWith("statusfile", { hooks: ["daemon", "qemu"] });
   await node.writeRules(
     holdRule("lives", ["ttl"], { when: 'domain = "lives-*"' }) +
       holdRule("gone", ["msgmax"], { when: 'domain = "gone"' }),
@@ -51,14 +48,14 @@ scene("the status file of one guest says nothing of another one", async ({ start
   });
   await step("the daemon's start releases the guest that is gone, and no other", async () => {
     await lose(node, "gone");
-    await until("lives-1's reconnect", async () => (await node.history()).at(-1)?.operation === "reconnect");
+    await node.operation("reconnect");
     await assertHeld(node, "ttl");
     assertStringIncludes(await node.sh([COMMAND, "reconcile"]), 'guest "lives-1" (qemu) lives');
   });
   await step("the guest ends", async () => {
     await setMetadata(node, "lives-1", "<m/>");
     await node.mustVirsh(["destroy", "lives-1"]);
-    await until("lives-1's release", async () => (await node.history()).at(-1)?.operation === "release");
+    await node.operation("release");
     await assertNothingHeld(node);
   });
 });
@@ -66,11 +63,11 @@ scene("the status file of one guest says nothing of another one", async ({ start
 const TWIN = { uuid: "6f1c1b0a-53c5-4f0a-9d55-5cc0f2a6b333", network: "lab" } as const;
 const NETWORK = "<network><name>lab</name><bridge name='lab0'/></network>";
 
-scene("a container ends no port of the QEMU guest that has its UUID", async ({ startNode, step }) => {
-  const node = await startNode("twinports");
-  await node.installHooks(HOOKS, ["qemu", "lxc", "network"]);
-  await node.startLibvirtd();
-  await node.writeRules(holdRule("port", ["ttl"], { when: 'network = "lab"', while: "port" }));
+scene("a container ends no port of the QEMU guest that has its UUID", async ({ nodeWith, step }) => {
+  const node = await nodeWith("twinports", {
+    hooks: ["qemu", "lxc", "network"],
+    rules: holdRule("port", ["ttl"], { when: 'network = "lab"', while: "port" }),
+  });
   await Deno.writeTextFile(`${node.scratch}/lab.xml`, NETWORK);
   await node.mustVirsh(["net-create", `${node.scratch}/lab.xml`]);
   await define(node, "qemu", qemuDomain("twin", TWIN));
@@ -80,14 +77,14 @@ scene("a container ends no port of the QEMU guest that has its UUID", async ({ s
     await step(`a container called ${name}`, async () => {
       await define(node, "lxc", lxcDomain(name, root, { uuid: TWIN.uuid }));
       for (const verb of ["start", "destroy", "undefine"]) {
-        await node.mustVirsh([verb, name], { uri: "lxc:///system" });
+        await node.lxc([verb, name]);
         await assertHeld(node, "ttl");
       }
     });
   }
   await step("the guest's own end", async () => {
     await node.mustVirsh(["destroy", "twin"]);
-    await until("the port's end", async () => (await node.history()).at(-1)?.operation === "release");
+    await node.operation("release");
     await assertNothingHeld(node);
   });
 });

@@ -2,9 +2,9 @@
  * Keys of the real kernel. All of them belong to the node's own network.
  * @module
  */
-import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { define, qemuDomain } from "./guests.ts";
-import { HOOKS, scene } from "./scene.ts";
+import { scene } from "./scene.ts";
 
 function rule(name: string, key: string, value: string): string {
   return `[[rule]]\nname = "${name}"\nwhen = { domain = "${name}-*" }\nsysctl = { "${key}" = "${value}" }\n`;
@@ -32,11 +32,8 @@ const REFUSALS = [
   { guest: "refused-1", said: "Invalid argument" },
 ] as const;
 
-scene("sysctl: keys of the real kernel", async ({ startNode, step }) => {
-  const node = await startNode("sysctl");
-  await node.installHooks(HOOKS, ["qemu"]);
-  await node.writeRules(RULES);
-  await node.startLibvirtd();
+scene("sysctl: keys of the real kernel", async ({ nodeWith, step }) => {
+  const node = await nodeWith("sysctl", { hooks: ["qemu"], rules: RULES });
   for (const name of ["list-1", "list-2", ...REFUSALS.map(({ guest }) => guest)]) {
     await define(node, "qemu", qemuDomain(name));
   }
@@ -53,8 +50,7 @@ scene("sysctl: keys of the real kernel", async ({ startNode, step }) => {
   });
   for (const { guest, said } of REFUSALS) {
     await step(`${guest} is refused: ${said}`, async () => {
-      const refused = await node.virsh(["start", guest]);
-      assert(refused.code !== 0, "it started");
+      const refused = await node.virshFails(["start", guest]);
       assertStringIncludes(refused.stderr, said);
     });
   }

@@ -5,11 +5,9 @@
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
 import { DEFAULT_NETWORK, define } from "./guests.ts";
 import { reachableDomain } from "./reachable.ts";
-import { COMMAND, HOOKS, sceneOnSystems } from "./scene.ts";
-import { until } from "./until.ts";
+import { COMMAND, sceneOnSystems } from "./scene.ts";
 import { connectClient, containerPid, OUTSIDE } from "./client.ts";
 
-const LXC = { uri: "lxc:///system" } as const;
 const RULES = `[[rule]]
 name = "web"
 when = { driver = "lxc", domain = "web-1" }
@@ -22,13 +20,13 @@ function fed(text: string, argv: readonly string[]): readonly string[] {
   return ["sh", "-c", 'printf %s "$0" | "$@"', text, ...argv];
 }
 
-sceneOnSystems("forwards as the admin command tells them", async ({ startNode, step }, system) => {
-  const node = await startNode(`told-${system.name}`, system);
-  await node.installHooks(HOOKS, ["daemon", "lxc", "network"]);
-  await node.writeRules(RULES);
-  await node.startLibvirtd();
-  await define(node, "network", DEFAULT_NETWORK);
-  await node.mustVirsh(["net-start", "default"]);
+sceneOnSystems("forwards as the admin command tells them", async ({ nodeWith, step }, system) => {
+  const node = await nodeWith(`told-${system.name}`, {
+    system,
+    hooks: ["daemon", "lxc", "network"],
+    rules: RULES,
+    network: DEFAULT_NETWORK,
+  });
   const word = `web-1-${crypto.randomUUID()}`;
   await define(node, "lxc", await reachableDomain(node, "web-1", { ...GUEST, word }));
   await using client = await connectClient(node);
@@ -55,13 +53,13 @@ sceneOnSystems("forwards as the admin command tells them", async ({ startNode, s
     assertStringIncludes(told, 'rule "web": a program of this host listens at 0.0.0.0:8081/tcp');
   });
   await step("what explain shows could be loaded by hand, and is what then stands", async () => {
-    const document = await node.mustVirsh(["dumpxml", "--inactive", "web-1"], LXC);
+    const document = await node.lxc(["dumpxml", "--inactive", "web-1"]);
     const explain = [COMMAND, "explain", "lxc", "web-1", "started", "--all"];
     const shown = await node.sh(fed(document, explain));
     const script = shown.split("\n").filter((line) => /^ {12}\S/.test(line)).join("\n");
     assertStringIncludes(script, "dport 8080 counter name new_tcp_8080 dnat ip to 192.168.122.11:80");
     await node.sh(fed(script, ["nft", "-c", "-f", "-"]));
-    await node.mustVirsh(["start", "web-1"], LXC);
+    await node.lxc(["start", "web-1"]);
     assertStringIncludes(shown, "now nft: web-1 opened tcp 8080 → 192.168.122.11:80 (");
     assertStringIncludes(await node.sh(fed(document, explain)), "now nft: stays ");
     const told = await node.sh([COMMAND, "history", "--port", "8080"]);
@@ -109,8 +107,8 @@ sceneOnSystems("forwards as the admin command tells them", async ({ startNode, s
     assertEquals((await status()).code, 0);
   });
   await step("with the guest nothing is left to tell", async () => {
-    await node.mustVirsh(["destroy", "web-1"], LXC);
-    await until("the guest's end", async () => (await node.history()).at(-1)?.operation === "release");
+    await node.lxc(["destroy", "web-1"]);
+    await node.operation("release");
     assertEquals(await node.sh([COMMAND, "status"]), "Nothing is held\n");
   });
 });
