@@ -122,15 +122,23 @@ Deno.test("runStages() reports a failed test before the next file starts", async
   ]);
 });
 
+/** A command that ends once the file of another one exists. */
+function waitingStage(id: string, other: string): Stage {
+  return commandStage(
+    id,
+    `Deno.writeTextFileSync("${id}", ""); for (;;) { try { Deno.statSync("${other}"); break; } catch { /* not yet */ } }`,
+  );
+}
+
 Deno.test("runStages() runs stages at the same time, and an exclusive one alone", async () => {
-  const { log } = await play([
-    commandStage("first", ""),
-    commandStage("second", ""),
+  const { log, results } = await play([
+    waitingStage("first", "second"),
+    waitingStage("second", "first"),
     commandStage("alone", "", { isExclusive: true }),
     commandStage("last", ""),
   ], { stagesAtOnce: 2 });
+  assertEquals(results.map(({ failed }) => failed), [0, 0, 0, 0]);
   const order = log.filter((line) => !line.includes(":"));
-  assertEquals(order.slice(0, 2), ["first started", "second started"]);
-  assertEquals(order.slice(2, 4).toSorted(), ["first ended", "second ended"]);
+  assertEquals(order.slice(0, 4).toSorted(), ["first ended", "first started", "second ended", "second started"]);
   assertEquals(order.slice(4), ["alone started", "alone ended", "last started", "last ended"]);
 });
