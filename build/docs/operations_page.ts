@@ -8,42 +8,41 @@ import {
   type Driver,
   type FailurePolicy,
   failurePolicy,
-  type Operation,
   type Verb,
 } from "../../lib/libvirt/driver.ts";
 import { drivers } from "../../lib/libvirt/drivers.ts";
 
 const HEAD = `# Operations
 
-Every call that libvirt makes to a hook, and what virt-hooks does at it. This page is generated from the driver table
+Every hook call that libvirt can make, and what virt-hooks does at each. This page is generated from the driver table
 (\`lib/libvirt/drivers/\`) by \`build/docs/operations_page.ts\`; a test compares the two.
 
-libvirt runs \`/etc/libvirt/hooks/DRIVER OBJECT OPERATION SUB-OPERATION EXTRA\`, always with four arguments (\`-\` for
-none), and waits for the hook. The effect of a non-zero exit differs between operations, and so does what virt-hooks does
-when something fails.
+libvirt runs \`/etc/libvirt/hooks/DRIVER OBJECT OPERATION SUB-OPERATION EXTRA\`, always with four arguments, \`-\` for none,
+and waits for it. The effect of a non-zero exit depends on the operation, and so does virt-hooks' own
+[failure policy](../explanation/failure-policy.md).
 `;
 
 const VERBS = {
-  acquire: "a lifetime begins: its holds are acquired",
-  ensure: "a lifetime continues: its holds are checked, and written again where they were changed",
-  release: "a lifetime ended: its holds are released",
-  filter: "libvirt continues with the XML that the hook prints; without output it keeps its own",
-  observe: "rules can refuse the call or run programs",
+  acquire: "the guest, network or port begins: the hook acquires what it needs",
+  ensure: "it continues: the hook verifies and repairs what it holds",
+  release: "it has ended: the hook restores what it held",
+  filter: "libvirt continues with the XML on the hook's stdout; no output leaves the XML unchanged",
+  observe: "rules can refuse the operation or run a program",
 } as const satisfies Record<Verb, string>;
 
 const CONSEQUENCES = {
-  aborts: "the requested operation does not happen",
-  kills: "libvirt kills the running guest",
-  abandons: "libvirt no longer manages the running guest",
-  leaks: "libvirt refuses the network; libvirt 9 leaves its bridge behind",
-  reports: "the change stays, and the client of libvirt gets an error",
-  ignored: "libvirt logs the failure at most",
+  aborts: "does not do what was requested",
+  kills: "kills the running guest",
+  abandons: "loses track of the running guest",
+  leaks: "refuses the network; libvirt 9 leaves its bridge behind",
+  reports: "keeps the change and returns an error to its caller",
+  ignored: "logs the failure and continues",
 } as const satisfies Record<Consequence, string>;
 
 const POLICIES = {
-  strict: "the hook exits with an error",
-  lenient: 'the hook records the failure and exits with 0, unless a rule has `on_error = "fail"`',
-  never: "the hook records the failure and exits with 0, whatever a rule says",
+  strict: "an action that fails makes the call fail",
+  lenient: 'it is only noted, unless a rule says `on_error = "fail"`',
+  never: "it is only noted, whatever a rule says",
 } as const satisfies Record<FailurePolicy, string>;
 
 /** Returns the text of the page. */
@@ -52,67 +51,49 @@ export function makeOperationsPage(): string {
   return `${
     [
       HEAD,
-      "The columns of the tables:",
-      "",
-      "**verb**: what the operation means for holds.",
-      "",
-      ...legend(VERBS),
-      "",
-      "**libvirt**: what libvirt does when the hook fails.",
-      "",
-      ...legend(CONSEQUENCES),
-      "",
-      "**virt-hooks**: what the hook does when something in it fails.",
-      "",
-      ...legend(POLICIES),
-      "",
-      "**stdout**: whether libvirt reads XML there. **time**: how long the call may take by default. **since**: the first",
-      "version of libvirt that makes the call.",
-      "",
+      ...["Verbs:", "", ...legend(VERBS), ""],
+      ...["If a hook exits non-zero, libvirt:", "", ...legend(CONSEQUENCES), ""],
+      ...["Failure policy of virt-hooks:", "", ...legend(POLICIES), ""],
       ...sections,
     ].join("\n").trimEnd()
   }\n`;
 }
 
 function legend(texts: Readonly<Record<string, string>>): readonly string[] {
-  return Object.entries(texts).map(([word, text]) => `- _${word}_: ${text}`);
+  return Object.entries(texts).map(([word, text]) => `- **${word}**: ${text}`);
 }
 
 function driverSection(driver: Driver): string {
   const stdin =
     { nothing: "nothing", domain: "the guest's XML", hookData: "the network's XML in `<hookData>`" }[driver.stdin];
-  const operations = Object.entries(driver.operations);
+  const rows = Object.entries(driver.operations).map(([name, facts]) => {
+    const cells = [
+      `\`${name} ${facts.subOperation}\``,
+      facts.verb,
+      facts.onFailure,
+      failurePolicy(facts),
+      `${facts.budgetMs / 1000} s`,
+      facts.until === undefined ? facts.since : `${facts.since}, until ${facts.until}`,
+    ];
+    return `| ${cells.join(" | ")} |`;
+  });
+  const callers = Object.entries(driver.operations).map(([name, facts]) => {
+    const note = facts.note === undefined ? "" : `:\n  ${facts.note}`;
+    return `- \`${name}\`, called by \`${facts.source.replaceAll(", ", "`, `")}\`${note}`;
+  });
   const renamed = Object.entries(driver.renamed).map(([old, name]) => `\`${old}\` is \`${name}\``);
   return [
     `## ${driver.name}`,
     "",
-    `On stdin: ${stdin}.${renamed.length === 0 ? "" : ` Names in older versions: ${renamed.join(", ")}.`}`,
+    `On stdin: ${stdin}.${renamed.length === 0 ? "" : `\nNames of older versions: ${renamed.join(", ")}.`}`,
     "",
-    "| operation | verb | libvirt | virt-hooks | stdout | time | since |",
-    "|---|---|---|---|---|---|---|",
-    ...operations.map(([name, operation]) => operationRow(name, operation)),
+    "| operation | verb | if it fails, libvirt | failure policy | time | since |",
+    "|---|---|---|---|---|---|",
+    ...rows,
     "",
-    "Called by:",
-    "",
-    ...operations.map(([name, { source, note }]) => {
-      return `- \`${name}\`: \`${source.replaceAll(", ", "`, `")}\`${note === undefined ? "" : `; ${note}`}`;
-    }),
+    ...callers,
     "",
   ].join("\n");
-}
-
-function operationRow(name: string, operation: Operation): string {
-  const { subOperation, verb, onFailure, filter, budgetMs, since, until } = operation;
-  const cells = [
-    `\`${name} ${subOperation}\``,
-    verb,
-    onFailure,
-    failurePolicy(operation),
-    filter ? "XML" : "",
-    `${budgetMs / 1000} s`,
-    until === undefined ? since : `${since}, until ${until}`,
-  ];
-  return `| ${cells.join(" | ")} |`;
 }
 
 if (import.meta.main) await Deno.stdout.write(new TextEncoder().encode(makeOperationsPage()));
