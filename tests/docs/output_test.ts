@@ -10,9 +10,12 @@ const GOLDEN = new URL("../golden/", import.meta.url);
 const SOURCES: Sources = { read: (file) => Deno.readTextFileSync(new URL(file, GOLDEN)), stories: readStories() };
 const UPDATE = Deno.env.get("UPDATE_GOLDEN") === "1";
 
+/** The stories whose texts the golden tests compare with the compiled programs. */
+const QUOTED = /^(command|docs)\//;
+
 const blocks: Block[] = [];
 for (const page of await pages()) {
-  blocks.push(...blocksOf(page, await readPage(page)).filter(({ files }) => files[0]?.startsWith("docs/")));
+  blocks.push(...blocksOf(page, await readPage(page)).filter(({ files: [file = ""] }) => QUOTED.test(file)));
 }
 
 Deno.test("the documentation quotes golden stories", () => assert(blocks.length > 10, `${blocks.length} blocks`));
