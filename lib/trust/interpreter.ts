@@ -6,16 +6,16 @@
 import type { ProgramWords } from "./program_words.ts";
 
 /** Shells: every argument can be code. */
-const SHELLS = /^(r?bash|sh|dash|ash|ksh|mksh|zsh|fish|csh|tcsh)[\d.]*$/;
+const SHELLS = /^(r?bash|sh|dash|ash|[lm]?ksh|posh|yash|sash|zsh|fish|csh|tcsh)[\d.]*$/;
 /** Programs that run the program named by their arguments, some with a shell. */
 // deno-fmt-ignore
 const WRAPPERS =
-  /^(batch|busybox|bwrap|catchsegv|cgexec|choom|chpst|chroot|chrt|dbus-launch|dbus-run-session|doas|env|eval|fakeroot|find|firejail|flock|gdb|gosu|ionice|ld-linux[\w.-]*|ld\.so[\d.]*|linux32|linux64|ltrace|machinectl|nice|nohup|nsenter|numactl|parallel|perf|pkexec|prlimit|proot|run-parts|runcon|runuser|screen|script|setarch|setpriv|setsid|ssh|start-stop-daemon|stdbuf|strace|su|su-exec|sudo|systemd-inhibit|systemd-nspawn|systemd-run|taskset|time|timeout|tmux|unshare|valgrind|watch|xargs)$/;
+  /^(autossh|batch|busybox|bwrap|capsh|catchsegv|cgexec|choom|chpst|chroot|chrt|dbus-launch|dbus-run-session|doas|env|eval|fakeroot|find|firejail|flock|gdb|gosu|ionice|ld-linux[\w.-]*|ld\.so[\d.]*|linux32|linux64|ltrace|machinectl|nice|nohup|nsenter|numactl|parallel|perf|pkexec|prlimit|proot|run-parts|runcon|runuser|screen|script|setarch|setpriv|setsid|sg|ssh|sshpass|start-stop-daemon|stdbuf|strace|su|su-exec|sudo|systemd-inhibit|systemd-nspawn|systemd-run|taskset|time|timeout|tmux|unshare|valgrind|watch|xargs)$/;
 /** Programs with a language of their own, which any of their arguments can be written in or can be a file of. */
 const LANGUAGES =
   /^(awk|gawk|mawk|nawk|original-awk|sed|bc|dc|ed|ex|expect|gmake|m4|make|socat|sqlite3|vi|vim|view|wish)[\d.]*$/;
 /** Of these, names that an administrator may well give a program of their own: only the system's are meant. */
-const WORDS = /^(batch|ed|ex|expect|make|perf|screen|script|time|view|watch)$/;
+const WORDS = /^(batch|ed|ex|expect|make|perf|screen|script|sg|time|view|watch)$/;
 const SYSTEM_PROGRAM = /^\/(usr\/)?s?bin\/[^/]+$/;
 /** Interpreters, each with the options that code follows, in the next argument or glued to the option. */
 const INTERPRETERS: readonly { readonly name: RegExp; readonly code: RegExp }[] = [
@@ -91,12 +91,16 @@ export interface NamedPath {
 /** Variables and options whose value is a list of folders, or of libraries. */
 const SEARCH = /(PATH|LIB|PRELOAD|^-I)$/;
 
-/** The absolute paths in a text that may be code. A folder that it changes to, or searches, is where it finds what it runs. */
+/**
+ * The paths in a text that may be code: every word with a slash, as programs start in the root folder. A folder that the text
+ * changes to, or searches, is where it finds what it runs.
+ */
 function pathsInText(text: string): readonly NamedPath[] {
-  const words = text.split(/[\s;|&<>()"'`$={}]+/).filter((path) => path.startsWith("/"));
-  const entered = text.matchAll(/(?<![\w./-])(?:cd|chdir|pushd)\s+["']?(\/[^\s;|&<>()"'`]*)/g).map(([, path = ""]) =>
-    path
-  );
+  const words = text.split(/[\s;|&<>()"'`$={}]+/).filter((path) => path.includes("/"));
+  const entered = text.matchAll(
+    /(?<![\w./-])(?:cd|chdir|pushd)\s+(?:-\S*\s+)*["']?([^\s;|&<>()"'`$-][^\s;|&<>()"'`]*)/g,
+  )
+    .map(([, path = ""]) => path);
   const searched = text.matchAll(/(\w+)=["']?([^\s;|&<>()"'`]+)/g)
     .flatMap(([, name = "", value = ""]) => SEARCH.test(name) ? value.split(":") : []).filter((path) =>
       path.startsWith("/")
@@ -108,13 +112,15 @@ function pathsInText(text: string): readonly NamedPath[] {
 }
 
 /**
- * The paths that an argument names, wherever they are in it: `/path`, `-f/path`, `--file=/path`, `NAME=/path:/path`, and the
- * absolute paths in a text with spaces.
+ * The paths that an argument names, wherever they are in it: `/path`, `-f/path`, `-fpath/file`, `--file=/path`,
+ * `NAME=/path:/path`, and the paths in a text with spaces.
  */
 export function namedPaths(word: string): readonly NamedPath[] {
   const found: NamedPath[] = [{ path: word, kind: "file" }];
-  const [glued, option = "", value = ""] = /^(-[^=/]+)(\/.*)$/s.exec(word) ?? [];
-  if (glued !== undefined) found.push({ path: value, kind: SEARCH.test(option) ? "folder" : "file" });
+  for (const glued of [/^(-[^=/]+)(\/.*)$/s, /^(-[A-Za-z])([^=/\-][^=/]*\/.*)$/s]) {
+    const [, option = "", value = ""] = glued.exec(word) ?? [];
+    if (value !== "") found.push({ path: value, kind: SEARCH.test(option) ? "folder" : "file" });
+  }
   let name = "";
   for (let at = word.indexOf("="); at !== -1; at = word.indexOf("=", at + 1)) {
     name = word.slice(0, at);
@@ -124,7 +130,7 @@ export function namedPaths(word: string): readonly NamedPath[] {
     const kind = SEARCH.test(name) ? "folder" : "file";
     found.push(...word.split(/[=:,]/).slice(name === "" ? 0 : 1).map((path) => ({ path, kind }) as const));
   }
-  if (/\s/.test(word)) found.push(...pathsInText(word));
+  if (/[\s;|&<>()`]/.test(word)) found.push(...pathsInText(word));
   const absolute = found.filter(({ path }) => path !== "")
     .map(({ path, kind }) => ({ path: path.startsWith("/") ? path : `/${path}`, kind }));
   return [...new Map(absolute.map((one) => [`${one.kind} ${one.path}`, one])).values()];

@@ -2,7 +2,7 @@
  * Whether a program that a rule names may be run, and can be.
  * @module
  */
-import { isShell } from "./interpreter.ts";
+import { isShell, takesInlineCode } from "./interpreter.ts";
 import type { ProgramWords } from "./program_words.ts";
 import { type Paths, UnansweredError } from "../sys/paths.ts";
 import { refuseArguments } from "./refuse_arguments.ts";
@@ -38,12 +38,29 @@ export async function refuseArgv(
   { again = false }: { readonly again?: boolean } = {},
 ): Promise<Refusal | undefined> {
   try {
-    return await refuseProgram(program.argv[0], 0, sys) ??
+    return await refuseProgram(program.argv[0], 0, sys) ?? (again ? undefined : await refuseOtherName(program, sys)) ??
       await refuseArguments(program, { again, refuseScript: (path) => refuseScript(path, 0, sys) }, sys);
   } catch (error) {
     if (!(error instanceof UnansweredError)) throw error;
     return { reason: error.message, advice: "see: findmnt" };
   }
+}
+
+/** Programs that are one file, and act by the name that they are run by. */
+const MULTI_CALL = /\/(busybox|coreutils|toybox)$/;
+
+/** A link hides that the program runs its arguments; the rules are read by the name that they give. */
+async function refuseOtherName(
+  { argv: [path, ...args], filled }: ProgramWords,
+  sys: ProgramSys,
+): Promise<Refusal | undefined> {
+  const trust = await checkTrust(path, sys);
+  if (trust.kind !== "trusted" || trust.path === path || MULTI_CALL.test(trust.path)) return undefined;
+  if (filled.length === 0 || !takesInlineCode({ argv: [trust.path, ...args], filled })) return undefined;
+  return {
+    reason: `${path} is ${trust.path}, which may run the values of the call that its arguments have`,
+    advice: `leave placeholders out of its arguments: the program finds the values in its VIRT_HOOKS_ environment`,
+  };
 }
 
 async function refuseProgram(path: string, depth: number, sys: ProgramSys): Promise<Refusal | undefined> {

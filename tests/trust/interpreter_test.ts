@@ -24,6 +24,11 @@ const TAKES_CODE = [
   "/usr/sbin/ip netns exec n X",
   "/lib64/ld-linux-x86-64.so.2 X",
   "/opt/x /usr/bin/env X",
+  "/usr/sbin/capsh -- -c X",
+  "/usr/bin/sg root -c X",
+  "/usr/bin/sshpass -e ssh host X",
+  "/usr/bin/autossh host X",
+  "/usr/bin/posh X",
 ] as const;
 
 const TAKES_NONE = [
@@ -33,6 +38,7 @@ const TAKES_NONE = [
   "/usr/bin/perl -w /opt/x X",
   "/usr/sbin/ip link set X up",
   "/opt/watch X",
+  "/opt/sg X",
   "/usr/local/sbin/script X",
   "/opt/x watch X",
   "/opt/x find X",
@@ -61,7 +67,11 @@ const NAMED: Readonly<Record<string, readonly string[]>> = {
   ],
   "of,/a": ["file /of,/a", "file /of", "file /a"],
   "exec '/a' >/b": ["file /exec '/a' >/b", "code /a", "code /b"],
-  "cd /a; ./b": ["file /cd /a; ./b", "code /a", "folder /a"],
+  "-Ca/b": ["file /-Ca/b", "file /b", "file /a/b"],
+  "cd /a; ./b": ["file /cd /a; ./b", "code /a", "code /./b", "folder /a"],
+  "cd -P -- a; b": ["file /cd -P -- a; b", "folder /a"],
+  "/a;b/c": ["file /a;b/c", "code /a", "code /b/c"],
+  ". a/b": ["file /. a/b", "code /a/b"],
   "PATH=/a:/b c": [
     ...["file /PATH=/a:/b c", "file /a:/b c", "folder /a", "folder /b c", "code /a:/b", "folder /b"],
   ],

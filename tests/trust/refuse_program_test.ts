@@ -90,6 +90,15 @@ const CASES: readonly Case[] = [
     argv: ["/opt/x"],
     want: "/opt/x is a shell by another name; name it as what it is: /bin/bash",
   },
+  {
+    name: "refuses an interpreter by another name that a value of the call may tell what to do",
+    files: { "/opt/x": { kind: "symlink", text: "/usr/bin/python3" }, "/usr/bin/python3": ELF },
+    argv: ["/opt/x", "-c", "print('guest')"],
+    filled: [2],
+    want:
+      "/opt/x is /usr/bin/python3, which may run the values of the call that its arguments have; leave placeholders " +
+      "out of its arguments: the program finds the values in its VIRT_HOOKS_ environment",
+  },
   ...[
     ["/bin/sh", "/srv/s"],
     ["/bin/sh", "-eu", "/srv/s"],
