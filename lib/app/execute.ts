@@ -12,7 +12,7 @@ import type { RuleMatch } from "../rules/match.ts";
 import type { RuleSet } from "../rules/rule.ts";
 import { runProblem } from "../sys/command_end.ts";
 import type { CommandEnd, CommandResult, Sys } from "../sys/sys.ts";
-import { formatCount } from "../text/plural.ts";
+import { moreFailures } from "../text/plural.ts";
 import { quote, visible } from "../text/quote.ts";
 import { type ProgramSys, refuseArgv } from "../trust/refuse_program.ts";
 import { XML_LIMITS } from "../xml/limits.ts";
@@ -257,8 +257,7 @@ function outcomeOfSteps(matches: readonly RuleMatch[], steps: readonly Step[]): 
   const unsuccessful = steps.filter(({ end }) => end !== "done");
   const step = decisive ?? unsuccessful[0];
   if (step === undefined) return { kind: "done", weight: "noted", matches, steps };
-  const more = unsuccessful.length > 1 ? ` (and ${formatCount(unsuccessful.length - 1, "more failure")})` : "";
-  const problem = `rule "${step.intent.rule}": ${step.problem ?? step.end}${more}`;
+  const problem = `rule "${step.intent.rule}": ${step.problem ?? step.end}${moreFailures(unsuccessful.length - 1)}`;
   const kind = step.end === "interrupted" ? "failed" : step.end;
   return { kind, weight: weightOf(decisive), problem, hint: step.hint, matches, steps };
 }
