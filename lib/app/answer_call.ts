@@ -16,6 +16,7 @@ import { failurePolicy, type Operation } from "../libvirt/driver.ts";
 import type { Invocation } from "../libvirt/invocation.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Host } from "../resources/kinds.ts";
+import { moreFailures } from "../text/plural.ts";
 import { documentProblem, looksAtDocument, matchRules, type RuleMatch } from "../rules/match.ts";
 import { type Issue, issueLine } from "../rules/mistake.ts";
 import { NO_RULES, type RuleSet } from "../rules/rule.ts";
@@ -43,7 +44,8 @@ export async function answerCall(asked: CallInput, host: Host): Promise<Outcome>
   const done = outcome.steps.flatMap(({ end, resource }) => end === "done" && resource !== undefined ? [resource] : []);
   const kept = begins ? await maintain(asked, done, host) : before;
   if (kept === undefined) return outcome;
-  const bad = kept.results.find(({ problem }) => problem !== undefined);
+  const problems = kept.results.filter(({ problem }) => problem !== undefined);
+  const bad = problems.find(({ end }) => end !== "left") ?? problems[0];
   const merged = {
     ...outcome,
     ...(kept.daemon === undefined ? {} : { daemon: callingDaemon({ daemon: kept.daemon }) }),
@@ -57,10 +59,13 @@ export async function answerCall(asked: CallInput, host: Host): Promise<Outcome>
     ...merged,
     kind: "failed",
     weight: "noted",
-    problem: visible(`${bad.key}: ${bad.problem}`),
-    hint: bad.hint ?? STATUS,
+    problem: visible(`${bad.key}: ${bad.problem}`) + moreFailures(new Set(problems.map(({ key }) => key)).size - 1),
+    hint: bad.hint ?? (bad.end === "left" ? LEFT : STATUS),
   };
 }
+
+const STATUS = '"virt-hooks status" shows what is held, "virt-hooks reconcile" tries again';
+const LEFT = "virt-hooks does not change it again: set it by hand if it should be different";
 
 /** What the history says of a call whose object does not tell it: the guest of a port, and which daemon starts or reloads. */
 async function aboutCall(
@@ -81,8 +86,6 @@ async function aboutCall(
   const name = portOwnerName(document);
   return name === undefined ? {} : { guests: [name] };
 }
-
-const STATUS = '"virt-hooks status" shows what is held, "virt-hooks reconcile" tries again';
 
 /** Ends or ensures what is held; that it cannot be done is no reason to do nothing else. */
 async function maintain(asked: CallInput, done: readonly string[], host: Host): Promise<Maintained | undefined> {

@@ -12,6 +12,7 @@ import type { RuleMatch } from "../rules/match.ts";
 import type { RuleSet } from "../rules/rule.ts";
 import { runProblem } from "../sys/command_end.ts";
 import type { CommandEnd, CommandResult, Sys } from "../sys/sys.ts";
+import { moreFailures } from "../text/plural.ts";
 import { quote, visible } from "../text/quote.ts";
 import { type ProgramSys, refuseArgv } from "../trust/refuse_program.ts";
 import { XML_LIMITS } from "../xml/limits.ts";
@@ -253,9 +254,10 @@ function scrubMatches(matches: readonly RuleMatch[], scrubber: Scrubber): readon
 /** What the steps of a plan come to: the one that decides the call, else the first that went wrong at all. */
 function outcomeOfSteps(matches: readonly RuleMatch[], steps: readonly Step[]): Outcome {
   const decisive = steps.find(endsCall);
-  const step = decisive ?? steps.find((candidate) => candidate.end !== "done");
+  const unsuccessful = steps.filter(({ end }) => end !== "done");
+  const step = decisive ?? unsuccessful[0];
   if (step === undefined) return { kind: "done", weight: "noted", matches, steps };
-  const problem = `rule "${step.intent.rule}": ${step.problem ?? step.end}`;
+  const problem = `rule "${step.intent.rule}": ${step.problem ?? step.end}${moreFailures(unsuccessful.length - 1)}`;
   const kind = step.end === "interrupted" ? "failed" : step.end;
   return { kind, weight: weightOf(decisive), problem, hint: step.hint, matches, steps };
 }

@@ -127,16 +127,16 @@ async function explainAcquire(
   const session: HolderSession = { ...await sessionOf(run), ...life, holder, call };
   const { checked, failed } = await checkHolds(holds, session, { isComplete: true });
   const own = ownOf(checked, call);
-  const former = new Map(own.map((one) => [one.hold, previousLifeLines(one, { session, context })]));
+  const former = new Map(checked.map((one) => [one.hold, previousLifeLines(one, { session, context })]));
   const keepsAll = life.keepsAll === true || failed.length > 0;
   const { steps, released } = await acquireHolds(own, { ...session, keepsAll }, { isSeparate: true });
   const beneath = new Map<Intent, readonly string[]>(failed.map((step) => [step.intent, refusalLines(step, context)]));
   for (const one of checked) {
     const step = steps.find(({ intent }) => intent === one.hold);
     const what = step === undefined
-      ? [`only checked at ${call.operation}: held when it runs`]
-      : [...former.get(one.hold) ?? [], `now ${stepText(step, { run, context })}`];
-    beneath.set(one.hold, [...what, ...await notesOf(one, context)]);
+      ? `only checked at ${call.operation}: held when it runs`
+      : `now ${stepText(step, { run, context })}`;
+    beneath.set(one.hold, [...former.get(one.hold) ?? [], what, ...await notesOf(one, context)]);
   }
   for (const hold of holds) {
     if (!beneath.has(hold)) beneath.set(hold, ["held since prepare: nothing is done about it here"]);

@@ -144,7 +144,7 @@ async function endPreviousLives(
  * daemon starts: what the port holds is kept, unless a hook was killed while it worked on it or the rule was edited.
  */
 async function endPreviousLife(
-  { resolved: { folder, resource, record }, same, replaced }: Addition,
+  { resolved: { folder, resource, record }, same, replaced }: Pick<Addition, "resolved" | "same" | "replaced">,
   context: ConvergeContext,
 ): Promise<Converged | undefined> {
   const state = readState(folder, context.sys);
@@ -165,6 +165,19 @@ async function endPreviousLife(
     end: "late",
     problem: "what an earlier start did is not undone yet: another hook is at it",
   };
+}
+
+/** Restores what an earlier life left of a resource that this life begins anew later. Never throws. */
+export async function endEarlierLife(
+  resolved: ResolvedHold,
+  context: ConvergeContext,
+): Promise<Converged | undefined> {
+  if (resolved.resource.perLife !== true) return undefined;
+  try {
+    return await endPreviousLife({ resolved, same: undefined, replaced: [] }, context);
+  } catch (error) {
+    return { key: resolved.record.key, end: "failed", problem: reasonOf(error) };
+  }
 }
 
 /** Rolls back acquired holds of one resource. `restored`: the demands that they replaced and that are stored again. */

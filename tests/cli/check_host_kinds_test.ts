@@ -47,6 +47,13 @@ const GROUPS: Files = { "/sys/kernel/iommu_groups/1/x": "" };
 const VFIO: Files = { "/sys/bus/pci/drivers/vfio-pci/bind": "" };
 const DEFINITION = `<domain type='kvm'><name>web-1</name><uuid>${UUID}</uuid></domain>`;
 
+const PROGRAM: Files = { "/opt/tell": { text: ELF_START, mode: 0o755 } };
+
+function eventRule(operation: string): string {
+  return `[[rule]]\nname = "at ${operation}"\nwhen = { on = "${operation}", driver = "qemu" }\n` +
+    'run = { argv = ["/opt/tell", "the pager"] }\n';
+}
+
 const CASES: Readonly<Record<string, Case>> = {
   "a daemon of an older version than the library that is installed": {
     rules: DIED,
@@ -63,7 +70,10 @@ const CASES: Readonly<Record<string, Case>> = {
       "/proc/2000/environ": "TMPDIR=\0",
     },
     code: 0,
-    told: ["ok    libvirt is 11.3.0: /usr/lib64/libvirt.so.0", "This host can do what the rules ask"],
+    told: [
+      "ok    libvirt is 11.3.0: /usr/lib64/libvirt.so.0",
+      "This host can do what the rules ask, but for what was not checked",
+    ],
   },
   "daemons of two versions": {
     rules: DIED,
@@ -113,7 +123,7 @@ const CASES: Readonly<Record<string, Case>> = {
     told: [
       "skip  the version of libvirt is unknown: no daemon of libvirt runs, and no library folder has libvirt.so.0",
       'skip  rule "died" selects by "reason", which libvirt passes from 10.5.0 on',
-      "Not checked: 2 things, marked skip",
+      "Not checked: 3 things, marked skip",
       "This host can do what the rules ask, but for what was not checked",
     ],
   },
@@ -177,6 +187,28 @@ const CASES: Readonly<Record<string, Case>> = {
       'ok    guest "web-1" (qemu): its document is read from /etc/libvirt/qemu/web-1.xml',
       'ok    rule "calm": sysctl vm.swappiness = 1: can be held',
       "ok    1 of 1 rule applies at its start",
+    ],
+  },
+  "a guest at whose start programs are run": {
+    rules: ["prepare", "started", "stopped"].map(eventRule).join("\n"),
+    files: { "/etc/libvirt/qemu/web-1.xml": DEFINITION, ...PROGRAM },
+    args: ["--guest", "web-1"],
+    code: 0,
+    told: [
+      'skip  rule "at prepare": what /opt/tell does at the start',
+      'skip  rule "at started": what it does at started',
+      "ok    2 of 3 rules apply at its start",
+      "Not checked: 2 things, marked skip",
+    ],
+  },
+  "programs that are run at operations": {
+    rules: ["prepare", "stopped"].map(eventRule).join("\n"),
+    files: PROGRAM,
+    code: 0,
+    told: [
+      'skip  rule "at prepare": run /opt/tell "the pager": may be run; what it does was not tried',
+      'skip  rule "at stopped": run /opt/tell "the pager": may be run; what it does was not tried',
+      "This host can do what the rules ask, but for what was not checked",
     ],
   },
   "a guest that cannot have what the rules want": {

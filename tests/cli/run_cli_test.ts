@@ -315,6 +315,25 @@ Deno.test("history shows what changed on the host, and what else was found", asy
   ]);
 });
 
+Deno.test("history tells every failure of a call, also those that its message leaves out", async () => {
+  const entry = {
+    ...{ datetime: "2026-01-02T03:04:05.678Z", level: "ERROR", object: "web-1", durationMs: 5.5, rules: [] },
+    message: 'qemu web-1 started: rule "a": exited with status 1 (and 2 more failures)',
+    actions: [
+      { rule: "a", action: "run", end: "failed", problem: "exited with status 1" },
+      { rule: "b", action: "run", end: "failed", problem: "exited with status 1" },
+      { rule: "c", action: "run", end: "done" },
+      { rule: "d", action: "run", end: "late", problem: "did not end: \x1b" },
+    ],
+  };
+  const files = { [HISTORY_FILE]: `${JSON.stringify(entry)}\n` };
+  assertEquals((await cli(["history"], { files })).sys.written.stdout.split("\n").slice(1), [
+    '    rule "b": exited with status 1',
+    '    rule "d": did not end: \\x1b',
+    "",
+  ]);
+});
+
 Deno.test("history selects an object, and prints JSON as it is", async () => {
   const files = { [HISTORY_FILE]: LINES.map((line) => `${line}\n`).join("") };
   assertEquals((await cli(["history", "--json", "--object", "db-*"], { files })).sys.written.stdout, `${LINES[1]}\n`);

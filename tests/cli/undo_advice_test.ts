@@ -1,11 +1,20 @@
 import { undoAdvice } from "../../lib/cli/checks/undo_advice.ts";
 import { assertEquals } from "../support/assert.ts";
 
-const CASES: readonly { readonly undo: string; readonly advice: string | undefined }[] = [
-  { undo: "/usr/sbin/iptables -w -D FORWARD -j ACCEPT", advice: "a table of your own that nft destroys" },
-  { undo: "/usr/sbin/ip6tables-nft -w --delete FORWARD -j ACCEPT", advice: "a table of your own that nft destroys" },
+const NFT_GONE = '"add table FAMILY NAME; delete table FAMILY NAME" as the one argument of nft';
+
+interface Case {
+  readonly undo: string;
+  readonly advice: string | undefined;
+  readonly makes?: true;
+}
+
+const CASES: readonly Case[] = [
+  { undo: "/usr/sbin/iptables -w -D FORWARD -j ACCEPT", advice: `a table of your own, and ${NFT_GONE}` },
+  { undo: "/usr/sbin/ip6tables-nft -w --delete FORWARD -j ACCEPT", advice: `a table of your own, and ${NFT_GONE}` },
   { undo: "/usr/sbin/iptables -w -F MINE", advice: undefined },
-  { undo: "/usr/sbin/nft delete table ip mine", advice: '"destroy" instead of "delete" (nft 1.0.8, Linux 6.3)' },
+  { undo: "/usr/sbin/nft delete table ip mine", advice: NFT_GONE },
+  { undo: "/usr/sbin/nft add table ip mine; delete table ip mine", advice: undefined },
   { undo: "/usr/sbin/nft destroy table ip mine", advice: undefined },
   { undo: "/usr/sbin/nft -f /etc/mine.nft", advice: undefined },
   { undo: "/usr/sbin/ip link del br9", advice: "" },
@@ -22,13 +31,28 @@ const CASES: readonly { readonly undo: string; readonly advice: string | undefin
   { undo: "/usr/sbin/ipset -exist del a b", advice: undefined },
   { undo: "/usr/sbin/ipset del a b", advice: "ipset -exist del" },
   { undo: "/usr/sbin/rmmod kvm", advice: "modprobe -r" },
+  { undo: "/usr/bin/mkdir /srv/x", advice: "mkdir -p", makes: true },
+  { undo: "/usr/bin/mount /srv/x", advice: 'services = { stop = ["….mount"] } instead of the run', makes: true },
+  { undo: "/usr/bin/mount -a", advice: undefined },
+  { undo: "/usr/bin/mount -o remount,rw /srv/x", advice: undefined },
+  { undo: "/usr/sbin/swapon -a", advice: undefined },
+  { undo: "/usr/sbin/swapon /dev/sdb2", advice: 'services = { stop = ["….swap"] } instead of the run', makes: true },
+  { undo: "/usr/sbin/ip route add default via 10.0.0.1", advice: '"replace" instead of "add"', makes: true },
+  { undo: "/usr/sbin/ip route replace default via 10.0.0.1", advice: undefined },
+  { undo: "/usr/sbin/ip link add br9 type bridge", advice: "", makes: true },
   { undo: "/usr/local/bin/record stop", advice: undefined },
 ];
 
-for (const { undo, advice } of CASES) {
+Deno.test("undoAdvice() reads the commands of nft in one argument", () => {
+  assertEquals(undoAdvice(["/usr/sbin/nft", "delete table ip mine"])?.when, "what it undoes is gone");
+  assertEquals(undoAdvice(["/usr/sbin/nft", "add table ip mine; delete table ip mine"]), undefined);
+});
+
+for (const { undo, advice, makes } of CASES) {
   Deno.test(`undoAdvice() of ${undo}: ${advice === undefined ? "none" : advice || "only undo_error"}`, () => {
     const lenient = 'write undo_error = "continue"';
-    const expected = advice === undefined ? undefined : advice === "" ? lenient : `use ${advice}, or ${lenient}`;
-    assertEquals(undoAdvice(undo.split(" ")), expected);
+    const when = makes ? "what it makes is there already, as after a program that failed" : "what it undoes is gone";
+    const expected = { when, advice: advice === "" ? lenient : `use ${advice}, or ${lenient}` };
+    assertEquals(undoAdvice(undo.split(" ")), advice === undefined ? undefined : expected);
   });
 }

@@ -265,7 +265,21 @@ Deno.test("what somebody else set meanwhile is left, and told", async () => {
   host.write(SWAPPINESS, "30\n");
   const released = await host.call("qemu", "release");
   assertStringIncludes(released.stderr, "it is 30, which is not what virt-hooks wrote (1): left as it is");
+  // Nothing is held any more, so reconcile has nothing to try again.
+  assertEquals(
+    released.stderr.trimEnd().split("\n").at(-1),
+    "hint: virt-hooks does not change it again: set it by hand if it should be different",
+  );
   assertEquals([now(host), host.ledgerFiles()], [["30", "20"], []]);
+});
+
+Deno.test("a release that leaves two values names the one and counts the other", async () => {
+  const host = hostWith({ "vm.swappiness": 1, "vm.other": 2 });
+  await host.call("qemu", "prepare");
+  host.write(SWAPPINESS, "30\n");
+  host.write(SWAPPINESS.replace("swappiness", "other"), "30\n");
+  const [line] = (await host.call("qemu", "release")).stderr.split("\n");
+  assert(line?.endsWith("(and 1 more failure)") === true, line);
 });
 
 Deno.test("what another guest's killed release left undone is put back by the next call", async () => {

@@ -65,6 +65,37 @@ Deno.test("an undo that fails is told with the command that gives it up, at the 
   assertStringIncludes(lines.join("\n"), COMMAND);
 });
 
+// Once the guest runs it is too late to refuse its start.
+Deno.test("an undo of a run during running that fails refuses the next start, as its prepare says", async () => {
+  const { host, ran, undo } = stage(', during = "running"');
+  for (const operation of ["prepare", "started", "stopped", "release"]) await host.call("qemu", operation);
+  const document = `<domain><name>web-1</name><uuid>${UUID}</uuid></domain>`;
+  const explained = await admin(host, ["explain", "qemu", "web-1", "prepare"], { stdin: document });
+  assertEquals(explained.lines.slice(-2), [
+    "        first undoes what an earlier start did; the last try failed, and this fails when the next one does: " +
+    "/opt/del exited with status 1: Bad rule",
+    "        only checked at prepare: held when it runs",
+  ]);
+  const refused = await host.call("qemu", "prepare");
+  assertEquals([refused.code, ran], [4, ["add", "del", "del"]]);
+  assertStringIncludes(refused.stderr, "what an earlier start did cannot be undone: /opt/del exited with status 1");
+  assertStringIncludes(refused.stderr, COMMAND);
+  undo.fails = false;
+  const { code, history } = await host.call("qemu", "prepare");
+  assertEquals([code, JSON.parse(JSON.stringify(history["holds"]))], [0, [
+    { resource: KEY, end: "restored", change: { from: "/opt/add has run", to: "not run" } },
+  ]]);
+  assertEquals([(await host.call("qemu", "started")).code, ran], [0, ["add", "del", "del", "del", "add"]]);
+});
+
+Deno.test('a run with on_error = "continue" over an undo that fails: the start goes on, and says so', async () => {
+  const { host, ran } = stage(', during = "running", on_error = "continue"');
+  for (const operation of ["prepare", "started", "stopped", "release"]) await host.call("qemu", operation);
+  const prepared = await host.call("qemu", "prepare");
+  assertEquals([prepared.code, prepared.history["outcome"], ran], [0, "failed", ["add", "del", "del"]]);
+  assertStringIncludes(prepared.stderr, "what an earlier start did cannot be undone: /opt/del exited with status 1");
+});
+
 Deno.test("explain tells that the undo of an earlier start comes first, and may fail again", async () => {
   const { host, undo } = await stuck();
   const document = `<domain><name>web-1</name><uuid>${UUID}</uuid></domain>`;

@@ -10,6 +10,7 @@ import {
   acquire,
   type Acquired,
   demandsOf,
+  endEarlierLife,
   evictUsers,
   groupByFolder,
   notAcquired,
@@ -33,13 +34,14 @@ export interface AcquireResult {
 }
 
 /**
- * Acquires what was checked, and first releases what the holder has and the plan lacks. `isSeparate`: holds of one resource are
- * acquired one after the other, so that each step has its own change.
+ * Acquires what was checked, and first releases what the holder has and the plan lacks. `later`: holds that were checked, and that
+ * a later call of this life acquires. `isSeparate`: holds of one resource are acquired one after the other, so that each step has its
+ * own change.
  */
 export async function acquireHolds(
   checked: readonly CheckedHold[],
   holding: HolderSession,
-  { isSeparate = false }: { readonly isSeparate?: boolean } = {},
+  { later = [], isSeparate = false }: { readonly later?: readonly CheckedHold[]; readonly isSeparate?: boolean } = {},
 ): Promise<AcquireResult> {
   const { kinds, sys, ledger, deadlineMs } = holding;
   const giveBack: ConvergeContext = { kinds, sys, notes: ledger.notes, deadlineMs, mayWait: true };
@@ -49,6 +51,10 @@ export async function acquireHolds(
   const { obsolete, replaced } = await previousHolds(checked, holding);
   const rolledBack: Converged[] = [];
   const released = [...await releaseObsolete(obsolete, holding, giveBack)];
+  for (const step of await endEarlierLives(later, holding, { ledgerContext, released })) {
+    steps.push(step);
+    if (isFatal(step)) return { steps, released, rolledBack };
+  }
   const items = checked.map((one) => ({ ...one, folder: one.resolved.folder }));
   for (const group of isSeparate ? items.map((one) => [one] as const) : groupByFolder(items)) {
     const former = replaced.filter(({ folder }) => folder === group[0].folder);
@@ -68,6 +74,27 @@ export async function acquireHolds(
   }
   await noteLife(holding, ledgerContext);
   return { steps, released, rolledBack };
+}
+
+/**
+ * Ends what an earlier life left of holds that are acquired once the guest runs: where that fails then, the start cannot be refused
+ * any more.
+ * @returns a step for each that cannot be ended
+ */
+async function endEarlierLives(
+  later: readonly CheckedHold[],
+  holding: HolderSession,
+  { ledgerContext, released }: { readonly ledgerContext: ConvergeContext; readonly released: Converged[] },
+): Promise<readonly Step[]> {
+  const steps: Step[] = [];
+  for (const { hold, resolved } of isOrphaned(holding) || goesOn(holding) ? [] : later) {
+    const startedMs = holding.sys.elapsedMs();
+    const ended = await endEarlierLife(resolved, ledgerContext);
+    if (ended === undefined) continue;
+    if (succeeded(ended)) released.push(ended);
+    else steps.push(stepOf(hold, convergedPart(hold, ended), holding.sys.elapsedMs() - startedMs));
+  }
+  return steps;
 }
 
 /** An acquired hold with its step. */

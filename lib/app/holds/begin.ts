@@ -7,7 +7,7 @@ import type { Hold, ImmediateIntent } from "../../plan/intent.ts";
 import { renderIntent } from "../../plan/render.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { acquireHolds, type AcquireResult } from "./acquire.ts";
-import { type CheckedHold, checkHolds, ownOf } from "./check.ts";
+import { type CheckedHold, checkHolds, laterOf, ownOf } from "./check.ts";
 import { type CallContext, executeImmediate, finish } from "../execute.ts";
 import { type HolderSession, openHolderSession } from "./session.ts";
 import { callingDaemon, endsCall, isFatal, type Outcome, type Step } from "../outcome.ts";
@@ -34,7 +34,7 @@ export async function carryOutHolding({ deeds, holds, deadlineMs }: Parts, conte
   const isOver = failed.some(isFatal) || execution.steps.some(endsCall);
   const { steps, released: gaveUp, rolledBack: tookBack } = isOver
     ? NOTHING_ACQUIRED
-    : await acquireHolds(ownOf(checked, call), holding);
+    : await acquireHolds(ownOf(checked, call), holding, { later: laterOf(checked, call) });
   const { notes } = holding.ledger;
   if (steps.some(({ end }) => end === "done")) notes.push(...await waitFor(ownOf(checked, call), sys));
   const outcome = { ...await finish(execution, [...failed, ...steps], context), daemon: callingDaemon(holding.ledger) };

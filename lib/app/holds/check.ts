@@ -41,6 +41,11 @@ export function ownOf(checked: readonly CheckedHold[], call: HookCall): readonly
   return checked.filter(({ hold }) => call.facts.lifetimes.includes(hold.lifetime));
 }
 
+/** What is only checked at prepare, and acquired at `started`. */
+export function laterOf(checked: readonly CheckedHold[], call: HookCall): readonly CheckedHold[] {
+  return checked.filter(({ hold }) => !call.facts.lifetimes.includes(hold.lifetime));
+}
+
 /** What the holder has and a new plan does not take up. */
 export interface PreviousHolds {
   /** Of one that lives: a hold of the plan is on the same resource, which goes from the one value to the other. */

@@ -15,7 +15,7 @@ import type { Driver } from "../../libvirt/driver.ts";
 import { drivers } from "../../libvirt/drivers.ts";
 import { parseLibvirtDocument } from "../../libvirt/parse.ts";
 import type { Hold, Intent } from "../../plan/intent.ts";
-import { matchRules } from "../../rules/match.ts";
+import { matchRules, type RuleMatch } from "../../rules/match.ts";
 import type { RuleSet } from "../../rules/rule.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { notRefused } from "./rule.ts";
@@ -38,15 +38,15 @@ export async function guestFindings(name: string, ruleSet: RuleSet, host: Host):
     throw new CommandError(`Cannot check guest ${JSON.stringify(name)}: libvirt has no document of it`, { hint });
   }
   const findings: Finding[] = [];
-  for (const { call, source } of guests) {
-    findings.push({ level: "ok", text: `guest "${name}" (${call.driver}): its document is read from ${source}` });
-    findings.push(...await callFindings(call, ruleSet, host));
+  for (const { calls, source } of guests) {
+    const text = `guest "${name}" (${calls.prepare.driver}): its document is read from ${source}`;
+    findings.push({ level: "ok", text }, ...await callFindings(calls, ruleSet, host));
   }
   return findings;
 }
 
 interface Known {
-  readonly call: HookCall;
+  readonly calls: StartCalls;
   readonly source: string;
 }
 
@@ -56,40 +56,66 @@ function documentsOf(name: string, sys: Sys): readonly Known[] {
       guest.kind === "guest" && guest.call.object === name && guest.call.driver === driver.name
     );
     if (live?.kind === "guest") {
-      return [{ call: prepareCall(driver, name, live.call.document, sys), source: "its status" }];
+      return [{ calls: startCalls(driver, name, live.call.document, sys), source: "its status" }];
     }
     const path = `${DEFINITIONS}/${driver.name}/${name}.xml`;
     if (name.includes("/") || sys.lstat(path)?.kind !== "file") {
       return [];
     }
     const document = new TextEncoder().encode(sys.readTextFile(path, DOCUMENT_BYTES_MAX));
-    return [{ call: prepareCall(driver, name, document, sys), source: path }];
+    return [{ calls: startCalls(driver, name, document, sys), source: path }];
   });
 }
 
-/** The call at which all that lasts as long as the guest is checked. */
-function prepareCall(driver: Driver, name: string, document: Uint8Array, sys: Sys): HookCall {
-  const facts = driver.operations["prepare"];
-  if (facts === undefined) throw new TypeError(`The ${driver.name} driver has no operation prepare`);
-  const { subOperation } = facts;
-  const invocation = { driver, object: name, operation: "prepare", subOperation, extra: "-", facts };
-  return makeCall(invocation, facts, { host: sys.hostname(), document, parse: parseLibvirtDocument });
+/** The calls of a start. At the first of them all that lasts as long as the guest, or as long as it runs, is checked. */
+interface StartCalls {
+  readonly prepare: HookCall;
+  readonly later: readonly HookCall[];
 }
 
-async function callFindings(call: HookCall, ruleSet: RuleSet, host: Host): Promise<readonly Finding[]> {
-  const matches = await matchRules(ruleSet, call, fileExists(host.sys));
-  const undecided = matches.flatMap(({ rule, problem }): Finding[] =>
-    problem === undefined ? [] : [{ level: "fail", text: `rule "${rule.name}": ${problem}` }]
-  );
-  const plan = planCall(matches, call);
+function startCalls(driver: Driver, name: string, document: Uint8Array, sys: Sys): StartCalls {
+  const callAt = (operation: string): HookCall => {
+    const facts = driver.operations[operation];
+    if (facts === undefined) throw new TypeError(`The ${driver.name} driver has no operation ${operation}`);
+    const { subOperation } = facts;
+    const invocation = { driver, object: name, operation, subOperation, extra: "-", facts };
+    return makeCall(invocation, facts, { host: sys.hostname(), document, parse: parseLibvirtDocument });
+  };
+  return { prepare: callAt("prepare"), later: [callAt("start"), callAt("started")] };
+}
+
+async function callFindings({ prepare, later }: StartCalls, ruleSet: RuleSet, host: Host): Promise<readonly Finding[]> {
+  const matches = await matchRules(ruleSet, prepare, fileExists(host.sys));
+  const plan = planCall(matches, prepare);
   const holds = plan.filter((intent) => intent.kind === "hold");
-  const findings: Finding[] = [...undecided];
-  for (const intent of plan) findings.push(...await intentFindings(intent, { ...host, call, holds }));
-  const count = matches.filter((match) => match.matches).length;
+  const findings: Finding[] = [...undecidedFindings(matches)];
+  for (const intent of plan) findings.push(...await intentFindings(intent, { ...host, call: prepare, holds }));
+  const names = new Set(matches.filter((match) => match.matches).map(({ rule }) => rule.name));
+  for (const call of later) {
+    const laterMatches = await matchRules(eventRules(ruleSet), call, fileExists(host.sys));
+    findings.push(...undecidedFindings(laterMatches));
+    for (const { rule } of laterMatches.filter((match) => match.matches)) {
+      names.add(rule.name);
+      findings.push({ level: "skip", text: `rule "${rule.name}": what it does at ${call.operation}` });
+    }
+  }
   return [...findings, {
     level: "ok",
-    text: `${count} of ${formatCount(ruleSet.rules.length, "rule")} ${count === 1 ? "applies" : "apply"} at its start`,
+    text: `${names.size} of ${formatCount(ruleSet.rules.length, "rule")} ${
+      names.size === 1 ? "applies" : "apply"
+    } at its start`,
   }];
+}
+
+/** The rules that do something at an operation. libvirt tells what there is then only when it calls. */
+function eventRules({ rules, ...rest }: RuleSet): RuleSet {
+  return { ...rest, rules: rules.filter(({ actions }) => actions.some(({ lasts }) => lasts === "event")) };
+}
+
+function undecidedFindings(matches: readonly RuleMatch[]): readonly Finding[] {
+  return matches.flatMap(({ rule, problem }): Finding[] =>
+    problem === undefined ? [] : [{ level: "fail", text: `rule "${rule.name}": ${problem}` }]
+  );
 }
 
 interface GuestCheckContext extends Host {

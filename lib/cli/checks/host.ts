@@ -18,7 +18,7 @@ import { daemonFindings } from "./daemons.ts";
 import { forwardingFindings } from "./forwarding.ts";
 import { guestFindings } from "./guest.ts";
 import { libvirtFindings } from "./libvirt.ts";
-import { ruleFindings } from "./rule.ts";
+import { eventFindings, ruleFindings } from "./rule.ts";
 import type { Finding } from "./finding.ts";
 import {
   areDisabled,
@@ -51,6 +51,7 @@ export async function checkHost(
   ];
   if (guest === undefined) {
     for (const rule of lasting) findings.push(...await ruleFindings(rule, ruleSet, host));
+    findings.push(...ruleSet.rules.flatMap(eventFindings));
   } else findings.push(...await guestFindings(guest, ruleSet, host));
   return isRoot ? [...findings, ...await heldFindings(ruleSet, host)] : findings;
 }

@@ -15,6 +15,7 @@ import { allHookPoints, hookPointsOf, startsOf } from "../../rules/hook_points.t
 import type { Rule, RuleSet } from "../../rules/rule.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { TOOLS } from "../../sys/tools.ts";
+import { quote } from "../../text/quote.ts";
 import { pciFindings } from "./pci.ts";
 import type { Finding } from "./finding.ts";
 
@@ -61,6 +62,17 @@ export async function ruleFindings(rule: Rule, ruleSet: RuleSet, host: Host): Pr
     findings.push(...found.map((finding) => ({ ...finding, text: `rule "${rule.name}": ${finding.text}` })));
   }
   return findings;
+}
+
+/** The programs that a rule runs at its operations: looked at with the rules, and not run. */
+export function eventFindings({ name, actions }: Pick<Rule, "name" | "actions">): readonly Finding[] {
+  return actions.filter(({ lasts }) => lasts === "event").flatMap(({ programs }) =>
+    programs.map(({ argv }) => notTried(`rule "${name}": run ${argv.map(quote).join(" ")}`))
+  );
+}
+
+function notTried(text: string): Finding {
+  return { level: "skip", text: `${text}: may be run; what it does was not tried` };
 }
 
 function pretendedCall({ driver, operation, facts }: HookPoint, sys: Sys): HookCall {
@@ -125,7 +137,5 @@ async function holdFinding(hold: Hold, host: Host): Promise<Finding> {
 /** A hold that the host does not refuse. A program is looked at and not run: what it does is known to itself alone. */
 export function notRefused({ resource }: Hold, finding: Finding): Finding {
   const runs = resource === "command" || resource === "process";
-  return runs
-    ? { ...finding, level: "skip", text: `${finding.text}: may be run; what it does was not tried` }
-    : { ...finding, text: `${finding.text}: can be held` };
+  return runs ? { ...finding, ...notTried(finding.text) } : { ...finding, text: `${finding.text}: can be held` };
 }

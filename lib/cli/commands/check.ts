@@ -142,14 +142,14 @@ function notes(ruleSet: RuleSet): readonly string[] {
 function undoNotes({ rules }: RuleSet): readonly string[] {
   return rules.flatMap(({ file, name, actions, ...rule }) =>
     actions.flatMap(({ undo }) => {
-      const advice = undo === undefined || undo.onError !== undefined ? undefined : undoAdvice(undo.argv);
-      if (advice === undefined) return [];
+      const known = undo === undefined || undo.onError !== undefined ? undefined : undoAdvice(undo.argv);
+      if (known === undefined) return [];
       // A network's start cannot be refused without leaving its bridge behind.
       const then = rule.while === "network"
         ? "then its program is not run when the network starts next"
         : "keeps the next start from succeeding";
-      const fails = `its undo (${undo?.argv.join(" ")}) fails when what it undoes is gone, and ${then}`;
-      return [`${file}: rule "${name}": note: ${fails}: ${advice}`];
+      const fails = `its undo (${undo?.argv.join(" ")}) fails when ${known.when}, and ${then}`;
+      return [`${file}: rule "${name}": note: ${fails}: ${known.advice}`];
     })
   );
 }

@@ -165,7 +165,7 @@ async function printPlan(
   context: CliContext,
 ): Promise<void> {
   context.print(context.paint("bold", "plan:"));
-  if (plan.length === 0) context.print("  nothing to do");
+  if (plan.length + notes.behind.length === 0) context.print("  nothing to do");
   for (const intent of plan) {
     context.print(`  ${renderIntent(intent)}  ${context.paint("dim", `(rule "${intent.rule}")`)}`);
     for (const line of own ? await refusals(programsOf(intent), context) : []) context.print(`        ${line}`);

@@ -20,6 +20,7 @@ const partSchema = v.object({
 const changeSchema = v.object({ from: v.string(), to: v.string(), parts: v.optional(v.array(partSchema), []) });
 const actionSchema = v.object({ resource: v.string(), change: changeSchema });
 const editSchema = v.object({ changes: v.array(v.object({ line: v.number(), from: v.string(), to: v.string() })) });
+const failureSchema = v.object({ rule: v.string(), problem: v.string() });
 const holdSchema = v.object({
   resource: v.string(),
   end: v.string(),
@@ -38,10 +39,20 @@ export function historyDetails(fields: ReadonlyMap<string, unknown>): readonly D
       changeLines(shortKey(resource), change).map((text) => ({ text, isBad: false }))
     ),
     ...items(fields.get("holds"), holdSchema).flatMap(holdDetails),
+    ...otherFailures(fields),
     ...items(fields.get("notes"), v.string()).map((note) => ({ text: `note: ${visible(note)}`, isBad: true })),
   ];
   // Holds of one resource are changed in one go, and each of them tells the change.
   return [...new Map(details.map((detail) => [detail.text, detail])).values()];
+}
+
+/** The actions that failed and that the message does not name: it has one alone. */
+function otherFailures(fields: ReadonlyMap<string, unknown>): readonly Detail[] {
+  const message = String(fields.get("message") ?? "");
+  return items(fields.get("actions"), failureSchema)
+    .map(({ rule, problem }) => `rule "${rule}": ${problem}`)
+    .filter((failure) => !message.includes(failure))
+    .map((failure) => ({ text: visible(failure), isBad: true }));
 }
 
 /** Guests and networks that an entry names beside its object, and ports of the host that it opened or closed. */
