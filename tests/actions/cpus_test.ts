@@ -1,16 +1,10 @@
-import { issueLine } from "../../lib/rules/mistake.ts";
-import { readRules } from "../../lib/rules/read.ts";
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { mistakesIn } from "../support/plan_for.ts";
 import { ledgerHost } from "../support/ledger_host.ts";
 import { memorySystemd, SYSTEMD_FILES } from "../support/memory_systemd.ts";
 
 function rule(cpus: string, more = ""): string {
   return `[[rule]]\nname = "r"\nwhen = { driver = "qemu" }\n${more}cpus = ${cpus}\n`;
-}
-
-async function mistakesIn(text: string): Promise<readonly string[]> {
-  const reading = await readRules([{ path: "rules.toml", text }]);
-  return reading.kind === "broken" ? reading.issues.map(issueLine) : [];
 }
 
 const SET = 'true, or a set of CPUs such as "2-5,8"';

@@ -1,16 +1,9 @@
 /** `forward` and `open`: what they plan, and what they refuse. */
-import { planCall } from "../../lib/app/decide.ts";
-import { makeCall } from "../../lib/libvirt/call.ts";
-import type { Driver, DriverName } from "../../lib/libvirt/driver.ts";
-import { drivers } from "../../lib/libvirt/drivers.ts";
-import { findOperation, parseInvocation } from "../../lib/libvirt/invocation.ts";
-import { parseLibvirtDocument } from "../../lib/libvirt/parse.ts";
+import type { DriverName } from "../../lib/libvirt/driver.ts";
 import type { Plan } from "../../lib/plan/plan.ts";
 import { renderIntent } from "../../lib/plan/render.ts";
-import { matchRules } from "../../lib/rules/match.ts";
-import { issueLine } from "../../lib/rules/mistake.ts";
-import { readRules } from "../../lib/rules/read.ts";
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { mistakesIn, planFor } from "../support/plan_for.ts";
 
 const GUEST = `<domain type='kvm'><name>web-1</name><uuid>71b82105-90e8-4513-810a-f629d2aaf0d2</uuid><devices>
 <interface type='network'><mac address='52:54:00:00:00:01'/><source network='default'/></interface>
@@ -19,17 +12,8 @@ const NETWORK = `<hookData><network><name>lab</name><uuid>71b82105-90e8-4513-810
 <bridge name='virbr7'/><ip address='192.168.7.1' netmask='255.255.255.0'/>
 <ip family='ipv6' address='fd00:7::1' prefix='64'/></network></hookData>`;
 
-async function planOf(text: string, name: DriverName = "qemu", document = GUEST): Promise<Plan> {
-  const reading = await readRules([{ path: "rules.toml", text }]);
-  assert(reading.kind === "rules", reading.kind === "broken" ? reading.issues.map(issueLine).join("\n") : "");
-  const driver: Driver = drivers[name];
-  const facts = findOperation(driver, "started");
-  assert(facts !== undefined, "No such operation");
-  const call = makeCall(parseInvocation(driver, ["x", "started", "begin", "-"]), facts, {
-    ...{ host: "hv-01", document: new TextEncoder().encode(document) },
-    parse: parseLibvirtDocument,
-  });
-  return planCall(await matchRules(reading.ruleSet, call, () => Promise.resolve(false)), call);
+function planOf(text: string, driver: DriverName = "qemu", document = GUEST): Promise<Plan> {
+  return planFor(text, { driver, document });
 }
 
 function rule(action: string, life = ""): string {
@@ -184,9 +168,7 @@ const MISTAKES: Readonly<Record<string, string>> = {
 
 for (const [parts, told] of Object.entries(MISTAKES)) {
   Deno.test(`a mistake in: ${parts.replaceAll("\n", " ")}`, async () => {
-    const reading = await readRules([{ path: "rules.toml", text: rule(parts) }]);
-    assert(reading.kind === "broken");
     const where = told.startsWith("settings") ? told : `rule[0].${told}`;
-    assertEquals(reading.issues.map((issue) => issueLine(issue).replace(/^rules\.toml:\d+:\d+: /, "")), [where]);
+    assertEquals((await mistakesIn(rule(parts))).map((line) => line.replace(/^rules\.toml:\d+:\d+: /, "")), [where]);
   });
 }

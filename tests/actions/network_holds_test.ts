@@ -2,17 +2,10 @@
  * `routes`, `addresses` and `dns`: what they plan, and what they refuse.
  * @module
  */
-import { drivers } from "../../lib/libvirt/drivers.ts";
-import { findOperation, parseInvocation } from "../../lib/libvirt/invocation.ts";
-import { makeCall } from "../../lib/libvirt/call.ts";
-import { parseLibvirtDocument } from "../../lib/libvirt/parse.ts";
-import { planCall } from "../../lib/app/decide.ts";
 import { renderIntent } from "../../lib/plan/render.ts";
-import type { Driver, DriverName } from "../../lib/libvirt/driver.ts";
-import { matchRules } from "../../lib/rules/match.ts";
-import { issueLine } from "../../lib/rules/mistake.ts";
-import { readRules } from "../../lib/rules/read.ts";
-import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
+import type { DriverName } from "../../lib/libvirt/driver.ts";
+import { assertEquals, assertStringIncludes } from "../support/assert.ts";
+import { mistakesIn, planFor } from "../support/plan_for.ts";
 
 const NETWORK = `<hookData><network><name>lab</name><uuid>71b82105-90e8-4513-810a-f629d2aaf0d1</uuid>
 <bridge name='virbr7'/><ip address='192.168.7.1' netmask='255.255.255.0'/></network></hookData>`;
@@ -25,18 +18,8 @@ function ruleText(action: string, life: string): string {
 
 /** The plan of an action in a rule about a life, at the operation at which that life begins. */
 async function planOf(action: string, life: "guest" | "network"): Promise<readonly string[]> {
-  const reading = await readRules([{ path: "rules.toml", text: ruleText(action, life) }]);
-  assert(reading.kind === "rules", reading.kind === "broken" ? reading.issues.map(issueLine).join("\n") : "");
-  const [name, text]: readonly [DriverName, string] = life === "guest" ? ["qemu", GUEST] : ["network", NETWORK];
-  const driver: Driver = drivers[name];
-  const facts = findOperation(driver, "started");
-  assert(facts !== undefined, "No such operation");
-  const document = new TextEncoder().encode(text);
-  const call = makeCall(parseInvocation(driver, ["x", "started", "begin", "-"]), facts, {
-    ...{ host: "hv-01", document },
-    parse: parseLibvirtDocument,
-  });
-  return planCall(await matchRules(reading.ruleSet, call, () => Promise.resolve(false)), call).map(renderIntent);
+  const [driver, document]: readonly [DriverName, string] = life === "guest" ? ["qemu", GUEST] : ["network", NETWORK];
+  return (await planFor(ruleText(action, life), { driver, document })).map(renderIntent);
 }
 
 const PLANS = [
@@ -126,8 +109,6 @@ const REFUSED = [
 
 for (const { life, action, told } of REFUSED) {
   Deno.test(`a ${life}'s ${action} is refused`, async () => {
-    const reading = await readRules([{ path: "rules.toml", text: ruleText(action, life) }]);
-    assert(reading.kind === "broken", "It was taken");
-    assertStringIncludes(reading.issues.map(issueLine).join("\n"), told);
+    assertStringIncludes((await mistakesIn(ruleText(action, life))).join("\n"), told);
   });
 }

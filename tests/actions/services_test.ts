@@ -1,11 +1,8 @@
-import { issueLine } from "../../lib/rules/mistake.ts";
-import { readRules } from "../../lib/rules/read.ts";
 import { assertEquals } from "../support/assert.ts";
+import { mistakesIn } from "../support/plan_for.ts";
 
-async function mistakesIn(services: string): Promise<readonly string[]> {
-  const text = `[[rule]]\nname = "r"\nwhen = { domain = "*" }\nservices = ${services}\n`;
-  const reading = await readRules([{ path: "rules.toml", text }]);
-  return reading.kind === "broken" ? reading.issues.map(issueLine) : [];
+function rule(services: string): string {
+  return `[[rule]]\nname = "r"\nwhen = { domain = "*" }\nservices = ${services}\n`;
 }
 
 const UNIT = 'the name of a unit, such as "display-manager" or "backup.timer", without fillings';
@@ -51,6 +48,6 @@ const CASES = [
 ];
 for (const { name, services, told } of CASES) {
   Deno.test(`services: ${told.length === 0 ? "takes" : "refuses"} ${name}`, async () => {
-    assertEquals(await mistakesIn(services), told);
+    assertEquals(await mistakesIn(rule(services)), told);
   });
 }

@@ -1,11 +1,5 @@
-import { planCall } from "../../lib/app/decide.ts";
-import { makeCall } from "../../lib/libvirt/call.ts";
-import { drivers } from "../../lib/libvirt/drivers.ts";
-import { parseInvocation } from "../../lib/libvirt/invocation.ts";
-import { matchRules } from "../../lib/rules/match.ts";
-import { readRules } from "../../lib/rules/read.ts";
-import { parseDocument } from "../../lib/xml/document.ts";
 import { assertEquals } from "../support/assert.ts";
+import { planFor } from "../support/plan_for.ts";
 
 const RULES = `[[rule]]
 name = "r"
@@ -16,12 +10,7 @@ modules = { load = ["kvm"] }
 `;
 
 Deno.test("what a rule holds several times by one action has names of its own", async () => {
-  const reading = await readRules([{ path: "rules.toml", text: RULES }]);
-  if (reading.kind !== "rules") throw new Error("The rules are broken");
-  const invocation = parseInvocation(drivers.qemu, ["web-1", "prepare", "begin", "-"]);
-  const options = { host: "hv-01", document: new Uint8Array(), parse: parseDocument };
-  const call = makeCall(invocation, drivers.qemu.operations.prepare, options);
-  const plan = planCall(await matchRules(reading.ruleSet, call, () => Promise.resolve(false)), call);
+  const plan = await planFor(RULES, { operation: "prepare" });
   assertEquals(
     plan.map((intent) => intent.kind === "hold" && intent.action),
     ["modules", "sysctl.1", "sysctl.2", "sysctl.3", "run.1", "run.2"],
@@ -36,13 +25,8 @@ hugepages = {}
 sysctl = { "vm.swappiness" = 1 }
 `;
 
-async function planOf(document: string, isLate?: () => boolean): Promise<readonly unknown[]> {
-  const reading = await readRules([{ path: "rules.toml", text: READS }]);
-  if (reading.kind !== "rules") throw new Error("The rules are broken");
-  const invocation = parseInvocation(drivers.qemu, ["web-1", "prepare", "begin", "-"]);
-  const options = { host: "hv-01", document: new TextEncoder().encode(document), parse: parseDocument };
-  const call = makeCall(invocation, drivers.qemu.operations.prepare, options);
-  return planCall(await matchRules(reading.ruleSet, call, () => Promise.resolve(false)), call, isLate).map((intent) =>
+async function planOf(document: string, isLate = (): boolean => false): Promise<readonly unknown[]> {
+  return (await planFor(READS, { operation: "prepare", document, isLate })).map((intent) =>
     intent.kind === "fault" ? [intent.action, intent.cause, intent.onError] : intent.kind
   );
 }

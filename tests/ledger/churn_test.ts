@@ -7,7 +7,7 @@ import { runHook } from "../../lib/app/run_hook.ts";
 import { drivers } from "../../lib/libvirt/drivers.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { ELF_START } from "../support/elf.ts";
-import { doom } from "../support/killing_sys.ts";
+import { killable } from "../support/killing_sys.ts";
 import { type LedgerHost, ledgerHost } from "../support/ledger_host.ts";
 
 const SWAPPINESS = "/proc/sys/vm/swappiness";
@@ -47,13 +47,13 @@ Deno.test("a guest whose release was killed anywhere leaves nothing once another
   for (let at = 1;; at++) {
     const host = makeHost();
     for (const operation of ["prepare", "started", "stopped"]) await host.call("qemu", operation, guest(1));
-    let isDead = (): boolean => false;
+    let isKilled = (): boolean => false;
     await host.call("qemu", "release", guest(1), (sys) => {
-      const doomed = doom(sys, { at, moment: "before" });
-      ({ isDead } = doomed);
-      return doomed.sys;
+      const process = killable(sys, { at, moment: "before" });
+      ({ isKilled } = process);
+      return process.sys;
     });
-    if (!isDead()) break;
+    if (!isKilled()) break;
     for (const operation of ["prepare", "started", "stopped", "release"]) await host.call("qemu", operation, guest(2));
     await host.call("qemu", "release", guest(1));
     assertEquals([host.text(SWAPPINESS)?.trim(), host.ledgerFiles()], ["60", []], `killed at effect ${at}`);

@@ -5,7 +5,7 @@
 import type { MemorySys } from "../../lib/sys/memory_sys.ts";
 import type { Sys } from "../../lib/sys/sys.ts";
 import { assert, assertEquals, assertStringIncludes } from "../support/assert.ts";
-import { doom } from "../support/killing_sys.ts";
+import { killable } from "../support/killing_sys.ts";
 import { type LedgerHost, ledgerHost, procStat } from "../support/ledger_host.ts";
 
 const SWAPPINESS = "/proc/sys/vm/swappiness";
@@ -289,7 +289,7 @@ Deno.test("what another guest's killed release left undone is put back by the ne
     "qemu",
     "release",
     {},
-    (sys) => doom(sys, { at: `kernel.write ${SWAPPINESS}`, moment: "before" }).sys,
+    (sys) => killable(sys, { at: `kernel.write ${SWAPPINESS}`, moment: "before" }).sys,
   );
   assertEquals(now(host), ["1", "20"]);
   host.write(RULES_FILE, rules({ "vm.other": 2 }));
@@ -303,11 +303,11 @@ Deno.test("what a killed hook's program still writes comes before what the next 
     /** The program is slow: it writes when its hook is dead, and the next one looks. */
     const slow: { write?: (() => void) | undefined } = {};
     await host.call("qemu", "prepare", {}, (sys) => {
-      const doomed = doom(sys, { at: `kernel.write ${SWAPPINESS}`, moment: "before" });
+      const process = killable(sys, { at: `kernel.write ${SWAPPINESS}`, moment: "before" });
       return {
-        ...doomed.sys,
+        ...process.sys,
         kernel: {
-          ...doomed.sys.kernel,
+          ...process.sys.kernel,
           write: async (path, text, timeoutMs, onStart) => {
             // To write nothing is only to look whether it can be written.
             if (text === "") return await sys.kernel.write(path, text, timeoutMs);
@@ -318,7 +318,7 @@ Deno.test("what a killed hook's program still writes comes before what the next 
               host.nodes.delete("/proc/7777/stat");
               slow.write = undefined;
             };
-            return await doomed.sys.kernel.write(path, text, timeoutMs, onStart);
+            return await process.sys.kernel.write(path, text, timeoutMs, onStart);
           },
         },
       };

@@ -4,7 +4,7 @@
  */
 import { assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
 import { type PoolHost, poolHost, type Pools } from "../support/hugepage_host.ts";
-import { doom } from "../support/killing_sys.ts";
+import { killable } from "../support/killing_sys.ts";
 import { type LedgerHost, ledgerHost, statesOf } from "../support/ledger_host.ts";
 
 const OTHER = { name: "db-1", uuid: "99999999-2222-4333-8444-555555555555" };
@@ -214,7 +214,7 @@ async function killedInWrite(on: LedgerHost, file: string, pages: string): Promi
     "qemu",
     "prepare",
     OTHER,
-    (sys) => doom(sys, { at: `kernel.write ${file}`, moment: "half", partOf: () => pages }).sys,
+    (sys) => killable(sys, { at: `kernel.write ${file}`, moment: "half", partOf: () => pages }).sys,
   );
 }
 

@@ -7,7 +7,7 @@ import * as fc from "fast-check";
 import type { Sys } from "../../lib/sys/sys.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { poolHost } from "../support/hugepage_host.ts";
-import { doom, type Moment } from "../support/killing_sys.ts";
+import { killable, type Moment } from "../support/killing_sys.ts";
 import { type LedgerHost, ledgerHost, procStat } from "../support/ledger_host.ts";
 
 const RUNS = Number(Deno.env.get("VIRT_HOOKS_FUZZ") ?? "1") * 60;
@@ -89,13 +89,13 @@ interface Called {
 
 async function call(operation: string, { guest, killedAt, moment }: Turn, world: World): Promise<Called> {
   const { host, scheduler } = world;
-  let isDead = (): boolean => false;
+  let isKilled = (): boolean => false;
   const { code } = await host.call("qemu", operation, guestOf(guest), (sys) => {
-    const doomed = doom(sys, killedAt === null ? undefined : { at: killedAt, moment });
-    ({ isDead } = doomed);
-    return interleaved(doomed.sys, scheduler);
+    const process = killable(sys, killedAt === null ? undefined : { at: killedAt, moment });
+    ({ isKilled } = process);
+    return interleaved(process.sys, scheduler);
   });
-  return { code, isKilled: isDead() };
+  return { code, isKilled: isKilled() };
 }
 
 function guestOf(index: number): Guest {

@@ -6,7 +6,7 @@
 import { RESOURCE_ORDER, type ResourceName } from "../../lib/plan/demand.ts";
 import { builtinKinds } from "../../lib/resources/registry.ts";
 import { assert, assertEquals } from "../support/assert.ts";
-import { type Death, doom, type Moment } from "../support/killing_sys.ts";
+import { type Kill, killable, type Moment } from "../support/killing_sys.ts";
 import { type LedgerHost, ledgerHost, procStat } from "../support/ledger_host.ts";
 import { KILL_ROWS, type KillRow } from "./kill_rows.ts";
 import type { Scene } from "./kill_scenes.ts";
@@ -22,7 +22,7 @@ interface Play {
   readonly scene: Scene;
 }
 
-/** What can follow a death. `label` begins the message of a failure. */
+/** What can follow a kill. `label` begins the message of a failure. */
 interface Sequel {
   readonly label: string;
   readonly play: (play: Play, row: KillRow) => Promise<void>;
@@ -48,22 +48,22 @@ async function held(row: KillRow): Promise<Play> {
   return play;
 }
 
-/** Plays a call to its death, or to its end; tells what it did. */
+/** Plays a call to its kill, or to its end; tells what it did. */
 async function doomedCall(
   { host, scene }: Play,
   row: KillRow,
   operation: string,
-  death?: Death,
+  kill?: Kill,
 ): Promise<readonly string[]> {
   let effects: readonly string[] = [];
-  let isDead = (): boolean => false;
+  let isKilled = (): boolean => false;
   await host.call(row.driver, operation, row.about, (sys) => {
     const partOf = (path: string, text: string): string | undefined => scene.partOf?.(path, text, host);
-    const doomed = doom(sys, death === undefined ? undefined : { ...death, partOf });
-    ({ effects, isDead } = doomed);
-    return doomed.sys;
+    const process = killable(sys, kill === undefined ? undefined : { ...kill, partOf });
+    ({ effects, isKilled } = process);
+    return process.sys;
   });
-  assertEquals(isDead(), death !== undefined, `${row.name}: ${operation} dies when it shall`);
+  assertEquals(isKilled(), kill !== undefined, `${row.name}: ${operation} is killed exactly when it must be`);
   return effects;
 }
 
@@ -141,16 +141,16 @@ async function killTwice(row: KillRow): Promise<number> {
       const play = await begun(row);
       await doomedCall(play, row, row.acquire, { at: first + 1, moment: "after" });
       let released = "";
-      let isDead = (): boolean => false;
+      let isKilled = (): boolean => false;
       await play.host.call(row.driver, row.release, row.about, (sys) => {
-        const doomed = doom(sys, { at: second, moment: "before" });
-        ({ isDead } = doomed);
+        const process = killable(sys, { at: second, moment: "before" });
+        ({ isKilled } = process);
         released = `effect ${second}`;
-        return doomed.sys;
+        return process.sys;
       });
       await release(play, row);
       await assertBack(play, row, `${row.name}: acquire killed after ${acquired}, release killed before ${released}`);
-      if (!isDead()) break;
+      if (!isKilled()) break;
     }
   }
   return pairs;

@@ -4,7 +4,7 @@
  */
 import { TOOLS } from "../../lib/sys/tools.ts";
 import { assertEquals, assertMatch, assertStringIncludes } from "../support/assert.ts";
-import { dyingSys } from "../support/dying_sys.ts";
+import { killable } from "../support/killing_sys.ts";
 import { UUID } from "../support/ledger_host.ts";
 import { AUDIO, BOTH, GIVEN, GPU, HOME, OTHER, pciStage } from "../support/pci_stage.ts";
 import { deviceState, hostdevXml, pullOut } from "../support/pci_tree.ts";
@@ -64,19 +64,7 @@ for (
   for (const after of ["release", "prepare", "reconnect"] as const) {
     Deno.test(`a hook killed when it had written ${at}: ${after} mends it`, async () => {
       const { on, now } = pciStage();
-      const life = { isOver: false };
-      await on.call("qemu", "prepare", BOTH, (sys) =>
-        dyingSys({
-          ...sys,
-          kernel: {
-            ...sys.kernel,
-            write: async (path, text, timeoutMs) => {
-              const end = await sys.kernel.write(path, text, timeoutMs);
-              life.isOver ||= path === at;
-              return end;
-            },
-          },
-        }, () => life.isOver));
+      await on.call("qemu", "prepare", BOTH, (sys) => killable(sys, { at: `kernel.write ${at}`, moment: "after" }).sys);
       assertEquals(now(), [between, HOME[1]]);
       await on.call("qemu", after, BOTH);
       assertEquals(now(), after === "release" ? HOME : after === "prepare" ? GIVEN : [GIVEN[0], HOME[1]]);

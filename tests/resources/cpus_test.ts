@@ -3,7 +3,7 @@
  * @module
  */
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
-import { dyingSys } from "../support/dying_sys.ts";
+import { killable } from "../support/killing_sys.ts";
 import { type LedgerHost, ledgerHost } from "../support/ledger_host.ts";
 import { dropIn, type MemorySystemd, memorySystemd, SYSTEMD_FILES } from "../support/memory_systemd.ts";
 
@@ -133,7 +133,12 @@ for (let deeds = 1; deeds <= 7; deeds++) {
       systemd.allowed.set("user.slice", "0-3");
       if (dying === "release") await host.call("qemu", "prepare");
       const until = systemd.deeds.length + deeds;
-      await host.call("qemu", dying, {}, (sys) => dyingSys(sys, () => systemd.deeds.length >= until));
+      await host.call(
+        "qemu",
+        dying,
+        {},
+        (sys) => killable(sys, { at: () => systemd.deeds.length >= until, moment: "before" }).sys,
+      );
       if (mending === "release") await host.call("qemu", "release");
       else await host.call("daemon", "start");
       assertEquals([allowed(systemd), host.ledgerFiles()], [["", "0-3", ""], []]);

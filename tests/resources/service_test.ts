@@ -3,7 +3,7 @@
  * @module
  */
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
-import { dyingSys } from "../support/dying_sys.ts";
+import { killable } from "../support/killing_sys.ts";
 import { type LedgerHost, ledgerHost, statesOf } from "../support/ledger_host.ts";
 import { type MemorySystemd, memorySystemd, type MemoryUnit, SYSTEMD_FILES } from "../support/memory_systemd.ts";
 
@@ -89,7 +89,12 @@ Deno.test("a stop that takes longer than the call has is a failure, and the unit
 
 Deno.test("a unit that a killed hook left stopping is started again", async () => {
   const { host, systemd } = systemdHost(STOP, { "gdm.service": { active: "active" } });
-  await host.call("qemu", "prepare", {}, (sys) => dyingSys(sys, () => systemd.deeds.length > 0));
+  await host.call(
+    "qemu",
+    "prepare",
+    {},
+    (sys) => killable(sys, { at: () => systemd.deeds.length > 0, moment: "before" }).sys,
+  );
   systemd.units.set("gdm.service", { active: "deactivating" });
   await host.call("qemu", "release");
   assertEquals([systemd.deeds, host.ledgerFiles()], [["stop gdm.service", "start gdm.service"], []]);

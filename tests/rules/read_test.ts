@@ -1,13 +1,7 @@
 import { actionSchemas } from "../../lib/actions/registry.ts";
-import { issueLine } from "../../lib/rules/mistake.ts";
 import { readRules } from "../../lib/rules/read.ts";
 import { assertEquals } from "../support/assert.ts";
-
-/** Reads one file of rules and gives its mistakes as they are told. */
-async function mistakesIn(text: string): Promise<readonly string[]> {
-  const reading = await readRules([{ path: "rules.toml", text }]);
-  return reading.kind === "broken" ? reading.issues.map(issueLine) : [];
-}
+import { mistakesIn } from "../support/plan_for.ts";
 
 /** A rule around what a case is about. */
 function rule(parts: string): string {

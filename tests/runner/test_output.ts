@@ -32,6 +32,8 @@ const RESULTS = { ok: "passed", FAILED: "failed", ignored: "skipped", cancelled:
 export function createOutputReader(): OutputReader {
   let rest = "";
   let isInPrinted = false;
+  /** The start of a line that Deno interrupted to report a slow test; the result follows on a line of its own. */
+  let interrupted: string | undefined;
   const path: string[] = [];
   function readLine(line: string): readonly TestEvent[] {
     // What a test prints itself is no result, whatever it looks like.
@@ -40,7 +42,14 @@ export function createOutputReader(): OutputReader {
       return [];
     }
     isInPrinted = /^------- (post-test )?output -------$/.test(line);
-    return eventsOf(line, path);
+    const [slow, start = ""] = /^(.* \.\.\.)?'.*' has been running for over \([\dms]+\)$/.exec(line) ?? [];
+    if (slow !== undefined) {
+      interrupted = start === "" ? interrupted : start;
+      return [];
+    }
+    const whole = interrupted !== undefined && /^ (ok|FAILED) \(/.test(line) ? interrupted + line : line;
+    interrupted = undefined;
+    return eventsOf(whole, path);
   }
   return {
     read: (chunk) => {

@@ -60,6 +60,24 @@ Deno.test("createOutputReader() reports a test that runs before its line is comp
   assertEquals(reader.read("gamma ..."), [{ kind: "running", path: ["gamma"] }]);
 });
 
+Deno.test("createOutputReader() reports the result of a test that Deno has called slow", () => {
+  const output = "alpha ...'alpha' has been running for over (1m0s)\n'alpha' has been running for over (2m0s)\n" +
+    " FAILED (2m3s)\nbeta ... ok (1ms)\n";
+  assertEquals(createOutputReader().read(output), [
+    { kind: "failed", name: "alpha", seconds: 123 },
+    { kind: "passed", name: "beta", seconds: 0.001 },
+  ]);
+});
+
+Deno.test("createOutputReader() goes on with the steps of a test that Deno has called slow", () => {
+  const output = "alpha ...\n  first ...'alpha' has been running for over (1m0s)\n ok (12s)\n  second ... ok (1ms)\n" +
+    "alpha ... ok (1m20s)\n";
+  assertEquals(createOutputReader().read(output), [
+    { kind: "running", path: ["alpha"] },
+    { kind: "passed", name: "alpha", seconds: 80 },
+  ]);
+});
+
 const COUNTS = [
   { output: OUTPUT, counts: { passed: 1, failed: 2, skipped: 1 } },
   { output: "ok | 12 passed (3 steps) | 0 failed (2s)\n", counts: { passed: 12, failed: 0, skipped: 0 } },

@@ -1,5 +1,5 @@
 /**
- * Runs fifty hooks at once on the kernel of this machine: `deno task stress`. They hold three settings that no program depends on
+ * Runs fifty hooks at once on the kernel of this machine: `deno task test stress`. They hold three settings that no program depends on
  * and a few huge pages. The hooks restore everything; if they fail, the test does.
  * @module
  */

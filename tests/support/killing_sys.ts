@@ -1,67 +1,69 @@
 /**
- * A `Sys` of a process that is killed at a chosen effect. From then on nothing it does reaches the world.
+ * A `Sys` of a process that is killed at a chosen effect: from then on nothing it does reaches the host.
  * @module
  */
 import type { MemorySys } from "../../lib/sys/memory_sys.ts";
 import type { Sys } from "../../lib/sys/sys.ts";
 
-/** Where in an effect death comes. `half`: a file is there, with the first half of its text. */
+/** When, relative to the effect, the process is killed. `half`: the file exists with the first half of its text. */
 export type Moment = "before" | "half" | "after";
 
-/** When the process dies. */
-export interface Death {
-  /** At which effect: counted from 1, or the first of that name. */
-  readonly at: number | string;
+/** The effect at which the process is killed. */
+export interface Kill {
+  /** Counted from 1, the first of that name, or the first for which the function returns true. */
+  readonly at: number | string | (() => boolean);
   readonly moment: Moment;
-  /** What the kernel takes of a write when the process dies in its middle; all or nothing where it says nothing. */
+  /** The part of a write that the kernel accepts if the process is killed in its middle; `undefined`: none. */
   readonly partOf?: ((path: string, text: string) => string | undefined) | undefined;
 }
 
-/** A process with its days numbered. */
-export interface Doomed {
+/** A process that is killed, or that only records its effects. */
+export interface Killable {
   readonly sys: Sys;
-  /** What it did, and what it was about to do when it died. */
+  /** The effects, the last one being that at which it was killed. */
   readonly effects: readonly string[];
-  /** Whether death has come. */
-  isDead(): boolean;
+  isKilled(): boolean;
 }
 
-class Killed extends Error {
-  override readonly name = "Killed";
+class KilledError extends Error {
+  override readonly name = "KilledError";
 }
 
-/** What stands between the process and the world. */
-interface Fate {
-  /** Does something that changes the world, unless death comes first. */
+/** Runs what the process does, unless it is killed. */
+interface Guard {
+  /** Runs an effect; may kill the process before, in or after it. */
   act<Result>(name: string, effect: () => Result, half?: () => void): Result;
-  /** Only the living look. */
+  /** Reads, if the process is not killed. */
   look<Result>(act: () => Result): Result;
 }
 
-/** Dooms a process; without a death it only counts. */
-export function doom(sys: MemorySys, death?: Death): Doomed {
+/** Kills the process at the given effect; without one, only records effects. */
+export function killable(sys: MemorySys, kill?: Kill): Killable {
   const effects: string[] = [];
-  let isDead = false;
+  let isKilled = false;
   function die(): never {
-    isDead = true;
-    throw new Killed(`Killed at effect ${effects.length}`);
+    isKilled = true;
+    throw new KilledError(`Killed at effect ${effects.length}`);
+  }
+  function isDue(at: Kill["at"], name: string): boolean {
+    return typeof at === "function" ? at() : effects.length === at || name === at;
   }
   function look<Result>(act: () => Result): Result {
-    if (isDead) die();
+    if (isKilled) die();
     return act();
   }
   function act<Result>(name: string, effect: () => Result, half?: () => void): Result {
-    if (isDead) die();
+    if (isKilled) die();
     effects.push(name);
-    if (death === undefined || (effects.length !== death.at && name !== death.at)) return effect();
-    if (death.moment === "half") half?.();
-    if (death.moment === "after") effect();
+    if (kill === undefined || !isDue(kill.at, name)) return effect();
+    if (kill.moment === "half") half?.();
+    if (kill.moment === "after") effect();
     return die();
   }
-  return { sys: doomed(sys, { act, look }, death?.partOf), effects, isDead: () => isDead };
+  return { sys: guarded(sys, { act, look }, kill?.partOf), effects, isKilled: () => isKilled };
 }
 
-function doomed(sys: MemorySys, { act, look }: Fate, partOf: Death["partOf"]): Sys {
+function guarded(sys: MemorySys, { act, look }: Guard, partOf: Kill["partOf"]): Sys {
   return {
     ...sys,
     kernel: {
@@ -98,7 +100,7 @@ function doomed(sys: MemorySys, { act, look }: Fate, partOf: Death["partOf"]): S
   };
 }
 
-/** What is thrown becomes a rejection. */
+/** Turns an exception into a rejection. */
 async function promised<Result>(act: () => Promise<Result>): Promise<Result> {
   return await act();
 }
