@@ -1380,7 +1380,7 @@ require_nothing_held() {
   for file in "$DESTDIR$LEDGER_DIR"/resources/*/state.json "$DESTDIR$LEDGER_DIR"/resources/*/demands/*.json; do
     if [ -e "$file" ]; then
       die "Cannot uninstall: guests or networks still hold something of this host, which only the hooks put back" \
-        "\"virt-hooks status\" shows it; stop them, or give it back with \"virt-hooks release --holder HOLDER\""
+        "\"virt-hooks status\" shows it; stop them, or give it back with \"virt-hooks release HOLDER\""
     fi
   done
 }

@@ -63,7 +63,7 @@ const ADMIN = {
     // Whether it runs as root, and the `host` selector.
     "--allow-sys=uid,hostname",
     // Whether to use colour.
-    "--allow-env=NO_COLOR",
+    "--allow-env=NO_COLOR,TERM",
     // As for a hook: `reconcile` and `release` restore what hooks changed, and programs read the kernel's files.
     "--allow-run",
     ...REFUSED,

@@ -1,70 +1,75 @@
 /**
- * A subcommand's words and flags, read strictly.
+ * The command line of a subcommand, read strictly by its table.
  * @module
  */
 // @ts-types="./parse_args.d.ts"
 import { parseArgs } from "@std/cli/parse-args";
 import { didYouMean } from "../rules/nearest.ts";
+import { usageLine } from "./help.ts";
 import { type Args, CommandError, type Subcommand, USAGE_CODE } from "./subcommand.ts";
 
 /**
  * Reads what follows a subcommand's name.
- * @throws {CommandError} for an unknown flag, a flag without its text, or too few or too many words
+ * @throws {CommandError} for an unknown option, an option without its value, or too few or too many arguments
  */
 export function parseCommandLine(subcommand: Subcommand, args: readonly string[]): Args {
-  const flags = [...subcommand.texts, ...subcommand.switches, "help"];
-  const words: string[] = [];
+  const valued = subcommand.options.filter(({ value }) => value !== undefined).map(({ name }) => name);
+  const flagNames = [...subcommand.options.filter(({ value }) => value === undefined).map(({ name }) => name), "help"];
+  const positionals: string[] = [];
   const parsed = parseArgs(args, {
-    string: subcommand.texts,
-    boolean: [...subcommand.switches, "help"],
+    string: valued,
+    boolean: flagNames,
     alias: { h: "help" },
     unknown: (argument, key) => {
-      if (key !== undefined) throw unknownFlag(argument, flags, subcommand);
-      words.push(argument);
+      if (key !== undefined) throw unknownOption(argument, [...valued, ...flagNames], subcommand);
+      positionals.push(argument);
       return false;
     },
   });
-  // What stands behind `--` is a word whatever it looks like.
+  // All that follows `--` is an argument, whatever it looks like.
   const rest = parsed["_"];
-  if (Array.isArray(rest)) words.push(...rest.map(String));
-  const switches = new Set([...subcommand.switches, "help"].filter((name) => parsed[name] === true));
-  if (!switches.has("help")) checkWords(words, subcommand);
-  return { positionals: words, options: textFlags(parsed, subcommand), flags: switches };
+  if (Array.isArray(rest)) positionals.push(...rest.map(String));
+  const flags = new Set(flagNames.filter((name) => parsed[name] === true));
+  if (!flags.has("help")) checkCount(positionals, subcommand);
+  return { positionals, options: optionValues(parsed, valued, subcommand), flags };
 }
 
-function textFlags(parsed: Record<string, unknown>, subcommand: Subcommand): Readonly<Record<string, string>> {
-  const texts: Record<string, string> = {};
-  for (const name of subcommand.texts) {
+function optionValues(
+  parsed: Record<string, unknown>,
+  names: readonly string[],
+  subcommand: Subcommand,
+): Readonly<Record<string, string>> {
+  const values: Record<string, string> = {};
+  for (const name of names) {
     const value = parsed[name];
     if (value === undefined) continue;
     if (typeof value !== "string" || value === "") {
-      throw new CommandError(`Cannot read --${name}: it needs one value`, {
-        hint: usageHint(subcommand),
-        code: USAGE_CODE,
-      });
+      throw usageError(`Cannot read --${name}: it needs one value`, undefined, subcommand);
     }
-    texts[name] = value;
+    values[name] = value;
   }
-  return texts;
+  return values;
 }
 
-function checkWords(words: readonly string[], subcommand: Subcommand): void {
-  const { min, max } = subcommand.words;
-  if (words.length >= min && words.length <= max) return;
-  const wanted = min === max ? `${min}` : max === Infinity ? `at least ${min}` : `${min} to ${max}`;
-  const noun = min === 1 && (max === 1 || max === Infinity) ? "word" : "words";
-  const message = `Cannot run "${subcommand.name}": it takes ${wanted} ${noun}, got ${words.length}`;
-  throw new CommandError(message, { hint: usageHint(subcommand), code: USAGE_CODE });
+function checkCount(positionals: readonly string[], subcommand: Subcommand): void {
+  const { name, args } = subcommand;
+  const required = args.filter(({ isOptional }) => isOptional !== true);
+  const missing = required[positionals.length];
+  if (missing !== undefined) {
+    throw usageError(`Cannot run "${name}": ${missing.name} is missing`, undefined, subcommand);
+  }
+  const extra = args.some(({ isRepeated }) => isRepeated === true) ? undefined : positionals[args.length];
+  if (extra === undefined) return;
+  throw usageError(`Cannot run "${name}": unexpected argument ${JSON.stringify(extra)}`, undefined, subcommand);
 }
 
-function unknownFlag(argument: string, flags: readonly string[], subcommand: Subcommand): CommandError {
-  const flag = argument.replace(/=.*$/s, "");
-  const meant = didYouMean(flag, flags.map((name) => `--${name}`));
-  const hint = [meant, usageHint(subcommand)].filter((part) => part !== undefined).join(" ");
-  return new CommandError(`Cannot run "${subcommand.name}": unknown flag "${flag}"`, { hint, code: USAGE_CODE });
+function unknownOption(argument: string, names: readonly string[], subcommand: Subcommand): CommandError {
+  const option = argument.replace(/=.*$/s, "");
+  const meant = didYouMean(option, names.map((name) => `--${name}`));
+  return usageError(`Cannot run "${subcommand.name}": unknown option "${option}"`, meant, subcommand);
 }
 
-/** Where to read how a subcommand is used. */
-function usageHint(subcommand: Subcommand): string {
-  return `usage: virt-hooks ${subcommand.name} ${subcommand.usage}`.trimEnd();
+function usageError(message: string, hint: string | undefined, subcommand: Subcommand): CommandError {
+  const usage = `usage: ${usageLine(subcommand)}`;
+  return new CommandError(message, { hint: hint === undefined ? usage : `${hint} ${usage}`, code: USAGE_CODE });
 }

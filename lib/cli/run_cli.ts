@@ -9,6 +9,7 @@ import { didYouMean } from "../rules/nearest.ts";
 import type { Sys } from "../sys/sys.ts";
 import type { Terminal } from "../sys/terminal.ts";
 import { parseCommandLine } from "./args.ts";
+import { helpLines } from "./help.ts";
 import { check } from "./commands/check.ts";
 import { painter } from "./terminal/colour.ts";
 import { type CliContext, CommandError, type Subcommand, USAGE_CODE } from "./subcommand.ts";
@@ -21,7 +22,8 @@ import { release } from "./commands/release.ts";
 import { status } from "./commands/status.ts";
 import { xml } from "./commands/xml.ts";
 
-const SUBCOMMANDS: readonly Subcommand[] = [
+/** All commands, in the order of the overview. */
+export const SUBCOMMANDS: readonly Subcommand[] = [
   ...[check, explain, edit, xml, history],
   ...[status, reconcile, release, enable, disable],
   version(),
@@ -30,7 +32,7 @@ const SUBCOMMANDS: readonly Subcommand[] = [
 /** Runs the admin command; returns the exit code. Never throws. */
 export async function runCli(host: Host, terminal: Terminal): Promise<number> {
   const { sys } = host;
-  sys.onUncaught((error) => tell(error, sys));
+  sys.onUncaught((error) => reportError(error, sys));
   const context: CliContext = {
     ...host,
     terminal,
@@ -40,7 +42,7 @@ export async function runCli(host: Host, terminal: Terminal): Promise<number> {
   try {
     return await dispatch(sys.args, context);
   } catch (error) {
-    return tell(error, sys);
+    return reportError(error, sys);
   }
 }
 
@@ -55,23 +57,23 @@ async function dispatch([name, ...args]: readonly string[], context: CliContext)
   if (subcommand === undefined) {
     const meant = didYouMean(name, SUBCOMMANDS.map((candidate) => candidate.name));
     const hint = [meant, `"${PRODUCT} --help" lists them`].filter((part) => part !== undefined).join(" ");
-    throw new CommandError(`Cannot run "${name}": there is no such subcommand`, { hint, code: USAGE_CODE });
+    throw new CommandError(`Cannot run "${name}": there is no such command`, { hint, code: USAGE_CODE });
   }
   const given = parseCommandLine(subcommand, args);
   if (!given.flags.has("help")) return await subcommand.run(given, context);
-  context.print(help(subcommand));
+  for (const line of helpLines(subcommand)) context.print(line);
   return 0;
 }
 
 function version(): Subcommand {
   return {
     name: "version",
-    usage: "",
-    summary: "Prints the version",
-    details: [],
-    texts: [],
-    switches: [],
-    words: { min: 0, max: 0 },
+    summary: "Print the version",
+    description: [],
+    args: [],
+    options: [],
+    exitCodes: [],
+    examples: [{ command: "virt-hooks version", description: "Say which version is installed" }],
     run: (_given, context) => {
       context.print(`${PRODUCT} ${VERSION}`);
       return Promise.resolve(0);
@@ -82,23 +84,17 @@ function version(): Subcommand {
 function overview(): string {
   const width = Math.max(...SUBCOMMANDS.map((subcommand) => subcommand.name.length));
   return [
-    `${PRODUCT} ${VERSION}: rules for libvirt's hooks`,
+    `${PRODUCT} ${VERSION}: declarative host state for libvirt guests`,
     "",
-    `Usage: ${PRODUCT} SUBCOMMAND …`,
+    `Usage: ${PRODUCT} COMMAND [ARGUMENTS]`,
     "",
     ...SUBCOMMANDS.map((subcommand) => `  ${subcommand.name.padEnd(width)}  ${subcommand.summary}`),
     "",
-    `"${PRODUCT} SUBCOMMAND --help" tells more.`,
+    `"${PRODUCT} COMMAND --help" prints the options of a command.`,
   ].join("\n");
 }
 
-function help(subcommand: Subcommand): string {
-  const usage = `Usage: ${PRODUCT} ${subcommand.name} ${subcommand.usage}`.trimEnd();
-  const details = subcommand.details.length === 0 ? [] : ["", ...subcommand.details];
-  return [usage, "", `${subcommand.summary}.`, ...details].join("\n");
-}
-
-function tell(error: unknown, sys: Sys): number {
+function reportError(error: unknown, sys: Sys): number {
   // Whoever read our output has gone, as head does: nobody is there to be told.
   if (error instanceof Error && error.name === "BrokenPipe") return 0;
   if (error instanceof CommandError) {

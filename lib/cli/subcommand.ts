@@ -21,21 +21,51 @@ export interface Args {
   readonly flags: ReadonlySet<string>;
 }
 
-/** One subcommand. */
+/** A positional argument. */
+export interface Argument {
+  /** As the usage line shows it: `DRIVER`; in small letters for a word that is to be written as it is. */
+  readonly name: string;
+  readonly description: string;
+  readonly isOptional?: true;
+  /** Takes all that follow. */
+  readonly isRepeated?: true;
+}
+
+/** An option. */
+export interface Option {
+  /** Without the dashes. */
+  readonly name: string;
+  /** What its value is called; without it the option is a flag. */
+  readonly value?: string;
+  readonly description: string;
+}
+
+/** A command line, and what it is good for. */
+export interface Example {
+  readonly command: string;
+  readonly description: string;
+}
+
+/** What an exit code means. */
+export interface ExitCode {
+  readonly code: number;
+  readonly meaning: string;
+}
+
+/** One subcommand: the table from which its command line is read and its help is made. */
 export interface Subcommand {
   readonly name: string;
-  /** The words and flags after the name, as the usage line shows them. */
-  readonly usage: string;
-  /** What it does, in one sentence. */
+  /** What it does, in one sentence that begins with an imperative verb and has no full stop. */
   readonly summary: string;
-  /** More, for `--help`. */
-  readonly details: readonly string[];
-  /** Flags that take a text. */
-  readonly texts: readonly string[];
-  /** Flags that take nothing. */
-  readonly switches: readonly string[];
-  /** How many words it takes. */
-  readonly words: { readonly min: number; readonly max: number };
+  /** More, a paragraph each. */
+  readonly description: readonly string[];
+  readonly args: readonly Argument[];
+  readonly options: readonly Option[];
+  /** What it reads from stdin, as the usage line calls it. */
+  readonly stdin?: string;
+  /** Exit codes beside 0, 2 for a command line that makes no sense, and 70. */
+  readonly exitCodes: readonly ExitCode[];
+  readonly examples: readonly Example[];
   /** Does it; returns the exit code. */
   run(args: Args, context: CliContext): Promise<number>;
 }

@@ -4,16 +4,14 @@
  */
 import type { Terminal } from "./terminal.ts";
 
-const COLUMNS_OF_NO_TERMINAL = 100;
-
 /** The terminal this program was started from. */
 export function denoTerminal(): Terminal {
   return {
     isTerminal: Deno.stdout.isTerminal(),
     stdinIsTerminal: Deno.stdin.isTerminal(),
-    columns: Deno.stdout.isTerminal() ? Deno.consoleSize().columns : COLUMNS_OF_NO_TERMINAL,
+    columns: Deno.stdout.isTerminal() ? Deno.consoleSize().columns : Infinity,
     ask: (question) => confirm(question),
-    noColor: (Deno.env.get("NO_COLOR") ?? "") !== "",
+    noColor: (Deno.env.get("NO_COLOR") ?? "") !== "" || Deno.env.get("TERM") === "dumb",
     sleep: (durationMs) => new Promise((resolve) => setTimeout(resolve, durationMs)),
     readTail,
   };

@@ -9,9 +9,9 @@ export interface Terminal {
   readonly isTerminal: boolean;
   /** Whether somebody would have to type what is read from stdin. */
   readonly stdinIsTerminal: boolean;
-  /** Whether the user asked for no colour (`NO_COLOR`). */
+  /** Whether the user asked for no colour (`NO_COLOR`), or the terminal has none (`TERM=dumb`). */
   readonly noColor: boolean;
-  /** How many characters fit on a line; where there is no terminal, as many as read well. */
+  /** How many characters fit on a line; `Infinity` where there is no terminal: what a program reads is not folded. */
   readonly columns: number;
   /** Asks the person in front of it; anything but a yes is a no. Only where stdin is a terminal. */
   ask(question: string): boolean;

@@ -82,7 +82,7 @@ Deno.test("reconcile releases who may be starting only with --stale", async () =
   const left = await admin(host, ["reconcile"]);
   assertEquals([left.code, left.lines[1], host.text(SWAPPINESS)], [
     0,
-    `  if you know that it is gone: virt-hooks release --holder ${ID}`,
+    `  if you know that it is gone: virt-hooks release ${ID}`,
     "1",
   ]);
   const done = await admin(host, ["reconcile", "--stale"]);
@@ -290,7 +290,7 @@ for (const name of NAMES) {
   Deno.test(`release takes ${name}, and gives back what it holds`, async () => {
     const host = makeHost();
     await host.call("qemu", "prepare");
-    const { code, lines } = await admin(host, ["release", "--holder", name, "--yes"]);
+    const { code, lines } = await admin(host, ["release", name, "--yes"]);
     assertEquals([code, lines[0], lines.slice(-2)], [
       0,
       `guest "web-1" (qemu), ${ID}`,
@@ -303,7 +303,7 @@ for (const name of NAMES) {
 Deno.test("release does not ask where nobody can answer", async () => {
   const host = makeHost();
   await host.call("qemu", "prepare");
-  const { code, lines, stderr } = await admin(host, ["release", "--holder", "web-1"]);
+  const { code, lines, stderr } = await admin(host, ["release", "web-1"]);
   assertEquals([code, lines.at(-1), host.text(SWAPPINESS)], [
     2,
     "  would be given back: sysctl/vm/swappiness: 1 → 60, as before",
@@ -323,7 +323,7 @@ for (const { answer, code, value } of ANSWERS) {
     await running(host);
     const questions: string[] = [];
     const ask = (question: string): boolean => (questions.push(question), answer);
-    const said = await admin(host, ["release", "--holder", "web-1"], { terminal: { stdinIsTerminal: true, ask } });
+    const said = await admin(host, ["release", "web-1"], { terminal: { stdinIsTerminal: true, ask } });
     assertEquals([said.code, questions, host.text(SWAPPINESS)], [
       code,
       ['Release what guest "web-1" (qemu) holds?'],
@@ -337,7 +337,7 @@ Deno.test("release says who else holds it", async () => {
   const host = makeHost();
   await host.call("qemu", "prepare");
   await host.call("qemu", "prepare", DB);
-  const { lines } = await admin(host, ["release", "--holder", "web-1"]);
+  const { lines } = await admin(host, ["release", "web-1"]);
   assertEquals(
     lines.at(-1),
     '  would be given back: sysctl/vm/swappiness: stays 1, as others hold it: guest "db-1" (rule "calm")',
@@ -345,11 +345,11 @@ Deno.test("release says who else holds it", async () => {
 });
 
 const REFUSED = [
-  { name: "nobody", args: ["--holder", "nobody"], told: 'Cannot release "nobody": nobody of that name or id holds' },
-  { name: "no holder", args: [], told: "Cannot release: it takes --holder or --resource" },
+  { name: "nobody", args: ["nobody"], told: 'Cannot release "nobody": nobody of that name or id holds' },
+  { name: "no holder", args: [], told: "Cannot release: it takes HOLDER or --resource" },
   {
     name: "a name that two have",
-    args: ["--holder", "web-1"],
+    args: ["web-1"],
     told: 'Cannot release "web-1": 2 holders are called so',
   },
 ];
@@ -386,7 +386,7 @@ Deno.test("enable names who is stale with the command that releases", async () =
   await host.call("qemu", "prepare");
   await admin(host, ["disable"]);
   const { lines } = await admin(host, ["enable"]);
-  assertEquals(lines[1], `  if you know that it is gone: virt-hooks release --holder ${ID}`);
+  assertEquals(lines[1], `  if you know that it is gone: virt-hooks release ${ID}`);
 });
 
 Deno.test("enable enables although the ledger cannot be used", async () => {
@@ -399,7 +399,7 @@ Deno.test("enable enables although the ledger cannot be used", async () => {
   assertEquals([code, host.nodes.has("/etc/virt-hooks/disabled")], [4, false]);
 });
 
-for (const args of [["reconcile"], ["release", "--holder", "x"]]) {
+for (const args of [["reconcile"], ["release", "x"]]) {
   Deno.test(`${args[0]} is root's`, async () => {
     assertStringIncludes((await admin(makeHost(), args, { uid: 1000 })).stderr, "only root can");
   });

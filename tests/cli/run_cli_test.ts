@@ -37,10 +37,10 @@ const RULES_HOST: MemoryHost = {
 };
 
 const USAGE = [
-  { args: ["chek"], told: 'Cannot run "chek": there is no such subcommand\nhint: did you mean "check"?' },
+  { args: ["chek"], told: 'Cannot run "chek": there is no such command\nhint: did you mean "check"?' },
   {
     args: ["explain", "qemu", "x"],
-    told: 'Cannot run "explain": it takes 3 to 5 words, got 2\nhint: usage: virt-hooks explain DRIVER',
+    told: 'Cannot run "explain": OPERATION is missing\nhint: usage: virt-hooks explain [OPTIONS] DRIVER',
   },
   { args: ["explain", "qemo", "x", "prepare"], told: 'there is no such driver\nhint: did you mean "qemu"?' },
   {
@@ -49,17 +49,17 @@ const USAGE = [
   },
   {
     args: ["explain", "qemu", "x", "prepare", "--ruls", "d"],
-    told: 'unknown flag "--ruls"\nhint: did you mean "--rules"?',
+    told: 'unknown option "--ruls"\nhint: did you mean "--rules"?',
   },
   { args: ["explain", "qemu", "x", "prepare", "--rules"], told: "Cannot read --rules: it needs one value" },
-  { args: ["history", "--jsn"], told: 'unknown flag "--jsn"\nhint: did you mean "--json"?' },
-  { args: ["edit"], told: 'Cannot run "edit": it takes 1 word, got 0' },
+  { args: ["history", "--jsn"], told: 'unknown option "--jsn"\nhint: did you mean "--json"?' },
+  { args: ["edit"], told: 'Cannot run "edit": OPERATION is missing' },
   {
     args: ["explain", "qemu", "x", "prepare", "--rules", "/none"],
     told: "Cannot read rules: there is no folder /none\n",
   },
-  { args: ["help", "chek"], told: 'there is no such subcommand\nhint: did you mean "check"?' },
-  { args: ["version", "x"], told: 'Cannot run "version": it takes 0 words, got 1' },
+  { args: ["help", "chek"], told: 'there is no such command\nhint: did you mean "check"?' },
+  { args: ["version", "x"], told: 'Cannot run "version": unexpected argument "x"' },
 ];
 
 for (const { args, told } of USAGE) {

@@ -143,7 +143,7 @@ for (const { name, laterMs, code, word, since } of LIVES) {
     const why =
       "libvirt has no status of it in /run/libvirt/qemu, but libvirtd (1000) still runs and may be starting it";
     assertStringIncludes(said.lines.join(" ").replace(/ +/g, " "), `guest "web-1" (qemu) ${word}: ${since}${why}`);
-    const release = `  if you know that it is gone: virt-hooks release --holder qemu/domain/${UUID}`;
+    const release = `  if you know that it is gone: virt-hooks release qemu/domain/${UUID}`;
     assertEquals(said.lines.includes(release), name === "stale");
   });
 }

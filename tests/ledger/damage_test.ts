@@ -126,7 +126,7 @@ Deno.test("a demand of another version's leaves the other guest's release by han
   await host.call("qemu", "prepare");
   const newer = `${swappinessFolder(host)}/demands/h-00000000000000000000000000000000-1.json`;
   put(host, newer, MISFITS["JSON of another version"]);
-  const { code, lines } = await admin(host, ["release", "--holder", "web-1", "--yes"]);
+  const { code, lines } = await admin(host, ["release", "web-1", "--yes"]);
   assertStringIncludes(lines.join("\n"), "another version of virt-hooks wrote it");
   // Nobody knows what the other one wants of the one key; the other key is put back, and the guest holds nothing.
   assertEquals([code, host.text(SWAPPINESS), host.text(DIRTY)], [4, "1", "20"]);

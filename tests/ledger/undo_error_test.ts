@@ -184,7 +184,7 @@ Deno.test("release --resource takes what a guest holds only when that is agreed 
 });
 
 for (
-  const args of [["release"], ["release", "--holder", "a", "--resource", "b"], ["release", "--holder", "a", "--forget"]]
+  const args of [["release"], ["release", "a", "--resource", "b"], ["release", "a", "--forget"]]
 ) {
   Deno.test(`${args.join(" ")} is refused before anything is looked at`, async () => {
     assertEquals((await admin(stage().host, args)).code, 2);

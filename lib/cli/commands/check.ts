@@ -24,30 +24,38 @@ import {
 } from "../report/judgement.ts";
 import { undoAdvice } from "../checks/undo_advice.ts";
 
+const HOST_FAILS = 1;
+
 /** The subcommand. */
 export const check: Subcommand = {
   name: "check",
-  usage: "[FILE…] | --host [--guest NAME]",
-  summary: "Reads the rules and shows every mistake in them",
-  details: [
-    `Without a FILE: the rules of this host, as the hooks read them from ${CONFIG_DIRECTORY}, with who may write them`,
-    "and the programs they name. With FILEs: just these, as one set, wherever they are.",
-    "--host also asks this host whether it can do what the rules want, as far as that can be told without a guest:",
-    "  ok    it was checked, and works",
-    "  warn  it was checked, and may not work",
-    "  FAIL  it was checked, and a hook would fail or a rule has no effect",
-    "  skip  it was not checked",
-    "--guest checks all that the rules ask for this guest, by its status or its definition below /etc/libvirt.",
-    "Exit code: 0 without mistakes, 3 with some, 1 when --host found something that will fail.",
+  summary: "Check the rules and report every mistake",
+  description: [
+    `Without FILE, check reads the rules of this host from ${CONFIG_DIRECTORY} as the hooks do, and also checks that only root can write them and the programs they run. With FILE, it reads just these files, as one set.`,
+    "With --host it also checks whether this host can do what the rules ask for. Each line says ok, warn (may not work), FAIL (a hook would fail, or a rule has no effect) or skip (not checked).",
   ],
-  texts: ["guest"],
-  switches: ["host"],
-  words: { min: 0, max: Infinity },
+  args: [{ name: "FILE", description: "A file with rules", isOptional: true, isRepeated: true }],
+  options: [
+    { name: "host", description: "Check this host too" },
+    {
+      name: "guest",
+      value: "NAME",
+      description:
+        "With --host, check what the rules ask for this guest, by its status or its definition in /etc/libvirt",
+    },
+  ],
+  exitCodes: [
+    { code: HOST_FAILS, meaning: "With --host: at least one line says FAIL" },
+    { code: exitCodeOf("bad-rules"), meaning: "The rules have mistakes, or name a program that would not be run" },
+  ],
+  examples: [
+    { command: "virt-hooks check rules/*.toml", description: "Check rules before they are installed, as any user" },
+    { command: "virt-hooks check --host --guest web-1", description: "Check all that one guest needs of this host" },
+  ],
   run,
 };
 
-const HOST_FAILS = 1;
-const USAGE_HINT = "usage: virt-hooks check [FILE…] | --host [--guest NAME]";
+const USAGE_HINT = "usage: virt-hooks check [FILE...], or virt-hooks check --host [--guest NAME]";
 
 async function run(args: Args, context: CliContext): Promise<number> {
   const isHost = args.flags.has("host");

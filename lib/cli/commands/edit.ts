@@ -30,17 +30,28 @@ const DIFFERENCE_MS_MAX = 10_000;
 /** The subcommand. */
 export const edit: Subcommand = {
   name: "edit",
-  usage: "OPERATION [--driver DRIVER] [--rules DIR] [--print] < DOCUMENT",
-  summary: "Shows what the rules would make of a document at migrate or restore",
-  details: [
-    "It prints the difference, or with --print the whole new document. No program is run.",
-    "Where a rule would fail the call, it says so and ends with the hook's exit code.",
-    `--driver is qemu unless given; --rules DIR reads DIR instead of ${CONFIG_DIRECTORY}.`,
-    "Example: virsh dumpxml web-1 --migratable | virt-hooks edit migrate",
+  summary: "Show how the rules rewrite a guest's XML on migration or restore",
+  description: [
+    "Prints the difference. No program is run. If a rule would fail the call, edit says so and exits with the hook's exit code.",
   ],
-  texts: ["driver", "rules"],
-  switches: ["print"],
-  words: { min: 1, max: 1 },
+  args: [{ name: "OPERATION", description: "migrate or restore" }],
+  options: [
+    { name: "driver", value: "DRIVER", description: "The driver of the guest (default: qemu)" },
+    { name: "rules", value: "DIR", description: `Read the rules of DIR instead of ${CONFIG_DIRECTORY}` },
+    { name: "print", description: "Print the whole new document" },
+  ],
+  stdin: "DOCUMENT",
+  exitCodes: [{ code: exitCodeOf("bad-rules"), meaning: "The rules have mistakes; 1, 4 or 5 as the hook call" }],
+  examples: [
+    {
+      command: "virsh dumpxml web-1 --migratable | virt-hooks edit migrate",
+      description: "Show what this host changes when web-1 migrates to it",
+    },
+    {
+      command: "virt-hooks edit migrate --print --rules ./rules < web-1.xml",
+      description: "Print the document that rules in a folder would make",
+    },
+  ],
   run,
 };
 

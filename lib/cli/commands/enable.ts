@@ -17,29 +17,32 @@ import type { Reconciliation } from "../reconcile_rules.ts";
 /** Turns every hook into a no-op. */
 export const disable: Subcommand = {
   name: "disable",
-  usage: "[--reason TEXT]",
-  summary: "Makes every hook do nothing and succeed",
-  details: [`It creates ${DISABLED_FILE}; the file holds the reason.`],
-  texts: ["reason"],
-  switches: [],
-  words: { min: 0, max: 0 },
+  summary: "Make every hook do nothing and succeed",
+  description: [`Creates ${DISABLED_FILE}, which holds the reason. What guests hold stays held.`],
+  args: [],
+  options: [{ name: "reason", value: "TEXT", description: "Why, for those who find the hooks disabled" }],
+  exitCodes: [{ code: 1, meaning: "The file could not be created" }],
+  examples: [
+    { command: "virt-hooks disable", description: "Turn all rules off" },
+    { command: 'virt-hooks disable --reason "storage maintenance"', description: "Turn them off and say why" },
+  ],
   run: runDisable,
 };
 
 /** Lets the hooks obey the rules again. */
 export const enable: Subcommand = {
   name: "enable",
-  usage: "",
-  summary: "Lets the hooks obey the rules again",
-  details: [
-    `It removes ${DISABLED_FILE}. Before that it reconciles: what guests held that ended meanwhile is given back.`,
-    `Exit code: 0, or ${
-      exitCodeOf("failed")
-    } when something could not be given back; the hooks are enabled all the same.`,
+  summary: "Let the hooks apply the rules again",
+  description: [
+    `Removes ${DISABLED_FILE}. Before that it reconciles: what guests held that stopped meanwhile is restored.`,
   ],
-  texts: [],
-  switches: [],
-  words: { min: 0, max: 0 },
+  args: [],
+  options: [],
+  exitCodes: [{
+    code: exitCodeOf("failed"),
+    meaning: "The hooks are enabled, but a resource could not be restored",
+  }],
+  examples: [{ command: "virt-hooks enable", description: "Turn the rules on" }],
   run: (_given, context) => runEnable(context),
 };
 

@@ -27,20 +27,41 @@ import { loadAskedRules } from "../rules_folder.ts";
 /** The subcommand. */
 export const explain: Subcommand = {
   name: "explain",
-  usage: "DRIVER OBJECT OPERATION [SUB-OPERATION] [EXTRA] [--rules DIR] [--all]",
-  summary: "Shows what a hook call would do and, for each rule, why or why not",
-  details: [
-    "Nothing is done: the plan is the one that the hook would carry out.",
-    `--rules DIR reads DIR/rules.toml and DIR/rules.d instead of ${CONFIG_DIRECTORY}, whoever owns them.`,
-    "A name that begins with a dash stands behind --.",
-    "Rules that look at the document (uuid, label, xml, edit) read it from stdin; so does what is held, to know whose it",
-    "is. As root it tells what each hold is now and would become, and what would be given back; of forwarded ports also",
-    "the very text that would be loaded, or the beginning of it; --all shows all of it.",
-    "Example: virsh dumpxml web-1 | virt-hooks explain qemu web-1 prepare",
+  summary: "Show what a hook call would do, and why each rule matches or not",
+  description: [
+    "Nothing is changed: explain runs the hook's own code on a view of this host. Rules that look at the guest's XML read it from stdin, and so does explain to know whose resources are meant. Write -- before a name that begins with a dash.",
+    "As root, explain also prints what each resource is now and would become, what would be restored, and the commands that would load forwarded ports.",
   ],
-  texts: ["rules"],
-  switches: ["all"],
-  words: { min: 3, max: 5 },
+  args: [
+    { name: "DRIVER", description: "qemu, lxc, libxl, network or daemon" },
+    { name: "OBJECT", description: "The name of the guest or network" },
+    { name: "OPERATION", description: "The operation: prepare, started, release ..." },
+    { name: "SUB-OPERATION", description: "begin, end ... (default: the usual one)", isOptional: true },
+    { name: "EXTRA", description: "The fourth argument of libvirt's call (default: -)", isOptional: true },
+  ],
+  options: [
+    {
+      name: "rules",
+      value: "DIR",
+      description: `Read DIR/rules.toml and DIR/rules.d instead of ${CONFIG_DIRECTORY}, whoever owns them`,
+    },
+    { name: "all", description: "Print commands in full" },
+  ],
+  stdin: "DOCUMENT",
+  exitCodes: [
+    { code: USAGE_CODE, meaning: "A rule cannot be decided" },
+    { code: exitCodeOf("bad-rules"), meaning: "The rules have mistakes" },
+  ],
+  examples: [
+    {
+      command: "virsh dumpxml web-1 | virt-hooks explain qemu web-1 prepare",
+      description: "What happens when web-1 starts?",
+    },
+    {
+      command: "virt-hooks explain qemu web-1 release </dev/null",
+      description: "What is restored when web-1 stops?",
+    },
+  ],
   run,
 };
 

@@ -14,17 +14,24 @@ import { needRoot } from "../need_root.ts";
 /** The subcommand. */
 export const history: Subcommand = {
   name: "history",
-  usage: "[--follow] [--json] [--object GLOB] [--port N]",
-  summary: "Shows the calls the hooks have answered, and the commands that changed something",
-  details: [
-    `It reads ${HISTORY_FILE}.1 and ${HISTORY_FILE}, oldest first.`,
-    "--json prints the lines as JSON; --follow goes on as calls come in, until it is interrupted.",
-    "--object takes a guest's or network's name, or a glob; it also finds lines of other calls and of commands that changed",
-    "something for that guest. --port finds what opened or closed a port of the host.",
+  summary: "Show the hook calls, and the commands that changed something",
+  description: [`Reads ${HISTORY_FILE}.1 and ${HISTORY_FILE}, oldest first.`],
+  args: [],
+  options: [
+    {
+      name: "object",
+      value: "GLOB",
+      description: "Only what concerns a guest or network; also finds calls and commands that changed something for it",
+    },
+    { name: "port", value: "N", description: "Only what opened or closed a port of this host" },
+    { name: "json", description: "Print the lines as JSON" },
+    { name: "follow", description: "Continue as calls come in, until interrupted" },
   ],
-  texts: ["object", "port"],
-  switches: ["follow", "json"],
-  words: { min: 0, max: 0 },
+  exitCodes: [{ code: 1, meaning: "The history cannot be read" }],
+  examples: [
+    { command: "virt-hooks history --object web-1", description: "What was done for web-1?" },
+    { command: "virt-hooks history --port 8080", description: "Why is port 8080 open, or closed?" },
+  ],
   run,
 };
 

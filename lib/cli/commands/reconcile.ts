@@ -25,26 +25,38 @@ const [FAILED, PENDING] = [1, 10];
 /** The subcommand. */
 export const reconcile: Subcommand = {
   name: "reconcile",
-  usage: "[--dry-run] [--stale] [--rules] [--exit-code]",
-  summary: "Releases what dead guests and networks hold, and makes the host as the others need it",
-  details: [
-    "Who is dead is never guessed: libvirt has no status file of it, and either it was seen running before or the daemon",
-    "that started it is gone. What cannot be told is left alone, and said.",
-    "--stale also releases those of whom libvirt has no status file while their daemon still runs: such a guest may just",
-    "be starting, so look before.",
-    "--rules also brings guests that run to what the rules of today want for them; else edited rules reach a guest when",
-    "it starts the next time. Programs of new rules are run. Networks and their ports keep what they hold.",
-    'What it cannot cure, such as a port that another program\'s firewall rejects, is told by "virt-hooks status".',
-    "--dry-run only tells. Whether the hooks are disabled makes no difference.",
-    `--exit-code tells more by the exit code: 0 no change, ${FAILED} something failed, and with --dry-run ${PENDING} changes`,
-    "are pending.",
-    `Exit code: 0, ${exitCodeOf("failed")} when something could not be brought to what it shall be, ${
-      exitCodeOf("bad-rules")
-    } for --rules with broken rules.`,
+  summary: "Release resources of guests that are gone, and repair the rest",
+  description: [
+    "A guest is gone only if that is proved: libvirt has no status file of it, and it was seen running before or the daemon that started it has ended. Others are listed and left alone.",
+    "It works whether or not the hooks are disabled. What it cannot repair, such as a port that another program's firewall rejects, is shown by virt-hooks status.",
   ],
-  texts: [],
-  switches: ["dry-run", "exit-code", "rules", "stale"],
-  words: { min: 0, max: 0 },
+  args: [],
+  options: [
+    { name: "dry-run", description: "Show what would be done, and change nothing" },
+    {
+      name: "rules",
+      description:
+        "Also bring running guests to what today's rules ask for; otherwise edited rules apply when a guest next starts. Programs of new rules are run. Networks and their ports keep what they hold",
+    },
+    {
+      name: "stale",
+      description:
+        "Also release guests without a status file whose daemon still runs. Such a guest may be starting: look first",
+    },
+    {
+      name: "exit-code",
+      description: `Exit with ${FAILED} if something failed, and with --dry-run with ${PENDING} if changes are pending`,
+    },
+  ],
+  exitCodes: [
+    { code: exitCodeOf("bad-rules"), meaning: "With --rules: the rules have mistakes" },
+    { code: exitCodeOf("failed"), meaning: "A resource could not be repaired or restored" },
+    { code: exitCodeOf("late"), meaning: "A dry run had no time to check all holders" },
+  ],
+  examples: [
+    { command: "virt-hooks reconcile --dry-run", description: "Show what would be released and repaired" },
+    { command: "virt-hooks reconcile --rules", description: "Apply edited rules to running guests" },
+  ],
   run,
 };
 

@@ -20,41 +20,54 @@ import { convergeContext, openForUpdate, readOnlyLedger } from "../ledger_access
 import { needRoot } from "../need_root.ts";
 import { releaseResource } from "../release_resource.ts";
 
+const SAID_NO = 1;
+
 /** The subcommand. */
 export const release: Subcommand = {
   name: "release",
-  usage: "--holder HOLDER [--yes] | --resource KEY [--yes] [--forget]",
-  summary: "Gives back by hand what a guest, a network or a port holds, or one resource",
-  details: [
-    'HOLDER is an id as "virt-hooks status --json" has it (qemu/domain/UUID, network/UUID, port/UUID), domain:UUID,',
-    "network:UUID, port:UUID, or a name where only one has it. With a network go its ports.",
-    "It shows what would be given back and asks; --yes does not ask. No rule and no libvirt is needed.",
-    'KEY is a resource as "virt-hooks status --json" has it. It is put back, whoever holds it. Where that fails, such as an undo',
-    "that cannot succeed any more, it is forgotten after a question: it then stays as it is. --forget does not ask.",
-    'A guest that still runs loses what it needs, until it starts again or "virt-hooks reconcile --rules" acquires it again.',
-    `Exit code: 0 when all is given back, 1 when you said no or nobody is meant, ${
-      exitCodeOf("failed")
-    } when something failed.`,
+  summary: "Restore what one holder or one resource has changed on this host",
+  description: [
+    "HOLDER is the name of a guest or network if only one has it, or an id: qemu/domain/UUID, network/UUID, port/UUID as virt-hooks status --json prints them, or domain:UUID, network:UUID, port:UUID. A network is released with its ports.",
+    "It shows what would be restored and asks. Neither rules nor libvirt are needed. A running guest loses what it needs until it starts again, or virt-hooks reconcile --rules acquires it again.",
   ],
-  texts: ["holder", "resource"],
-  switches: ["forget", "yes"],
-  words: { min: 0, max: 0 },
+  args: [{ name: "HOLDER", description: "The guest, network or port; not with --resource", isOptional: true }],
+  options: [
+    {
+      name: "resource",
+      value: "KEY",
+      description:
+        "Restore one resource instead, whoever holds it. If that fails, it can be forgotten: it then stays as it is",
+    },
+    { name: "yes", description: "Release without asking" },
+    { name: "forget", description: "With --resource: if it cannot be restored, forget it without asking" },
+  ],
+  exitCodes: [
+    { code: SAID_NO, meaning: "You answered no, or no holder matches" },
+    { code: exitCodeOf("failed"), meaning: "A resource could not be restored" },
+  ],
+  examples: [
+    { command: "virt-hooks release web-2", description: "Restore all that web-2 has changed" },
+    {
+      command: "virt-hooks release --resource sysctl/vm/swappiness",
+      description: "Restore one setting",
+    },
+  ],
   run,
 };
 
-const SAID_NO = 1;
 const LOCK_PATIENCE_MS = 30_000;
 
 async function run(args: Args, context: CliContext): Promise<number> {
   needRoot("release", "release", context);
-  const { holder: wanted, resource } = args.options;
+  const { resource } = args.options;
+  const [wanted] = args.positionals;
   const forget = args.flags.has("forget");
   if (resource !== undefined && wanted === undefined) {
     return await releaseResource(resource, { yes: args.flags.has("yes"), forget }, context);
   }
   if (wanted === undefined || resource !== undefined || forget) {
     const hint = '"virt-hooks status" shows what is held, and by whom';
-    const message = "Cannot release: it takes --holder or --resource, and --forget only beside --resource";
+    const message = "Cannot release: it takes HOLDER or --resource, and --forget only with --resource";
     throw new CommandError(message, { hint, code: USAGE_CODE });
   }
   const ledger = await openForUpdate(context.sys);
@@ -84,7 +97,7 @@ function findHolder(wanted: string, holders: readonly HolderSnapshot[]): HolderS
   if (another === undefined) return one;
   const ids = found.map(({ holder }) => holderId(holder)).join(" or ");
   const message = `Cannot release ${JSON.stringify(wanted)}: ${found.length} holders are called so`;
-  throw new CommandError(message, { hint: `say which: --holder ${ids}`, code: USAGE_CODE });
+  throw new CommandError(message, { hint: `give an id: ${ids}`, code: USAGE_CODE });
 }
 
 /** A port has the name of its network, which means the network. */

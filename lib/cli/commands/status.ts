@@ -9,31 +9,25 @@ import { needRoot } from "../need_root.ts";
 import { makeStatusReport } from "../report/status.ts";
 import { statusLines } from "../terminal/format_status.ts";
 
+const NOT_OK = 1;
+
 /** The subcommand. */
 export const status: Subcommand = {
   name: "status",
-  usage: "[--json]",
-  summary: "Shows what guests and networks hold of this host, and whether it is so",
-  details: [
-    "For each resource: what it is now, what it shall be, what it was before, and who holds it. Nothing is changed.",
-    "  ok       as it shall be",
-    "  drift    somebody else changed it",
-    "  pending  a hook is at it, or did not finish it",
-    "  STUCK    it cannot be brought to what it shall be, or be put back",
-    "  stale    one of its holders is gone, or nothing shows that it lives",
-    'Beneath "nft" stands each forwarded port: where it leads, who says so, what went through, and what outranks it.',
-    "First it says what matters more: that the hooks are disabled, that the rules are broken, or that running guests have",
-    "not what the rules ask for.",
-    "Exit code: 0 when all is ok, 1 when something is not, a file of the ledger could not be read, or it says one of these.",
-    "--json prints one object; its fields are in docs/reference/commands/status.md.",
+  summary: "Show what guests and networks have changed on this host",
+  description: [
+    "For each resource: its current value, the desired value, the value before, and its holders. Nothing is changed. First come problems that concern all: disabled hooks, rules with mistakes, running guests that differ from the rules.",
+    "A resource is ok, drift (changed by something else), pending (a hook is working on it, or did not finish), STUCK (it cannot be brought to the desired value, or be restored) or stale (one of its holders is gone, or that cannot be told).",
   ],
-  texts: [],
-  switches: ["json"],
-  words: { min: 0, max: 0 },
+  args: [],
+  options: [{ name: "json", description: "Print one JSON object; docs/reference/commands/status.md lists its fields" }],
+  exitCodes: [{ code: NOT_OK, meaning: "Something needs attention" }],
+  examples: [
+    { command: "virt-hooks status", description: "Show what is held, and by which guest" },
+    { command: "virt-hooks status --json | jq .ok", description: "Check from a monitoring system" },
+  ],
   run,
 };
-
-const NOT_OK = 1;
 
 async function run(args: Args, context: CliContext): Promise<number> {
   needRoot("read what is held", "status", context);

@@ -16,16 +16,25 @@ import { readDocument } from "../read_call.ts";
 /** The subcommand. */
 export const xml: Subcommand = {
   name: "xml",
-  usage: "select PATH [--ns 'PREFIX=URI …'] < DOCUMENT",
-  summary: "Shows what a path finds in a document",
-  details: [
-    `Prefixes that need no --ns: ${Object.keys(libvirtNamespaces).join(", ")}.`,
-    "Exit code: 0 when it finds something, 1 when it finds nothing.",
-    `Example: virsh dumpxml web-1 | virt-hooks xml select "//interface[@type='bridge']/source/@bridge"`,
+  summary: "Show what a path finds in a document",
+  description: [`Prefixes that need no --ns: ${Object.keys(libvirtNamespaces).join(", ")}.`],
+  args: [
+    { name: "select", description: "The word select" },
+    { name: "PATH", description: "A path as rules have it" },
   ],
-  texts: ["ns"],
-  switches: [],
-  words: { min: 2, max: 2 },
+  options: [{ name: "ns", value: "PREFIX=URI", description: "Prefixes of the path; several are separated by spaces" }],
+  stdin: "DOCUMENT",
+  exitCodes: [{ code: 1, meaning: "The path finds nothing" }],
+  examples: [
+    {
+      command: `virsh dumpxml web-1 | virt-hooks xml select "//interface/target/@dev"`,
+      description: "Print the devices of a guest's interfaces",
+    },
+    {
+      command: "virt-hooks xml select /domain/uuid < web-1.xml",
+      description: "Print its UUID",
+    },
+  ],
   run: (args, context) => Promise.resolve(selectNodes(args, context)),
 };
 

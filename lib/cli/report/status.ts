@@ -38,7 +38,7 @@ export interface Reason {
 
 /** One demand with whose it is. */
 export interface HolderReport {
-  /** `qemu/domain/UUID`, `network/UUID` or `port/UUID`: what `release --holder` takes. */
+  /** `qemu/domain/UUID`, `network/UUID` or `port/UUID`: what `release` takes. */
   readonly id: string;
   readonly kind: Holder["kind"];
   readonly driver: string | null;

@@ -46,7 +46,7 @@ export function shortKey(key: string): string {
 
 /** The command that releases a holder by hand. */
 export function releaseCommand(holder: Holder): string {
-  return `virt-hooks release --holder ${quote(holderId(holder))}`;
+  return `virt-hooks release ${quote(holderId(holder))}`;
 }
 
 /** What changed of a resource: a line for each guest's part, where it has parts. */

@@ -222,7 +222,7 @@ function lifeLines(resources: readonly ResourceReport[], { paint, terminal }: St
     const text = `${nameOf(holder)} ${life.word}: ${visible(holder.because ?? "")}`;
     const line = paint(life.tone, wrapped(text, { columns: terminal.columns, indent: 0 }));
     if (holder.life !== "stale") return [line];
-    return [line, `  if you know that it is gone: virt-hooks release --holder ${visible(holder.id)}`];
+    return [line, `  if you know that it is gone: virt-hooks release ${visible(holder.id)}`];
   });
 }
 
