@@ -1,136 +1,132 @@
 /**
- * `deno task demo`: builds the hooks, then plays the life of a guest and a network through them in a private root. This
- * machine needs no libvirt, and nothing on it is changed.
+ * `deno task demo`: builds the hooks, then plays stories through them in a private root and narrates what happens. It
+ * needs neither libvirt nor root, and changes nothing on this machine.
  * @module
  */
-import { build, type BuiltTarget } from "../../build/build.ts";
+import { build } from "../../build/build.ts";
 import { BuildError, UsageError } from "../../build/build_error.ts";
+import { progressLine } from "../../build/progress.ts";
 import { hostTarget } from "../../build/target.ts";
-import { openPrivateRoot, type PrivateRoot } from "../../tests/support/private_root.ts";
-import { explainInstead } from "./explain.ts";
-import { type Caller, callerIn, countLeftRunning, runCommand } from "./play.ts";
-import { seconds, showProgress, unchangedLine } from "./progress.ts";
-import { acts } from "./scenes.ts";
-import { openScreen, type Screen } from "./screen.ts";
-import { showAct, showAsked, showCommand, showHook, showLeft, showSurprise } from "./show.ts";
-import { programBinds, stagedFiles } from "./stage.ts";
-import type { Step } from "./step.ts";
-import { tellWhatNext } from "./what_next.ts";
+import { painter } from "../../lib/cli/terminal/colour.ts";
+import { playStory } from "../../lib/story/player.ts";
+import { privateRootRefusal } from "../../lib/story/private_root.ts";
+import type { Story } from "../../lib/story/story.ts";
+import { demoStories } from "./demo_stories.ts";
+import { explainStory } from "./explain_story.ts";
+import { type Narrator, openNarrator } from "./narrate.ts";
 
 const ROOT = decodeURIComponent(new URL("../../", import.meta.url).pathname).replace(/\/$/, "");
+const WIDTH_MAX = 100;
+const WIDTH_MIN = 40;
+const EXIT_USAGE = 2;
+
+const USAGE = `Usage: deno task demo [--all] [--step]
+
+Builds the hooks and plays the life of guests through them, in a private file system, process tree and network.
+
+  --all    play every story, not only the first
+  --step   wait for Enter after each call
+  --help   print this text
+`;
 
 /** Runs the demo and returns its exit code. */
-async function main(screen: Screen): Promise<number> {
-  screen.print(screen.paint("bold", "virt-hooks: a demonstration"));
-  screen.print("Nothing on this machine is changed. It needs no libvirt and no root.");
+async function main(args: readonly string[]): Promise<number> {
+  const unknown = args.find((arg) => !["--all", "--step", "--help"].includes(arg));
+  if (unknown !== undefined) {
+    write(`error: Unknown argument "${unknown}"\n${USAGE}`);
+    return EXIT_USAGE;
+  }
+  if (args.includes("--help")) {
+    write(USAGE);
+    return 0;
+  }
+  const isTerminal = Deno.stdout.isTerminal();
+  const narrator = openNarrator({
+    paint: painter({ isTerminal, noColor: (Deno.env.get("NO_COLOR") ?? "") !== "" || Deno.env.get("TERM") === "dumb" }),
+    columns: isTerminal ? Math.max(WIDTH_MIN, Math.min(WIDTH_MAX, terminalColumns())) : WIDTH_MAX,
+    write,
+    pause: args.includes("--step") ? waitForEnter : () => {},
+  });
+  const stories = demoStories();
   try {
-    const built = await buildAll(screen);
-    const opened = await openPrivateRoot(programBinds(built));
-    if (opened.kind === "refused") {
-      await explainInstead(built, opened.reason, screen);
-      tellWhatNext(built, ROOT, screen);
-      return 0;
-    }
-    await using root = opened.root;
-    const surprises = await play(root, screen);
-    tellWhatNext(built, ROOT, screen);
-    return surprises === 0 ? 0 : 1;
+    return await play(args.includes("--all") ? stories : stories.slice(0, 1), stories.length, narrator);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    screen.print(screen.paint("red", `error: ${message}`));
-    if (error instanceof BuildError || error instanceof UsageError) screen.print(`hint: ${error.hint}`);
+    narrator.error(error instanceof Error ? error.message : String(error));
+    if (error instanceof BuildError || error instanceof UsageError) write(`hint: ${error.hint}\n`);
     return 1;
   }
 }
 
-async function buildAll(screen: Screen): Promise<BuiltTarget> {
-  showAct(
-    { title: "The hooks are built", about: "One program for each kind of hook, and virt-hooks for people." },
-    screen,
+async function play(stories: readonly Story[], total: number, narrator: Narrator): Promise<number> {
+  narrator.title(
+    "virt-hooks: a demonstration",
+    "It needs neither libvirt nor root, and changes nothing on this machine.",
   );
-  screen.print();
-  let names: readonly string[] = [];
-  using progress = showProgress(screen);
+  const binaries = await buildBinaries(narrator);
+  const refusal = await privateRootRefusal();
+  let failures = 0;
+  if (refusal === undefined) {
+    for (const story of stories) failures += await playOne(story, binaries, narrator);
+  } else {
+    narrator.refused(refusal);
+    for (const story of stories) await explainStory(story, binaries, narrator);
+  }
+  narrator.nextSteps(binaries, total - stories.length);
+  return failures === 0 ? 0 : 1;
+}
+
+/** Plays a story and returns how many calls ended otherwise than the story says. */
+async function playOne(story: Story, binaries: string, narrator: Narrator): Promise<number> {
+  narrator.title(story.about, story.say ?? "");
+  const narrated = narrator.callNarrator();
+  const { processes } = await playStory(story, binaries, narrated.observe);
+  if (processes.length > 0) narrator.error(`These processes remain: ${processes.join(", ")}`);
+  return narrated.failures() + processes.length;
+}
+
+async function buildBinaries(narrator: Narrator): Promise<string> {
   const [built] = await build({
     root: ROOT,
     targets: [hostTarget()],
     denort: Deno.env.get("DENORT_BIN"),
     onProgress: (event) => {
-      if (event.kind === "target") names = event.names;
-      progress.show(event);
+      if (event.kind === "binary") return write(` ${event.name}`);
+      const line = progressLine(event);
+      if (event.kind === "finished" && !event.upToDate) write("\n");
+      if (line !== undefined) narrator.line(line.trim());
+      if (event.kind === "denort") write("  compiling:");
     },
   });
-  if (built === undefined) throw new BuildError("Cannot show anything: nothing was built", "run deno task build");
-  for (const name of built.upToDate ? names : []) {
-    screen.print(unchangedLine(name, sizeOf(built, name)));
-  }
-  screen.print(`  ${built.upToDate ? "nothing has changed" : "ready"} after ${seconds(built.durationMs)}`);
-  return built;
+  if (built === undefined) throw new BuildError("Cannot play: the build made no target", "run deno task build");
+  return built.folder;
 }
 
-function sizeOf({ folder }: BuiltTarget, name: string): number {
-  return Deno.statSync(name === "virt-hooks" ? `${folder}/${name}` : `${folder}/hooks/${name}`).size;
+/** Waits for a line on stdin; at its end the demo goes on without pauses. */
+function waitForEnter(): void {
+  write("    [Enter] ");
+  const byte = new Uint8Array(1);
+  while (Deno.stdin.readSync(byte) !== null) if (byte[0] === 0x0a) return;
+  write("\n");
 }
 
-/** Plays every act; returns how many calls did not end as they must. */
-async function play(root: PrivateRoot, screen: Screen): Promise<number> {
-  await root.place(stagedFiles());
-  screen.print();
-  screen.printWrapped(
-    { text: "" },
-    "They now run in a private root: a file system, process tree and network of their own, which are gone at the end. " +
-      "There the rules of examples/ are in /etc/virt-hooks/rules.d, and the programs they name in /opt/demo.",
-  );
-  const company = { root, caller: callerIn(root) };
-  let surprises = 0;
-  for (const act of acts()) {
-    showAct(act, screen);
-    for (const step of act.steps) {
-      if (await playStep(step, company, screen)) continue;
-      surprises++;
-      showSurprise("exitCode" in step ? step.exitCode : 0, screen);
-    }
-  }
-  showAct(
-    { title: "What is left: the history", about: "libvirt logs no hook that went well. virt-hooks does." },
-    screen,
-  );
-  const history = { kind: "command", asked: "Every call, oldest first", args: ["history"], exitCode: 0 } as const;
-  showCommand(history, await runCommand(history, root), screen);
-  return surprises;
-}
-
-interface Company {
-  readonly root: PrivateRoot;
-  readonly caller: Caller;
-}
-
-/** Plays a step; tells whether it ended as it must. */
-async function playStep(step: Step, { root, caller }: Company, screen: Screen): Promise<boolean> {
-  switch (step.kind) {
-    case "hook": {
-      const seen = await caller.callHook(step);
-      showHook(step, seen, screen);
-      return seen.exitCode === step.exitCode && seen.entry !== undefined;
-    }
-    case "command": {
-      const seen = await runCommand(step, root);
-      showCommand(step, seen, screen);
-      return seen.exitCode === step.exitCode;
-    }
-    case "change":
-      if (step.asked !== undefined) showAsked(step.asked, screen);
-      await root.place(step.place ?? []);
-      for (const path of step.remove ?? []) await root.sh(`rm ${path}`);
-      return true;
-    case "look": {
-      const count = await countLeftRunning(root);
-      showLeft(count, screen);
-      return count === 0;
-    }
-    default:
-      return step satisfies never;
+function terminalColumns(): number {
+  try {
+    return Deno.consoleSize().columns;
+  } catch {
+    // The terminal does not report its size.
+    return WIDTH_MAX;
   }
 }
 
-if (import.meta.main) Deno.exit(await main(openScreen()));
+function write(text: string): void {
+  const bytes = new TextEncoder().encode(text);
+  try {
+    for (let written = 0; written < bytes.length;) written += Deno.stdout.writeSync(bytes.subarray(written));
+  } catch (error) {
+    // The reader has closed the pipe, as `head` does.
+    if (error instanceof Deno.errors.BrokenPipe) Deno.exit(0);
+    throw error;
+  }
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -10,7 +10,7 @@ import { build } from "../../build/build.ts";
 import { BuildError, UsageError } from "../../build/build_error.ts";
 import { progressLine } from "../../build/progress.ts";
 import { hostTarget } from "../../build/target.ts";
-import { openPrivateRoot, type PrivateRoot } from "../support/private_root.ts";
+import { openPrivateRoot, type PrivateRoot } from "../../lib/story/private_root.ts";
 import { type Case, caseDocument, caseFiles, CASES } from "./cases.ts";
 import { FORWARD_CASES } from "./forward_cases.ts";
 import { compileEmpty, contendersOf, HERE, missingInterpreters, programBinds, readAfresh, ROOT } from "./contenders.ts";

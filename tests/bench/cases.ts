@@ -3,7 +3,7 @@
  * usual way. All read the guest's XML and leave a line in a log.
  * @module
  */
-import type { Placed } from "../support/private_root.ts";
+import type { Placed } from "../../lib/story/private_root.ts";
 
 /** One case. */
 export interface Case {

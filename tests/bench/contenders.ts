@@ -6,7 +6,7 @@ import { bundleBinary } from "../../build/bundle.ts";
 import { compileBinary, parseSourceDateEpoch } from "../../build/compile.ts";
 import { findDenort } from "../../build/denort/find.ts";
 import { hostTarget } from "../../build/target.ts";
-import type { Bind } from "../support/private_root.ts";
+import type { Bind } from "../../lib/story/private_root.ts";
 import type { Case } from "./cases.ts";
 import type { Contender } from "./measure.ts";
 import { COPY_NAME, HOOK_NAME } from "./report.ts";

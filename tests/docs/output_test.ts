@@ -1,13 +1,13 @@
 /**
  * Blocks of the documentation that name files of golden stories quote them. `UPDATE_GOLDEN=1` rewrites the blocks.
  */
-import { readStories } from "../golden/story.ts";
+import { goldenStories } from "../golden/golden_stories.ts";
 import { assert, assertEquals } from "../support/assert.ts";
 import { type Block, blocksOf, pages, readPage, writePage } from "./pages.ts";
 import { mismatch, renewed, type Sources } from "./quote.ts";
 
 const GOLDEN = new URL("../golden/", import.meta.url);
-const SOURCES: Sources = { read: (file) => Deno.readTextFileSync(new URL(file, GOLDEN)), stories: readStories() };
+const SOURCES: Sources = { read: (file) => Deno.readTextFileSync(new URL(file, GOLDEN)), stories: goldenStories() };
 const UPDATE = Deno.env.get("UPDATE_GOLDEN") === "1";
 
 /** The stories whose texts the golden tests compare with the compiled programs. */

@@ -6,8 +6,8 @@
  * @module
  */
 import { sampleText } from "../../build/docs/sample_text.ts";
-import { matchesText } from "../golden/placeholders.ts";
-import type { Story } from "../golden/story.ts";
+import { matchesText } from "../../lib/story/placeholders.ts";
+import type { Story } from "../../lib/story/story.ts";
 import type { Block } from "./pages.ts";
 
 const PROMPT = /^[\w-]*[#$] /;

@@ -1,4 +1,4 @@
-import type { Story } from "../golden/story.ts";
+import type { Story } from "../../lib/story/story.ts";
 import { assertEquals } from "../support/assert.ts";
 import { blocksOf } from "./pages.ts";
 import { mismatch, renewed, type Sources } from "./quote.ts";
@@ -14,6 +14,8 @@ const CALL = {
   stdin: "null" as const,
   environment: {},
   closed: [],
+  files: [],
+  remove: [],
   signals: [],
   history: null,
   exitCode: 0,
@@ -22,6 +24,7 @@ const CALL = {
 const STORY: Story = {
   name: "docs/a",
   folder: "/",
+  readFile: () => new Uint8Array(),
   about: "",
   files: [],
   before: [],

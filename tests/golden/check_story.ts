@@ -1,11 +1,11 @@
 /**
- * Compares what was seen with what a story expects; with `UPDATE_GOLDEN=1` rewrites the expected texts instead.
+ * Compares a played story with its expectations; with `UPDATE_GOLDEN=1` rewrites the expected texts instead.
  * @module
  */
 import { assertEquals } from "../support/assert.ts";
-import { matchesText, withPlaceholders } from "./placeholders.ts";
-import type { Played } from "./run_story.ts";
-import type { Story, StoryCall } from "./story.ts";
+import { matchesText, withPlaceholders } from "../../lib/story/placeholders.ts";
+import type { Played } from "../../lib/story/player.ts";
+import type { Story, StoryCall } from "../../lib/story/story.ts";
 
 /** The fields every line of the history has, in this order, whatever else it has. */
 const HISTORY_FIELDS: readonly string[] = [
@@ -24,7 +24,7 @@ const HISTORY_FIELDS: readonly string[] = [
   "durationMs",
 ];
 
-/** Fails unless everything the story says came true. */
+/** Compares a played story with its expectations. @throws {Error} at the first difference. */
 export function checkStory(story: Story, played: Played, update: boolean): void {
   for (const [index, call] of story.calls.entries()) {
     const result = played.results[index];

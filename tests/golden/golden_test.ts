@@ -1,17 +1,19 @@
 /**
- * Each folder TOPIC/STORY beside this file is one test: a story played through the compiled programs.
+ * Each folder TOPIC/STORY beside this file, and each story of the demo, is one test, played through the compiled programs.
  * `UPDATE_GOLDEN=1` rewrites the texts they are expected to print.
  */
 import { drivers } from "../../lib/libvirt/drivers.ts";
 import { TOOLS } from "../../lib/sys/tools.ts";
+import { playStory } from "../../lib/story/player.ts";
+import { privateRootRefusal } from "../../lib/story/private_root.ts";
+import type { Story } from "../../lib/story/story.ts";
+import { demoStories } from "../../examples/demo/demo_stories.ts";
 import { assertEquals } from "../support/assert.ts";
-import { privateRootRefusal } from "../support/private_root.ts";
 import { checkStory } from "./check_story.ts";
-import { playStory } from "./run_story.ts";
-import { readStories, type Story } from "./story.ts";
+import { goldenStories } from "./golden_stories.ts";
 
 const BINARIES = decodeURIComponent(new URL(`../../dist/${Deno.build.target}`, import.meta.url).pathname);
-const STORIES = readStories();
+const STORIES = [...goldenStories(), ...demoStories()];
 const REFUSAL = await privateRootRefusal();
 const MUST_RUN = Deno.env.get("CI") === "true";
 

@@ -40,6 +40,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // What the product is composed of.
   builtin: [...LOWER],
   cli: [...LOWER, "app"],
+  // Stories drive compiled binaries: no layer of a binary may import them.
+  story: ["text"],
 };
 const ENTRY_POINTS_MAY_IMPORT: readonly string[] = ["app", "cli", "libvirt", "sys", "builtin"];
 

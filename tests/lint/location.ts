@@ -41,5 +41,6 @@ export function isRealSystem(location: Location): boolean {
 
 /** True for the files that may use `Deno`. */
 export function mayUseDeno(location: Location): boolean {
-  return location.kind !== "lib" || isRealSystem(location);
+  return location.kind !== "lib" || isRealSystem(location) ||
+    /^lib\/story\/(private_root|story_folder)\.ts$/.test(location.path);
 }

@@ -20,6 +20,8 @@ const GOOD: readonly Snippet[] = [
   { rule: "layer-imports", file: "lib/app/run_hook.ts", source: `export { x } from "../sys/sys.ts";` },
   { rule: "layer-imports", file: "lib/cli/commands/check.ts", source: `import { x } from "../../app/load_rules.ts";` },
   { rule: "layer-imports", file: "lib/rules/read.ts", source: `import { parse } from "smol-toml";` },
+  { rule: "layer-imports", file: "examples/demo/demo.ts", source: `import { x } from "../../lib/story/player.ts";` },
+  { rule: "deno-only-in-sys", file: "lib/story/private_root.ts", source: `Deno.pid;` },
   { rule: "layer-imports", file: "hooks/qemu.ts", source: `import { qemu } from "../lib/libvirt/drivers/qemu.ts";` },
   { rule: "layer-imports", file: "build/main.ts", source: `import { x } from "./compile.ts";` },
   { rule: "layer-imports", file: "build/docs/page.ts", source: `import { x } from "../../lib/libvirt/driver.ts";` },
@@ -85,6 +87,10 @@ const GOOD: readonly Snippet[] = [
 ];
 
 const BAD: readonly Snippet[] = [
+  { rule: "layer-imports", file: "lib/cli/run_cli.ts", source: `import { x } from "../story/player.ts";` },
+  { rule: "layer-imports", file: "lib/story/player.ts", source: `import { x } from "../sys/sys.ts";` },
+  { rule: "layer-imports", file: "hooks/qemu.ts", source: `import { x } from "../lib/story/player.ts";` },
+  { rule: "deno-only-in-sys", file: "lib/story/player.ts", source: `Deno.pid;` },
   { rule: "layer-imports", file: "lib/xml/path.ts", source: `import { x } from "../libvirt/call.ts";` },
   { rule: "layer-imports", file: "lib/rules/match.ts", source: `import type { Sys } from "../sys/sys.ts";` },
   { rule: "layer-imports", file: "lib/sys/sys.ts", source: `export * from "../rules/match.ts";` },
