@@ -98,7 +98,7 @@ function saysMissing(stdout: string, stories: ReturnType<typeof demoStories>): r
 }
 
 /**
- * Copies the working tree and Deno's cache into a folder; root gives them to an unprivileged user.
+ * Copies the working tree and Deno's packages into a folder; root gives them to an unprivileged user.
  * Returns the words that run Deno as the owner.
  */
 async function cloneForUnprivilegedUser(folder: string): Promise<readonly string[]> {
@@ -111,7 +111,9 @@ async function cloneForUnprivilegedUser(folder: string): Promise<readonly string
       .map((name) => `${ROOT}${name}`),
     `${folder}/clone`,
   ]);
-  await run(["cp", "-r", denoDir, `${folder}/deno`]);
+  // Only the packages: other runs of Deno write to its databases meanwhile.
+  await run(["mkdir", `${folder}/deno`]);
+  await run(["cp", "-r", `${denoDir}/npm`, `${folder}/deno/npm`]);
   await run(["cp", Deno.execPath(), `${folder}/deno-program`]);
   await run(["mkdir", "-p", `${folder}/.cache/virt-hooks`]);
   if (DENORT === undefined) await run(["cp", "-r", cacheFolder(), `${folder}/.cache/virt-hooks/denort`]);
