@@ -123,7 +123,7 @@ async function holdFinding(hold: Hold, host: Host): Promise<Finding> {
   const { resource, demand, rule, action, lifetime, text } = hold;
   const daemon = { pid: 0, startTime: "", name: "" };
   const request = { resource, demand, rule, action, lifetime, order: 0, holder: PLACEHOLDER_HOLDER, daemon };
-  const resolved = await resolveHold(request, { plan: [hold], former: [], isAlive: false }, host);
+  const resolved = await resolveHold(request, { plan: [hold], former: [], isRunning: false }, host);
   if (resolved.kind === "refused") {
     const told = `${text}: ${resolved.reason}`;
     // What is refused to a user may well be granted to the hooks, which are root.

@@ -3,7 +3,7 @@ import { assertEquals } from "../../support/assert.ts";
 import type { AnyDemand } from "../../../lib/plan/demand.ts";
 import type { ForwardDemand, GuestInterface } from "../../../lib/plan/nft_demand.ts";
 import { findGuest, type GuestLocation } from "../../../lib/resources/nft/guest_address.ts";
-import { surroundings } from "../../../lib/resources/nft/surroundings.ts";
+import { networkLookup } from "../../../lib/resources/nft/surroundings.ts";
 import { describeGuest } from "../../../lib/resources/nft/text.ts";
 import { memorySys } from "../../../lib/sys/memory_sys.ts";
 import { TOOLS } from "../../../lib/sys/tools.ts";
@@ -312,7 +312,7 @@ for (const [name, one] of Object.entries(CASES)) {
     const sys = { ...host, readTextFile };
     const all = interfaces.map((given) => ({ mac: null, network: null, bridge: null, addresses: [], ...given }));
     const sought = { ...forward(80, { guest: null, interfaces: all, ...demand }), isLeaseFirst, family };
-    const where = await findGuest(sought, surroundings(sys, plan));
+    const where = await findGuest(sought, networkLookup(sys, plan));
     assertEquals(textOf(where), one.expected);
   });
 }
