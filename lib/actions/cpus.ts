@@ -1,5 +1,5 @@
 /**
- * `cpus = { isolate = true, governor = "performance" }`: CPUs that a guest has for itself while it lives.
+ * `cpus = { isolate = true, governor = "performance" }`: CPUs that a guest has for itself during its lifetime.
  * @module
  */
 import * as v from "valibot";
@@ -20,7 +20,7 @@ interface CpusConfig {
   readonly on_error?: OnError | undefined;
 }
 
-/** The configuration of `cpus`, as a schema. */
+/** Schema of `cpus`. */
 export function cpusSchema(): v.GenericSchema<unknown, Action> {
   const set = v.pipe(
     v.string(SET),

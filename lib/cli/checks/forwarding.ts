@@ -188,7 +188,7 @@ async function portFindings(rules: readonly Rule[], sys: Sys): Promise<readonly 
   const lookup = networkLookup(sys);
   const findings: Finding[] = [];
   for (const { name, actions } of rules) {
-    for (const takes of actions.flatMap((action) => action.takes ?? [])) {
+    for (const takes of actions.flatMap((action) => action.hostEnd ?? [])) {
       // Only root reads the documents of libvirt's networks.
       const spared = sys.uid() === 0 ? await sparedAddresses(takes, lookup) : [];
       const text = hiddenListenersText({ ...takes, sparedAddresses: spared }, listeners);

@@ -11,7 +11,7 @@ import { parseLibvirtDocument } from "../../libvirt/parse.ts";
 import type { ResourceName } from "../../plan/demand.ts";
 import type { Hold } from "../../plan/intent.ts";
 import type { Host } from "../../resources/kinds.ts";
-import { allHookPoints, hookPointsOf, startsOf } from "../../rules/hook_points.ts";
+import { allHookPoints, hookPointsOf, lifetimeStartPoints } from "../../rules/hook_points.ts";
 import type { Rule, RuleSet } from "../../rules/rule.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { TOOLS } from "../../sys/tools.ts";
@@ -49,7 +49,7 @@ const PLACEHOLDER_HOLDER: Holder = {
 /** What the host says to the actions of a rule that last. */
 export async function ruleFindings(rule: Rule, ruleSet: RuleSet, host: Host): Promise<readonly Finding[]> {
   const { sys } = host;
-  const [place] = startsOf(rule.while, hookPointsOf(rule.when, allHookPoints(ruleSet.settings)));
+  const [place] = lifetimeStartPoints(rule.while, hookPointsOf(rule.when, allHookPoints(ruleSet.settings)));
   if (place === undefined) return [];
   const findings: Finding[] = [];
   for (const action of rule.actions.filter(({ lasts }) => lasts !== "event")) {
