@@ -26,14 +26,14 @@ export function argvSchema(): v.GenericSchema<unknown, ArgvTemplate> {
     v.rawTransform(({ dataset, addIssue, NEVER }): ArgvTemplate => {
       const [program, ...args] = dataset.value;
       if (program === undefined || !isProgramPath(program)) {
-        const message = "the absolute path of a program first, without fillings or dot segments";
+        const message = "the absolute path of a program first, without placeholders or dot segments";
         addIssue({ message, ...listElement(dataset.value, 0) });
         return NEVER;
       }
       const argv: ArgvTemplate = [program, ...args];
       const [filled] = substitutedWords(argv);
       if (filled !== undefined && takesInlineCode(literalProgram(argv))) {
-        const message = "no fillings in what a shell or interpreter runs: use the VIRT_HOOKS_ environment there";
+        const message = "no placeholders in what a shell or interpreter runs: use the VIRT_HOOKS_ environment there";
         addIssue({ message, ...listElement(dataset.value, filled) });
         return NEVER;
       }

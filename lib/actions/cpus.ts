@@ -58,7 +58,7 @@ function parts({ isolate, governor }: CpusConfig, call: HookCall): DemandSpecs {
   if (set.length === 0) {
     return {
       problem:
-        'the guest pins no virtual CPU and no I/O thread, so nothing says which CPUs are meant: pin them (<vcpupin> in <cputune>), or name them (isolate = "2-5")',
+        'the guest pins no virtual CPU and no I/O thread, so the CPUs to isolate are unknown: pin them (<vcpupin> in <cputune>), or name them (isolate = "2-5")',
     };
   }
   const isolated: readonly DemandSpec[] = isolate === undefined ? [] : [{

@@ -49,7 +49,7 @@ function planDeny(rule: RuleContext, message: Template, call: HookCall): Intent 
 const CONSEQUENCES = {
   aborts: "",
   kills: "it would kill the running guest",
-  abandons: "libvirt would lose sight of the running guest",
+  abandons: "libvirt would lose track of the running guest",
   leaks: "libvirt 9 would leave the network's bridge behind",
   reports: "the change is already made and stays",
   ignored: "libvirt ignores it",

@@ -42,7 +42,9 @@ function dns({ domain, server, onError }: DnsConfig): Action {
     parts: (_rule, call) => {
       const [dev, address] = [bridgeOf(call), server ?? networkServer(call)];
       if (dev === undefined) return { problem: "the network has no bridge" };
-      if (address === undefined) return { problem: "the network has no address of its own, so nobody answers there" };
+      if (address === undefined) {
+        return { problem: "the network has no address of its own, so no server answers there" };
+      }
       const text = `names below ${domain} asked at ${address} (${dev})`;
       return [{ resource: "dns", demand: { dev, domain, server: address }, text }];
     },

@@ -75,8 +75,8 @@ interface RawEdit {
 function parseChange(raw: RawEdit): EditStepConfig | string {
   const verbs = (["set", "replace", "regex", "remove", "insert"] as const).filter((key) => raw[key] !== undefined);
   if (verbs.length !== 1) return "exactly one of set, replace, regex, remove and insert";
-  if ((raw.replace ?? raw.regex) === undefined && raw.with !== undefined) return "no with but beside replace or regex";
-  if (raw.insert === undefined && raw.place !== undefined) return "no place but beside insert";
+  if ((raw.replace ?? raw.regex) === undefined && raw.with !== undefined) return "with only beside replace or regex";
+  if (raw.insert === undefined && raw.place !== undefined) return "place only beside insert";
   if (raw.set !== undefined) return { kind: "set", value: raw.set };
   if (raw.insert !== undefined) return { kind: "insert", xml: raw.insert, place: raw.place ?? "last" };
   if (raw.remove !== undefined) return { kind: "remove" };

@@ -83,7 +83,7 @@ export function substitutePrefix(
   const prefix = parseIpPrefix(filled.text.trim());
   if (prefix === undefined) return { problem: `"${template.text}" gives "${filled.text}", which is not ${PREFIX}` };
   if (hasPlaceholder(template) && prefix.length !== ADDRESS_BITS[prefix.family]) {
-    return { problem: `"${template.text}" gives ${prefix.text}: from a filling only a single address is taken` };
+    return { problem: `"${template.text}" gives ${prefix.text}: a placeholder may only give a single address` };
   }
   return prefix;
 }

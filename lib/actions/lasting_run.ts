@@ -63,7 +63,7 @@ function operationProblems({ during, input, output }: LastingRunConfig, rule: Ru
     problems.push({ path: [key], found: JSON.stringify(found), expected });
   }
   if (during !== undefined && rule.while !== "guest") {
-    const expected = `no "during" beside while = "${rule.while}", since only a guest can be there and not run`;
+    const expected = `no "during" beside while = "${rule.while}", since only a guest can exist without running`;
     problems.push({ path: ["during"], found: JSON.stringify(during), expected });
   }
   return problems;
@@ -100,7 +100,7 @@ function parts(config: LastingRunConfig, rule: RuleContext, call: HookCall): Dem
     ...{ undo: undoArgv, undoFilled: undo === undefined ? [] : substitutedWords(undo) },
     ...(undoError === "continue" ? { undoError } : {}),
   };
-  const failureText = undoError === "continue" ? ", whose failure is noted" : "";
+  const failureText = undoError === "continue" ? ", whose failure is only recorded" : "";
   return [{ resource: "command", demand, text: `run ${textOf(startArgv)}${undoText}${failureText}${limitText}` }];
 }
 

@@ -24,7 +24,7 @@ export function timeoutProblems(
 ): readonly RuleProblem[] {
   const budgetMs = Math.max(...hookPoints.map((hookPoint) => hookPoint.budgetMs));
   if (timeoutMs === undefined || timeoutMs <= budgetMs) return [];
-  const expected = `${budgetMs / 1000} s at most, the time a call has here (settings.budgets can change it)`;
+  const expected = `${budgetMs / 1000} s at most, the time limit of a call here (settings.budgets can change it)`;
   return [{ path: ["timeout"], found: `${timeoutMs / 1000} s`, expected }];
 }
 

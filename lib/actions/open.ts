@@ -92,7 +92,7 @@ function guestKeyProblems(config: OpenConfig): readonly RuleProblem[] {
   return (["network", "mac"] as const).filter((key) => config[key] !== undefined).map((key) => ({
     path: [key],
     found: `the key "${key}"`,
-    expected: "no such key: it says which interface of a guest is meant",
+    expected: "no such key: it selects an interface of a guest",
   }));
 }
 

@@ -90,11 +90,11 @@ function timeoutProblems({ holders, timeoutMs }: PciConfig, hookPoints: readonly
   if (timeoutMs === undefined) return [];
   const found = `${timeoutMs / 1000} s`;
   if (holders === "fail") {
-    return [{ path: ["timeout"], found, expected: 'no timeout, or holders = "wait" or "stop": nobody is waited for' }];
+    return [{ path: ["timeout"], found, expected: 'no timeout, or holders = "wait" or "stop": "fail" does not wait' }];
   }
   const budgetMs = Math.max(...hookPoints.map((hookPoint) => hookPoint.budgetMs));
   if (timeoutMs <= budgetMs) return [];
-  const expected = `${budgetMs / 1000} s at most, the time a call has here (settings.budgets can change it)`;
+  const expected = `${budgetMs / 1000} s at most, the time limit of a call here (settings.budgets can change it)`;
   return [{ path: ["timeout"], found, expected }];
 }
 
@@ -128,7 +128,7 @@ function consolePart(devices: readonly string[]): DemandSpec {
 
 const HOLDERS_TEXT = {
   fail: "refused while it is in use",
-  wait: "once nobody uses it",
+  wait: "once it is unused",
   stop: "programs that use it are ended",
 } as const satisfies Record<PciDemand["holders"], string>;
 

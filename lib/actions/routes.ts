@@ -82,7 +82,7 @@ function routeProblems({ via, dev, onlink }: RouteConfig, rule: RuleContext): re
   if (via === undefined && dev === undefined && rule.while !== "network") {
     return [{
       path: [],
-      found: "a route without a way",
+      found: "a route without via or dev",
       expected: "via or dev (a network's own bridge is the default)",
     }];
   }

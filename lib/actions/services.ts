@@ -10,7 +10,7 @@ import type { Action } from "./action.ts";
 import { type DemandSpec, holdAction, onErrorEntry } from "./hold.ts";
 import { oneOrMany, tableSchema } from "../config/table_schema.ts";
 
-const UNIT = 'the name of a unit, such as "display-manager" or "backup.timer", without fillings';
+const UNIT = 'the name of a unit, such as "display-manager" or "backup.timer", without placeholders';
 const SUFFIXES = ["service", "socket", "timer", "path", "target", "mount", "automount", "swap"] as const;
 const NAME_LENGTH_MAX = 255;
 

@@ -14,7 +14,7 @@ const PROGRAM_KEYS: readonly string[] = [
   "kernel/poweroff_cmd",
 ];
 const PROGRAM_FOLDER = "fs/binfmt_misc/";
-const NO_PROGRAM = "another key: the value of this one names a program that nobody has checked and the kernel runs";
+const NO_PROGRAM = "another key: the value of this one is a program, which the kernel would run unchecked";
 
 const VALUE = "a text, a whole number, true or false";
 

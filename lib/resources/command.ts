@@ -157,7 +157,7 @@ async function undo(change: ResourceChange<CommandValue>, sys: Sys): Promise<Wri
     return {
       kind: "applied",
       value: IDLE,
-      remark: `the undo failed and is not tried again, as the rule says: ${failure.reason}`,
+      remark: `the undo failed and is not tried again (undo_error = \"continue\"): ${failure.reason}`,
     };
   }
   return { ...failed(failure), hint: failure.hint ?? (failure.isAttempted ? releaseHint(key) : undefined) };

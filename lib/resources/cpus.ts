@@ -68,7 +68,7 @@ function configuredNote({ by, shares }: HostCpus): string | undefined {
   const names = Object.entries(shares).filter(([, { cpus: own, dropIn }]) => own !== "" && dropIn === null);
   if (names.length === 0) return undefined;
   const units = names.map(([name]) => name).join(", ");
-  return `AllowedCPUs of ${units} comes from a file of this host's own: after a "systemctl daemon-reload" it counts again until "virt-hooks reconcile"`;
+  return `AllowedCPUs of ${units} comes from a unit file: after a "systemctl daemon-reload" that value applies again until "virt-hooks reconcile"`;
 }
 
 async function readHost(sys: Sys): Promise<HostCpus | Refused> {
@@ -77,7 +77,7 @@ async function readHost(sys: Sys): Promise<HostCpus | Refused> {
   if (online === "") return { kind: "refused", reason: `${ONLINE} cannot be read` };
   const hasController = CONTROLLERS.some((path) => facts.get(path)?.trim().split(/\s+/).includes("cpuset"));
   if (!hasController) {
-    const reason = "the cpuset controller of cgroup version 2 is not there, so no program can be kept off a CPU";
+    const reason = "the cpuset controller of cgroup version 2 is missing, so no program can be kept off a CPU";
     return {
       kind: "refused",
       reason,

@@ -43,7 +43,7 @@ async function resolve(demand: GovernorDemand, sys: Sys): Promise<Resolution<Gov
   if (entries === undefined) return { kind: "refused", reason: `this host has no CPU ${cpu}` };
   const [policy] = /policy\d+$/.exec(entries.get("cpufreq") ?? "") ?? [];
   if (policy === undefined) {
-    const reason = `the frequency of CPU ${cpu} is not governed here (or it is offline)`;
+    const reason = `the frequency of CPU ${cpu} cannot be governed (or it is offline)`;
     return { kind: "refused", reason, hint: "in a virtual machine there is usually no cpufreq: leave governor out" };
   }
   const path = fileOf(policy, "scaling_available_governors");

@@ -61,7 +61,7 @@ async function resolve({ name, state }: ModuleDemand, sys: Sys): Promise<Resolut
   const resolved = { kind: "resolved", key: `${PREFIX}${demand.name}`, demand } as const;
   const current = await readState(demand.name, sys);
   if (current === "builtin" && state === "unloaded") {
-    return { kind: "refused", reason: `${demand.name} is built into the kernel, and stays there` };
+    return { kind: "refused", reason: `${demand.name} is built into the kernel and cannot be unloaded` };
   }
   if (current === "builtin" || current === "loaded") return resolved;
   if (!(await sys.kernel.read([MODULES_FILE])).has(MODULES_FILE)) {

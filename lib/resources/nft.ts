@@ -276,7 +276,7 @@ async function forwardingNote({ address, isolated }: GuestAddress, sys: Sys): Pr
   const path = `/proc/sys/${key}`;
   const isOff = (await sys.kernel.read([path])).get(path)?.trim() === "0";
   return isOff
-    ? `, in a network without a way out, and ${key.replaceAll("/", ".")} is 0: nothing gets there until it is 1`
+    ? `, in an isolated network, and ${key.replaceAll("/", ".")} is 0: no packets reach it until it is 1`
     : "";
 }
 

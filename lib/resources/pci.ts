@@ -108,7 +108,7 @@ function wanted(original: PciState, held: readonly HeldDemand<PciDemand>[]): Wan
   if (first !== undefined && other !== undefined) {
     return {
       kind: "conflict",
-      reason: `${first.holder} has it and ${other.holder} wants it: a device goes to one guest`,
+      reason: `${first.holder} has it and ${other.holder} wants it: only one guest can use a device`,
     };
   }
   return unanimous(held, {

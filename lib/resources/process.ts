@@ -114,7 +114,7 @@ async function explainDrift(
   const { unit } = written;
   const hasFailed = unit !== undefined && await unitState(unit, sys) === "failed";
   return `${quote(written.argv[0])} ended by itself: ${
-    hasFailed ? `it ${await unitEnd(unit, sys)}` : "how is not known"
+    hasFailed ? `it ${await unitEnd(unit, sys)}` : "the reason is unknown"
   }`;
 }
 
@@ -206,4 +206,4 @@ async function startAlone(
   return { kind: "applied", value: { ...started, startTime } };
 }
 
-const FOREGROUND = "a process must stay in the foreground, and what it prints goes nowhere";
+const FOREGROUND = "a process must stay in the foreground, and its output is discarded";

@@ -127,7 +127,7 @@ async function readRoute({ family, table, to, metric }: RouteKey, sys: Sys): Pro
   if (row === undefined) return { kind: "value", value: null };
   const known = v.safeParse(rowSchema, row);
   if (rows.length > 1 || !known.success) {
-    return { kind: "unreadable", reason: `there is a route to ${to} already that virt-hooks could not set again` };
+    return { kind: "unreadable", reason: `there is a route to ${to} already that virt-hooks could not restore` };
   }
   const { gateway, dev, scope, protocol, prefsrc, flags } = known.output;
   return { kind: "value", value: routeValue({ via: gateway, dev, scope, protocol, src: prefsrc, flags }) };

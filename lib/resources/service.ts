@@ -49,7 +49,7 @@ export const service = resource<ServiceDemand, ServiceState>({
 });
 
 async function resolve(demand: ServiceDemand, sys: Sys): Promise<Resolution<ServiceDemand>> {
-  if (!isSystemdHost(sys)) return { kind: "refused", reason: "this host is not run by systemd" };
+  if (!isSystemdHost(sys)) return { kind: "refused", reason: "this host does not run systemd" };
   const facts = await readFacts(demand.unit, sys);
   if (typeof facts === "string") return { kind: "refused", reason: facts };
   const { LoadState: load = "", Id: id = demand.unit } = facts;
@@ -148,7 +148,7 @@ async function waitForState(
     const isInTransition = reading.value === "starting" || reading.value === "stopping";
     if (!isInTransition) return { kind: "failed", reason: `it is ${TEXTS[reading.value]}, not ${TEXTS[to]}`, hint };
     if (sys.elapsedMs() + pollMs > deadlineMs) {
-      return { kind: "failed", reason: `it is still ${TEXTS[reading.value]} when time is up`, hint };
+      return { kind: "failed", reason: `it is still ${TEXTS[reading.value]} at the deadline`, hint };
     }
     await sys.sleep(pollMs);
   }

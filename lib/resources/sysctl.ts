@@ -68,6 +68,6 @@ async function readKey(name: string, sys: Sys): Promise<Reading<string>> {
   const slash = path.lastIndexOf("/");
   const exists = (await sys.kernel.list(path.slice(0, slash)))?.has(path.slice(slash + 1)) ?? false;
   return exists
-    ? { kind: "unreadable", reason: `${path} cannot be read, so nobody could put back what it was` }
+    ? { kind: "unreadable", reason: `${path} cannot be read, so it could not be restored` }
     : { kind: "gone", reason: `there is no ${path}` };
 }

@@ -124,7 +124,7 @@ function objectProblems(when: When, allPoints: readonly HookPoint[]): readonly S
   if (wanted === undefined || hookPointsOf({ driver: when.driver, on: when.on }, allPoints).length === 0) return [];
   if (hookPointsOf({ ...when, reason: undefined }, allPoints).length > 0) return [];
   const expected = when.on === undefined && wanted === "network"
-    ? 'while = "network" beside it: without, a rule lasts while a guest lives'
+    ? 'while = "network" beside it: without it, a rule lasts for a guest's lifetime'
     : `no ${wanted} selector: none of these operations has a ${wanted}`;
   return [{ path: ["when", wanted], found: `a ${wanted} selector`, expected }];
 }
@@ -157,7 +157,7 @@ function unreachableOperations(when: When, hookPoints: readonly HookPoint[]): re
     hookPoints.some((hookPoint) => hookPoint.operation === operation) ? [] : [{
       path: ["when", "on", index],
       found: JSON.stringify(operation),
-      expected: "an operation at which the rule's other selectors can hold",
+      expected: "an operation at which the rule's other selectors can match",
     }]
   );
 }
@@ -204,7 +204,7 @@ function unlessProblems(table: Selectors, index: number, hookPoints: readonly Ho
   if (reasons.length > 0 || hookPoints.some((hookPoint) => fitsHookPoint(table, hookPoint))) return reasons;
   return [{
     path,
-    found: "selectors that never hold here",
-    expected: "selectors that fit some call the rule's when fits",
+    found: "selectors that never match here",
+    expected: "selectors that match a call which the rule's when matches",
   }];
 }

@@ -97,7 +97,7 @@ async function tryRule(rule: Rule, context: MatchContext): Promise<RuleMatch> {
 
 /** @throws {OutOfTimeError} when the call's time is up */
 function checkTime({ isLate }: MatchContext): void {
-  if (isLate()) throw new OutOfTimeError("Cannot look at the document: no time is left for this call");
+  if (isLate()) throw new OutOfTimeError("Cannot read the document: no time is left for this call");
 }
 
 /** Describes a problem with the document, in a sentence about it. */
@@ -240,6 +240,6 @@ async function fileVerdict(paths: readonly string[], exists: FileExists): Promis
     if (result === true) return { holds: true, because: `${path} is there` };
     if (result !== false) unknown ??= result.unknown;
   }
-  if (unknown !== undefined) throw new OutOfTimeError(`Cannot tell whether it applies: ${unknown}`);
+  if (unknown !== undefined) throw new OutOfTimeError(`Cannot determine whether it applies: ${unknown}`);
   return { holds: false, because: `there is no ${paths.join(" nor ")}` };
 }

@@ -187,7 +187,7 @@ function findDuplicateNames(files: readonly TomlFile[], mistakes: Mistake[]): vo
       const other = fileOfName.get(name);
       if (other !== undefined) {
         const found = `a second rule ${JSON.stringify(name)}`;
-        const expected = `a name of its own: ${other} has a rule of this name`;
+        const expected = `a unique name: ${other} has a rule with this name`;
         mistakes.push({ file, path: ["rule", index, "name"], at: "value", found, expected });
       }
       fileOfName.set(name, file);
@@ -230,7 +230,7 @@ function eventMistake(rule: RawRule): Omit<RuleMistake, "at"> | undefined {
     return { path: ["when"], found: "no on", expected };
   }
   if (rule.when.on !== undefined && lastingKeys.length > 0) {
-    const expected = `no "on", since ${lastingKeys.join(" and ")} lasts while the guest or network lives`;
+    const expected = `no "on", since ${lastingKeys.join(" and ")} lasts for the lifetime of the guest or network`;
     return { path: ["when", "on"], found: "on", expected };
   }
   if (rule.while !== undefined && lastingKeys.length === 0) {

@@ -121,6 +121,7 @@ function unlessSchema(): v.GenericSchema<unknown, Selectors> {
 }
 
 // The types of the entries are inferred: each is an optional list.
+// deno-lint-ignore explicit-function-return-type
 function selectorEntries() {
   return {
     driver: v.optional(oneOrMany(driverSchema)),
@@ -206,7 +207,7 @@ function filePathSchema(): v.GenericSchema<unknown, string> {
     v.regex(/^(\/(?!\.{1,2}(\/|$))[^/\0]+)+$/, expected),
     v.check(
       (path) => !/^\/(proc|sys|dev)(\/|$)/.test(path),
-      "a path outside /proc, /sys and /dev, where the hooks may not look",
+      "a path outside /proc, /sys and /dev, which the hooks cannot access",
     ),
   );
 }

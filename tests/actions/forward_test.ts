@@ -157,7 +157,7 @@ const MISTAKES: Readonly<Record<string, string>> = {
   'while = "port"\nopen = true':
     'open: found open while a port lives, expected a rule with while = "guest" or "network"',
   'while = "network"\nopen = { mac = "52:54:00:00:00:01" }':
-    'open.mac: found the key "mac", expected no such key: it says which interface of a guest is meant',
+    'open.mac: found the key "mac", expected no such key: it selects an interface of a guest',
   'open = { to = "203.0.113.16/28" }':
     'open.to: found 203.0.113.16/28, expected one address of the guest (several, or a network, in a rule with while = "network")',
   'open = { to = "127.0.0.1" }':

@@ -162,7 +162,7 @@ Deno.test("a guest that stops is not waited for", async () => {
   assertEquals([ports(story), pauses], [[], 2]);
 });
 
-Deno.test("nobody is waited for longer than ten minutes", async () => {
+Deno.test('"fail" does not wait longer than ten minutes', async () => {
   const story = await startedGuest();
   const sys = await runLeft(story, () => {});
   assert(sys.clock.elapsedMs > 590_000 && sys.clock.elapsedMs < 610_000, `${sys.clock.elapsedMs} ms`);

@@ -154,7 +154,7 @@ const CASES = [
     name: "a program that listens on a port",
     files: { "/proc/net/tcp": `   0: 00000000:1F90 00000000:0000 0A ${REST}` },
     told:
-      'warn  rule "web": a program of this host listens at 0.0.0.0:8080/tcp: who comes from outside gets the guest instead',
+      'warn  rule "web": a program of this host listens at 0.0.0.0:8080/tcp: clients from outside reach the guest instead',
   },
   {
     name: "that it is not root",

@@ -62,7 +62,7 @@ Deno.test("status tells where a port leads, and that one waits for an address un
   assertEquals([found.code, ...forwardsOf(found.lines).slice(3, 5)], [
     1,
     "  *:8080/tcp           192.168.122.28:80        drift          -      -    -",
-    "    not all of it is in the table inet virt_hooks",
+    "    some of its rules are missing from the table inet virt_hooks",
   ]);
   const told = found.lines.slice(0, found.lines.findIndex((line) => line.startsWith("  HOST"))).join(" ");
   assert(/what is wanted has changed since it was written/.test(told.replace(/\s+/g, " ")), told);
@@ -150,7 +150,7 @@ const UNDONE = [
     name: "is gone with the table",
     undo: ({ filter }: Scene) => filter.flush(),
     state: "drift",
-    because: "not all of it is in the table inet virt_hooks",
+    because: "some of its rules are missing from the table inet virt_hooks",
   },
 ] as const;
 

@@ -35,7 +35,7 @@ Deno.test("two guests, one device: the second is refused and both are named", as
   assertEquals([refused.code, now()], [4, GIVEN]);
   assertStringIncludes(
     refused.stderr,
-    'guest "web-1" (rule "gaming") has it and guest "db-1" (rule "gaming") wants it: a device goes to one guest',
+    'guest "web-1" (rule "gaming") has it and guest "db-1" (rule "gaming") wants it: only one guest can use a device',
   );
   await on.call("qemu", "release", BOTH);
   assertEquals([(await on.call("qemu", "prepare", OTHER)).code, now()], [0, GIVEN]);

@@ -23,7 +23,7 @@ export function wantedPages(original: Pages, held: readonly HeldDemand<Hugepages
   const wanted = { ...original };
   for (const { holder, demand: { sizeKib, parts } } of held) {
     if (sizeKib === "default") {
-      return { kind: "conflict", reason: `${holder} has huge pages of a size that is not said` };
+      return { kind: "conflict", reason: `${holder} has huge pages of an unknown size` };
     }
     for (const part of parts) {
       const node = String(part.nodes[0] ?? WHOLE_HOST);

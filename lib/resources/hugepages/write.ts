@@ -103,7 +103,7 @@ function shortfall(current: Pages, short: readonly string[], { from, to, sizeKib
   return {
     kind: "failed",
     reason: `the kernel found memory for only ${given.join(" and ")}`,
-    hint: "memory is in too small pieces: start this guest sooner after boot, or have pages made at boot (hugepages=)",
+    hint: "memory is too fragmented: start this guest sooner after boot, or have pages made at boot (hugepages=)",
   };
 }
 
@@ -123,7 +123,7 @@ async function awaitFreed({ from, to, deadlineMs, sizeKib }: PagesChange, sys: S
         kind: "failed",
         reason: `${excess} huge pages of ${
           pageSizeText(sizeKib)
-        } are still in use: the kernel frees them when they are not`,
+        } are still in use: the kernel frees them when they are unused`,
         hint: "grep -l huge /proc/[0-9]*/numa_maps tells which processes use huge pages",
       };
     }

@@ -86,7 +86,9 @@ export function leaseProblem(
   const obstacle = dhcpFamilies.flatMap((family) => obstaclesToHost(view, leaseRequests(bridge, family)))
     .find(({ kind }) => kind === "rejects");
   if (obstacle === undefined) return undefined;
-  return `${obstacle.label} rejects what guests of network ${JSON.stringify(name)} ask its DHCP server; let them in: ` +
+  return `${obstacle.label} rejects what guests of network ${
+    JSON.stringify(name)
+  } send to its DHCP server; allow it: ` +
     dhcpFixFor(obstacle, bridge, view);
 }
 

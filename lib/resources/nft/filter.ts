@@ -90,7 +90,7 @@ async function listBypassChains(sys: Sys): Promise<Pick<ChainState, "bases" | "b
     const bypassChains = await bypassChainsAmong(bases, sys);
     if (bypassChains !== undefined) return { bases, bypassChains };
   }
-  throw new FilterError("Cannot list the chains of other firewalls: they go while they are looked at");
+  throw new FilterError("Cannot list the chains of other firewalls: they keep changing");
 }
 
 /** The iptables programs, one for each address family. */

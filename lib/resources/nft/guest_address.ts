@@ -15,7 +15,7 @@ export type GuestLocation =
   | { readonly kind: "waiting"; readonly awaited: AwaitedAddress }
   | { readonly kind: "refused"; readonly reason: string; readonly hint?: string };
 
-const TO_HINT = 'say where it is: to = "ADDRESS" in the rule\'s forward';
+const TO_HINT = 'set it: to = "ADDRESS" in the rule\'s forward';
 
 /** A guest's interface, with its libvirt network if there is one. */
 interface AttachedInterface extends GuestInterface {
@@ -42,7 +42,10 @@ export interface GuestQuery extends Pick<ForwardDemand, "to" | "network" | "inte
 export async function findGuest(query: GuestQuery, lookup: NetworkLookup): Promise<GuestLocation> {
   const families = familiesMeant(query.hostAddresses, query.from);
   if (families.length === 0) {
-    return { kind: "refused", reason: "host_address and from are of different families, so nothing would come in" };
+    return {
+      kind: "refused",
+      reason: "host_address and from are of different families, so no packets would be forwarded",
+    };
   }
   const attached: AttachedInterface[] = [];
   for (const one of query.interfaces) {
@@ -166,7 +169,7 @@ function search(
     if (location !== undefined) return location;
   }
   if (lease !== undefined) return { kind: "waiting", awaited: lease.awaited() };
-  return { kind: "refused", reason: "nothing on this host says at which address the guest lives", hint: TO_HINT };
+  return { kind: "refused", reason: "the guest's address is unknown on this host", hint: TO_HINT };
 }
 
 function usesDhcp({ net, mac }: NetworkInterface, family: IpFamily): boolean {

@@ -70,7 +70,7 @@ export function hiddenListenersText(
   if (endpoints.size === 0) return undefined;
   const more = endpoints.size > NAMED_MAX ? ` and at ${endpoints.size - NAMED_MAX} more of these ports` : "";
   const named = [...endpoints].slice(0, NAMED_MAX).join(", ");
-  return `a program of this host listens at ${named}${more}: who comes from outside gets the guest instead`;
+  return `a program of this host listens at ${named}${more}: clients from outside reach the guest instead`;
 }
 
 function isHiddenBy({ hostPorts, protocol, hostAddresses }: HostEnd, listener: Listener): boolean {

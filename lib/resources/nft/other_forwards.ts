@@ -73,7 +73,7 @@ function forwardIn({ chain, expr }: Json, table: string): readonly OtherForward[
 export function overriddenText(end: HostEnd, others: readonly OtherForward[]): string | undefined {
   const labels = new Set(others.filter((other) => overrides(end, other)).map(forwardLabel));
   if (labels.size === 0) return undefined;
-  return `others forward ${[...labels].join(" and ")}, too: packets get the guest instead, as our table is asked first`;
+  return `others forward ${[...labels].join(" and ")}, too: packets go to the guest instead, as our table comes first`;
 }
 
 function overrides({ hostPorts, protocol, hostAddresses }: HostEnd, other: OtherForward): boolean {

@@ -48,7 +48,7 @@ function describePorts(ports: PortRange, protocol: PortProtocol): string {
 
 /** Describes a state of the filter. */
 export function describeFilter({ table, gates }: Filter): string {
-  if (table === null) return gates === "closed" ? "nothing" : "nothing but rules for its mark";
+  if (table === null) return gates === "closed" ? "nothing" : "only bypass rules";
   const rules = table.chains.reduce((sum, chain) => sum + chain.rules.length, 0);
   return `${rules} rules, their mark ${gates === "open" ? "let through" : "not let through everywhere"}`;
 }

@@ -105,9 +105,9 @@ function forwardStatus(
   const { guest } = forward.demand;
   if (guest === null) return { state: "pending", reason: waitingText(forward.demand, leases), traffic: null };
   const wanted = wantedTable([forward]);
-  if (wanted === null) return { state: "drift", reason: "nobody that it is for can reach its guest", traffic: null };
+  if (wanted === null) return { state: "drift", reason: "no client that it is for can reach its guest", traffic: null };
   if (!containsRules(view.table, wanted)) {
-    return { state: "drift", reason: "not all of it is in the table inet virt_hooks", traffic: null };
+    return { state: "drift", reason: "some of its rules are missing from the table inet virt_hooks", traffic: null };
   }
   const traffic = trafficOf(view.listing ?? [], wanted);
   const obstacles = obstaclesOf(forward.demand, view);
@@ -141,7 +141,7 @@ function foreignProblem({ packets, ...obstacle }: PacketObstacle): readonly stri
   if (obstacle.chain.hasBypass || obstacle.kind === "rejects-some") return [];
   const effect = obstacle.kind === "rejects"
     ? "rejects it"
-    : "rejects it, but for packets that another of its rules may accept";
+    : "rejects it, except for packets that another of its rules may accept";
   return [`outranked by ${obstacle.label}, which ${effect}; let it through: ${fixCommandFor(obstacle, packets)}`];
 }
 

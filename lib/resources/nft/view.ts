@@ -65,7 +65,7 @@ export async function viewFilter(sys: Sys): Promise<FilterView> {
     const view = await tryView(sys);
     if (view !== undefined) return view;
   }
-  throw new FilterError("Cannot list the tables of other firewalls: they go while they are looked at");
+  throw new FilterError("Cannot list the tables of other firewalls: they keep changing");
 }
 
 async function tryView(sys: Sys): Promise<FilterView | undefined> {

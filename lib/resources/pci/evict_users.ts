@@ -57,7 +57,7 @@ function remainsUnder(holders: PciDemand["holders"], user: DeviceUser): boolean 
 const HINTS = {
   fail: 'stop what uses it: services = { stop = […] }; or pci = { holders = "wait" } or "stop"',
   wait: 'stop what uses it: services = { stop = […] }; or pci = { holders = "stop" }',
-  stop: "file systems, guests and the host's own services are never ended: free the device of them first",
+  stop: "file systems, guests and the host's own services are never ended: free the device first",
 } as const satisfies Record<PciDemand["holders"], string>;
 
 function refusal(

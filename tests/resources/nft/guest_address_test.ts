@@ -208,7 +208,7 @@ const CASES: Readonly<Record<string, Case>> = {
     interfaces: [ON_DEFAULT],
     leases: [lease("192.168.122.28", MAC, SOON)],
     demand: { hostAddresses: ["2001:db8::1"] },
-    expected: "refused: nothing on this host says at which address the guest lives",
+    expected: "refused: the guest's address is unknown on this host",
   },
   "the rule's address": {
     interfaces: [ON_DEFAULT],
@@ -269,11 +269,11 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   "a bridge of the host": {
     interfaces: [{ mac: MAC, network: null, addresses: ["10.1.2.3"] }],
-    expected: "refused: nothing on this host says at which address the guest lives",
+    expected: "refused: the guest's address is unknown on this host",
   },
   "a network without addresses": {
     interfaces: [{ mac: MAC, network: "lan" }],
-    expected: "refused: nothing on this host says at which address the guest lives",
+    expected: "refused: the guest's address is unknown on this host",
   },
   "a network that is not active": {
     interfaces: [{ mac: MAC, network: "gone" }],
@@ -286,7 +286,7 @@ const CASES: Readonly<Record<string, Case>> = {
   "conditions of two families": {
     interfaces: [ON_DEFAULT],
     demand: { hostAddresses: ["203.0.113.1"], from: ["2001:db8::/32"] },
-    expected: "refused: host_address and from are of different families, so nothing would come in",
+    expected: "refused: host_address and from are of different families, so no packets would be forwarded",
   },
 };
 

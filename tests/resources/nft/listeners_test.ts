@@ -48,7 +48,7 @@ for (const hostname of ["127.0.0.1", "::1"]) {
   });
 }
 
-const GETS = "who comes from outside gets the guest instead";
+const GETS = "clients from outside reach the guest instead";
 const CASES: readonly (readonly [string, HostEnd, string | undefined])[] = [
   ["a port of all addresses", end(8080, 8080), `a program of this host listens at 0.0.0.0:8080/tcp: ${GETS}`],
   ["another protocol", end(8080, 8080, "udp"), undefined],

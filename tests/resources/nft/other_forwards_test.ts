@@ -35,7 +35,7 @@ function end(first: number, protocol: HostEnd["protocol"] = "tcp", more: Partial
 }
 
 function told(what: string): string {
-  return `others forward ${what}, too: packets get the guest instead, as our table is asked first`;
+  return `others forward ${what}, too: packets go to the guest instead, as our table comes first`;
 }
 
 const CASES: readonly (readonly [HostEnd, string | undefined])[] = [
