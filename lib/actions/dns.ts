@@ -45,7 +45,7 @@ function dns({ domain, server, onError }: DnsConfig): Action {
       if (address === undefined) {
         return { problem: "the network has no address of its own, so no server answers there" };
       }
-      const text = `names below ${domain} asked at ${address} (${dev})`;
+      const text = `names below ${domain} resolved at ${address} (${dev})`;
       return [{ resource: "dns", demand: { dev, domain, server: address }, text }];
     },
   });

@@ -55,7 +55,7 @@ export function holdAction(options: HoldOptions): Action {
     findProblems: async (rule, hookPoints) => {
       const own = await options.findProblems?.(rule, hookPoints) ?? [];
       if (options.whiles.includes(rule.while)) return own;
-      const found = `${kind} while a ${rule.while} lives`;
+      const found = `${kind} in a rule for a ${rule.while}`;
       return [{
         path: [],
         found,

@@ -118,7 +118,7 @@ function openDemand(
   rule: RuleContext,
 ): DemandSpec {
   const portsText = ports.length === 0 ? "" : `, ${ports.map((range) => describePorts(range, protocol)).join(", ")}`;
-  const clients = from.length === 0 ? "everybody" : from.join(", ");
+  const clients = from.length === 0 ? "all" : from.join(", ");
   const demand: OpenDemand = { kind: "open", ...target, from, protocol, ports, mark: rule.forwardMark ?? DEFAULT_MARK };
   return { resource: "nft", demand, text: `${name} opened to ${clients}${portsText}` };
 }

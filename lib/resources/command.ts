@@ -216,5 +216,5 @@ async function runProgram(
 
 function describe(value: CommandValue): string {
   if (value.phase === "idle") return "not run";
-  return `${quote(value.argv[0])} ${value.phase === "begun" ? "was begun" : "has run"}`;
+  return `${quote(value.argv[0])} ${value.phase === "begun" ? "was started" : "has run"}`;
 }

@@ -49,7 +49,7 @@ export const console = resource<ConsoleDemand, Consoles>({
   write,
   describe: (value) => {
     const on = Object.entries(value).filter(([, isOn]) => isOn).map(([item]) => item);
-    return on.length === 0 ? "no console on" : `${on.join(", ")} on`;
+    return on.length === 0 ? "no active console" : `${on.join(", ")} on`;
   },
 });
 

@@ -37,7 +37,7 @@ function fileOf(dev: string): string {
 async function resolve(demand: HairpinDemand, sys: Sys): Promise<Resolution<HairpinDemand>> {
   const { dev } = demand;
   const reading = await readMode(dev, sys);
-  if (reading.kind !== "value") return { kind: "refused", reason: `${dev} is no port of a bridge` };
+  if (reading.kind !== "value") return { kind: "refused", reason: `${dev} is not a port of a bridge` };
   return { kind: "resolved", key: `${PREFIX}${dev}`, demand, value: reading.value };
 }
 

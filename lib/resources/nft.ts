@@ -200,7 +200,7 @@ async function resolve(
   if (location.kind === "refused") return location;
   const addressNote = location.kind === "waiting"
     ? `the guest has no address yet: ${waitingPorts(demand)} for ${leaseText(location.awaited)}`
-    : `the guest lives at ${describeGuest(location.guest)}${await forwardingNote(location.guest, sys)}`;
+    : `the guest has the address ${describeGuest(location.guest)}${await forwardingNote(location.guest, sys)}`;
   const resolved = await withSparedAddresses(
     withGuest(demand, location.kind === "found" ? location.guest : location.awaited),
     query.lookup,

@@ -28,7 +28,7 @@ export async function showUnits(
   if (end.kind !== "done") return end.reason;
   // systemctl prints the units in the requested order, separated by empty lines.
   const facts = end.stdout.trim().split("\n\n").map(parseFacts);
-  return facts.length === units.length ? facts : `systemctl told of ${facts.length} units, not of ${units.length}`;
+  return facts.length === units.length ? facts : `systemctl printed ${facts.length} units, expected ${units.length}`;
 }
 
 function parseFacts(block: string): UnitFacts {

@@ -124,7 +124,7 @@ function objectProblems(when: When, allPoints: readonly HookPoint[]): readonly S
   if (wanted === undefined || hookPointsOf({ driver: when.driver, on: when.on }, allPoints).length === 0) return [];
   if (hookPointsOf({ ...when, reason: undefined }, allPoints).length > 0) return [];
   const expected = when.on === undefined && wanted === "network"
-    ? 'while = "network" beside it: without it, a rule lasts for a guest's lifetime'
+    ? 'while = "network" beside it: without it, a rule lasts for the lifetime of a guest'
     : `no ${wanted} selector: none of these operations has a ${wanted}`;
   return [{ path: ["when", wanted], found: `a ${wanted} selector`, expected }];
 }

@@ -110,7 +110,8 @@ async function matchRule(rule: Rule, context: MatchContext): Promise<RuleMatch> 
   const { call } = context;
   const verdicts: SelectorVerdict[] = [];
   if (rule.actions.some(({ lasts }) => lasts !== "event") && !startsLifetime(rule.while, call.facts)) {
-    const because = `it holds while a ${rule.while} lives, and no such life begins at ${call.driver} ${call.operation}`;
+    const because =
+      `it applies for the lifetime of a ${rule.while}, which does not start at ${call.driver} ${call.operation}`;
     return { rule, matches: false, verdicts: [{ holds: false, because }] };
   }
   for (const pending of whenVerdicts(rule, context)) {

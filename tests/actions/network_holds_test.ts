@@ -66,7 +66,7 @@ const PLANS = [
     life: "network",
     action: 'dns = { domain = "Lab.Internal" }',
     want:
-      "hold  names below lab.internal asked at 192.168.7.1 (virbr7), while the network is active; a failure is noted",
+      "hold  names below lab.internal resolved at 192.168.7.1 (virbr7), while the network is active; a failure is noted",
   },
 ] as const;
 

@@ -81,7 +81,7 @@ Deno.test("a hook leaves itself behind, once for all ports", async () => {
 
 Deno.test("where the guest lives is told once for all ports", async () => {
   const story = await startedGuest(LEASE);
-  const notes = ['the guest lives at 192.168.122.28, leased to it by network "default"'];
+  const notes = ['the guest has the address 192.168.122.28, DHCP lease on network "default"'];
   assertEquals([ports(story), history(story).at(-1)?.["notes"]], [["80", "81"], notes]);
 });
 

@@ -34,7 +34,7 @@ async function plan(host: LedgerHost, operation: string, args: readonly string[]
 }
 
 const TWO = rules("{ host_port = 8080, guest_port = 80 }", "{ host_port = 5353, protocol = 'udp' }");
-const LIVES = 'the guest lives at 192.168.122.11, kept for it by network "default"';
+const LIVES = 'the guest has the address 192.168.122.11, DHCP reservation on network "default"';
 const COMMENT = 'comment "guest web-1 (rule web)"';
 
 Deno.test("explain shows at started what would be loaded, once for all ports, and the rules in others' chains", async () => {
@@ -93,7 +93,7 @@ Deno.test("explain tells of an address that the host does not have", async () =>
   const { host } = makeHost(rules('{ host_port = 8080, host_address = ["203.0.113.10", "203.0.113.77"] }'));
   assertEquals(
     (await plan(host, "prepare"))[2],
-    `        ${LIVES}; 203.0.113.77 is no address of this host: no packets arrive there until it is`,
+    `        ${LIVES}; 203.0.113.77 is not an address of this host: no packets arrive there until it is`,
   );
 });
 

@@ -78,7 +78,7 @@ Deno.test("a driver that does not take a device: all that was given goes back", 
   const { on, now } = pciStage(undefined, { balks: new Set(["vfio-pci"]) });
   const refused = await on.call("qemu", "prepare", BOTH);
   assertEquals([refused.code, now(), on.ledgerFiles()], [4, HOME, []]);
-  assertStringIncludes(refused.stderr, "giving 0000:01:00.0 to vfio-pci: Device or resource busy");
+  assertStringIncludes(refused.stderr, "binding 0000:01:00.0 to vfio-pci: Device or resource busy");
 });
 
 Deno.test("a driver that hangs in the kernel is told as stuck and stays in sight", async () => {
@@ -86,7 +86,7 @@ Deno.test("a driver that hangs in the kernel is told as stuck and stays in sight
   const { on } = pciStage(undefined, { hangs });
   const refused = await on.call("qemu", "prepare", BOTH);
   assertEquals(refused.code, 4);
-  assertStringIncludes(refused.stderr, "taking 0000:01:00.0 from nvidia hangs in the kernel");
+  assertStringIncludes(refused.stderr, "unbinding 0000:01:00.0 from nvidia hangs in the kernel");
   assertEquals(deviceState(AUDIO, on), HOME[1], "nothing more is begun");
 });
 

@@ -59,10 +59,10 @@ const MISTAKES = [
     ],
   },
   {
-    name: "what lasts while a network lives, without while",
+    name: "what lasts in a rule for a network, without while",
     text: rule('when = { network = "lab" }\nopen = true'),
     told: [
-      'rules.toml:3:20: rule[0].when.network: found a network selector, expected while = "network" beside it: without it, a rule lasts for a guest's lifetime',
+      'rules.toml:3:20: rule[0].when.network: found a network selector, expected while = "network" beside it: without it, a rule lasts for the lifetime of a guest',
     ],
   },
   {

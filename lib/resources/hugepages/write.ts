@@ -46,7 +46,7 @@ export async function writePages(change: PagesChange, sys: Sys): Promise<WriteEn
     }
     const canCompact = short.length > 0 && sizeKib <= COMPACTED_KIB_MAX;
     if (canCompact && !await compactMemory(leftMs / 2, sys)) {
-      return { kind: "stuck", reason: `the kernel does not come back from ${COMPACT_FILE}` };
+      return { kind: "stuck", reason: `the write to ${COMPACT_FILE} hangs in the kernel` };
     }
   }
 }
@@ -69,7 +69,7 @@ async function writePools(
     const count = Math.max(countOf(to, node) - (exceedsTarget ? surplus - pool.surplus : 0), 0);
     const timeoutMs = Math.max(deadlineMs - sys.elapsedMs(), WRITE_MS_MIN);
     const write = await sys.kernel.write(pool.file, String(count), timeoutMs);
-    if (write.kind === "stuck") return { kind: "stuck", reason: `the kernel does not come back${onNode(node)}` };
+    if (write.kind === "stuck") return { kind: "stuck", reason: `the write${onNode(node)} hangs in the kernel` };
     if (write.kind === "refused") {
       return { kind: "failed", reason: `the kernel refuses${onNode(node)}: ${write.reason}` };
     }

@@ -245,7 +245,7 @@ function problemOf(
   if (isOfHost(address, net)) return `the guest's address ${text} is the host's own on network ${name}`;
   const owner = net.reservations.find(({ ip }) => sameAddress(ip, address));
   if (owner === undefined || owner.mac === mac) return undefined;
-  return `the guest's address ${text} is kept for another guest on network ${name}`;
+  return `the guest's address ${text} is reserved for another guest on network ${name}`;
 }
 
 function sameAddress(text: string, address: IpAddress): boolean {

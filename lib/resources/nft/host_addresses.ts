@@ -19,6 +19,6 @@ export function missingText(wanted: readonly string[], present: ReadonlySet<stri
   if (present === undefined) return undefined;
   const missing = wanted.filter((address) => !present.has(parseIpAddress(address)?.text ?? address));
   if (missing.length === 0) return undefined;
-  const [verb, pronoun] = missing.length === 1 ? ["is no address", "it is"] : ["are not addresses", "they are"];
+  const [verb, pronoun] = missing.length === 1 ? ["is not an address", "it is"] : ["are not addresses", "they are"];
   return `${missing.join(", ")} ${verb} of this host: no packets arrive there until ${pronoun}`;
 }

@@ -27,7 +27,7 @@ export async function readForwardingProblems({ kernel }: Sys): Promise<ReadonlyM
     if ([...texts.values()].some((text) => text.trim() === "1")) continue;
     found.set(
       family,
-      `the kernel passes no ${word} on (${all} is 0): nothing from outside arrives; sysctl -w ${all}=1`,
+      `${word} forwarding is off (${all} is 0): nothing from outside arrives; sysctl -w ${all}=1`,
     );
   }
   return found;

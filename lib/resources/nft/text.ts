@@ -7,10 +7,10 @@ import type { Filter } from "./filter.ts";
 import { portText } from "./rules.ts";
 
 const SOURCES = {
-  rule: "as its rule says",
-  document: "as its document says",
-  reservation: "kept for it by network",
-  lease: "leased to it by network",
+  rule: "set in its rule",
+  document: "set in its document",
+  reservation: "DHCP reservation on network",
+  lease: "DHCP lease on network",
 } as const satisfies Record<GuestAddress["source"], string>;
 
 /** Describes a guest's address and its source. */
@@ -27,7 +27,7 @@ export function describeSource({ source, on }: Pick<GuestAddress, "source" | "on
 /** Describes a demand. */
 export function describeDemand(demand: NftDemand): string {
   if (demand.kind === "open") {
-    const clients = demand.from.length === 0 ? "everybody" : demand.from.join(", ");
+    const clients = demand.from.length === 0 ? "all" : demand.from.join(", ");
     const what = demand.at === null ? demand.networks.join(", ") : guestText(demand.at);
     return `${what} open to ${clients}`;
   }
@@ -50,5 +50,5 @@ function describePorts(ports: PortRange, protocol: PortProtocol): string {
 export function describeFilter({ table, gates }: Filter): string {
   if (table === null) return gates === "closed" ? "nothing" : "only bypass rules";
   const rules = table.chains.reduce((sum, chain) => sum + chain.rules.length, 0);
-  return `${rules} rules, their mark ${gates === "open" ? "let through" : "not let through everywhere"}`;
+  return `${rules} rules, ${gates === "open" ? "open" : "may be blocked by another firewall"}`;
 }

@@ -44,7 +44,9 @@ export async function writePciState(change: PciChange, sys: Sys): Promise<WriteE
 async function setOverride(change: PciChange, sys: Sys): Promise<Problem | undefined> {
   const { address, from, to: { override } } = change;
   if (from.override === override) return undefined;
-  const what = override === "" ? `opening ${address} for any driver` : `keeping ${address} for ${override}`;
+  const what = override === ""
+    ? `clearing the driver override of ${address}`
+    : `setting the driver override of ${address} to ${override}`;
   return await step({ path: PCI_PATHS.override(address), text: `${override}\n`, what }, change, sys);
 }
 
@@ -52,7 +54,7 @@ async function unbind(change: PciChange, sys: Sys): Promise<Problem | undefined>
   const { address, from: { driver } } = change;
   if (driver === "") return undefined;
   return await step(
-    { path: PCI_PATHS.unbind(driver), text: address, what: `taking ${address} from ${driver}` },
+    { path: PCI_PATHS.unbind(driver), text: address, what: `unbinding ${address} from ${driver}` },
     change,
     sys,
   );
@@ -79,7 +81,7 @@ async function waitForVfio({ address, from, deadlineMs }: PciChange, sys: Sys): 
 async function bind(change: PciChange, sys: Sys): Promise<Problem | undefined> {
   const { address, to: { driver } } = change;
   if (driver === "") return undefined;
-  const write = { path: PCI_PATHS.bind(driver), text: address, what: `giving ${address} to ${driver}` };
+  const write = { path: PCI_PATHS.bind(driver), text: address, what: `binding ${address} to ${driver}` };
   const problem = await step(write, change, sys);
   if (problem?.kind !== "failed" || await sys.kernel.list(PCI_PATHS.driver(driver)) !== undefined) return problem;
   const loadProblem = await reloadDriver(change, sys);
