@@ -1,5 +1,5 @@
 /**
- * What every action kind is to the rest of the house.
+ * Defines actions: what other layers need to know of every kind.
  * @module
  */
 import type { HookCall } from "../libvirt/call.ts";
@@ -14,38 +14,38 @@ import type { HookPoint, RuleContext, RuleProblem } from "../config/rule_context
 export interface Action {
   readonly kind: string;
   /**
-   * `event`: done at the operations that the rule names. Otherwise how long it lasts where a guest's life is meant; a
-   * network's or port's life has but one lifetime.
+   * `event`: carried out at the operations that the rule names. Otherwise the lifetime it lasts in a rule for guests;
+   * networks and ports have only one lifetime.
    */
   readonly lasts: "event" | "domain" | "running";
-  /** Whether planning it may look at the call's document. */
+  /** Whether planning may read the call's document. */
   readonly looksAtDocument: boolean;
-  /** What its failure means for the call, where the rule says so. */
+  /** What a failure means for the call, if the rule sets it. */
   readonly onError?: OnError | undefined;
-  /** What it runs: programs with their arguments, fillings as the rule writes them. */
+  /** The programs that it runs, with placeholders as the rule writes them. */
   readonly programs: readonly ProgramWords[];
-  /** What undoes it, as the rule writes it, and what a failure of that comes to where the rule says so. */
+  /** The program that undoes it, with placeholders, and what a failure of that means if the rule sets it. */
   readonly undo?: { readonly argv: readonly string[]; readonly onError: OnError | undefined };
-  /** The ports of the host that it takes for guests. */
-  readonly takes?: HostEnd;
-  /** Where it lets packets through to guests: of which families they can be. */
+  /** The host ports that it forwards to guests. */
+  readonly hostEnd?: HostEnd;
+  /** For actions that accept packets to guests: the possible address families. */
   readonly families?: readonly IpFamily[];
   /**
-   * Finds what can never take effect at any of the places where the rule can match (or would do harm at one). A promise
-   * where that takes code which is loaded for it.
+   * Finds values that can never take effect at any hook point where the rule can match, or that would do harm at one.
+   * Asynchronous if the check loads code.
    */
   findProblems(
     rule: RuleContext,
     hookPoints: readonly HookPoint[],
   ): readonly RuleProblem[] | Promise<readonly RuleProblem[]>;
   /**
-   * What the action does at a call. Pure.
-   * @throws {XmlSyntaxError} when it looks at the document, and that is not XML that we read
+   * Returns the intents of the action for a call. Pure.
+   * @throws {XmlSyntaxError} if it reads the document, and the document is not well-formed
    */
   plan(rule: RuleContext, call: HookCall): readonly Intent[];
 }
 
-/** How long an action with a lifetime lasts in its rule. */
+/** Returns the lifetime of a lasting action in its rule. */
 export function lifetimeOf(lasts: "domain" | "running", rule: RuleContext): Lifetime {
   return rule.while === "guest" ? lasts : rule.while;
 }

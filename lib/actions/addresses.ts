@@ -1,5 +1,6 @@
 /**
- * `addresses = [{ address = "192.0.2.1/24", dev = "virbr1" }]`: addresses of the host while a network is active or a guest runs.
+ * `addresses = [{ address = "192.0.2.1/24", dev = "virbr1" }]`: addresses of the host while a network is active or a
+ * guest runs.
  * @module
  */
 import * as v from "valibot";
@@ -16,7 +17,7 @@ interface AddressConfig {
   readonly onError: OnError | undefined;
 }
 
-/** One address, as a schema. */
+/** Schema of one address. */
 export function addressesSchema(): v.GenericSchema<unknown, Action> {
   return v.pipe(
     tableSchema({
@@ -28,7 +29,7 @@ export function addressesSchema(): v.GenericSchema<unknown, Action> {
   );
 }
 
-/** `ADDRESS/LENGTH` in its one form; a length that is not said is the whole address's. */
+/** Schema of `ADDRESS/LENGTH` in normal form. Without a length, it is that of a single address. */
 function addressSchema(): v.GenericSchema<unknown, string> {
   const expected = 'an IP address with the length of its network, such as "192.0.2.1/24"';
   return v.pipe(

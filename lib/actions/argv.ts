@@ -1,5 +1,5 @@
 /**
- * A program with its arguments, as rules write them: no shell, no PATH, nothing inherited.
+ * A program and its arguments in rules: run without a shell or PATH lookup, and with an environment of its own.
  * @module
  */
 import * as v from "valibot";
@@ -16,25 +16,25 @@ import {
   templateSchema,
 } from "../config/placeholder.ts";
 
-/** A program with its arguments. */
-export type Argv = readonly [Template, ...Template[]];
+/** A program and its arguments, with placeholders. */
+export type ArgvTemplate = readonly [Template, ...Template[]];
 
-/** The list of strings, as a schema. */
-export function argvSchema(): v.GenericSchema<unknown, Argv> {
+/** Schema of the list of strings. */
+export function argvSchema(): v.GenericSchema<unknown, ArgvTemplate> {
   return v.pipe(
     v.array(templateSchema(), "a list of strings: a program's absolute path, then its arguments"),
-    v.rawTransform(({ dataset, addIssue, NEVER }): Argv => {
+    v.rawTransform(({ dataset, addIssue, NEVER }): ArgvTemplate => {
       const [program, ...args] = dataset.value;
       if (program === undefined || !isProgramPath(program)) {
-        const message = "the absolute path of a program first, without fillings or dot segments";
-        addIssue({ message, ...element(dataset.value, 0) });
+        const message = "the absolute path of a program first, without placeholders or dot segments";
+        addIssue({ message, ...listElement(dataset.value, 0) });
         return NEVER;
       }
-      const argv: Argv = [program, ...args];
+      const argv: ArgvTemplate = [program, ...args];
       const [filled] = substitutedWords(argv);
-      if (filled !== undefined && takesInlineCode(plainProgram(argv))) {
-        const message = "no fillings in what a shell or interpreter runs: use the VIRT_HOOKS_ environment there";
-        addIssue({ message, ...element(dataset.value, filled) });
+      if (filled !== undefined && takesInlineCode(literalProgram(argv))) {
+        const message = "no placeholders in what a shell or interpreter runs: use the VIRT_HOOKS_ environment there";
+        addIssue({ message, ...listElement(dataset.value, filled) });
         return NEVER;
       }
       return argv;
@@ -42,8 +42,8 @@ export function argvSchema(): v.GenericSchema<unknown, Argv> {
   );
 }
 
-/** Points an issue at one element of a list. */
-function element(
+/** Locates an issue at one element of a list. */
+function listElement(
   list: Template[],
   key: number,
 ): { readonly input: unknown; readonly path?: [v.ArrayPathItem] } {
@@ -57,24 +57,24 @@ function isProgramPath(program: Template): boolean {
     !program.text.split("/").some((segment) => segment === "." || segment === "..");
 }
 
-/** The argv as the rule writes it. */
-export function plainArgv([program, ...args]: Argv): readonly [string, ...string[]] {
+/** Returns the argv as the rule writes it. */
+export function literalArgv([program, ...args]: ArgvTemplate): readonly [string, ...string[]] {
   return [program.text, ...args.map((argument) => argument.text)];
 }
 
-/** The program with its arguments as the rule writes them. */
-export function plainProgram(argv: Argv): ProgramWords {
-  return { argv: plainArgv(argv), filled: substitutedWords(argv) };
+/** Returns the program and its arguments as the rule writes them. */
+export function literalProgram(argv: ArgvTemplate): ProgramWords {
+  return { argv: literalArgv(argv), filled: substitutedWords(argv) };
 }
 
-/** Which words have fillings in them, by their place. */
-export function substitutedWords(argv: Argv): readonly number[] {
+/** Returns the indexes of the words that contain placeholders. */
+export function substitutedWords(argv: ArgvTemplate): readonly number[] {
   return argv.flatMap((word, index) => hasPlaceholder(word) ? [index] : []);
 }
 
-/** Fillings that no call of the rule can have; `key` is where the argv stands. */
+/** Finds placeholders that have no value at any call of the rule. `key` is the argv's key in the rule. */
 export function argvProblems(
-  [, ...args]: Argv,
+  [, ...args]: ArgvTemplate,
   { key, rule, hookPoints }: {
     readonly key: string;
     readonly rule: RuleContext;
@@ -84,9 +84,9 @@ export function argvProblems(
   return args.flatMap((argument, index) => placeholderProblems(argument, { rule, hookPoints, path: [key, index + 1] }));
 }
 
-/** The argv with the values of a call, or why it cannot have them. */
+/** Substitutes the values of a call, or returns why that is impossible. */
 export function substituteArgv(
-  [program, ...args]: Argv,
+  [program, ...args]: ArgvTemplate,
   context: RuleContext,
   call: HookCall,
 ): readonly [string, ...string[]] | { readonly problem: string } {
@@ -104,7 +104,7 @@ export function substituteArgv(
   return [program.text, ...texts];
 }
 
-/** All that a program finds in its environment. */
+/** Returns the complete environment of a program. */
 export function programEnvironment(rule: string, call: HookCall): Readonly<Record<string, string>> {
   return {
     LC_ALL: "C",

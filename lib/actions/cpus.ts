@@ -1,5 +1,5 @@
 /**
- * `cpus = { isolate = true, governor = "performance" }`: CPUs that a guest has for itself while it lives.
+ * `cpus = { isolate = true, governor = "performance" }`: CPUs that a guest has for itself during its lifetime.
  * @module
  */
 import * as v from "valibot";
@@ -20,7 +20,7 @@ interface CpusConfig {
   readonly on_error?: OnError | undefined;
 }
 
-/** The configuration of `cpus`, as a schema. */
+/** Schema of `cpus`. */
 export function cpusSchema(): v.GenericSchema<unknown, Action> {
   const set = v.pipe(
     v.string(SET),
@@ -58,7 +58,7 @@ function parts({ isolate, governor }: CpusConfig, call: HookCall): DemandSpecs {
   if (set.length === 0) {
     return {
       problem:
-        'the guest pins no virtual CPU and no I/O thread, so nothing says which CPUs are meant: pin them (<vcpupin> in <cputune>), or name them (isolate = "2-5")',
+        'the guest pins no virtual CPU and no I/O thread, so the CPUs to isolate are unknown: pin them (<vcpupin> in <cputune>), or name them (isolate = "2-5")',
     };
   }
   const isolated: readonly DemandSpec[] = isolate === undefined ? [] : [{

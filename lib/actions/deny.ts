@@ -1,5 +1,5 @@
 /**
- * `deny = "message"`: refuse what libvirt asks about, with a message that its client sees.
+ * `deny = "message"`: refuses what libvirt asks for, with a message that libvirt's client shows.
  * @module
  */
 import * as v from "valibot";
@@ -16,7 +16,7 @@ import {
   templateSchema,
 } from "../config/placeholder.ts";
 
-/** The configuration of `deny`, as a schema. */
+/** Schema of `deny`. */
 export function denySchema(): v.GenericSchema<string, Action> {
   return v.pipe(
     v.string("a string"),
@@ -42,14 +42,14 @@ function deny(message: Template): Action {
 
 function planDeny(rule: RuleContext, message: Template, call: HookCall): Intent {
   const filled = substitute(message, rule, call);
-  // A refusal stands even where its text has a gap.
+  // The call is refused even if the message contains a placeholder without a value.
   return { kind: "deny", rule: rule.name, message: filled.kind === "filled" ? filled.text : message.text };
 }
 
-const WHY_NOT = {
+const CONSEQUENCES = {
   aborts: "",
   kills: "it would kill the running guest",
-  abandons: "libvirt would lose sight of the running guest",
+  abandons: "libvirt would lose track of the running guest",
   leaks: "libvirt 9 would leave the network's bridge behind",
   reports: "the change is already made and stays",
   ignored: "libvirt ignores it",
@@ -59,6 +59,6 @@ function refusalProblems(hookPoints: readonly HookPoint[]): readonly RuleProblem
   return hookPoints.filter((hookPoint) => failurePolicy(hookPoint.facts) !== "strict").slice(0, 1).map((hookPoint) => ({
     path: [],
     found: `deny at ${hookPoint.driver.name} ${hookPoint.operation}`,
-    expected: `an operation that can be refused: here ${WHY_NOT[hookPoint.facts.onFailure]}`,
+    expected: `an operation that can be refused: here ${CONSEQUENCES[hookPoint.facts.onFailure]}`,
   }));
 }

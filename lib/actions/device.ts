@@ -1,5 +1,5 @@
 /**
- * Network devices of the host in rules: named, or the bridge of the network that a call is about.
+ * Network devices in rules: named, or the bridge of the call's network.
  * @module
  */
 import * as v from "valibot";
@@ -11,29 +11,29 @@ import type { XmlElement } from "../xml/tree.ts";
 
 const NAME = /^(?!\.{1,2}$)[\w.][\w.-]{0,14}$/;
 
-/** Whether a text can be a device's name: no path, and nothing that a tool takes for an option. */
+/** Whether a text is a valid device name that no tool takes for a path or an option. */
 export function isDeviceName(text: string): boolean {
   return NAME.test(text);
 }
 
-/** A device's name, as a schema: what the kernel takes, and no tool takes for an option. */
+/** Schema of a device name that the kernel accepts and no tool takes for an option. */
 export function deviceSchema(): v.GenericSchema<unknown, string> {
   const expected = "a network device's name, such as virbr0";
   return v.pipe(v.string(expected), v.regex(NAME, expected));
 }
 
-/** The `<network>` of a network's call. */
+/** Returns the `<network>` element of a network's call. */
 export function networkOf(call: HookCall): XmlElement | undefined {
   return call.network === undefined ? undefined : descend(call.xml().root, "network");
 }
 
-/** The bridge of the network that a call is about. */
+/** Returns the bridge of the call's network. */
 export function bridgeOf(call: HookCall): string | undefined {
   const network = networkOf(call);
   return network === undefined ? undefined : networkBridge(network)?.name;
 }
 
-/** The host's own first address on the network that a call is about: its DHCP and DNS server answers there. */
+/** Returns the host's first address on the call's network, at which its DHCP and DNS server answers. */
 export function networkServer(call: HookCall): string | undefined {
   const network = networkOf(call);
   return network === undefined ? undefined : networkAddresses(network)[0]?.address;

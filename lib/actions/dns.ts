@@ -1,5 +1,6 @@
 /**
- * `dns = { domain = "lab.internal" }`: the host asks a network's own server for the names of a domain while it is active.
+ * `dns = { domain = "lab.internal" }`: the host resolves the names of a domain with a network's own server while the
+ * network is active.
  * @module
  */
 import * as v from "valibot";
@@ -12,7 +13,7 @@ import { tableSchema } from "../config/table_schema.ts";
 
 const DOMAIN = 'a domain such as "lab.internal"';
 
-/** The configuration of `dns`, as a schema. */
+/** Schema of `dns`. */
 export function dnsSchema(): v.GenericSchema<unknown, Action> {
   const label = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?";
   return v.pipe(
@@ -41,8 +42,10 @@ function dns({ domain, server, onError }: DnsConfig): Action {
     parts: (_rule, call) => {
       const [dev, address] = [bridgeOf(call), server ?? networkServer(call)];
       if (dev === undefined) return { problem: "the network has no bridge" };
-      if (address === undefined) return { problem: "the network has no address of its own, so nobody answers there" };
-      const text = `names below ${domain} asked at ${address} (${dev})`;
+      if (address === undefined) {
+        return { problem: "the network has no address of its own, so no server answers there" };
+      }
+      const text = `names below ${domain} resolved at ${address} (${dev})`;
       return [{ resource: "dns", demand: { dev, domain, server: address }, text }];
     },
   });

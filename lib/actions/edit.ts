@@ -1,5 +1,5 @@
 /**
- * `edit = [{ path = "…", … }]`: change the XML that libvirt goes on with, at the operations that read it back.
+ * `edit = [{ path = "…", … }]`: changes the XML with which libvirt continues, at the operations that read it back.
  * @module
  */
 import * as v from "valibot";
@@ -14,7 +14,7 @@ import type { HookPoint, RuleContext, RuleProblem } from "../config/rule_context
 import { pathProblem, placeholderProblems, substitute, type Template, templateSchema } from "../config/placeholder.ts";
 import { tableSchema } from "../config/table_schema.ts";
 
-/** What is done to what the path selects. */
+/** The change to the nodes that the path selects. */
 type EditStepConfig =
   | { readonly kind: "set"; readonly value: Template }
   | { readonly kind: "replace"; readonly search: string; readonly with: Template }
@@ -29,9 +29,9 @@ interface EditConfig {
 }
 
 const SEARCH = "the text to look for, in characters that XML allows";
-const WHAT = "an edit: path with one of set, replace and with, regex and with, remove = true, insert";
+const EXPECTED = "an edit: path with one of set, replace and with, regex and with, remove = true, insert";
 
-/** The configuration of one edit, as a schema. */
+/** Schema of one edit. */
 export function editSchema(): v.GenericSchema<unknown, Action> {
   const text = v.string("a string");
   return v.pipe(
@@ -45,9 +45,9 @@ export function editSchema(): v.GenericSchema<unknown, Action> {
       insert: v.optional(text),
       place: v.optional(v.picklist(["first", "last", "before", "after"], '"first", "last", "before" or "after"')),
       on_error: v.optional(v.picklist(["fail", "continue"], '"fail" or "continue"')),
-    }, WHAT),
+    }, EXPECTED),
     v.rawTransform(({ dataset, addIssue, NEVER }) => {
-      const change = readChange(dataset.value);
+      const change = parseChange(dataset.value);
       if (typeof change !== "string") {
         return editAction({ path: dataset.value.path, change, onError: dataset.value.on_error });
       }
@@ -71,12 +71,12 @@ interface RawEdit {
   readonly place?: "first" | "last" | "before" | "after" | undefined;
 }
 
-/** The one change that a table asks for, or what was expected instead. */
-function readChange(raw: RawEdit): EditStepConfig | string {
+/** Returns the one change in a table, or what was expected instead. */
+function parseChange(raw: RawEdit): EditStepConfig | string {
   const verbs = (["set", "replace", "regex", "remove", "insert"] as const).filter((key) => raw[key] !== undefined);
   if (verbs.length !== 1) return "exactly one of set, replace, regex, remove and insert";
-  if ((raw.replace ?? raw.regex) === undefined && raw.with !== undefined) return "no with but beside replace or regex";
-  if (raw.insert === undefined && raw.place !== undefined) return "no place but beside insert";
+  if ((raw.replace ?? raw.regex) === undefined && raw.with !== undefined) return "with only beside replace or regex";
+  if (raw.insert === undefined && raw.place !== undefined) return "place only beside insert";
   if (raw.set !== undefined) return { kind: "set", value: raw.set };
   if (raw.insert !== undefined) return { kind: "insert", xml: raw.insert, place: raw.place ?? "last" };
   if (raw.remove !== undefined) return { kind: "remove" };
@@ -104,9 +104,11 @@ async function editProblems(
   rule: RuleContext,
   hookPoints: readonly HookPoint[],
 ): Promise<readonly RuleProblem[]> {
-  const useless = hookPoints.filter((place) => !place.facts.filter).slice(0, 1).map((place): RuleProblem => ({
+  const useless = hookPoints.filter(({ facts }) => !facts.filter).slice(0, 1).map((
+    { driver, operation },
+  ): RuleProblem => ({
     path: [],
-    found: `edit at ${place.driver.name} ${place.operation}`,
+    found: `edit at ${driver.name} ${operation}`,
     expected: "migrate or restore, the operations at which libvirt reads the document back",
   }));
   const path = pathProblem(config.path, rule);
@@ -138,7 +140,7 @@ async function stepProblems(
 }
 
 async function regexProblems(regex: Regex): Promise<readonly RuleProblem[]> {
-  // Only rules that have an expression pay for the engine.
+  // Only rules with an expression load the engine.
   const { compileRegex, RegexSyntaxError } = await import("../xml/regex.ts");
   try {
     compileRegex(regex, () => false);
@@ -146,8 +148,8 @@ async function regexProblems(regex: Regex): Promise<readonly RuleProblem[]> {
   } catch (error) {
     if (!(error instanceof RegexSyntaxError)) throw error;
     return error.part === "expression"
-      ? [unusable("regex", `a regular expression: ${error.message}`)]
-      : [unusable("with", `what to write instead: ${error.message}`)];
+      ? [unusableValue("regex", `a regular expression: ${error.message}`)]
+      : [unusableValue("with", `what to write instead: ${error.message}`)];
   }
 }
 
@@ -158,24 +160,24 @@ async function insertProblems(xml: string, rule: RuleContext): Promise<readonly 
     return [];
   } catch (error) {
     if (!(error instanceof XmlSyntaxError)) throw error;
-    return [unusable("insert", `well-formed XML: ${error.message}`)];
+    return [unusableValue("insert", `well-formed XML: ${error.message}`)];
   }
 }
 
-function unusable(key: "regex" | "with" | "insert", expected: string): RuleProblem {
+function unusableValue(key: "regex" | "with" | "insert", expected: string): RuleProblem {
   return { path: [key], found: `a ${key} that cannot be used`, expected };
 }
 
 function planEdit(config: EditConfig, rule: RuleContext, call: HookCall): Intent {
   const onError = config.onError ?? "fail";
-  const step = makeStep(config, rule, call);
+  const step = buildStep(config, rule, call);
   return typeof step === "string"
     ? { kind: "fault", rule: rule.name, action: "edit", message: step, onError }
     : { kind: "edit", rule: rule.name, step, onError };
 }
 
-/** The edit with its values filled in, or why it cannot be. */
-function makeStep({ path: pathText, change }: EditConfig, rule: RuleContext, call: HookCall): EditStep | string {
+/** Builds the edit with the values of the call, or returns why that is impossible. */
+function buildStep({ path: pathText, change }: EditConfig, rule: RuleContext, call: HookCall): EditStep | string {
   const path = parsePath(pathText, rule.namespaces);
   switch (change.kind) {
     case "set": {

@@ -1,5 +1,5 @@
 /**
- * `forward = [{ host_port = 2222, guest_port = 22 }]`: ports of the host that lead to a guest while it runs.
+ * `forward = [{ host_port = 2222, guest_port = 22 }]`: host ports that are forwarded to a guest while it runs.
  * @module
  */
 import * as v from "valibot";
@@ -29,11 +29,11 @@ interface ForwardConfig {
   readonly onError: OnError | undefined;
 }
 
-/** A range that leads to other ports needs an entry for each of them. */
-const MOVED_PORTS_MAX = 1000;
+/** A range with other guest ports needs a map entry for each port. */
+const MAPPED_PORTS_MAX = 1000;
 const PORT_MAX = 65_535;
 
-/** One forward, as a schema. */
+/** Schema of one forward. */
 export function forwardSchema(): v.GenericSchema<unknown, Action> {
   return v.pipe(
     tableSchema({
@@ -61,23 +61,23 @@ export function forwardSchema(): v.GenericSchema<unknown, Action> {
       onError: on_error,
     })),
     v.rawCheck(({ dataset, addIssue }) => {
-      const message = dataset.typed ? portMistake(dataset.value) : undefined;
+      const message = dataset.typed ? portProblem(dataset.value) : undefined;
       if (message !== undefined) addIssue({ message });
     }),
     v.transform(forward),
   );
 }
 
-/** The guest's range is given by its first port, or as long as the host's. */
-function portMistake({ hostPorts, guestPorts }: ForwardConfig): string | undefined {
-  const more = hostPorts.last - hostPorts.first;
-  const isOne = guestPorts.first === guestPorts.last;
-  if (!isOne && guestPorts.last - guestPorts.first !== more) {
+/** Checks the guest's range: its first port, or as many ports as the host's range. */
+function portProblem({ hostPorts, guestPorts }: ForwardConfig): string | undefined {
+  const extra = hostPorts.last - hostPorts.first;
+  const isSinglePort = guestPorts.first === guestPorts.last;
+  if (!isSinglePort && guestPorts.last - guestPorts.first !== extra) {
     return "as many ports in guest_port as in host_port, or just the first of them";
   }
-  if (guestPorts.first + more > PORT_MAX) return `guest_port with room for ${more} more ports below ${PORT_MAX + 1}`;
-  if (guestPorts.first !== hostPorts.first && more >= MOVED_PORTS_MAX) {
-    return `${MOVED_PORTS_MAX} ports at most where guest_port is another than host_port`;
+  if (guestPorts.first + extra > PORT_MAX) return `guest_port with room for ${extra} more ports below ${PORT_MAX + 1}`;
+  if (guestPorts.first !== hostPorts.first && extra >= MAPPED_PORTS_MAX) {
+    return `${MAPPED_PORTS_MAX} ports at most where guest_port is another than host_port`;
   }
   return undefined;
 }
@@ -89,7 +89,7 @@ function forward(config: ForwardConfig): Action {
     whiles: ["guest"],
     looksAtDocument: true,
     families: familiesMeant(config.hostAddresses, config.from, config.to === undefined ? [] : [config.to]),
-    takes: { hostPorts: config.hostPorts, protocol: config.protocol, hostAddresses: config.hostAddresses },
+    hostEnd: { hostPorts: config.hostPorts, protocol: config.protocol, hostAddresses: config.hostAddresses },
     onError: config.onError,
     parts: (rule, call) => parts(config, rule, call),
   });
@@ -108,10 +108,10 @@ function parts(config: ForwardConfig, rule: RuleContext, call: HookCall): Demand
   return [{ resource: "nft", demand, text: describe(config) }, ...hairpinParts(config, call)];
 }
 
-/** What an interface is that ends in a port of a bridge, once the guest runs. */
+/** Types of interfaces whose host device is a port of a bridge once the guest runs. */
 const BRIDGED: readonly (string | undefined)[] = ["network", "bridge"];
 
-/** libvirt names the host's end of an interface once the guest runs. */
+/** Returns the demands for hairpin mode. libvirt names the host device of an interface only once the guest runs. */
 function hairpinParts(config: ForwardConfig, call: HookCall): readonly DemandSpec[] {
   if (!config.hairpin || !call.facts.lifetimes.includes("running")) return [];
   return selectedInterfaces(config, call).flatMap(({ type, target }): readonly DemandSpec[] => {
@@ -126,12 +126,12 @@ function hairpinParts(config: ForwardConfig, call: HookCall): readonly DemandSpe
 
 function describe(config: ForwardConfig): string {
   const { hostPorts, guestPorts, protocol, hostAddresses, from, to = "the guest" } = config;
-  const isSame = hostPorts.first === guestPorts.first;
+  const isUnchanged = hostPorts.first === guestPorts.first;
   const end = hostPorts.last - hostPorts.first + guestPorts.first;
   const ports = guestPorts.first === end ? `${end}` : `${guestPorts.first}-${end}`;
   return [
     `${describePorts(hostPorts, protocol)} of ${hostAddresses.length === 0 ? "the host" : hostAddresses.join(", ")}`,
-    ` to ${to}${isSame ? "" : ` at ${ports}`}${selectionText(config)}`,
+    ` to ${to}${isUnchanged ? "" : ` at ${ports}`}${selectionText(config)}`,
     ...(from.length === 0 ? [] : [`, for ${from.join(", ")}`]),
   ].join("");
 }

@@ -1,5 +1,5 @@
 /**
- * Which guest an action on the packet filter is about, and by which of its interfaces.
+ * The guest of an action on the packet filter, and its interfaces.
  * @module
  */
 import * as v from "valibot";
@@ -10,20 +10,20 @@ import type { IpAddress } from "../net/ip_address.ts";
 import type { GuestEnd } from "../plan/nft_demand.ts";
 import { reachedAddressSchema } from "./ip_value.ts";
 
-/** Which of a guest's interfaces is meant. */
+/** Selects interfaces of a guest. */
 export interface InterfaceSelection {
   readonly network: string | undefined;
   readonly mac: string | undefined;
 }
 
-/** The keys that say where a guest lives, for a table's schema. */
+/** Schema entries of the keys that determine a guest's address. */
 export interface GuestEndEntries {
   readonly to: v.OptionalSchema<v.GenericSchema<unknown, IpAddress>, undefined>;
   readonly network: v.OptionalSchema<v.GenericSchema<unknown, string>, undefined>;
   readonly mac: v.OptionalSchema<v.GenericSchema<unknown, string>, undefined>;
 }
 
-/** Makes the entries of these keys. */
+/** Returns the schema entries. */
 export function guestEndEntries(): GuestEndEntries {
   return {
     to: v.optional(reachedAddressSchema()),
@@ -46,8 +46,8 @@ function macSchema(): v.GenericSchema<unknown, string> {
 }
 
 /**
- * The interfaces of a call's guest that may be meant. Which network an interface on a bridge is on, the document does not say: that is
- * decided when the host is asked.
+ * Returns the guest's interfaces that may match. The document does not name the network of an interface on a bridge,
+ * so that is decided when the host is inspected.
  */
 export function selectedInterfaces({ network, mac }: InterfaceSelection, call: HookCall): readonly DomainInterface[] {
   return domainInterfaces(call.xml().root).filter((one) =>
@@ -56,12 +56,12 @@ export function selectedInterfaces({ network, mac }: InterfaceSelection, call: H
   );
 }
 
-/** What helps where QEMU itself is the guest's network: `<portForward>`, since libvirt 9.0.0. */
+/** Advice for user networking, where QEMU itself is the guest's network: `<portForward>`, since libvirt 9.0.0. */
 const USER_NETWORK =
   "the guest's interface uses user networking (SLIRP or passt), so it has no address on this host: " +
   "put the ports into the guest's document, <portForward> beside <backend type='passt'/>, or the guest on a libvirt network";
 
-/** The guest's end of what is asked for, not looked for yet; or why there can be none. */
+/** Returns the guest's end of a demand, without its address; or why there is none. */
 export function guestEnd(
   { to = null, network, mac }: InterfaceSelection & { readonly to: string | null | undefined },
   call: HookCall,
@@ -80,11 +80,11 @@ export function guestEnd(
   return { to, network: network ?? null, interfaces, guest: null, awaited: null };
 }
 
-/** Which interfaces are meant, for people; nothing where all are. */
+/** Describes the selection, for people; empty if all interfaces match. */
 export function selectionText({ network, mac }: InterfaceSelection): string {
-  const which = [
+  const conditions = [
     ...(network === undefined ? [] : [` on network ${JSON.stringify(network)}`]),
     ...(mac === undefined ? [] : [` with the MAC address ${mac}`]),
   ];
-  return which.join("");
+  return conditions.join("");
 }

@@ -1,5 +1,5 @@
 /**
- * What actions that last have in common.
+ * Common parts of lasting actions.
  * @module
  */
 import * as v from "valibot";
@@ -11,51 +11,51 @@ import type { RuleContext, Scope } from "../config/rule_context.ts";
 import type { HookCall } from "../libvirt/call.ts";
 import { failurePolicy } from "../libvirt/driver.ts";
 
-/** One demand with what a person reads of it. */
+/** A demand with its description for people. */
 export type DemandSpec = AnyDemand & { readonly text: string };
 
-/** What planning a lasting action comes to: what shall be held, or why that cannot be told. */
+/** Demands of a lasting action, or the reason they cannot be determined. */
 export type DemandSpecs = readonly DemandSpec[] | { readonly problem: string };
 
-/** How an action that lasts is made. */
+/** Options for {@linkcode holdAction}. */
 export interface HoldOptions {
-  /** The key in the rule. */
+  /** The action's key in the rule. */
   readonly kind: string;
   readonly lasts: "domain" | "running";
-  /** Whose life it may follow. */
+  /** The scopes in which it is allowed. */
   readonly whiles: readonly Scope[];
   readonly looksAtDocument: boolean;
   readonly programs?: Action["programs"];
   readonly undo?: Action["undo"] | undefined;
-  readonly takes?: HostEnd;
+  readonly hostEnd?: HostEnd;
   readonly families?: Action["families"];
   readonly onError: OnError | undefined;
   readonly findProblems?: Action["findProblems"];
-  /** Pure. */
+  /** Determines the demands for a call. Pure. */
   parts(rule: RuleContext, call: HookCall): DemandSpecs;
 }
 
-/** `on_error` of an action, as an entry of its table's schema. */
+/** Schema entry of `on_error`. */
 export function onErrorEntry(): v.OptionalSchema<v.GenericSchema<unknown, OnError>, undefined> {
   return v.optional(v.picklist(["fail", "continue"], '"fail" or "continue"'));
 }
 
-/** Makes an action whose demands last. */
+/** Creates an action whose demands last for a lifetime. */
 export function holdAction(options: HoldOptions): Action {
-  const { kind, lasts, looksAtDocument, programs = [], takes, families } = options;
+  const { kind, lasts, looksAtDocument, programs = [], hostEnd, families } = options;
   return {
     kind,
     lasts,
     looksAtDocument,
     onError: options.onError,
     programs,
-    ...(takes === undefined ? {} : { takes }),
+    ...(hostEnd === undefined ? {} : { hostEnd }),
     ...(options.undo === undefined ? {} : { undo: options.undo }),
     ...(families === undefined ? {} : { families }),
     findProblems: async (rule, hookPoints) => {
       const own = await options.findProblems?.(rule, hookPoints) ?? [];
       if (options.whiles.includes(rule.while)) return own;
-      const found = `${kind} while a ${rule.while} lives`;
+      const found = `${kind} in a rule for a ${rule.while}`;
       return [{
         path: [],
         found,

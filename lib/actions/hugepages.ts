@@ -1,5 +1,5 @@
 /**
- * `hugepages = { size = "2M" }`: huge pages that are there while a guest lives, as many as its memory takes.
+ * `hugepages = { size = "2M" }`: huge pages during a guest's lifetime, as many as its memory needs.
  * @module
  */
 import * as v from "valibot";
@@ -18,16 +18,16 @@ import { tableSchema } from "../config/table_schema.ts";
 const KIB = 1024;
 const PAGES_MAX = 2 ** 31 - 1;
 const SIZE = '"2M", "1G", "default" or another size of huge pages, such as "64K"';
-/** What a guest calls a huge page of this size is ordinary memory. */
+/** Pages of this size are ordinary memory, even if a guest's XML calls them huge pages. */
 const ORDINARY_PAGE_BYTES = 4 * KIB;
 
-interface Config {
+interface HugepagesConfig {
   readonly sizeKib: HugepagesDemand["sizeKib"] | undefined;
   readonly pages: number | undefined;
   readonly onError: OnError | undefined;
 }
 
-/** The configuration of `hugepages`, as a schema. */
+/** Schema of `hugepages`. */
 export function hugepagesSchema(): v.GenericSchema<unknown, Action> {
   const count = `a whole number of pages, from 1 to ${PAGES_MAX}`;
   return v.pipe(
@@ -54,7 +54,7 @@ function sizeSchema(): v.GenericSchema<unknown, HugepagesDemand["sizeKib"]> {
   );
 }
 
-function hugepages(config: Config): Action {
+function hugepages(config: HugepagesConfig): Action {
   return holdAction({
     kind: "hugepages",
     lasts: "domain",
@@ -75,41 +75,44 @@ function sizeProblems(hookPoints: readonly HookPoint[]): readonly RuleProblem[] 
   }];
 }
 
-function partsOf(config: Config, call: HookCall): DemandSpecs {
+function partsOf(config: HugepagesConfig, call: HookCall): DemandSpecs {
   const domain = call.xml().root;
-  return config.pages === undefined ? ofMemory(config, domain) : [ofPages(config.pages, config, domain)];
+  return config.pages === undefined ? memoryDemands(config, domain) : [pagesDemand(config.pages, config, domain)];
 }
 
-/** So many pages, from where all of the guest's memory shall come from. */
-function ofPages(pages: number, { sizeKib }: Config, domain: XmlElement): DemandSpec {
+/** Returns the demand for a fixed number of pages, on the nodes of the guest's whole memory. */
+function pagesDemand(pages: number, { sizeKib }: HugepagesConfig, domain: XmlElement): DemandSpec {
   const nodes = numaBinding(domain, undefined)?.hostNodes ?? [];
-  const [asked] = askedOf(domain);
-  return makePart(sizeKib ?? sizeOf(asked), [{ nodes, amount: { unit: "pages", pages } }]);
+  const [requested] = requestedHugepages(domain);
+  return demandSpec(sizeKib ?? sizeOf(requested), [{ nodes, amount: { unit: "pages", pages } }]);
 }
 
-/** What the guest takes of huge pages; all of its memory where it does not ask for any itself. */
-function ofMemory({ sizeKib }: Config, domain: XmlElement): DemandSpecs {
-  const asked = askedOf(domain);
-  const fitting = asked.filter((one) =>
+/**
+ * Returns the demands for the memory that the guest backs with huge pages; for all its memory if its XML requests
+ * none.
+ */
+function memoryDemands({ sizeKib }: HugepagesConfig, domain: XmlElement): DemandSpecs {
+  const requested = requestedHugepages(domain);
+  const fitting = requested.filter((one) =>
     sizeKib === undefined || one.pageBytes === undefined || sizeOf(one) === sizeKib
   );
-  if (asked.length > 0 && fitting.length === 0) {
-    const sizes = [...new Set(asked.map((one) => pageSizeText(sizeOf(one))))].join(" and ");
+  if (requested.length > 0 && fitting.length === 0) {
+    const sizes = [...new Set(requested.map((one) => pageSizeText(sizeOf(one))))].join(" and ");
     const given = pageSizeText(sizeKib ?? "default");
     return { problem: `the guest takes huge pages of ${sizes}, and the rule gives ${given}` };
   }
-  const taken = asked.length === 0 ? wholeMemory(domain) : fitting;
+  const taken = requested.length === 0 ? wholeMemory(domain) : fitting;
   if (taken.some(({ memoryBytes }) => memoryBytes === undefined)) {
     return { problem: "the guest's XML does not say how much memory it takes, or says 8 PiB or more" };
   }
   const bySize = Map.groupBy(taken, (one) => one.pageBytes === undefined ? sizeKib ?? "default" : sizeOf(one));
   return [...bySize].flatMap(([size, ones]) => {
     const parts = ones.filter(({ memoryBytes }) => memoryBytes !== 0).map(memoryPart);
-    return parts.length === 0 ? [] : [makePart(size, parts)];
+    return parts.length === 0 ? [] : [demandSpec(size, parts)];
   });
 }
 
-function askedOf(domain: XmlElement): readonly HugepageDemand[] {
+function requestedHugepages(domain: XmlElement): readonly HugepageDemand[] {
   return hugepageDemands(domain).filter(({ pageBytes }) => pageBytes !== ORDINARY_PAGE_BYTES);
 }
 
@@ -121,11 +124,11 @@ function sizeOf(demand: HugepageDemand | undefined): HugepagesDemand["sizeKib"] 
   return demand?.pageBytes === undefined ? "default" : demand.pageBytes / KIB;
 }
 
-function makePart(sizeKib: HugepagesDemand["sizeKib"], parts: readonly HugepagesPart[]): DemandSpec {
+function demandSpec(sizeKib: HugepagesDemand["sizeKib"], parts: readonly HugepagesPart[]): DemandSpec {
   return { resource: "hugepages", demand: { sizeKib, parts }, text: partText(sizeKib, parts) };
 }
 
-/** `huge pages of 2M: 1024 MiB on node 0 and 1024 MiB on node 1` */
+/** Describes a demand: `huge pages of 2M: 1024 MiB on node 0 and 1024 MiB on node 1`. */
 function partText(sizeKib: HugepagesDemand["sizeKib"], parts: readonly HugepagesPart[]): string {
   const amounts = parts.map(({ nodes, amount }) => {
     const count = amount.unit === "pages"

@@ -1,6 +1,6 @@
 /**
- * Addresses and prefixes in rules. Where one comes from a filling it must be a single address: what a guest's owner may
- * write shall not draw a whole network's traffic.
+ * Addresses and prefixes in rules. A placeholder must yield a single address: a value that a guest's owner can write
+ * must not redirect the traffic of a whole network.
  * @module
  */
 import * as v from "valibot";
@@ -13,36 +13,36 @@ import { hasPlaceholder, substitute, type Template, templateSchema } from "../co
 const ADDRESS = "an IP address";
 const PREFIX = 'an IP address or a network such as "192.0.2.0/24", without bits behind its length';
 
-/** An address, as a schema. */
+/** Schema of an address. */
 export function ipAddressSchema(): v.GenericSchema<unknown, IpAddress> {
   return addressSchema(ADDRESS, () => true);
 }
 
 const REACHED = "an address that others reach: no loopback address, nor 0.0.0.0 or ::";
-/** These stand for all addresses, and are none. */
+/** The unspecified addresses, which mean all addresses. */
 const UNSPECIFIED: readonly string[] = ["0.0.0.0", "::"];
 
-/** An address at which a packet from another machine can arrive, as a schema. */
+/** Schema of an address at which a packet from another machine can arrive. */
 export function reachedAddressSchema(): v.GenericSchema<unknown, IpAddress> {
   return addressSchema(REACHED, (address) => !isLoopback(address) && !UNSPECIFIED.includes(address.text));
 }
 
 function addressSchema(
   expected: string,
-  isMeant: (address: IpAddress) => boolean,
+  isAllowed: (address: IpAddress) => boolean,
 ): v.GenericSchema<unknown, IpAddress> {
   return v.pipe(
     v.string(ADDRESS),
     v.rawTransform(({ dataset, addIssue, NEVER }) => {
       const address = parseIpAddress(dataset.value);
-      if (address !== undefined && isMeant(address)) return address;
+      if (address !== undefined && isAllowed(address)) return address;
       addIssue({ message: address === undefined ? ADDRESS : expected });
       return NEVER;
     }),
   );
 }
 
-/** A prefix of addresses that others reach, as a schema. */
+/** Schema of a prefix with addresses that other machines can reach. */
 export function reachedPrefixSchema(): v.GenericSchema<unknown, IpPrefix> {
   return v.pipe(
     ipPrefixSchema(),
@@ -50,7 +50,7 @@ export function reachedPrefixSchema(): v.GenericSchema<unknown, IpPrefix> {
   );
 }
 
-/** A prefix, as a schema. */
+/** Schema of a prefix. */
 export function ipPrefixSchema(): v.GenericSchema<unknown, IpPrefix> {
   return v.pipe(
     v.string(PREFIX),
@@ -63,7 +63,7 @@ export function ipPrefixSchema(): v.GenericSchema<unknown, IpPrefix> {
   );
 }
 
-/** A prefix that may hold fillings, as a schema. */
+/** Schema of a prefix that may contain placeholders. */
 export function prefixTemplateSchema(): v.GenericSchema<unknown, Template> {
   return v.pipe(
     v.string(PREFIX),
@@ -72,7 +72,7 @@ export function prefixTemplateSchema(): v.GenericSchema<unknown, Template> {
   );
 }
 
-/** The prefix of a template at a call, or why there is none. */
+/** Returns the prefix of a template for a call, or why there is none. */
 export function substitutePrefix(
   template: Template,
   rule: RuleContext,
@@ -83,7 +83,7 @@ export function substitutePrefix(
   const prefix = parseIpPrefix(filled.text.trim());
   if (prefix === undefined) return { problem: `"${template.text}" gives "${filled.text}", which is not ${PREFIX}` };
   if (hasPlaceholder(template) && prefix.length !== ADDRESS_BITS[prefix.family]) {
-    return { problem: `"${template.text}" gives ${prefix.text}: from a filling only a single address is taken` };
+    return { problem: `"${template.text}" gives ${prefix.text}: a placeholder may only give a single address` };
   }
   return prefix;
 }

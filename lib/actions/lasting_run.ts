@@ -1,5 +1,6 @@
 /**
- * `run` with `undo` or `during`: a program that is run once when a life begins, and one that undoes it at its end.
+ * `run` with `undo` or `during`: a program that runs once at the start of a lifetime, and one that undoes it at the
+ * end.
  * @module
  */
 import type { HookCall } from "../libvirt/call.ts";
@@ -8,10 +9,10 @@ import { quote } from "../text/quote.ts";
 import type { Action } from "./action.ts";
 import type { HookPoint, RuleContext, RuleProblem } from "../config/rule_context.ts";
 import {
-  type Argv,
   argvProblems,
-  plainArgv,
-  plainProgram,
+  type ArgvTemplate,
+  literalArgv,
+  literalProgram,
   programEnvironment,
   substituteArgv,
   substitutedWords,
@@ -20,20 +21,20 @@ import { looksAtDocument } from "../config/placeholder.ts";
 import { type DemandSpecs, holdAction } from "./hold.ts";
 import { isAcquiredAt, onErrorProblems, timeoutProblems } from "./limits.ts";
 
-/** What `run` says of one that lasts. */
+/** The configuration of a lasting `run`. */
 export interface LastingRunConfig {
-  readonly argv: Argv;
-  readonly undo: Argv | undefined;
+  readonly argv: ArgvTemplate;
+  readonly undo: ArgvTemplate | undefined;
   readonly during: "domain" | "running" | undefined;
   readonly timeoutMs: number | undefined;
   readonly onError: OnError | undefined;
-  /** `"continue"`: an undo that fails is noted and forgotten. */
+  /** `"continue"`: an undo that fails is recorded and not repeated. */
   readonly undoError: OnError | undefined;
   readonly input: "document" | "none";
   readonly output: "document" | "none";
 }
 
-/** Makes the action. */
+/** Creates the action. */
 export function lastingRun(config: LastingRunConfig): Action {
   const { argv, undo, during } = config;
   const lasts = during ?? "domain";
@@ -42,18 +43,18 @@ export function lastingRun(config: LastingRunConfig): Action {
     lasts,
     whiles: ["guest", "network", "port"],
     looksAtDocument: [...argv, ...undo ?? []].some(looksAtDocument),
-    programs: [plainProgram(argv), ...(undo === undefined ? [] : [plainProgram(undo)])],
+    programs: [literalProgram(argv), ...(undo === undefined ? [] : [literalProgram(undo)])],
     onError: config.onError,
-    undo: undo === undefined ? undefined : { argv: plainArgv(undo), onError: config.undoError },
+    undo: undo === undefined ? undefined : { argv: literalArgv(undo), onError: config.undoError },
     findProblems: (rule, hookPoints) => {
-      const due = hookPoints.filter(({ facts }) => isAcquiredAt(facts, lasts, rule));
-      return [...operationProblems(config, rule), ...hookPointProblems(config, rule, due)];
+      const acquiringPoints = hookPoints.filter(({ facts }) => isAcquiredAt(facts, lasts, rule));
+      return [...operationProblems(config, rule), ...hookPointProblems(config, rule, acquiringPoints)];
     },
     parts: (rule, call) => parts(config, rule, call),
   });
 }
 
-/** What has no meaning for a program that is run for a whole life. */
+/** Finds keys that have no meaning for a program that runs for a whole lifetime. */
 function operationProblems({ during, input, output }: LastingRunConfig, rule: RuleContext): readonly RuleProblem[] {
   const problems: RuleProblem[] = [];
   for (const [key, found] of Object.entries({ input, output })) {
@@ -62,7 +63,7 @@ function operationProblems({ during, input, output }: LastingRunConfig, rule: Ru
     problems.push({ path: [key], found: JSON.stringify(found), expected });
   }
   if (during !== undefined && rule.while !== "guest") {
-    const expected = `no "during" beside while = "${rule.while}", since only a guest can be there and not run`;
+    const expected = `no "during" beside while = "${rule.while}", since only a guest can exist without running`;
     problems.push({ path: ["during"], found: JSON.stringify(during), expected });
   }
   return problems;
@@ -82,25 +83,25 @@ function hookPointProblems(
   ];
 }
 
-/** Where it is only checked, fillings stay as the rule writes them: they may get their value later. */
+/** Determines the demand. If the call only checks it, placeholders are kept: they may have no value yet. */
 function parts(config: LastingRunConfig, rule: RuleContext, call: HookCall): DemandSpecs {
   const { argv, undo, during, timeoutMs, undoError } = config;
   const isDue = isAcquiredAt(call.facts, during ?? "domain", rule);
-  const fillOwn = (own: Argv): ReturnType<typeof substituteArgv> =>
-    isDue ? substituteArgv(own, rule, call) : plainArgv(own);
-  const begin = fillOwn(argv);
-  if ("problem" in begin) return begin;
-  const end = undo === undefined ? undefined : fillOwn(undo);
-  if (end !== undefined && "problem" in end) return end;
-  const undone = end === undefined ? "" : `, undone by ${textOf(end)}`;
-  const limit = timeoutMs === undefined ? "" : `, each for ${timeoutMs / 1000} s at most`;
+  const resolveArgv = (template: ArgvTemplate): ReturnType<typeof substituteArgv> =>
+    isDue ? substituteArgv(template, rule, call) : literalArgv(template);
+  const startArgv = resolveArgv(argv);
+  if ("problem" in startArgv) return startArgv;
+  const undoArgv = undo === undefined ? undefined : resolveArgv(undo);
+  if (undoArgv !== undefined && "problem" in undoArgv) return undoArgv;
+  const undoText = undoArgv === undefined ? "" : `, undone by ${textOf(undoArgv)}`;
+  const limitText = timeoutMs === undefined ? "" : `, each for ${timeoutMs / 1000} s at most`;
   const demand = {
-    ...{ argv: begin, filled: substitutedWords(argv), environment: programEnvironment(rule.name, call), timeoutMs },
-    ...{ undo: end, undoFilled: undo === undefined ? [] : substitutedWords(undo) },
+    ...{ argv: startArgv, filled: substitutedWords(argv), environment: programEnvironment(rule.name, call), timeoutMs },
+    ...{ undo: undoArgv, undoFilled: undo === undefined ? [] : substitutedWords(undo) },
     ...(undoError === "continue" ? { undoError } : {}),
   };
-  const lenient = undoError === "continue" ? ", whose failure is noted" : "";
-  return [{ resource: "command", demand, text: `run ${textOf(begin)}${undone}${lenient}${limit}` }];
+  const failureText = undoError === "continue" ? ", whose failure is only recorded" : "";
+  return [{ resource: "command", demand, text: `run ${textOf(startArgv)}${undoText}${failureText}${limitText}` }];
 }
 
 function textOf(argv: readonly string[]): string {

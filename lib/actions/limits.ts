@@ -1,5 +1,5 @@
 /**
- * What a rule may say about failures and time, where its programs are run.
+ * Limits on what a rule may set for failures and time.
  * @module
  */
 import { failurePolicy, type Operation } from "../libvirt/driver.ts";
@@ -7,7 +7,7 @@ import type { OnError } from "../plan/intent.ts";
 import { lifetimeOf } from "./action.ts";
 import type { HookPoint, RuleContext, RuleProblem } from "../config/rule_context.ts";
 
-/** An `on_error` that cannot have an effect at any of these places. */
+/** Finds an `on_error` that has no effect at any of the hook points. */
 export function onErrorProblems(
   onError: OnError | undefined,
   hookPoints: readonly HookPoint[],
@@ -17,18 +17,18 @@ export function onErrorProblems(
   return [{ path: ["on_error"], found: '"fail"', expected }];
 }
 
-/** A `timeout` that no call gives it. */
+/** Finds a `timeout` that is longer than the budget of every call. */
 export function timeoutProblems(
   timeoutMs: number | undefined,
   hookPoints: readonly HookPoint[],
 ): readonly RuleProblem[] {
   const budgetMs = Math.max(...hookPoints.map((hookPoint) => hookPoint.budgetMs));
   if (timeoutMs === undefined || timeoutMs <= budgetMs) return [];
-  const expected = `${budgetMs / 1000} s at most, the time a call has here (settings.budgets can change it)`;
+  const expected = `${budgetMs / 1000} s at most, the time limit of a call here (settings.budgets can change it)`;
   return [{ path: ["timeout"], found: `${timeoutMs / 1000} s`, expected }];
 }
 
-/** Whether calls of an operation acquire what lasts so long; at the other beginnings of a life it is only checked. */
+/** Whether this operation acquires holds of this lifetime. Other start operations only check them. */
 export function isAcquiredAt(facts: Operation, lasts: "domain" | "running", rule: RuleContext): boolean {
   return facts.lifetimes.includes(lifetimeOf(lasts, rule));
 }

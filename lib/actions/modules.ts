@@ -1,5 +1,6 @@
 /**
- * `modules = { load = ["vfio-pci"], unload = ["nouveau"] }`: kernel modules, there or not there while somebody lives.
+ * `modules = { load = ["vfio-pci"], unload = ["nouveau"] }`: kernel modules that are loaded or unloaded during a
+ * lifetime.
  * @module
  */
 import * as v from "valibot";
@@ -8,7 +9,7 @@ import type { Action } from "./action.ts";
 import { type DemandSpec, holdAction, onErrorEntry } from "./hold.ts";
 import { tableSchema } from "../config/table_schema.ts";
 
-/** The configuration of `modules`, as a schema. */
+/** Schema of `modules`. */
 export function modulesSchema(): v.GenericSchema<unknown, Action> {
   return v.pipe(
     tableSchema({
@@ -18,11 +19,14 @@ export function modulesSchema(): v.GenericSchema<unknown, Action> {
     }, "a table with load or unload"),
     v.check(({ load, unload }) => load.length + unload.length > 0, "at least one module in load or unload"),
     v.check(
-      ({ load, unload }) => !load.some((name) => unload.map(normal).includes(normal(name))),
+      ({ load, unload }) => !load.some((name) => unload.map(kernelName).includes(kernelName(name))),
       "each module in load or in unload, not in both",
     ),
     v.transform(({ load, unload, on_error }) =>
-      modules([...unload.map((name) => part(name, "unloaded")), ...load.map((name) => part(name, "loaded"))], on_error)
+      modules([
+        ...unload.map((name) => moduleDemand(name, "unloaded")),
+        ...load.map((name) => moduleDemand(name, "loaded")),
+      ], on_error)
     ),
   );
 }
@@ -34,20 +38,20 @@ function namesSchema(): v.GenericSchema<unknown, readonly string[]> {
   );
   return v.pipe(
     v.array(name, "a list of modules' names"),
-    v.check((names) => new Set(names.map(normal)).size === names.length, "each module once"),
+    v.check((names) => new Set(names.map(kernelName)).size === names.length, "each module once"),
   );
 }
 
-/** The kernel takes a dash for an underscore. */
-function normal(name: string): string {
+/** Converts to the kernel's spelling, with underscores for dashes. */
+function kernelName(name: string): string {
   return name.replaceAll("-", "_");
 }
 
-function part(name: string, state: "loaded" | "unloaded"): DemandSpec {
-  return { resource: "module", demand: { name: normal(name), state }, text: `module ${normal(name)} ${state}` };
+function moduleDemand(name: string, state: "loaded" | "unloaded"): DemandSpec {
+  return { resource: "module", demand: { name: kernelName(name), state }, text: `module ${kernelName(name)} ${state}` };
 }
 
-/** What is in the way goes before what takes its place comes. */
+/** Creates the action. Modules are unloaded before others are loaded, since they may conflict. */
 function modules(parts: readonly DemandSpec[], onError: OnError | undefined): Action {
   return holdAction({
     kind: "modules",

@@ -1,6 +1,6 @@
 /**
- * `open = { from = "10.0.0.0/8", ports = [22, 443] }`: a network whose guests can be reached from outside while it is active, or
- * one guest while it runs.
+ * `open = { from = "10.0.0.0/8", ports = [22, 443] }`: makes a network's guests reachable from outside while the
+ * network is active, or one guest while it runs.
  * @module
  */
 import * as v from "valibot";
@@ -23,23 +23,23 @@ interface OpenConfig {
   readonly from: readonly string[];
   readonly ports: readonly PortRange[];
   readonly protocol: PortProtocol;
-  /** Of a guest: its address. Of a network: addresses that are routed to its guests, instead of its own. */
+  /** For a guest: its address. For a network: addresses that are routed to its guests, instead of its own. */
   readonly to: readonly IpPrefix[];
   readonly network: string | undefined;
   readonly mac: string | undefined;
   readonly onError: OnError | undefined;
 }
 
-const EVERYTHING = { from: [], ports: [], protocol: "tcp", to: [], network: undefined, mac: undefined } as const;
+const UNRESTRICTED = { from: [], ports: [], protocol: "tcp", to: [], network: undefined, mac: undefined } as const;
 
-/** Who says "udp" and no port would else open TCP, too. */
-const PORTS_BESIDE = "ports beside protocol: without them everything is open, whatever its protocol";
+/** Without this, `protocol = "udp"` without ports would open TCP as well. */
+const PORTS_REQUIRED = "ports beside protocol: without them everything is open, whatever its protocol";
 
-/** The configuration of `open`, as a schema. */
+/** Schema of `open`. */
 export function openSchema(): v.GenericSchema<unknown, Action> {
   const everything = v.pipe(
     v.literal(true, "true, or a table with from and ports"),
-    v.transform(() => open({ ...EVERYTHING, onError: undefined })),
+    v.transform(() => open({ ...UNRESTRICTED, onError: undefined })),
   );
   const some = v.pipe(
     tableSchema({
@@ -50,7 +50,7 @@ export function openSchema(): v.GenericSchema<unknown, Action> {
       to: v.optional(oneOrMany(reachedPrefixSchema)),
       on_error: onErrorEntry(),
     }, "true, or a table with from and ports"),
-    v.check(({ ports, protocol }) => protocol === undefined || ports !== undefined, PORTS_BESIDE),
+    v.check(({ ports, protocol }) => protocol === undefined || ports !== undefined, PORTS_REQUIRED),
     v.transform(({ from = [], ports = [], protocol = "tcp", to = [], network, mac, on_error }) =>
       open({ from: from.map(({ text }) => text), ports, protocol, to, network, mac, onError: on_error })
     ),
@@ -71,7 +71,7 @@ function open(config: OpenConfig): Action {
   });
 }
 
-/** A guest is opened at one address. */
+/** Requires a single address for a guest. */
 function guestAddressProblems({ to }: OpenConfig): readonly RuleProblem[] {
   if (to.length === 0 || addressIn(to) !== undefined) return [];
   return [{
@@ -81,18 +81,18 @@ function guestAddressProblems({ to }: OpenConfig): readonly RuleProblem[] {
   }];
 }
 
-/** The one address that prefixes say; `undefined` where they say more. */
+/** Returns the single address that prefixes contain; `undefined` if they contain more. */
 function addressIn([first, ...rest]: readonly IpPrefix[]): string | undefined {
   if (first === undefined || rest.length > 0 || first.length !== ADDRESS_BITS[first.family]) return undefined;
   return networkTexts(networkAround(first, first.length)).join("");
 }
 
-/** A network is opened as a whole, or the addresses that are routed to it. */
+/** Refuses keys that select an interface of a guest in a rule for networks. */
 function guestKeyProblems(config: OpenConfig): readonly RuleProblem[] {
   return (["network", "mac"] as const).filter((key) => config[key] !== undefined).map((key) => ({
     path: [key],
     found: `the key "${key}"`,
-    expected: "no such key: it says which interface of a guest is meant",
+    expected: "no such key: it selects an interface of a guest",
   }));
 }
 
@@ -101,7 +101,7 @@ function networkParts(config: OpenConfig, rule: RuleContext, call: HookCall): De
     ? config.to.flatMap((prefix) => networkTexts(networkAround(prefix, prefix.length)))
     : networksOf(call);
   if (networks.length === 0) return { problem: "the network has no addresses that libvirt knows of" };
-  return [openPart(config, { networks, at: null, name: networks.join(", ") }, rule)];
+  return [openDemand(config, { networks, at: null, name: networks.join(", ") }, rule)];
 }
 
 function guestParts(config: OpenConfig, rule: RuleContext, call: HookCall): DemandSpecs {
@@ -109,18 +109,18 @@ function guestParts(config: OpenConfig, rule: RuleContext, call: HookCall): Dema
   const at = guestEnd({ ...config, to }, call);
   if ("problem" in at) return at;
   const name = `${to ?? "the guest"}${selectionText(config)}`;
-  return [openPart(config, { networks: [], at, name }, rule)];
+  return [openDemand(config, { networks: [], at, name }, rule)];
 }
 
-function openPart(
+function openDemand(
   { from, ports, protocol }: OpenConfig,
-  { name, ...what }: Pick<OpenDemand, "networks" | "at"> & { readonly name: string },
+  { name, ...target }: Pick<OpenDemand, "networks" | "at"> & { readonly name: string },
   rule: RuleContext,
 ): DemandSpec {
-  const which = ports.length === 0 ? "" : `, ${ports.map((range) => describePorts(range, protocol)).join(", ")}`;
-  const whom = from.length === 0 ? "everybody" : from.join(", ");
-  const demand: OpenDemand = { kind: "open", ...what, from, protocol, ports, mark: rule.forwardMark ?? DEFAULT_MARK };
-  return { resource: "nft", demand, text: `${name} opened to ${whom}${which}` };
+  const portsText = ports.length === 0 ? "" : `, ${ports.map((range) => describePorts(range, protocol)).join(", ")}`;
+  const clients = from.length === 0 ? "all" : from.join(", ");
+  const demand: OpenDemand = { kind: "open", ...target, from, protocol, ports, mark: rule.forwardMark ?? DEFAULT_MARK };
+  return { resource: "nft", demand, text: `${name} opened to ${clients}${portsText}` };
 }
 
 function networksOf(call: HookCall): readonly string[] {

@@ -1,5 +1,5 @@
 /**
- * `pci = { devices = "hostdev" }`: PCI devices, taken from the host and given to a guest, and back.
+ * `pci = { devices = "hostdev" }`: PCI devices that are taken from the host and given to a guest during its lifetime.
  * @module
  */
 import * as v from "valibot";
@@ -16,7 +16,7 @@ import { type DemandSpec, type DemandSpecs, holdAction, onErrorEntry } from "./h
 import { lazily, tableSchema } from "../config/table_schema.ts";
 
 interface PciConfig {
-  /** Addresses; or all that the guest's XML names. */
+  /** Addresses, or all devices in the guest's XML. */
   readonly devices: readonly string[] | "hostdev";
   readonly driver: string | undefined;
   readonly holders: PciDemand["holders"];
@@ -24,14 +24,16 @@ interface PciConfig {
   readonly onError: OnError | undefined;
 }
 
-/** How long users of a device are waited for unless the rule says otherwise. */
+/** How long to wait for users of a device, unless the rule sets it. */
 const TIMEOUT_MS = 10_000;
-/** Nobody is waited for, but what a service that was just stopped leaves behind may still be closing things. */
+/**
+ * How long to wait if the rule does not wait for users: a service that was just stopped may still be closing devices.
+ */
 const CLOSING_MS = 1_000;
 
 const DEVICES = '"hostdev", or a list of addresses such as "0000:01:00.0"';
 
-/** The configuration of `pci`, as a schema. */
+/** Schema of `pci`. */
 export function pciSchema(): v.GenericSchema<unknown, Action> {
   return v.pipe(
     tableSchema({
@@ -88,15 +90,15 @@ function timeoutProblems({ holders, timeoutMs }: PciConfig, hookPoints: readonly
   if (timeoutMs === undefined) return [];
   const found = `${timeoutMs / 1000} s`;
   if (holders === "fail") {
-    return [{ path: ["timeout"], found, expected: 'no timeout, or holders = "wait" or "stop": nobody is waited for' }];
+    return [{ path: ["timeout"], found, expected: 'no timeout, or holders = "wait" or "stop": "fail" does not wait' }];
   }
   const budgetMs = Math.max(...hookPoints.map((hookPoint) => hookPoint.budgetMs));
   if (timeoutMs <= budgetMs) return [];
-  const expected = `${budgetMs / 1000} s at most, the time a call has here (settings.budgets can change it)`;
+  const expected = `${budgetMs / 1000} s at most, the time limit of a call here (settings.budgets can change it)`;
   return [{ path: ["timeout"], found, expected }];
 }
 
-/** What takes devices from the host is called otherwise under Xen. */
+/** Returns the driver for passthrough, which has another name under Xen. */
 function driverOf({ driver }: PciConfig, call: HookCall): string {
   return driver ?? (call.driver === "libxl" ? "pciback" : "vfio-pci");
 }
@@ -124,9 +126,9 @@ function consolePart(devices: readonly string[]): DemandSpec {
   };
 }
 
-const USERS = {
+const HOLDERS_TEXT = {
   fail: "refused while it is in use",
-  wait: "once nobody uses it",
+  wait: "once it is unused",
   stop: "programs that use it are ended",
 } as const satisfies Record<PciDemand["holders"], string>;
 
@@ -134,5 +136,5 @@ function pciText({ address, driver, holders, managed }: PciDemand): string {
   const what = managed
     ? `PCI device ${address} free for libvirt, which manages it`
     : `PCI device ${address} with ${driver}`;
-  return `${what} (${USERS[holders]})`;
+  return `${what} (${HOLDERS_TEXT[holders]})`;
 }

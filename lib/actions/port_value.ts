@@ -8,7 +8,7 @@ import type { PortProtocol, PortRange } from "../plan/nft_demand.ts";
 const PORT_MAX = 65_535;
 const EXPECTED = 'a port from 1 to 65535, or several such as "8000-8010"';
 
-/** A port or a range of them, as a schema. */
+/** Schema of a port or a range. */
 export function portsSchema(): v.GenericSchema<unknown, PortRange> {
   return v.pipe(
     v.union([v.number(EXPECTED), v.string(EXPECTED)], EXPECTED),
@@ -27,12 +27,12 @@ function parsePorts(given: number | string): PortRange | undefined {
   return range.first <= range.last && range.last <= PORT_MAX ? range : undefined;
 }
 
-/** `tcp`, `udp` or `both`, as a schema. */
+/** Schema of `tcp`, `udp` or `both`. */
 export function protocolSchema(): v.GenericSchema<unknown, PortProtocol> {
   return v.picklist(["tcp", "udp", "both"], '"tcp", "udp" or "both"');
 }
 
-/** `port 80 (tcp)`, `ports 80-90 (tcp and udp)` */
+/** Describes ports: `port 80 (tcp)`, `ports 80-90 (tcp and udp)`. */
 export function describePorts({ first, last }: PortRange, protocol: PortProtocol): string {
   const kind = protocol === "both" ? "tcp and udp" : protocol;
   return first === last ? `port ${first} (${kind})` : `ports ${first}-${last} (${kind})`;

@@ -1,5 +1,5 @@
 /**
- * `process = { argv = […] }`: a program that lives while somebody lives.
+ * `process = { argv = […] }`: a program that runs during a lifetime.
  * @module
  */
 import * as v from "valibot";
@@ -9,11 +9,11 @@ import { quote } from "../text/quote.ts";
 import type { Action } from "./action.ts";
 import type { RuleContext } from "../config/rule_context.ts";
 import {
-  type Argv,
   argvProblems,
   argvSchema,
-  plainArgv,
-  plainProgram,
+  type ArgvTemplate,
+  literalArgv,
+  literalProgram,
   programEnvironment,
   substituteArgv,
   substitutedWords,
@@ -23,7 +23,7 @@ import { type DemandSpecs, holdAction, onErrorEntry } from "./hold.ts";
 import { isAcquiredAt, onErrorProblems } from "./limits.ts";
 import { tableSchema } from "../config/table_schema.ts";
 
-/** The configuration of `process`, as a schema. */
+/** Schema of `process`. */
 export function processSchema(): v.GenericSchema<unknown, Action> {
   return v.pipe(
     tableSchema({ argv: argvSchema(), on_error: onErrorEntry() }, "a table with argv"),
@@ -31,26 +31,29 @@ export function processSchema(): v.GenericSchema<unknown, Action> {
   );
 }
 
-function process(argv: Argv, onError: OnError | undefined): Action {
+function process(argv: ArgvTemplate, onError: OnError | undefined): Action {
   return holdAction({
     kind: "process",
     lasts: "running",
     whiles: ["guest", "network", "port"],
     looksAtDocument: argv.some(looksAtDocument),
-    programs: [plainProgram(argv)],
+    programs: [literalProgram(argv)],
     onError,
     findProblems: (rule, hookPoints) => {
-      const due = hookPoints.filter(({ facts }) => isAcquiredAt(facts, "running", rule));
-      return [...onErrorProblems(onError, due), ...argvProblems(argv, { key: "argv", rule, hookPoints: due })];
+      const acquiringPoints = hookPoints.filter(({ facts }) => isAcquiredAt(facts, "running", rule));
+      return [
+        ...onErrorProblems(onError, acquiringPoints),
+        ...argvProblems(argv, { key: "argv", rule, hookPoints: acquiringPoints }),
+      ];
     },
     parts: (rule, call) => parts(argv, rule, call),
   });
 }
 
-/** Where it is only checked, fillings stay as the rule writes them: they may get their value later. */
-function parts(argv: Argv, rule: RuleContext, call: HookCall): DemandSpecs {
-  const own = isAcquiredAt(call.facts, "running", rule) ? substituteArgv(argv, rule, call) : plainArgv(argv);
-  if ("problem" in own) return own;
-  const demand = { argv: own, filled: substitutedWords(argv), environment: programEnvironment(rule.name, call) };
-  return [{ resource: "process", demand, text: `process ${own.map(quote).join(" ")}` }];
+/** Determines the demand. If the call only checks it, placeholders are kept: they may have no value yet. */
+function parts(argv: ArgvTemplate, rule: RuleContext, call: HookCall): DemandSpecs {
+  const words = isAcquiredAt(call.facts, "running", rule) ? substituteArgv(argv, rule, call) : literalArgv(argv);
+  if ("problem" in words) return words;
+  const demand = { argv: words, filled: substitutedWords(argv), environment: programEnvironment(rule.name, call) };
+  return [{ resource: "process", demand, text: `process ${words.map(quote).join(" ")}` }];
 }

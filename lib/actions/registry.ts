@@ -1,5 +1,5 @@
 /**
- * The actions there are, by the key that names them in a rule. One more action is one more row.
+ * The actions, by their key in a rule. To add an action, add a row.
  * @module
  */
 import { addressesSchema } from "./addresses.ts";
@@ -18,7 +18,7 @@ import { runSchema } from "./run.ts";
 import { servicesSchema } from "./services.ts";
 import { sysctlSchema } from "./sysctl.ts";
 
-/** The schema of each action, made when rules are read. */
+/** The schema of each action, created when rules are read. */
 export const actionSchemas = {
   deny: denySchema,
   edit: editSchema,

@@ -27,7 +27,7 @@ interface RouteConfig {
 const METRIC = "a whole number from 0 to 4294967295";
 const TABLE = 'a routing table, by number or name, such as 100 or "main"';
 
-/** One route, as a schema. */
+/** Schema of one route. */
 export function routesSchema(): v.GenericSchema<unknown, Action> {
   return v.pipe(
     tableSchema({
@@ -47,7 +47,7 @@ export function routesSchema(): v.GenericSchema<unknown, Action> {
   );
 }
 
-/** The names of tables that the kernel itself has: by one name, one table is one. */
+/** The kernel's own routing tables by number, so that a table always has the same name. */
 const TABLE_NAMES: ReadonlyMap<string, string> = new Map([["253", "default"], ["254", "main"], ["255", "local"]]);
 
 function routingTableSchema(): v.GenericSchema<unknown, string> {
@@ -63,12 +63,12 @@ function routingTableSchema(): v.GenericSchema<unknown, string> {
 }
 
 function routes(config: RouteConfig): Action {
-  const takesBridge = config.via === undefined && config.dev === undefined;
+  const usesBridge = config.via === undefined && config.dev === undefined;
   return holdAction({
     kind: "routes",
     lasts: "running",
     whiles: ["guest", "network"],
-    looksAtDocument: takesBridge || looksAtDocument(config.to),
+    looksAtDocument: usesBridge || looksAtDocument(config.to),
     onError: config.onError,
     findProblems: (rule, hookPoints) => [
       ...placeholderProblems(config.to, { rule, hookPoints, path: ["to"] }),
@@ -82,7 +82,7 @@ function routeProblems({ via, dev, onlink }: RouteConfig, rule: RuleContext): re
   if (via === undefined && dev === undefined && rule.while !== "network") {
     return [{
       path: [],
-      found: "a route without a way",
+      found: "a route without via or dev",
       expected: "via or dev (a network's own bridge is the default)",
     }];
   }
@@ -101,7 +101,7 @@ function parts(config: RouteConfig, rule: RuleContext, call: HookCall): DemandSp
   }
   const dev = config.dev ?? (via === undefined ? bridgeOf(call) : undefined);
   if (via === undefined && dev === undefined) return { problem: "the network has no bridge" };
-  const way = [
+  const attributes = [
     ...(via === undefined ? [] : [`via ${via.text}`]),
     ...(dev === undefined ? [] : [`dev ${dev}`]),
     ...(metric === undefined ? [] : [`metric ${metric}`]),
@@ -110,6 +110,6 @@ function parts(config: RouteConfig, rule: RuleContext, call: HookCall): DemandSp
   return [{
     resource: "route",
     demand: { family: to.family, to: to.text, via: via?.text, dev, onlink, metric, table },
-    text: `route to ${to.text} ${way.join(" ")}`,
+    text: `route to ${to.text} ${attributes.join(" ")}`,
   }];
 }

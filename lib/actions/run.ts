@@ -1,5 +1,5 @@
 /**
- * `run = { argv = […] }`: run a program at an event; with `undo` or `during`, once for as long as somebody lives.
+ * `run = { argv = […] }`: runs a program at an event; with `undo` or `during`, once in a lifetime.
  * @module
  */
 import * as v from "valibot";
@@ -9,10 +9,10 @@ import type { Intent, OnError } from "../plan/intent.ts";
 import type { Action } from "./action.ts";
 import type { HookPoint, RuleContext, RuleProblem } from "../config/rule_context.ts";
 import {
-  type Argv,
   argvProblems,
   argvSchema,
-  plainProgram,
+  type ArgvTemplate,
+  literalProgram,
   programEnvironment,
   substituteArgv,
   substitutedWords,
@@ -25,14 +25,14 @@ import { onErrorProblems, timeoutProblems } from "./limits.ts";
 import { tableSchema } from "../config/table_schema.ts";
 
 interface RunConfig {
-  readonly argv: Argv;
+  readonly argv: ArgvTemplate;
   readonly timeoutMs: number | undefined;
   readonly onError: OnError | undefined;
   readonly input: "document" | "none";
   readonly output: "document" | "none";
 }
 
-/** The configuration of `run`, as a schema. */
+/** Schema of `run`. */
 export function runSchema(): v.GenericSchema<unknown, Action> {
   return v.pipe(
     tableSchema({
@@ -72,7 +72,7 @@ function run(config: RunConfig): Action {
     lasts: "event",
     looksAtDocument: config.output === "document" || config.argv.some(looksAtDocument),
     onError: config.onError,
-    programs: [plainProgram(config.argv)],
+    programs: [literalProgram(config.argv)],
     findProblems: (rule, hookPoints) => [
       ...onErrorProblems(config.onError, hookPoints),
       ...documentProblems(config, hookPoints),

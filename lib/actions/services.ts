@@ -1,6 +1,6 @@
 /**
- * `services = { stop = ["display-manager"], start = ["recorder"] }`: units of systemd, stopped or started while somebody
- * lives.
+ * `services = { stop = ["display-manager"], start = ["recorder"] }`: systemd units that are stopped or started during
+ * a lifetime.
  * @module
  */
 import * as v from "valibot";
@@ -10,7 +10,7 @@ import type { Action } from "./action.ts";
 import { type DemandSpec, holdAction, onErrorEntry } from "./hold.ts";
 import { oneOrMany, tableSchema } from "../config/table_schema.ts";
 
-const UNIT = 'the name of a unit, such as "display-manager" or "backup.timer", without fillings';
+const UNIT = 'the name of a unit, such as "display-manager" or "backup.timer", without placeholders';
 const SUFFIXES = ["service", "socket", "timer", "path", "target", "mount", "automount", "swap"] as const;
 const NAME_LENGTH_MAX = 255;
 
@@ -20,7 +20,7 @@ interface ServicesConfig {
   readonly on_error?: OnError | undefined;
 }
 
-/** The configuration of `services`, as a schema. */
+/** Schema of `services`. */
 export function servicesSchema(): v.GenericSchema<unknown, Action> {
   return v.pipe(
     tableSchema({
@@ -41,7 +41,7 @@ function unitSchema(): v.GenericSchema<unknown, string> {
   return v.pipe(
     v.string(UNIT),
     v.regex(/^[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\@-]*$/, UNIT),
-    // A template is no unit before its instance has a name.
+    // A template is no unit without an instance name.
     v.check((name) => !/@\.[a-z]+$/.test(unitName(name)) && unitName(name).length <= NAME_LENGTH_MAX, UNIT),
     v.check(
       (name) => whyProtected(unitName(name)) === undefined,
@@ -51,7 +51,7 @@ function unitSchema(): v.GenericSchema<unknown, string> {
   );
 }
 
-/** As systemctl reads names: without the suffix of a kind of unit, a service is meant. */
+/** Completes a name like systemctl: without the suffix of a unit type it is a service. */
 function unitName(name: string): string {
   return SUFFIXES.some((suffix) => name.endsWith(`.${suffix}`)) ? name : `${name}.service`;
 }

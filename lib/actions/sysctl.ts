@@ -1,12 +1,12 @@
 /**
- * `sysctl = { "vm.swappiness" = 1 }`: keys of the kernel, set while somebody lives.
+ * `sysctl = { "vm.swappiness" = 1 }`: kernel parameters that are set during a lifetime.
  * @module
  */
 import * as v from "valibot";
 import type { Action } from "./action.ts";
 import { type DemandSpec, holdAction } from "./hold.ts";
 
-/** What is written there is a program that the kernel runs as root. */
+/** Keys whose value is a program that the kernel runs as root. */
 const PROGRAM_KEYS: readonly string[] = [
   "kernel/core_pattern",
   "kernel/hotplug",
@@ -14,11 +14,11 @@ const PROGRAM_KEYS: readonly string[] = [
   "kernel/poweroff_cmd",
 ];
 const PROGRAM_FOLDER = "fs/binfmt_misc/";
-const NO_PROGRAM = "another key: the value of this one names a program that nobody has checked and the kernel runs";
+const NO_PROGRAM = "another key: the value of this one is a program, which the kernel would run unchecked";
 
 const VALUE = "a text, a whole number, true or false";
 
-/** The configuration of `sysctl`, as a schema. */
+/** Schema of `sysctl`. */
 export function sysctlSchema(): v.GenericSchema<unknown, Action> {
   const name = v.pipe(
     v.string(),
@@ -33,7 +33,7 @@ export function sysctlSchema(): v.GenericSchema<unknown, Action> {
   return v.pipe(
     v.record(name, value, 'a table of keys, such as { "vm.swappiness" = 1 }'),
     v.check((table) => Object.keys(table).length > 0, 'at least one key, such as "vm.swappiness"'),
-    v.transform((table) => sysctl(Object.entries(table).map(([key, given]) => part(key, given)))),
+    v.transform((table) => sysctl(Object.entries(table).map(([key, given]) => sysctlDemand(key, given)))),
   );
 }
 
@@ -42,12 +42,12 @@ function namesProgram(key: string): boolean {
   return PROGRAM_KEYS.includes(name) || name.startsWith(PROGRAM_FOLDER);
 }
 
-function part(key: string, given: string | number | boolean): DemandSpec {
+function sysctlDemand(key: string, given: string | number | boolean): DemandSpec {
   const value = typeof given === "boolean" ? String(Number(given)) : String(given);
   return { resource: "sysctl", demand: { name: kernelName(key), value }, text: `sysctl ${key} = ${value}` };
 }
 
-/** As `sysctl.d` reads names: where a dot comes first, dots separate and slashes are dots of a name. */
+/** Converts a key like `sysctl.d`: if a dot comes first, dots are separators and slashes are dots within a name. */
 function kernelName(key: string): string {
   if (/^[^.]*\//.test(key)) return key;
   return key.replace(/[./]/g, (separator) => separator === "." ? "/" : ".");

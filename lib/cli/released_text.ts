@@ -24,5 +24,7 @@ export function releasedText(converged: Converged, context: DryRunContext): stri
   const line = dryConvergedText(converged, context);
   const others = allDemands({ sys: context.sys, notes: [], looksOnly: true })
     .filter(({ record }) => record.key === converged.key).map(heldOf);
-  return others.length === 0 ? line : `${line}, as others hold it: ${others.map(({ who }) => visible(who)).join(", ")}`;
+  return others.length === 0
+    ? line
+    : `${line}, as others hold it: ${others.map(({ holder }) => visible(holder)).join(", ")}`;
 }

@@ -178,7 +178,7 @@ function keepProblem(folder: string, converged: Converged, context: LockedContex
 }
 
 async function convergeFrom(
-  { value: actual, seen }: Extract<Reading<unknown>, { readonly kind: "value" }>,
+  { value: actual, observed }: Extract<Reading<unknown>, { readonly kind: "value" }>,
   folder: string,
   resource: ResourceContext,
   context: LockedContext,
@@ -205,7 +205,7 @@ async function convergeFrom(
   const change = {
     saved: markPending(kind, saved, { actual, target: target.value }),
     actual,
-    seen,
+    observed,
     target: target.value,
     held,
     isLast,

@@ -15,7 +15,7 @@ export interface LedgerChange {
   readonly saved: SavedState<unknown>;
   readonly actual: unknown;
   /** What was seen on the way to it. */
-  readonly seen: unknown;
+  readonly observed: unknown;
   readonly target: unknown;
   /** The demands that come to the goal. */
   readonly held: readonly HeldDemand<unknown>[];
@@ -81,18 +81,18 @@ async function write(
 ): Promise<WriteOutcome> {
   const { kind, key } = resource;
   const { sys, deadlineMs } = context;
-  const { saved, actual, seen, target } = change;
+  const { saved, actual, observed, target } = change;
   let pending = saved.pending;
   const end = await withoutLock(kind, folder, context, () =>
     kind.write({
-      ...{ key, from: actual, seen, to: target, saved, deadlineMs },
+      ...{ key, from: actual, observed, to: target, saved, deadlineMs },
       savePending: (now) => {
         pending = now;
         writeState(folder, { key, resource: kind.name, ...saved, pending, problem: undefined }, sys);
       },
     }, kind.runsUserPrograms ? sys : trackChildren(folder, sys)));
   if (!kind.runsUserPrograms) forgetChild(folder, sys);
-  if (end.kind === "stands") {
+  if (end.kind === "applied") {
     if (end.remark !== undefined) context.notes.push(`${key}: ${end.remark}`);
     return { value: end.value, pending, ...(end.note === undefined ? {} : { problem: end.note }) };
   }

@@ -38,13 +38,13 @@ export interface ResolveOptions {
   /** What its holder has by now, and this plan takes the place of. */
   readonly former: readonly DemandRecord[];
   /** Whether its holder lives already, as where edited rules reach a guest that runs. */
-  readonly isAlive: boolean;
+  readonly isRunning: boolean;
 }
 
 /** Asks the host about a wish. */
 export async function resolveHold(
   request: HoldRequest,
-  { plan, former, isAlive }: ResolveOptions,
+  { plan, former, isRunning }: ResolveOptions,
   { kinds, sys }: Host,
 ): Promise<ResolvedHold | Refused> {
   const resource = await kinds.load(request.resource);
@@ -60,7 +60,7 @@ export async function resolveHold(
     action: request.action,
     plan,
     held,
-    isAlive,
+    isRunning,
   };
   const resolution = await resource.resolve(request.demand, sys, requester);
   if (resolution.kind === "refused") return resolution;

@@ -58,7 +58,7 @@ export function targetOf(
 
 /** A demand as counting sees it. */
 export function heldOf({ record }: Pick<StoredDemand, "record">): HeldDemand<unknown> {
-  return { who: `${describeHolder(record.holder)} (rule ${JSON.stringify(record.rule)})`, demand: record.demand };
+  return { holder: `${describeHolder(record.holder)} (rule ${JSON.stringify(record.rule)})`, demand: record.demand };
 }
 
 /** Why nothing is put back. */

@@ -1,5 +1,6 @@
 /**
- * Addresses of the host on its devices, by `ip -json`. An address is there while anybody wants it.
+ * IP addresses on the host's devices, managed with `ip -json`. An address is present while at least one demand
+ * requires it.
  * @module
  */
 import * as v from "valibot";
@@ -13,7 +14,7 @@ const TIMEOUT_MS = 3_000;
 
 type Presence = "there" | "not there";
 
-/** The kind. */
+/** Addresses on host devices, as a resource kind. */
 export const address = resource<AddressDemand, Presence>({
   name: "address",
   demand: v.object({ dev: v.string(), address: v.string() }),
@@ -21,7 +22,7 @@ export const address = resource<AddressDemand, Presence>({
   restores: "absolute",
   tools: ["ip"],
   resolve,
-  read: (key, sys) => read(placeOf(key), sys),
+  read: (key, sys) => read(parseKey(key), sys),
   wanted: () => ({ kind: "value", value: "there" }),
   write,
   describe: (value) => value,
@@ -31,7 +32,7 @@ function keyOf({ dev, address }: AddressDemand): string {
   return `address/${dev}/${address}`;
 }
 
-function placeOf(key: string): AddressDemand {
+function parseKey(key: string): AddressDemand {
   const [, dev = "", ...address] = key.split("/");
   return { dev, address: address.join("/") };
 }
@@ -52,11 +53,11 @@ async function read({ dev, address }: AddressDemand, sys: Sys): Promise<Reading<
 }
 
 async function write({ key, to }: ResourceChange<Presence>, sys: Sys): Promise<WriteEnd<Presence>> {
-  const { dev, address } = placeOf(key);
-  // An IPv6 address would be of no use until the kernel has looked for another host that has it.
-  const how = to === "there"
+  const { dev, address } = parseKey(key);
+  // Without `nodad` the kernel does not use an IPv6 address until duplicate address detection has finished.
+  const operation = to === "there"
     ? ["add", address, "dev", dev, ...(address.includes(":") ? ["nodad"] : [])]
     : ["del", address, "dev", dev];
-  const end = await runTool(["ip", "address", ...how], { timeoutMs: TIMEOUT_MS }, sys);
+  const end = await runTool(["ip", "address", ...operation], { timeoutMs: TIMEOUT_MS }, sys);
   return end.kind === "done" ? { kind: "written" } : { kind: end.kind, reason: end.reason };
 }

@@ -1,6 +1,7 @@
 /**
- * A program that is run once when a holder begins, and one that undoes it at the end, for this holder alone. Nothing of
- * the host tells whether it has run: what the ledger notes is what stands.
+ * A program that runs once when its holder starts, with an optional program that undoes it when the holder ends. The
+ * resource belongs to one holder. The host does not show whether the program has run, so the value recorded in the
+ * ledger is the current value.
  * @module
  */
 import * as v from "valibot";
@@ -23,7 +24,9 @@ import {
 } from "./resource.ts";
 import { endSession, MARK_NAME, newMark } from "./program/session.ts";
 
-/** A program that was started, with all that undoing it takes. `begun`: nobody saw it end. */
+/**
+ * A started program and everything that is needed to undo it. `begun`: it was started, and its end was not recorded.
+ */
 interface CommandRun extends ProgramWords {
   readonly phase: "begun" | "ran";
   readonly undo?: ProgramWords["argv"] | undefined;
@@ -31,7 +34,7 @@ interface CommandRun extends ProgramWords {
   readonly environment: Readonly<Record<string, string>>;
   readonly timeoutMs?: number | undefined;
   readonly undoError?: "continue" | undefined;
-  /** Missing where it was not started yet. */
+  /** Undefined until the program is started. */
   readonly mark?: string | undefined;
   readonly session?: number | undefined;
 }
@@ -40,10 +43,10 @@ type CommandValue = { readonly phase: "idle" } | CommandRun;
 
 const IDLE: CommandValue = { phase: "idle" };
 const OUTPUT_BYTES_MAX = 65_536;
-/** Of the time that is left, an undo without a limit of its own gets so much: more may have to be put back after it. */
+/** Share of the remaining time for an undo without a time limit: other resources may have to be restored after it. */
 const UNDO_SHARE = 0.5;
 
-/** The kind. */
+/** Programs that run once per holder, as a resource kind. */
 export const command = resource<CommandDemand, CommandValue>({
   name: "command",
   demand: demandSchema(),
@@ -57,7 +60,7 @@ export const command = resource<CommandDemand, CommandValue>({
   resolve,
   read: (_key, _sys, saved) => Promise.resolve(read(saved)),
   wanted: (_original, [first], actual) => {
-    if (first === undefined) throw new Error("Cannot tell what a command shall be that nobody wants");
+    if (first === undefined) throw new Error("Cannot determine the target value of a command: there are no demands");
     const isRun = actual !== undefined && actual.phase !== "idle";
     return { kind: "value", value: isRun ? actual : { phase: "begun", ...first.demand } };
   },
@@ -120,75 +123,83 @@ function undoOf({ undo, undoFilled }: CommandDemand | CommandRun): ProgramWords 
   return undo === undefined ? undefined : { argv: undo, filled: undoFilled };
 }
 
-/** What was noted last; that it shall be undone does not undo it yet. */
+/** Returns the value recorded last. A pending undo does not count: it has not run yet. */
 function read(saved: SavedState<CommandValue> | undefined): Reading<CommandValue> {
   const { pending, written } = saved ?? {};
   const isBegun = pending !== undefined && pending.phase !== "idle";
   return { kind: "value", value: isBegun ? pending : written ?? saved?.original ?? IDLE };
 }
 
-/** Where it fails, the demand is taken back, and with it what the program may have done already. */
+/**
+ * Runs the program. If it fails, the ledger rolls the demand back and thereby undoes what the program may have done.
+ */
 async function run(to: CommandRun, change: ResourceChange<CommandValue>, sys: Sys): Promise<WriteEnd<CommandValue>> {
   const marked: CommandRun = { ...to, mark: newMark() };
   change.savePending(marked);
   let saved = marked;
-  const fault = await runProgram({ program: to, run: marked, deadlineMs: change.deadlineMs }, sys, (pid) => {
+  const failure = await runProgram({ program: to, run: marked, deadlineMs: change.deadlineMs }, sys, (pid) => {
     saved = { ...marked, session: pid };
     change.savePending(saved);
   });
-  return fault === undefined ? { kind: "stands", value: { ...saved, phase: "ran" } } : failed(fault);
+  return failure === undefined ? { kind: "applied", value: { ...saved, phase: "ran" } } : failed(failure);
 }
 
 async function undo(change: ResourceChange<CommandValue>, sys: Sys): Promise<WriteEnd<CommandValue>> {
   const { from, deadlineMs, key } = change;
-  if (from.phase === "idle") return { kind: "stands", value: IDLE };
+  if (from.phase === "idle") return { kind: "applied", value: IDLE };
   const { mark, session } = from;
-  const problem = mark === undefined ? undefined : await endSession({ mark, session }, { askMs: 0, deadlineMs }, sys);
+  const problem = mark === undefined ? undefined : await endSession({ mark, session }, { termMs: 0, deadlineMs }, sys);
   if (problem !== undefined) return { kind: "stuck", reason: problem };
   const program = undoOf(from);
-  const fault = program === undefined ? undefined : await runProgram({ program, run: from, deadlineMs }, sys);
-  if (fault === undefined) return { kind: "stands", value: IDLE };
-  if (from.undoError === "continue" && fault.isTried) {
+  const failure = program === undefined ? undefined : await runProgram({ program, run: from, deadlineMs }, sys);
+  if (failure === undefined) return { kind: "applied", value: IDLE };
+  if (from.undoError === "continue" && failure.isAttempted) {
     return {
-      kind: "stands",
+      kind: "applied",
       value: IDLE,
-      remark: `the undo failed and is not tried again, as the rule says: ${fault.reason}`,
+      remark: `the undo failed and is not tried again (undo_error = \"continue\"): ${failure.reason}`,
     };
   }
-  return { ...failed(fault), hint: fault.hint ?? (fault.isTried ? releaseHint(key) : undefined) };
+  return { ...failed(failure), hint: failure.hint ?? (failure.isAttempted ? releaseHint(key) : undefined) };
 }
 
-function failed({ reason, hint }: Fault): WriteEnd<CommandValue> & { readonly kind: "failed" } {
+function failed({ reason, hint }: ProgramFailure): WriteEnd<CommandValue> & { readonly kind: "failed" } {
   return { kind: "failed", reason, hint };
 }
 
-/** Why a program did not do what it should. */
-interface Fault {
+/** Why a program failed. */
+interface ProgramFailure {
   readonly reason: string;
   readonly hint?: string | undefined;
-  /** It was run, and not cut short because the hook was told to end; or it can never be run. */
-  readonly isTried: boolean;
+  /**
+   * Whether the program ran to its end or can never be run. False if it was interrupted with the hook, or no time was
+   * left.
+   */
+  readonly isAttempted: boolean;
 }
 
-/** A program to run, within its own time and the call's. */
+/** A program to run, within its own time limit and the call's deadline. */
 interface ProgramRun {
   readonly program: ProgramWords;
   readonly run: CommandRun;
   readonly deadlineMs: number;
 }
 
-/** Runs a program; gives what went wrong. */
+/**
+ * Runs a program. `onStart` is set for the first run and missing for the undo. Returns the failure, or `undefined` on
+ * success.
+ */
 async function runProgram(
   { program, run, deadlineMs }: ProgramRun,
   sys: Sys,
   onStart?: (pid: number) => void,
-): Promise<Fault | undefined> {
+): Promise<ProgramFailure | undefined> {
   const { argv } = program;
   const isUndo = onStart === undefined;
   const refused = await refusedArgv(program, sys, { again: isUndo });
-  if (refused !== undefined) return { reason: refused.reason, hint: refused.hint, isTried: true };
+  if (refused !== undefined) return { reason: refused.reason, hint: refused.hint, isAttempted: true };
   const leftMs = deadlineMs - sys.elapsedMs();
-  if (leftMs <= 0) return { reason: `cannot run ${quote(argv[0])}: no time is left for this call`, isTried: false };
+  if (leftMs <= 0) return { reason: `cannot run ${quote(argv[0])}: no time is left for this call`, isAttempted: false };
   const timeoutMs = Math.min(leftMs, run.timeoutMs ?? (isUndo ? leftMs * UNDO_SHARE : leftMs));
   const mark = isUndo ? {} : { [MARK_NAME]: run.mark ?? "" };
   const result = await sys.run({
@@ -200,10 +211,10 @@ async function runProgram(
     ...(isUndo ? {} : { onStart }),
   });
   if (result.end.kind === "exited" && result.end.code === 0) return undefined;
-  return { reason: runProblem(argv[0], result, timeoutMs), isTried: result.end.kind !== "interrupted" };
+  return { reason: runProblem(argv[0], result, timeoutMs), isAttempted: result.end.kind !== "interrupted" };
 }
 
 function describe(value: CommandValue): string {
   if (value.phase === "idle") return "not run";
-  return `${quote(value.argv[0])} ${value.phase === "begun" ? "was begun" : "has run"}`;
+  return `${quote(value.argv[0])} ${value.phase === "begun" ? "was started" : "has run"}`;
 }

@@ -1,6 +1,6 @@
 /**
- * The host's text consoles on displays that guests are given. All of them are one resource: a virtual terminal shows on
- * every framebuffer there is, so it comes back when the last guest has gone.
+ * The host's text consoles on displays that are passed through to guests. All of them are one resource: a virtual
+ * terminal is drawn on every framebuffer, so it is restored when the last guest stops.
  * @module
  */
 import * as v from "valibot";
@@ -17,13 +17,13 @@ import {
   type WriteEnd,
 } from "./resource.ts";
 
-/** Whether each is switched on, by its name, in order. */
+/** Whether each console is on, by name, in order. */
 type Consoles = Readonly<Record<string, boolean>>;
 
 const KEY = "console";
 const WRITE_TIMEOUT_MS = 5_000;
 
-/** The kind. */
+/** Text consoles of the host, as a resource kind. */
 export const console = resource<ConsoleDemand, Consoles>({
   name: "console",
   demand: v.object({
@@ -41,15 +41,15 @@ export const console = resource<ConsoleDemand, Consoles>({
   }),
   wanted: (original, held) => {
     const off = new Set(held.flatMap(({ demand }) => demand.framebuffers));
-    const hasTerminals = !held.some(({ demand }) => demand.terminals);
-    const isLeft = (item: string): boolean => isTerminal(item) ? hasTerminals : !off.has(item);
-    return { kind: "value", value: mapConsoles(original, (item, isOn) => isOn && isLeft(item)) };
+    const hasTerminalsOn = !held.some(({ demand }) => demand.terminals);
+    const mayStayOn = (item: string): boolean => isTerminal(item) ? hasTerminalsOn : !off.has(item);
+    return { kind: "value", value: mapConsoles(original, (item, isOn) => isOn && mayStayOn(item)) };
   },
   rebase,
   write,
   describe: (value) => {
     const on = Object.entries(value).filter(([, isOn]) => isOn).map(([item]) => item);
-    return on.length === 0 ? "no console on" : `${on.join(", ")} on`;
+    return on.length === 0 ? "no active console" : `${on.join(", ")} on`;
   },
 });
 
@@ -58,16 +58,19 @@ async function resolve(demand: ConsoleDemand, sys: Sys): Promise<Resolution<Cons
   const devices = found.filter((device) => device !== undefined);
   const items = (await Promise.all(devices.map(async (device) => [...(await consolesOf(device, sys)).keys()]))).flat();
   const framebuffers = [...new Set(items.filter((item) => !isTerminal(item)))].sort();
-  // A terminal is not to be seen while a framebuffer of its own is off.
+  // The kernel does not list a terminal while its only framebuffer is off.
   const terminals = items.length > 0;
   return { kind: "resolved", key: KEY, demand: { ...demand, framebuffers, terminals } };
 }
 
-/** What came, what went, and what another switched meanwhile stays as that left it. */
+/**
+ * Updates the original: consoles that appeared or disappeared are taken over, and one that another program switched
+ * keeps its state.
+ */
 function rebase({ original, written, pending }: SavedState<Consoles>, actual: Consoles): Consoles {
   return mapConsoles(actual, (item, isOn) => {
-    const isOurs = isOn === written?.[item] || isOn === pending?.[item];
-    return isOurs ? original[item] ?? isOn : isOn;
+    const isWrittenByUs = isOn === written?.[item] || isOn === pending?.[item];
+    return isWrittenByUs ? original[item] ?? isOn : isOn;
   });
 }
 
@@ -75,7 +78,7 @@ function mapConsoles(consoles: Consoles, change: (item: string, isOn: boolean) =
   return Object.fromEntries(Object.entries(consoles).map(([item, isOn]) => [item, change(item, isOn)]));
 }
 
-/** A terminal needs a framebuffer to show on: it goes first and comes last. */
+/** Switches consoles. A terminal needs a framebuffer: it is switched off first and on last. */
 async function write({ from, to }: ResourceChange<Consoles>, sys: Sys): Promise<WriteEnd<Consoles>> {
   const changed = Object.keys(to).filter((item) => to[item] !== from[item]);
   const ordered = [
@@ -86,9 +89,9 @@ async function write({ from, to }: ResourceChange<Consoles>, sys: Sys): Promise<
   for (const item of ordered) {
     const { path, text } = consoleSwitch(item)(to[item] ?? false);
     const end = await sys.kernel.write(path, text, WRITE_TIMEOUT_MS);
-    const what = `switching ${item} ${to[item] ? "on" : "off"}`;
-    if (end.kind === "stuck") return { kind: "stuck", reason: `${what} hangs in the kernel` };
-    if (end.kind === "refused") return { kind: "failed", reason: `${what}: ${end.reason}` };
+    const operation = `switching ${item} ${to[item] ? "on" : "off"}`;
+    if (end.kind === "stuck") return { kind: "stuck", reason: `${operation} hangs in the kernel` };
+    if (end.kind === "refused") return { kind: "failed", reason: `${operation}: ${end.reason}` };
   }
   return { kind: "written" };
 }

@@ -1,6 +1,7 @@
 /**
- * The CPUs that the host's own programs may use: one resource, from which every holder takes its CPUs. systemd's groups are
- * set through systemd, which would else set them back; without systemd the kernel's groups are set themselves.
+ * The CPUs that the host's own programs may use. One resource: every holder removes its CPUs from the same set. On
+ * hosts with systemd the cgroups of systemd are set through systemd, which would otherwise revert them; on other
+ * hosts the cgroups are written directly.
  * @module
  */
 import * as v from "valibot";
@@ -24,10 +25,10 @@ import { isSystemdHost } from "./systemctl.ts";
 const KEY = "cpus";
 const ONLINE = "/sys/devices/system/cpu/online";
 
-/** Where the kernel says which controllers groups of version 2 have: alone, and beside version 1. */
+/** The controllers of cgroup version 2: alone, and beside version 1. */
 const CONTROLLERS = ["/sys/fs/cgroup/cgroup.controllers", "/sys/fs/cgroup/unified/cgroup.controllers"] as const;
 
-/** The kind. */
+/** CPUs of the host's own programs, as a resource kind. */
 export const cpus = resource<CpusDemand, HostCpus>({
   name: "cpus",
   demand: v.object({ cpus: v.array(v.number()) }),
@@ -58,13 +59,16 @@ async function resolve(demand: CpusDemand, sys: Sys): Promise<Resolution<CpusDem
   return note === undefined ? resolved : { ...resolved, note };
 }
 
-/** What an administrator's own files say is merged into ours, or stands above it, whenever systemd reads its files. */
+/**
+ * Warns about unit files of the administrator that set AllowedCPUs: whenever systemd reads its files, their value is
+ * merged with ours or overrides it.
+ */
 function configuredNote({ by, shares }: HostCpus): string | undefined {
   if (by !== "systemd") return undefined;
   const names = Object.entries(shares).filter(([, { cpus: own, dropIn }]) => own !== "" && dropIn === null);
   if (names.length === 0) return undefined;
   const units = names.map(([name]) => name).join(", ");
-  return `AllowedCPUs of ${units} comes from a file of this host's own: after a "systemctl daemon-reload" it counts again until "virt-hooks reconcile"`;
+  return `AllowedCPUs of ${units} comes from a unit file: after a "systemctl daemon-reload" that value applies again until "virt-hooks reconcile"`;
 }
 
 async function readHost(sys: Sys): Promise<HostCpus | Refused> {
@@ -73,7 +77,7 @@ async function readHost(sys: Sys): Promise<HostCpus | Refused> {
   if (online === "") return { kind: "refused", reason: `${ONLINE} cannot be read` };
   const hasController = CONTROLLERS.some((path) => facts.get(path)?.trim().split(/\s+/).includes("cpuset"));
   if (!hasController) {
-    const reason = "the cpuset controller of cgroup version 2 is not there, so no program can be kept off a CPU";
+    const reason = "the cpuset controller of cgroup version 2 is missing, so no program can be kept off a CPU";
     return {
       kind: "refused",
       reason,

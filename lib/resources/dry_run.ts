@@ -78,7 +78,7 @@ function recording({ evict: _evict, ...resource }: Resource, sys: Sys, records: 
     write: ({ key, from, to }) => {
       records.write({ key, from, to });
       records.note(key, to, true);
-      return Promise.resolve({ kind: "stands", value: to });
+      return Promise.resolve({ kind: "applied", value: to });
     },
     ...(refresh && { refresh: (demands) => refresh(demands, sys) }),
     ...(preview && { preview: (from, to) => preview(from, to, sys) }),

@@ -1,6 +1,6 @@
 /**
- * How fast CPUs run: the governor of a frequency policy, which is one CPU or several that can only change together. All
- * holders of a policy must want the same.
+ * The governor of a CPU frequency policy. A policy covers one CPU or several that can only change together. All
+ * holders of a policy must require the same governor.
  * @module
  */
 import * as v from "valibot";
@@ -13,7 +13,7 @@ const PREFIX = "governor/";
 const CPU_FOLDER = "/sys/devices/system/cpu";
 const WRITE_TIMEOUT_MS = 3_000;
 
-/** The kind. */
+/** Governors of CPU frequency policies, as a resource kind. */
 export const governor = resource<GovernorDemand, string>({
   name: "governor",
   demand: v.object({ cpu: v.number(), governor: v.string() }),
@@ -43,7 +43,7 @@ async function resolve(demand: GovernorDemand, sys: Sys): Promise<Resolution<Gov
   if (entries === undefined) return { kind: "refused", reason: `this host has no CPU ${cpu}` };
   const [policy] = /policy\d+$/.exec(entries.get("cpufreq") ?? "") ?? [];
   if (policy === undefined) {
-    const reason = `the frequency of CPU ${cpu} is not governed here (or it is offline)`;
+    const reason = `the frequency of CPU ${cpu} cannot be governed (or it is offline)`;
     return { kind: "refused", reason, hint: "in a virtual machine there is usually no cpufreq: leave governor out" };
   }
   const path = fileOf(policy, "scaling_available_governors");
@@ -54,7 +54,10 @@ async function resolve(demand: GovernorDemand, sys: Sys): Promise<Resolution<Gov
   return { kind: "resolved", key: `${PREFIX}${policy}`, demand };
 }
 
-/** With the last CPU of a policy offline there is nothing to read, and nothing to put back. */
+/**
+ * Reads the governor. The file disappears when the last CPU of a policy goes offline; then there is nothing to
+ * restore.
+ */
 async function readGovernor(policy: string, sys: Sys): Promise<Reading<string>> {
   const path = fileOf(policy, "scaling_governor");
   const text = (await sys.kernel.read([path])).get(path);

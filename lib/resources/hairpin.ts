@@ -1,6 +1,6 @@
 /**
- * Ports of the host's bridges that send a frame back where it came from: without, a guest does not reach itself by the host's
- * address where bridged packets go through iptables.
+ * Hairpin mode of bridge ports: the port sends a frame back where it came from. Without it, a guest does not reach
+ * itself through the host's address on hosts where bridged packets pass through iptables.
  * @module
  */
 import * as v from "valibot";
@@ -12,7 +12,7 @@ const PREFIX = "hairpin/";
 const WRITE_TIMEOUT_MS = 3_000;
 const ON = "1";
 
-/** The kind. */
+/** Hairpin mode of bridge ports, as a resource kind. */
 export const hairpin = resource<HairpinDemand, string>({
   name: "hairpin",
   demand: v.object({ dev: v.string() }),
@@ -37,11 +37,11 @@ function fileOf(dev: string): string {
 async function resolve(demand: HairpinDemand, sys: Sys): Promise<Resolution<HairpinDemand>> {
   const { dev } = demand;
   const reading = await readMode(dev, sys);
-  if (reading.kind !== "value") return { kind: "refused", reason: `${dev} is no port of a bridge` };
+  if (reading.kind !== "value") return { kind: "refused", reason: `${dev} is not a port of a bridge` };
   return { kind: "resolved", key: `${PREFIX}${dev}`, demand, value: reading.value };
 }
 
-/** With its guest the port goes, and there is nothing to put back. */
+/** Reads the hairpin mode. The port disappears with its guest; then there is nothing to restore. */
 async function readMode(dev: string, sys: Sys): Promise<Reading<string>> {
   const path = fileOf(dev);
   const text = (await sys.kernel.read([path])).get(path);

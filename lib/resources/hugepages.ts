@@ -1,6 +1,6 @@
 /**
- * Huge pages of one size on all nodes of the host. What stood there before counts for nobody: each demand comes on top, since
- * free pages may be meant for others.
+ * Huge pages of one size on all NUMA nodes of the host. Each demand is added to the pages that existed before, since
+ * free pages may be reserved for other programs.
  * @module
  */
 import * as v from "valibot";
@@ -29,13 +29,16 @@ import {
 import { writePages } from "./hugepages/write.ts";
 import { type Refused, type Requester, type Resolution, resource } from "./resource.ts";
 
-/** What stays for the host itself, of its memory and of each node's: a demand that would take it is refused. */
+/**
+ * Memory that is kept for the host, in total and on each node that a demand names. A demand that would use it is
+ * refused.
+ */
 export const RESERVE_KIB = 256 * 1024;
 
 const KIB = 1024;
 const PREFIX = "hugepages/";
 
-/** The kind. */
+/** Huge pages of one size, as a resource kind. */
 export const hugepages = resource<HugepagesDemand, Pages>({
   name: "hugepages",
   demand: demandSchema(),
@@ -71,7 +74,10 @@ function demandSchema(): v.GenericSchema<unknown, HugepagesDemand> {
   });
 }
 
-/** `hugepages/2048kB` */
+/**
+ * Parses `hugepages/2048kB`.
+ * @returns KiB
+ */
 function sizeOf(key: string): number {
   return Number.parseInt(key.slice(PREFIX.length), 10);
 }
@@ -87,12 +93,12 @@ async function resolve(
   const pools = sizeKib === undefined ? undefined : await readPools(nodes, sizeKib, kernel);
   if (sizeKib === undefined || pools === undefined) return noSuchSize(sizeKib, await readSizesKib(kernel));
   const named = demand.parts.flatMap((part) => part.nodes);
-  const strange = named.find((node) => pools[nodeName(node, pools)] === undefined);
-  if (strange !== undefined) return noSuchNode(strange, pools);
+  const unknown = named.find((node) => pools[nodeName(node, pools)] === undefined);
+  if (unknown !== undefined) return noSuchNode(unknown, pools);
   const parts = demand.parts.map((part) => ({ ...part, nodes: WHOLE_HOST in pools ? [] : part.nodes }));
   const needsKib = parts.reduce((sum, part) => sum + pagesIn(part, sizeKib), 0) * sizeKib;
   if (needsKib + RESERVE_KIB > memory.availableKib) return tooLittle(needsKib, memory.availableKib, "");
-  const room = roomIn(Object.keys(pools), parts, { sizeKib, memory });
+  const room = roomByNode(Object.keys(pools), parts, { sizeKib, memory });
   const placement = placePages(parts, sizeKib, room);
   if (placement.kind === "short") return partTooLarge(placement.part, sizeKib, memory);
   return {
@@ -103,7 +109,7 @@ async function resolve(
   };
 }
 
-/** The memory that there is once a holder has given back what it has. */
+/** Adds the memory of the pages that the holder already has, which the new demand replaces. */
 function withHeld(memory: HostMemory, held: readonly unknown[]): HostMemory {
   const byNodeKib = { ...memory.byNodeKib };
   let { availableKib } = memory;
@@ -121,20 +127,20 @@ function withHeld(memory: HostMemory, held: readonly unknown[]): HostMemory {
   return { ...memory, availableKib, byNodeKib };
 }
 
-/** The pages that each node has room for. A node that somebody names keeps what stays for the host. */
-function roomIn(
+/** Computes how many pages fit on each node. A node that a demand names keeps the host's reserve. */
+function roomByNode(
   nodes: readonly string[],
   parts: readonly HugepagesPart[],
   { sizeKib, memory }: { readonly sizeKib: number; readonly memory: HostMemory },
 ): Pages {
   const named = parts.flatMap((part) => part.nodes.map(String));
   return Object.fromEntries(nodes.map((node) => {
-    const staysKib = named.includes(node) ? RESERVE_KIB : 0;
-    return [node, Math.max(Math.floor(((memory.byNodeKib[node] ?? 0) - staysKib) / sizeKib), 0)];
+    const reserveKib = named.includes(node) ? RESERVE_KIB : 0;
+    return [node, Math.max(Math.floor(((memory.byNodeKib[node] ?? 0) - reserveKib) / sizeKib), 0)];
   }));
 }
 
-/** A kernel without nodes has but one, number 0. */
+/** Returns a node's name. A kernel without NUMA has one node, number 0. */
 function nodeName(node: number, pools: Pools): string {
   return WHOLE_HOST in pools && node === 0 ? WHOLE_HOST : String(node);
 }
@@ -158,12 +164,12 @@ function noSuchNode(node: number, pools: Pools): Refused {
   return { kind: "refused", reason: `this host has no node ${node} with memory: ${known}` };
 }
 
-const HINT = "end other guests, or give this one less memory";
+const MEMORY_HINT = "end other guests, or give this one less memory";
 
 function tooLittle(needsKib: number, availableKib: number, where: string): Refused {
   const numbers = `${mib(needsKib)} are needed, ${mib(availableKib)} are available`;
-  const reason = `not enough memory${where}: ${numbers}, and ${mib(RESERVE_KIB)} of that stay for the host`;
-  return { kind: "refused", reason, hint: HINT };
+  const reason = `not enough memory${where}: ${numbers}, of which ${mib(RESERVE_KIB)} are reserved for the host`;
+  return { kind: "refused", reason, hint: MEMORY_HINT };
 }
 
 function partTooLarge(part: HugepagesPart, sizeKib: number, { byNodeKib }: HostMemory): Refused {
@@ -176,7 +182,7 @@ function partTooLarge(part: HugepagesPart, sizeKib: number, { byNodeKib }: HostM
   const available = nodes.map((one) => `${mib(byNodeKib[one] ?? 0)}${onNode(String(one))}`).join(", ");
   const size = pageSizeText(sizeKib);
   const reason = `not enough memory in pieces of ${size}: ${mib(needsKib)} are needed, available are ${available}`;
-  return { kind: "refused", reason, hint: HINT };
+  return { kind: "refused", reason, hint: MEMORY_HINT };
 }
 
 function mib(kib: number): string {

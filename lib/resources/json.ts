@@ -1,16 +1,16 @@
 /**
- * What tools print as JSON.
+ * Parses the JSON output of tools.
  * @module
  */
 import * as v from "valibot";
 
-/** JSON of one shape; `undefined` for any other text. */
+/** Parses JSON of the given schema. Returns `undefined` for any other text. */
 export function parseJson<Output>(schema: v.GenericSchema<unknown, Output>, text: string): Output | undefined {
   try {
     const result = v.safeParse(schema, JSON.parse(text));
     return result.success ? result.output : undefined;
   } catch {
-    // Not JSON at all.
+    // The text is not JSON.
     return undefined;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Kernel modules, loaded or unloaded. All holders of a module must want the same.
+ * Kernel modules, loaded or unloaded. All holders of a module must require the same state.
  * @module
  */
 import * as v from "valibot";
@@ -16,21 +16,21 @@ import {
 } from "./resource.ts";
 import { runTool, type ToolEnd } from "./run_tool.ts";
 
-/** `builtin`: part of the kernel, there for good. */
+/** `builtin`: compiled into the kernel and always present. */
 type ModuleState = "loaded" | "unloaded" | "builtin";
 
 const PREFIX = "module/";
-const ASK_TIMEOUT_MS = 5_000;
+const DRY_RUN_TIMEOUT_MS = 5_000;
 const WRITE_TIMEOUT_MS = 30_000;
-/** Also what is late is put back: a modprobe that is killed may leave half of it. */
+/** Restores even past the deadline: a killed modprobe may leave modules half loaded. */
 const WRITE_TIMEOUT_MIN_MS = 2_000;
-/** Who just ended lets go a moment later. */
+/** How long to wait for a reference to be dropped: the kernel does so shortly after the user exits. */
 const IN_USE_MS_MAX = 5_000;
-const LOOK_AGAIN_MS = 250;
-/** A kernel that loads modules tells which it has. */
+const POLL_MS = 250;
+/** Present on kernels that support loadable modules. */
 const MODULES_FILE = "/proc/modules";
 
-/** The kind. */
+/** Kernel modules, as a resource kind. */
 export const module = resource<ModuleDemand, ModuleState>({
   name: "module",
   demand: v.object({ name: v.string(), state: v.picklist(["loaded", "unloaded"]) }),
@@ -51,7 +51,7 @@ export const module = resource<ModuleDemand, ModuleState>({
   describe: (state) => state === "builtin" ? "built into the kernel" : state,
 });
 
-/** The kernel's own spelling: dashes are underscores. */
+/** Converts to the kernel's spelling, with underscores for dashes. */
 function kernelName(name: string): string {
   return name.replaceAll("-", "_");
 }
@@ -59,25 +59,28 @@ function kernelName(name: string): string {
 async function resolve({ name, state }: ModuleDemand, sys: Sys): Promise<Resolution<ModuleDemand>> {
   const demand = { name: kernelName(name), state };
   const resolved = { kind: "resolved", key: `${PREFIX}${demand.name}`, demand } as const;
-  const now = await readState(demand.name, sys);
-  if (now === "builtin" && state === "unloaded") {
-    return { kind: "refused", reason: `${demand.name} is built into the kernel, and stays there` };
+  const current = await readState(demand.name, sys);
+  if (current === "builtin" && state === "unloaded") {
+    return { kind: "refused", reason: `${demand.name} is built into the kernel and cannot be unloaded` };
   }
-  if (now === "builtin" || now === "loaded") return resolved;
+  if (current === "builtin" || current === "loaded") return resolved;
   if (!(await sys.kernel.read([MODULES_FILE])).has(MODULES_FILE)) {
     return { kind: "refused", reason: `this kernel loads no modules, and ${demand.name} is not built into it` };
   }
-  const asked = await askModprobe(demand.name, sys);
-  if (asked.kind === "done") return refuseAlias(demand.name, asked.stdout) ?? resolved;
-  if (state === "loaded") return { kind: "refused", reason: asked.reason, hint: `see: modinfo ${demand.name}` };
-  return { ...resolved, note: `there is no module ${demand.name} to unload: ${asked.reason}` };
+  const result = await dryRunModprobe(demand.name, sys);
+  if (result.kind === "done") return refuseAlias(demand.name, result.stdout) ?? resolved;
+  if (state === "loaded") return { kind: "refused", reason: result.reason, hint: `see: modinfo ${demand.name}` };
+  return { ...resolved, note: `there is no module ${demand.name} to unload: ${result.reason}` };
 }
 
-async function askModprobe(name: string, sys: Sys): Promise<ToolEnd> {
-  return await runTool(["modprobe", "--dry-run", "--show-depends", name], { timeoutMs: ASK_TIMEOUT_MS }, sys);
+async function dryRunModprobe(name: string, sys: Sys): Promise<ToolEnd> {
+  return await runTool(["modprobe", "--dry-run", "--show-depends", name], { timeoutMs: DRY_RUN_TIMEOUT_MS }, sys);
 }
 
-/** `insmod /lib/modules/VERSION/kernel/drivers/vfio/pci/vfio-pci.ko.xz ids=…`, the module itself last. */
+/**
+ * Refuses an alias. The last line names the module itself: `insmod
+ * /lib/modules/VERSION/kernel/drivers/vfio/pci/vfio-pci.ko.xz ids=…`.
+ */
 function refuseAlias(name: string, depends: string): Refused | undefined {
   const last = depends.trimEnd().split("\n").at(-1) ?? "";
   const [, file] = /^insmod \S*?([^/\s]+)\.ko(?:\.\w+)?(?:\s|$)/.exec(last) ?? [];
@@ -86,12 +89,12 @@ function refuseAlias(name: string, depends: string): Refused | undefined {
   return { kind: "refused", reason, hint: `write ${kernelName(file)}` };
 }
 
-/** One that is built in has no folder unless it has parameters, and no `initstate` even then. */
+/** Reads the state. A built-in module has a folder only if it has parameters, and never an `initstate` file. */
 async function readState(name: string, sys: Sys): Promise<ModuleState> {
   const files = await sys.kernel.list(folderOf(name));
   if (files !== undefined) return files.has("initstate") ? "loaded" : "builtin";
-  const asked = await askModprobe(name, sys);
-  return asked.kind === "done" && /^builtin /m.test(asked.stdout) ? "builtin" : "unloaded";
+  const result = await dryRunModprobe(name, sys);
+  return result.kind === "done" && /^builtin /m.test(result.stdout) ? "builtin" : "unloaded";
 }
 
 function folderOf(name: string): string {
@@ -107,8 +110,8 @@ async function write(change: ResourceChange<ModuleState>, sys: Sys): Promise<Wri
     if (end.kind === "stuck") return end;
     const users = change.to === "unloaded" ? await usersOf(name, sys) : undefined;
     if (users === undefined) return { kind: "failed", reason: end.reason };
-    if (sys.elapsedMs() + LOOK_AGAIN_MS > untilMs) return { kind: "failed", reason: `${users} (${end.reason})` };
-    await sys.sleep(LOOK_AGAIN_MS);
+    if (sys.elapsedMs() + POLL_MS > untilMs) return { kind: "failed", reason: `${users} (${end.reason})` };
+    await sys.sleep(POLL_MS);
   }
 }
 
@@ -118,16 +121,16 @@ async function runModprobe(name: string, { to, deadlineMs }: ResourceChange<Modu
   return await runTool(["modprobe", ...(to === "unloaded" ? ["--remove"] : []), name], { timeoutMs }, sys);
 }
 
-/** Who keeps a module from being unloaded: other modules by name, anything else as a number. */
+/** Describes what uses a module: dependent modules by name, other references by number. */
 async function usersOf(name: string, sys: Sys): Promise<string | undefined> {
   const file = `${folderOf(name)}/refcnt`;
   const count = Number((await sys.kernel.read([file])).get(file)?.trim() ?? 0);
   if (!(count > 0)) return undefined;
   const holders = [...(await sys.kernel.list(`${folderOf(name)}/holders`) ?? new Map()).keys()];
   const others = count - holders.length;
-  const who = [
+  const users = [
     ...(holders.length === 0 ? [] : [`the modules ${holders.join(", ")}`]),
     ...(others <= 0 ? [] : [`${others} open ${others === 1 ? "device or file" : "devices or files"}`]),
   ];
-  return `${name} is in use by ${who.join(" and ")}`;
+  return `${name} is in use by ${users.join(" and ")}`;
 }

@@ -1,6 +1,6 @@
 /**
- * Our table of the packet filter, and what other people's chains must let through for it. One resource, whatever is asked
- * for: ten forwards are one transaction.
+ * The nftables table of virt-hooks, and the bypass rules for it in other programs' chains. One resource for all
+ * demands: ten forwards are one transaction.
  * @module
  */
 import * as v from "valibot";
@@ -14,13 +14,13 @@ import type {
 } from "../plan/nft_demand.ts";
 import { findGuest, type GuestQuery } from "./nft/guest_address.ts";
 import { sparedAddresses } from "./nft/spared.ts";
-import { type Surroundings, surroundings } from "./nft/surroundings.ts";
+import { type NetworkLookup, networkLookup } from "./nft/surroundings.ts";
 import { missingText, readHostAddresses } from "./nft/host_addresses.ts";
-import { contestedText, type Listener, readListeners } from "./nft/listeners.ts";
+import { hiddenListenersText, type Listener, readListeners } from "./nft/listeners.ts";
 import { filterChanges } from "./nft/changes.ts";
 import { forwardConflict } from "./nft/conflict.ts";
 import { endConnections } from "./nft/connections.ts";
-import { changeFilter, type Filter, filterScript, readBypassRules, readFilter } from "./nft/filter.ts";
+import { changeFilter, type Filter, filterScript, readBypassChains, readFilter } from "./nft/filter.ts";
 import { FilterError } from "./nft/list.ts";
 import { familyOf, portText, wantedTable } from "./nft/rules.ts";
 import { describeDemand, describeFilter, describeGuest } from "./nft/text.ts";
@@ -37,7 +37,7 @@ import type { Sys } from "../sys/sys.ts";
 
 const KEY = "nft";
 
-/** What a host is without us. */
+/** The packet filter without our table and rules. */
 const NOTHING: Filter = { table: null, gates: "closed" };
 
 const portsSchema: v.GenericSchema<unknown, PortRange> = v.object({ first: v.number(), last: v.number() });
@@ -63,7 +63,7 @@ const common = {
   mark: v.number(),
 } as const;
 
-/** Which guest is meant, and where it lives. */
+/** The guest, and its address. */
 const guestEnd = {
   to: v.nullable(v.string()),
   network: v.optional(v.nullable(v.string()), null),
@@ -96,13 +96,16 @@ const demandSchema: v.GenericSchema<unknown, NftDemand> = v.variant("kind", [
   }),
 ]);
 
-/** The demand that data of the ledger is; `undefined` for what is none. */
+/** Parses a demand from the ledger. Returns `undefined` for data that is no such demand. */
 export function nftDemandIn(data: unknown): NftDemand | undefined {
   const result = v.safeParse(demandSchema, data);
   return result.success ? result.output : undefined;
 }
 
-/** The guest that a demand of the ledger is about; `undefined` for one about a network, and for what is none. */
+/**
+ * Parses the guest of a demand from the ledger. Returns `undefined` for a demand of a network, and for data that is
+ * no such demand.
+ */
 export function guestEndIn(data: unknown): GuestEnd | undefined {
   const result = v.safeParse(demandSchema, data);
   return result.success ? guestEndOf(result.output) : undefined;
@@ -117,15 +120,15 @@ const filterSchema: v.GenericSchema<unknown, Filter> = v.object({
   gates: v.picklist(["open", "lax", "closed", "unsettled"]),
 });
 
-/** What was seen when the filter was read: programs need not look twice. */
+/** The bypass chains as listed when the filter was read, so that the write need not list them again. */
 const bypassSchema = v.array(v.object({
-  place: v.picklist(["iptables", "ip6tables", "libvirt-ip", "libvirt-ip6", "firewalld"]),
-  first: v.array(v.number()),
-  ours: v.array(v.string()),
+  name: v.picklist(["iptables", "ip6tables", "libvirt-ip", "libvirt-ip6", "firewalld"]),
+  firstMarks: v.array(v.number()),
+  ownRules: v.array(v.string()),
   passesForwards: v.boolean(),
 }));
 
-/** The kind. */
+/** The packet filter, as a resource kind. */
 export const nft = resource<NftDemand, Filter>({
   name: "nft",
   demand: demandSchema,
@@ -134,9 +137,9 @@ export const nft = resource<NftDemand, Filter>({
   base: NOTHING,
   tools: ["nft"],
   resolve,
-  refresh: renew,
-  isWaiting: isByLease,
-  findWarnings: forewarn,
+  refresh,
+  isWaiting: usesLease,
+  findWarnings,
   read,
   wanted: (_original, held) => {
     const reason = forwardConflict(held);
@@ -144,76 +147,79 @@ export const nft = resource<NftDemand, Filter>({
     const table = wantedTable(held);
     return { kind: "value", value: table === null ? NOTHING : { table, gates: "open" } };
   },
-  // The table is ours alone: what stood there before was left by somebody who lost the ledger.
+  // The table is ours alone: one that exists without a ledger was left by an earlier installation.
   rebase: () => NOTHING,
   suffices: (actual, wanted) => actual.gates === "lax" && sameValue(actual.table, wanted.table),
   write,
-  preview: async (from, to, sys) => filterScript({ from, to, gates: await readBypassRules(sys) }),
+  preview: async (from, to, sys) => filterScript({ from, to, bypassChains: await readBypassChains(sys) }),
   describe: describeFilter,
   parts: filterChanges,
   describeDemand: describeDemand,
 });
 
-/** Whether demands fit does not hang on what stands. */
+/** Conflicts between forwards do not depend on the current table. */
 const RESOLVED = { kind: "resolved", key: KEY, value: NOTHING } as const;
 
-/** What a plan's demands ask of the host. */
-interface FilterQuery {
-  readonly around: Surroundings;
+/** Host facts that the demands of a plan share. */
+interface PlanQuery {
+  readonly lookup: NetworkLookup;
   listeners(): Promise<readonly Listener[]>;
   hostAddresses(): Promise<ReadonlySet<string> | undefined>;
 }
 
-/** A guest may have many forwards, and each look is a child: the host is asked once for all of a plan. */
-const ASKED = new WeakMap<Requester["plan"], FilterQuery>();
+/** A guest may have many forwards, and each query starts a process: the facts are read once for a plan. */
+const QUERIES = new WeakMap<Requester["plan"], PlanQuery>();
 
-function askedFor(plan: Requester["plan"], sys: Sys): FilterQuery {
-  const asked = ASKED.get(plan) ?? {
-    around: surroundings(sys, plan),
+function queryFor(plan: Requester["plan"], sys: Sys): PlanQuery {
+  const query = QUERIES.get(plan) ?? {
+    lookup: networkLookup(sys, plan),
     listeners: once(() => readListeners(sys)),
     hostAddresses: once(() => readHostAddresses(sys)),
   };
-  ASKED.set(plan, asked);
-  return asked;
+  QUERIES.set(plan, query);
+  return query;
 }
 
-function once<Answer>(ask: () => Promise<Answer>): () => Promise<Answer> {
-  let answer: Promise<Answer> | undefined;
-  return () => answer ??= ask();
+function once<Result>(compute: () => Promise<Result>): () => Promise<Result> {
+  let result: Promise<Result> | undefined;
+  return () => result ??= compute();
 }
 
 async function resolve(
   demand: NftDemand,
   sys: Sys,
-  { plan, held, isAlive }: Pick<Requester, "plan" | "held" | "isAlive">,
+  { plan, held, isRunning }: Pick<Requester, "plan" | "held" | "isRunning">,
 ): Promise<Resolution<NftDemand>> {
-  const sought = queryOf(demand);
-  if (sought === undefined) return { ...RESOLVED, demand };
-  const asked = askedFor(plan, sys);
-  // A reservation that was made before the guest started is what it was given then.
+  const guestQuery = guestQueryOf(demand);
+  if (guestQuery === undefined) return { ...RESOLVED, demand };
+  const query = queryFor(plan, sys);
+  // A guest that had its reservation when it started has been given that address.
   const wasReserved = held.some((data) => guestEndIn(data)?.guest?.source === "reservation");
-  const isLeaseFirst = isAlive && !wasReserved;
-  const where = await findGuest({ ...sought, isLeaseFirst }, asked.around);
-  if (where.kind === "refused") return where;
-  const lives = where.kind === "waiting"
-    ? `the guest has no address yet: ${waiting(demand)} for ${leaseText(where.awaited)}`
-    : `the guest lives at ${describeGuest(where.guest)}${await forwardingNote(where.guest, sys)}`;
-  const found = await sparing(withGuest(demand, where.kind === "found" ? where.guest : where.awaited), asked.around);
-  const notes = [lives, ...found.kind === "forward" ? await hostEndNotes(found, asked) : []];
-  return { ...RESOLVED, demand: found, note: notes.join("; ") };
+  const isLeaseFirst = isRunning && !wasReserved;
+  const location = await findGuest({ ...guestQuery, isLeaseFirst }, query.lookup);
+  if (location.kind === "refused") return location;
+  const addressNote = location.kind === "waiting"
+    ? `the guest has no address yet: ${waitingPorts(demand)} for ${leaseText(location.awaited)}`
+    : `the guest has the address ${describeGuest(location.guest)}${await forwardingNote(location.guest, sys)}`;
+  const resolved = await withSparedAddresses(
+    withGuest(demand, location.kind === "found" ? location.guest : location.awaited),
+    query.lookup,
+  );
+  const notes = [addressNote, ...resolved.kind === "forward" ? await hostEndNotes(resolved, query) : []];
+  return { ...RESOLVED, demand: resolved, note: notes.join("; ") };
 }
 
-async function hostEndNotes(demand: ForwardDemand, asked: FilterQuery): Promise<readonly string[]> {
+async function hostEndNotes(demand: ForwardDemand, query: PlanQuery): Promise<readonly string[]> {
   const { hostAddresses } = demand;
-  const missing = hostAddresses.length === 0 ? undefined : missingText(hostAddresses, await asked.hostAddresses());
-  return [missing, contestedText(demand, await asked.listeners())].filter((note) => note !== undefined);
+  const missing = hostAddresses.length === 0 ? undefined : missingText(hostAddresses, await query.hostAddresses());
+  return [missing, hiddenListenersText(demand, await query.listeners())].filter((note) => note !== undefined);
 }
 
-/** Another forward of the same ports is taken over. */
-async function forewarn(demand: NftDemand, sys: Sys): Promise<readonly string[]> {
+/** Warns about other programs' forwards of the same ports, which this demand overrides. */
+async function findWarnings(demand: NftDemand, sys: Sys): Promise<readonly string[]> {
   if (demand.kind !== "forward") return [];
   try {
-    const { readOtherForwards, takenOverText } = await import("./nft/other_forwards.ts");
+    const { readOtherForwards, overriddenText: takenOverText } = await import("./nft/other_forwards.ts");
     return [takenOverText(demand, await readOtherForwards(sys))].filter((text) => text !== undefined);
   } catch (error) {
     if (!(error instanceof FilterError)) throw error;
@@ -221,35 +227,38 @@ async function forewarn(demand: NftDemand, sys: Sys): Promise<readonly string[]>
   }
 }
 
-/** The guest that a demand is about; one about a whole network is about none. */
+/** Returns the guest of a demand, or `undefined` for a demand of a whole network. */
 function guestEndOf(demand: NftDemand): GuestEnd | undefined {
   return demand.kind === "forward" ? demand : demand.at ?? undefined;
 }
 
-function queryOf(demand: NftDemand): GuestQuery | undefined {
+function guestQueryOf(demand: NftDemand): GuestQuery | undefined {
   if (demand.kind === "forward") return demand;
   return demand.at === null ? undefined : { ...demand.at, from: demand.from, hostAddresses: [] };
 }
 
-function withGuest(demand: NftDemand, where: GuestAddress | AwaitedAddress): NftDemand {
-  const known = "address" in where ? { guest: where, awaited: null } : { guest: null, awaited: where };
+function withGuest(demand: NftDemand, address: GuestAddress | AwaitedAddress): NftDemand {
+  const known = "address" in address ? { guest: address, awaited: null } : { guest: null, awaited: address };
   if (demand.kind === "forward") return { ...demand, ...known };
   return demand.at === null ? demand : { ...demand, at: { ...demand.at, ...known } };
 }
 
-/** Whether a demand's address is one that the network's DHCP server gives, so that it may come later, and become another. */
-function isByLease(demand: NftDemand): boolean {
+/** Whether the guest's address comes from a DHCP lease, so that it may arrive later and change. */
+function usesLease(demand: NftDemand): boolean {
   const end = guestEndOf(demand);
   return end !== undefined && (end.guest === null || end.guest.source === "lease");
 }
 
-/** A forward that names no address of the host leaves the servers of libvirt's networks to their guests. */
-async function sparing(demand: NftDemand, around: Surroundings): Promise<NftDemand> {
+/**
+ * Adds the addresses that the forward leaves alone: those of the servers on libvirt's networks, if the forward names
+ * no host address.
+ */
+async function withSparedAddresses(demand: NftDemand, lookup: NetworkLookup): Promise<NftDemand> {
   if (demand.kind !== "forward") return demand;
-  return { ...demand, sparedAddresses: await sparedAddresses(demand, around) };
+  return { ...demand, sparedAddresses: await sparedAddresses(demand, lookup) };
 }
 
-function waiting(demand: NftDemand): string {
+function waitingPorts(demand: NftDemand): string {
   if (demand.kind === "open") return "it waits";
   const { hostPorts: { first, last } } = demand;
   return first === last ? `port ${first} waits` : `ports ${portText({ first, last })} wait`;
@@ -260,68 +269,72 @@ function leaseText({ networks, problem }: AwaitedAddress): string {
   return `a lease of network ${names}${problem === null ? "" : ` (${problem})`}`;
 }
 
-/** libvirt lets the kernel pass packets on for networks with a way out. */
+/** Warns if IP forwarding is off. libvirt enables it only for networks that are not isolated. */
 async function forwardingNote({ address, isolated }: GuestAddress, sys: Sys): Promise<string> {
   if (!isolated) return "";
   const key = address.includes(":") ? "net/ipv6/conf/all/forwarding" : "net/ipv4/ip_forward";
   const path = `/proc/sys/${key}`;
   const isOff = (await sys.kernel.read([path])).get(path)?.trim() === "0";
   return isOff
-    ? `, in a network without a way out, and ${key.replaceAll("/", ".")} is 0: nothing gets there until it is 1`
+    ? `, in an isolated network, and ${key.replaceAll("/", ".")} is 0: no packets reach it until it is 1`
     : "";
 }
 
 /**
- * A lease may come late, the next one may be of another address, and the address of one that is over is given to another guest. The
- * family stays: the port may be another forward's for clients of the other family.
+ * Refreshes addresses from leases: a lease may arrive late, the next one may have another address, and the address of
+ * an expired lease is given to another guest. Keep the address family: the same port may belong to another forward
+ * for clients of the other family.
  */
-async function renew(demands: readonly NftDemand[], sys: Sys): Promise<readonly NftDemand[]> {
-  const around = surroundings(sys);
-  const renewed: NftDemand[] = [];
+async function refresh(demands: readonly NftDemand[], sys: Sys): Promise<readonly NftDemand[]> {
+  const lookup = networkLookup(sys);
+  const refreshed: NftDemand[] = [];
   for (const demand of demands) {
-    const [end, sought] = [guestEndOf(demand), queryOf(demand)];
-    renewed.push(
-      await sparing(
-        end === undefined || sought === undefined || !isByLease(demand)
+    const [end, query] = [guestEndOf(demand), guestQueryOf(demand)];
+    refreshed.push(
+      await withSparedAddresses(
+        end === undefined || query === undefined || !usesLease(demand)
           ? demand
-          : withGuest(demand, await currentGuest(end, sought, around)),
-        around,
+          : withGuest(demand, await currentGuest(end, query, lookup)),
+        lookup,
       ),
     );
   }
-  return renewed;
+  return refreshed;
 }
 
 async function currentGuest(
   { guest, awaited }: GuestEnd,
-  sought: GuestQuery,
-  around: Surroundings,
+  query: GuestQuery,
+  lookup: NetworkLookup,
 ): Promise<GuestAddress | AwaitedAddress> {
   const family = guest === null ? awaited?.family ?? null : familyOf(guest.address);
-  const where = await findGuest({ ...sought, family, isLeaseFirst: true }, around);
-  if (where.kind === "found") return where.guest;
-  if (where.kind === "waiting") return where.awaited;
+  const location = await findGuest({ ...query, family, isLeaseFirst: true }, lookup);
+  if (location.kind === "found") return location.guest;
+  if (location.kind === "waiting") return location.awaited;
   const networks = awaited?.networks ?? [guest?.on ?? null].filter((name) => name !== null);
-  return { family: family ?? "ipv4", networks, problem: where.reason };
+  return { family: family ?? "ipv4", networks, problem: location.reason };
 }
 
 async function read(_key: string, sys: Sys): Promise<Reading<Filter>> {
   try {
-    const { filter, gates } = await readFilter(sys);
-    return { kind: "value", value: filter, seen: gates };
+    const { filter, bypassChains } = await readFilter(sys);
+    return { kind: "value", value: filter, observed: bypassChains };
   } catch (error) {
     if (!(error instanceof FilterError)) throw error;
     return { kind: "unreadable", reason: error.message };
   }
 }
 
-/** The kernel takes a whole transaction or none of it, so what was asked for is what stands. */
+/**
+ * Writes the filter. The kernel applies a transaction completely or not at all, so the value is known without reading
+ * it back.
+ */
 async function write(change: ResourceChange<Filter>, sys: Sys): Promise<WriteEnd<Filter>> {
   try {
-    const { from, to, seen, deadlineMs } = change;
-    await changeFilter({ from, to, gates: v.parse(bypassSchema, seen), deadlineMs }, sys);
+    const { from, to, observed, deadlineMs } = change;
+    await changeFilter({ from, to, bypassChains: v.parse(bypassSchema, observed), deadlineMs }, sys);
     const note = await endConnections({ from: from.table, to: to.table }, deadlineMs, sys);
-    return { kind: "stands", value: to, ...(note === undefined ? {} : { note }) };
+    return { kind: "applied", value: to, ...(note === undefined ? {} : { note }) };
   } catch (error) {
     if (!(error instanceof FilterError)) throw error;
     return { kind: error.isStuck ? "stuck" : "failed", reason: error.message };

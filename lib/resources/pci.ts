@@ -1,6 +1,6 @@
 /**
- * PCI devices: taken from their driver, given to the one that hands them to a guest, and back. A device goes to one guest at
- * a time.
+ * PCI devices: moved from their driver to the one that passes them to a guest, and back. A device belongs to one
+ * guest at a time.
  * @module
  */
 import * as v from "valibot";
@@ -25,7 +25,7 @@ import {
 
 const PREFIX = "pci/";
 
-/** The kind. */
+/** Drivers of PCI devices, as a resource kind. */
 export const pci = resource<PciDemand, PciState>({
   name: "pci",
   demand: v.object({
@@ -45,9 +45,9 @@ export const pci = resource<PciDemand, PciState>({
   read: (key, sys) => readState(key.slice(PREFIX.length), sys),
   wanted,
   rebase: ({ original, written, pending }, actual) =>
-    // What we left as it was is libvirt's, or somebody else's, to change.
+    // A device that was left as it was may be changed by libvirt or by another program.
     pending === undefined && written !== undefined && sameState(written, original) ? actual : original,
-  isAbandoned: isFree,
+  isAbandoned: isAbandoned,
   write: (change, sys) => writePciState({ ...change, address: change.key.slice(PREFIX.length) }, sys),
   describe: ({ driver, override }) => {
     const name = driver === "" ? "without a driver" : `with ${driver}`;
@@ -68,21 +68,21 @@ async function resolve(
   if (holders === "stop" && sys.lstat(TOOLS.kill) === undefined) {
     return { kind: "refused", reason: `there is no ${TOOLS.kill} on this host, which ends programs` };
   }
-  const together = new Set(plan.flatMap((one) => one.resource === "pci" ? [one.demand.address] : []));
-  const refused = (isVfio(driver) ? await refuseGroup(device, together, sys) : undefined) ??
+  const plannedAddresses = new Set(plan.flatMap((one) => one.resource === "pci" ? [one.demand.address] : []));
+  const refused = (isVfio(driver) ? await refuseGroup(device, plannedAddresses, sys) : undefined) ??
     (managed ? undefined : await refuseDriver(driver, plan, sys)) ??
     await refuseUsers(device, { demand, plan }, sys);
   if (refused !== undefined) return refused;
-  const isThere = !managed && device.driver === driver;
+  const hasDriver = !managed && device.driver === driver;
   return {
     kind: "resolved",
     key: `${PREFIX}${address}`,
     demand,
-    ...(isThere ? { note: `${address} has the driver ${driver} already` } : {}),
+    ...(hasDriver ? { note: `${address} has the driver ${driver} already` } : {}),
   };
 }
 
-/** A driver that is not there, and that nothing in the plan brings. */
+/** Refuses a driver that is not loaded, unless the plan loads it. */
 async function refuseDriver(driver: string, plan: readonly AnyDemand[], sys: Sys): Promise<Refused | undefined> {
   const isPlanned = plan.some((one) =>
     one.resource === "module" && one.demand.state === "loaded" &&
@@ -106,7 +106,10 @@ function wanted(original: PciState, held: readonly HeldDemand<PciDemand>[]): Wan
   const [first, ...rest] = held;
   const other = rest.find(({ demand }) => demand.guest !== first?.demand.guest);
   if (first !== undefined && other !== undefined) {
-    return { kind: "conflict", reason: `${first.who} has it and ${other.who} wants it: a device goes to one guest` };
+    return {
+      kind: "conflict",
+      reason: `${first.holder} has it and ${other.holder} wants it: only one guest can use a device`,
+    };
   }
   return unanimous(held, {
     value: ({ driver, managed }) => managed || original.driver === driver ? original : { driver, override: driver },
@@ -114,8 +117,11 @@ function wanted(original: PciState, held: readonly HeldDemand<PciDemand>[]): Wan
   });
 }
 
-/** A hook that was killed leaves a device between two drivers: without any, or kept for one that has not got it. */
-function isFree(actual: PciState, { original, written, pending }: SavedState<PciState>): boolean {
+/**
+ * Whether a killed hook may have left the device between two drivers: without one, or with an override for a driver
+ * that does not have it.
+ */
+function isAbandoned(actual: PciState, { original, written, pending }: SavedState<PciState>): boolean {
   const ends = [original, written, pending].filter((state) => state !== undefined);
   return (actual.driver === "" || ends.some(({ driver }) => driver === actual.driver)) &&
     ends.some(({ override }) => override === actual.override);

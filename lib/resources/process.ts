@@ -1,6 +1,6 @@
 /**
- * A program that lives while its holder lives: a unit of systemd where there is systemd, else a process in a session of its
- * own. It is this holder's alone.
+ * A program that runs during its holder's lifetime: a transient unit on hosts with systemd, otherwise a process in a
+ * session of its own. The resource belongs to one holder.
  * @module
  */
 import * as v from "valibot";
@@ -24,31 +24,31 @@ import {
 import { endSession, isAlive, MARK_NAME, membersOf, newMark } from "./program/session.ts";
 import { hasSystemd, startUnit, stopUnit, unitEnd, unitState } from "./program/unit.ts";
 
-/** A program that was started. `left`: it has ended, but what it started has not. */
-interface Program extends ProgramWords {
+/** A started program. `left`: it has ended, but processes that it started still run. */
+interface StartedProgram extends ProgramWords {
   readonly phase: "running" | "left";
   readonly environment: Readonly<Record<string, string>>;
-  /** Missing where it was not started yet. */
+  /** Undefined until the program is started. */
   readonly mark?: string | undefined;
-  /** Where it is a unit of systemd. */
+  /** The name of its systemd unit, on hosts with systemd. */
   readonly unit?: string | undefined;
   readonly session?: number | undefined;
   readonly startTime?: string | undefined;
 }
 
-type ProcessValue = { readonly phase: "idle" } | Program;
+type ProcessValue = { readonly phase: "idle" } | StartedProgram;
 
-/** What ends sooner ended at its start. */
+/** A program that ends within this time has failed to start. */
 const WATCH_MS = 200;
-/** How long a program may take to end by itself. */
-const ASK_MS = 5_000;
+/** How long a program may take to end after SIGTERM. */
+const TERM_MS = 5_000;
 
-/** The kind. */
+/** Programs that run during a holder's lifetime, as a resource kind. */
 export const process = resource<ProcessDemand, ProcessValue>({
   name: "process",
   demand: v.object({ argv: argvSchema(), filled: filledSchema(), environment: v.record(v.string(), v.string()) }),
   value: valueSchema(),
-  // A program that has ended, or left something behind, is ours all the same.
+  // The original is restored even if the program has ended or left processes behind.
   restores: "difference",
   perLife: true,
   tools: [],
@@ -56,13 +56,13 @@ export const process = resource<ProcessDemand, ProcessValue>({
   resolve,
   read: (_key, sys, saved, deadlineMs = Infinity) => read(saved, deadlineMs, sys),
   wanted: (_original, [first], actual) => {
-    if (first === undefined) throw new Error("Cannot tell what a process shall be that nobody wants");
+    if (first === undefined) throw new Error("Cannot determine the target value of a process: there are no demands");
     const { argv, filled, environment } = first.demand;
     const isRunning = actual?.phase === "running";
     return { kind: "value", value: isRunning ? actual : { phase: "running", argv, filled, environment } };
   },
   write,
-  explainDrift: tellDrift,
+  explainDrift: explainDrift,
   describe: (value) => value.phase === "idle" ? "not running" : `${quote(value.argv[0])} ${value.phase}`,
 });
 
@@ -91,7 +91,7 @@ async function resolve(
   return refused ?? { kind: "resolved", key: `process/${rule}/${action}/${holder}`, demand };
 }
 
-/** The program that was started last, and what has become of it. */
+/** Reads the state of the program that was started last. */
 async function read(
   saved: SavedState<ProcessValue> | undefined,
   deadlineMs: number,
@@ -104,8 +104,8 @@ async function read(
   return { kind: "value", value: phase === "idle" ? { phase } : { ...program, phase } };
 }
 
-/** A program that is not watched may have ended, and systemd remembers how where it failed. */
-async function tellDrift(
+/** Explains why the program is not running. systemd keeps the result of a failed unit. */
+async function explainDrift(
   { written }: SavedState<ProcessValue>,
   actual: ProcessValue,
   sys: Sys,
@@ -114,19 +114,19 @@ async function tellDrift(
   const { unit } = written;
   const hasFailed = unit !== undefined && await unitState(unit, sys) === "failed";
   return `${quote(written.argv[0])} ended by itself: ${
-    hasFailed ? `it ${await unitEnd(unit, sys)}` : "how is not known"
+    hasFailed ? `it ${await unitEnd(unit, sys)}` : "the reason is unknown"
   }`;
 }
 
-/** A program that may have been started, with what it is found by. */
-type Started = Program & { readonly mark: string };
+/** A program that may have been started, with the mark that identifies it. */
+type MarkedProgram = StartedProgram & { readonly mark: string };
 
-function isStarted(value: ProcessValue | undefined): value is Started {
+function isStarted(value: ProcessValue | undefined): value is MarkedProgram {
   return value !== undefined && value.phase !== "idle" && value.mark !== undefined;
 }
 
 async function phaseOf(
-  program: Started,
+  program: MarkedProgram,
   deadlineMs: number,
   sys: Sys,
 ): Promise<ProcessValue["phase"] | { readonly reason: string }> {
@@ -146,11 +146,11 @@ async function write(change: ResourceChange<ProcessValue>, sys: Sys): Promise<Wr
   const { from, to } = change;
   if (isStarted(from)) {
     const problem = from.unit === undefined
-      ? await endSession(from, { askMs: askMs(change, sys), deadlineMs: change.deadlineMs }, sys)
+      ? await endSession(from, { termMs: termMs(change, sys), deadlineMs: change.deadlineMs }, sys)
       : await stopUnit(from.unit, change.deadlineMs, sys);
     if (problem !== undefined) return { kind: "stuck", reason: problem };
   }
-  if (to.phase === "idle") return { kind: "stands", value: to };
+  if (to.phase === "idle") return { kind: "applied", value: to };
   const refused = await refusedArgv(to, sys);
   if (refused !== undefined) return { kind: "failed", reason: refused.reason, hint: refused.hint };
   const mark = newMark();
@@ -159,13 +159,13 @@ async function write(change: ResourceChange<ProcessValue>, sys: Sys): Promise<Wr
     : await startAlone({ ...to, mark }, change, sys);
 }
 
-/** Half of what is left of the call: more may have to be put back after it. */
-function askMs({ deadlineMs }: ResourceChange<ProcessValue>, sys: Sys): number {
-  return Math.max(0, Math.min(ASK_MS, (deadlineMs - sys.elapsedMs()) / 2));
+/** Limits the wait to half of the remaining time: other resources may have to be restored after this one. */
+function termMs({ deadlineMs }: ResourceChange<ProcessValue>, sys: Sys): number {
+  return Math.max(0, Math.min(TERM_MS, (deadlineMs - sys.elapsedMs()) / 2));
 }
 
 async function startAsUnit(
-  program: Started & { readonly unit: string },
+  program: MarkedProgram & { readonly unit: string },
   change: ResourceChange<ProcessValue>,
   sys: Sys,
 ): Promise<WriteEnd<ProcessValue>> {
@@ -174,18 +174,18 @@ async function startAsUnit(
   const problem = await startUnit({ unit, argv, environment, description: `virt-hooks ${change.key}` }, sys);
   if (problem !== undefined) return { kind: "failed", reason: problem };
   await sys.sleep(WATCH_MS);
-  if (await phaseOf(program, change.deadlineMs, sys) === "running") return { kind: "stands", value: program };
+  if (await phaseOf(program, change.deadlineMs, sys) === "running") return { kind: "applied", value: program };
   const end = await unitEnd(unit, sys);
   return { kind: "failed", reason: `${quote(argv[0])} ${end} at once`, hint: `see: journalctl -u ${unit}` };
 }
 
 async function startAlone(
-  program: Started,
+  program: MarkedProgram,
   change: ResourceChange<ProcessValue>,
   sys: Sys,
 ): Promise<WriteEnd<ProcessValue>> {
   change.savePending(program);
-  let started: Started = program;
+  let started: MarkedProgram = program;
   const { argv, environment, mark } = program;
   const launched = await sys.launch({
     argv,
@@ -203,7 +203,7 @@ async function startAlone(
   }
   const stats = await sys.kernel.read([procStatPath(launched.pid)]);
   const startTime = parseProcStat(stats.get(procStatPath(launched.pid)) ?? "")?.startTime;
-  return { kind: "stands", value: { ...started, startTime } };
+  return { kind: "applied", value: { ...started, startTime } };
 }
 
-const FOREGROUND = "a process must stay in the foreground, and what it prints goes nowhere";
+const FOREGROUND = "a process must stay in the foreground, and its output is discarded";

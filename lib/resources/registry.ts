@@ -1,5 +1,5 @@
 /**
- * The built-in kinds of resources. Each is loaded when a demand first needs it. One more kind is one more row.
+ * The built-in resource kinds. Each is loaded when a demand first needs it. To add a kind, add a row.
  * @module
  */
 import type { DriverName } from "../libvirt/driver.ts";
@@ -26,16 +26,17 @@ const LOADERS: Partial<Record<ResourceName, () => Promise<Resource>>> = {
 };
 
 /** An operation of a driver: `qemu started`. */
-type Moment = `${DriverName} ${string}`;
+type HookEvent = `${DriverName} ${string}`;
 
 const GUESTS = ["qemu", "lxc", "libxl"] as const satisfies readonly DriverName[];
 
 /**
- * Operations at which libvirt or a guest's start may have undone what a kind wrote, so that all its demands are ensured there,
- * whoever is called. At a restart of the daemon libvirt rewrites its own rules after `daemon start` and before `reconnect`.
+ * Operations at which libvirt or the start of a guest may have overwritten what a kind wrote, so that all its demands
+ * are ensured, whatever the call's own holder. When its daemon restarts, libvirt rewrites its own rules after `daemon
+ * start` and before `reconnect`.
  */
-const ENSURED_AT: Partial<Record<ResourceName, readonly Moment[]>> = {
-  // A guest's went with the bridge of its network.
+const ENSURED_AT: Partial<Record<ResourceName, readonly HookEvent[]>> = {
+  // Addresses and routes disappear with the bridge of a network.
   address: ["network started"],
   route: ["network started"],
   nft: [
@@ -44,10 +45,10 @@ const ENSURED_AT: Partial<Record<ResourceName, readonly Moment[]>> = {
   ],
 };
 
-/** Kinds that share the host with what libvirt writes anew after the last call of its daemon's start. */
+/** Kinds whose host state libvirt may overwrite after the last hook call of its daemon's start. */
 const WRITTEN_AFTER_START = ["nft"] as const satisfies readonly ResourceName[];
 
-/** The kinds of this product. */
+/** The built-in resource kinds. */
 export const builtinKinds: Kinds = {
   load: async (name) => {
     for (const [known, load] of Object.entries(LOADERS)) {
@@ -56,8 +57,6 @@ export const builtinKinds: Kinds = {
     return undefined;
   },
   ensuredAt: (driver, operation) =>
-    Object.entries(ENSURED_AT).filter(([, moments]) => moments.includes(`${driver} ${operation}`)).map(([name]) =>
-      name
-    ),
+    Object.entries(ENSURED_AT).filter(([, events]) => events.includes(`${driver} ${operation}`)).map(([name]) => name),
   writtenAfterStart: WRITTEN_AFTER_START,
 };

@@ -1,6 +1,6 @@
 /**
- * What a kind of resource is: one piece of host state that holders share. How demands are counted is a pure function; what
- * touches the host is `resolve`, `read` and `write`, and only `write` changes it.
+ * Defines a resource kind: one piece of host state that holders share. How demands are combined is a pure function.
+ * Only `resolve`, `read` and `write` access the host, and only `write` changes it.
  * @module
  */
 import * as v from "valibot";
@@ -8,205 +8,226 @@ import type { AnyDemand, ResourceName } from "../plan/demand.ts";
 import type { Sys } from "../sys/sys.ts";
 import type { Tool } from "../sys/tools.ts";
 
-/** A demand that somebody holds. */
+/** A demand in effect, with its holder. */
 export interface HeldDemand<Demand> {
-  /** Whose it is, for people: `guest "web-1" (rule "gaming")`. */
-  readonly who: string;
+  /** The holder and the rule, for messages: `guest "web-1" (rule "gaming")`. */
+  readonly holder: string;
   readonly demand: Demand;
 }
 
-/** Whose demand it is, for resources that belong to one holder alone, and what it comes with. */
+/** The holder that makes a demand, and what the call acquires with it. */
 export interface Requester {
-  /** What tells holders apart: `qemu/domain/UUID`. */
+  /** The holder's id: `qemu/domain/UUID`. */
   readonly holder: string;
   readonly rule: string;
-  /** The action in its rule: `run`, `process.2`. */
+  /** The action's name in its rule: `run`, `process.2`. */
   readonly action: string;
-  /** All that its call acquires, for what only stands together. */
+  /** All demands that the call acquires, for kinds whose demands depend on each other. */
   readonly plan: readonly AnyDemand[];
-  /** What the holder has of this kind, as the ledger has it: the plan takes its place. */
+  /** The holder's existing demands of this kind, as stored in the ledger: the plan replaces them. */
   readonly held: readonly unknown[];
-  /** Whether the holder lives already. */
-  readonly isAlive: boolean;
+  /** Whether the holder runs already. */
+  readonly isRunning: boolean;
 }
 
-/** A demand with the key of its resource, once the host was asked; or why it cannot be fulfilled. Nothing is touched yet. */
+/**
+ * A demand and the key of its resource, after checking the host; or why it cannot be fulfilled. Nothing has been
+ * changed.
+ */
 export type Resolution<Demand> =
   | {
     readonly kind: "resolved";
     readonly key: string;
     readonly demand: Demand;
     readonly note?: string;
-    /** What stands, where it was read on the way: it need not be read again to see whether demands fit. */
+    /** The current value, if it was read: it need not be read again to find conflicts. */
     readonly value?: unknown;
   }
   | Refused;
 
-/** Why something is not done, and what to do about it. */
+/** Why a demand is refused, and what to do about it. */
 export interface Refused {
   readonly kind: "refused";
   readonly reason: string;
   readonly hint?: string | undefined;
 }
 
-/** What the host says now. `gone`: there is no such thing any more, and nothing to put back. */
+/** The current value. `gone`: the resource no longer exists, so there is nothing to restore. */
 export type Reading<Value> =
   | {
     readonly kind: "value";
     readonly value: Value;
-    /** What else was seen on the way, plain data for the write that may follow at once. */
-    readonly seen?: unknown;
+    /** Facts that were read with the value, as plain data: the write that follows receives them. */
+    readonly observed?: unknown;
   }
   | { readonly kind: "gone"; readonly reason: string }
   | { readonly kind: "unreadable"; readonly reason: string };
 
-/** What the host shall be, or why demands cannot all be fulfilled. */
+/** The value that satisfies all demands, or why there is none. */
 export type Wanted<Value> =
   | { readonly kind: "value"; readonly value: Value }
   | { readonly kind: "conflict"; readonly reason: string };
 
-/** What the ledger remembers of a resource. */
+/** The values of a resource that the ledger has saved. */
 export interface SavedState<Value> {
-  /** What stood before our first write. */
+  /** The value before our first write. */
   readonly original: Value;
-  /** What stood after our last write, as read back. */
+  /** The value after our last write, as read back. */
   readonly written: Value | undefined;
-  /** What we were about to write; left behind by a hook that was killed. */
+  /** A value that was about to be written, saved by a hook that was then killed. */
   readonly pending: Value | undefined;
 }
 
-/** A change to make. */
+/** A change of a resource's value. */
 export interface ResourceChange<Value> {
   readonly key: string;
-  /** What stands now. */
+  /** The current value. */
   readonly from: Value;
   readonly to: Value;
   readonly saved: SavedState<Value>;
-  /** What was seen when `from` was read. */
-  readonly seen: unknown;
-  /** Time is up then, in milliseconds since the program started. */
+  /** Facts that were read with `from`. */
+  readonly observed: unknown;
+  /** Deadline, in milliseconds since the process started. */
   readonly deadlineMs: number;
-  /** Keeps what must not be forgotten if this process is killed now: it takes the place of `pending`. */
+  /** Replaces the pending value in the ledger, so that it survives if this process is killed. */
   savePending(pending: Value): void;
 }
 
 /**
- * What came of a write. `stands`: it is done, and this is what stands, where reading could not tell. A note says why that
- * is not what was meant, and nobody's fault.
+ * The result of a write. `applied`: the write is complete and `value` is the current value, for kinds whose value
+ * cannot be read back. `note` explains why that is not the requested value although nothing failed.
  */
 export type WriteEnd<Value> =
   | { readonly kind: "written" }
   | {
-    readonly kind: "stands";
+    readonly kind: "applied";
     readonly value: Value;
     readonly note?: string;
-    /** What is worth knowing, though all is as it was meant. */
+    /** Information that does not affect success. */
     readonly remark?: string;
   }
   | { readonly kind: "failed"; readonly reason: string; readonly hint?: string | undefined }
-  /** The kernel does not come back from it. */
+  /** The write hangs in the kernel. */
   | { readonly kind: "stuck"; readonly reason: string };
 
-/** One part of a change, where a value has parts of several guests: a port that is opened or closed. */
+/** One part of a change, for values that are shared by several guests: a port that is opened or closed. */
 export interface ChangePart {
   /** The name of the guest or network. */
   readonly guest: string;
-  /** The rule that asks for it. */
+  /** The rule that contains the demand. */
   readonly rule: string;
-  /** What happens, for people: `opened tcp 8088 → 192.168.122.34:80 (lease)`. */
+  /** The change, for people: `opened tcp 8088 → 192.168.122.34:80 (lease)`. */
   readonly text: string;
   /** The host's ports: `8080`, `8000-8010`. */
   readonly ports: readonly string[];
 }
 
-/** What of a resource was before and after, for people. */
+/** A resource's value before and after a change, for people. */
 export interface ValueChange {
   readonly from: string;
   readonly to: string;
-  /** Where the value has parts of several guests: which of them changed. */
+  /** The parts that changed, for values that are shared by several guests. */
   readonly parts?: readonly ChangePart[];
 }
 
-/** A kind of resource. `Value` is plain data, in normal form: two values are the same when their JSON is. */
+/** A resource kind. `Value` is plain data in normal form: two values are equal if their JSON is. */
 export interface ResourceSpec<Demand, Value> {
   readonly name: ResourceName;
   readonly demand: v.GenericSchema<unknown, Demand>;
   readonly value: v.GenericSchema<unknown, Value>;
   /**
-   * How the original is put back. `absolute`: where our own write still stands. `difference`: what others added or took
-   * meanwhile stays, as {@linkcode ResourceSpec.rebase} says.
+   * How the original is restored. `absolute`: only if the current value is the one we wrote. `difference`: changes by
+   * other programs are kept, as {@linkcode ResourceSpec.rebase} computes.
    */
   readonly restores: "absolute" | "difference";
-  /** What stands where no demand is left, if that is always the same: the resource is ours alone. */
+  /** The value without any demand, if it is always the same: the resource is ours alone. */
   readonly base?: Value;
-  /** Set where nothing of the host tells whether it is still as it was made: what the ledger notes is all that is known. */
+  /** Set if the host does not show the current value, so that only the recorded one is known. */
   readonly unverified?: true;
-  /** Programs of users run in `write`: no lock is held meanwhile. */
+  /** Set if `write` runs users' programs: the resource's lock is released meanwhile. */
   readonly runsUserPrograms?: true;
-  /** Each life of its holder begins it anew: what an earlier life left, also unfinished, is given back first. */
+  /**
+   * Set if each lifetime of the holder starts the resource anew: what an earlier lifetime left, also unfinished, is
+   * undone first.
+   */
   readonly perLife?: true;
-  /** Of such a resource: whether a life that goes on keeps what it has when its demand becomes another. Pure. */
+  /** Whether a lifetime that continues keeps the existing value when its demand changes. For `perLife` kinds. Pure. */
   keeps?(before: Demand, now: Demand): boolean;
-  /** The programs it needs on the host. A demand is refused where one is missing. */
+  /** Programs that the kind needs on the host. A demand is refused if one is missing. */
   readonly tools: readonly Tool[];
-  /** Finds the resource of a demand, puts the demand in normal form, and checks all that can be checked before. */
+  /** Finds the resource of a demand, converts the demand to normal form, and checks what can be checked in advance. */
   resolve(demand: Demand, sys: Sys, requester: Requester): Promise<Resolution<Demand>>;
   /**
-   * Demands of which something was not known when they were made, or may be otherwise by now: what they come to. Asked
-   * whenever the resource is converged; the ledger keeps them as they were made. Nothing is touched.
+   * Refreshes demands that depend on facts which may have changed since they were made (a lease). Called before every
+   * converge; the stored demands are not modified. Changes nothing on the host.
    */
   refresh?(demands: readonly Demand[], sys: Sys): Promise<readonly Demand[]>;
-  /** Whether what a demand comes to may change soon without a hook being called, so that a process must look again. Pure. */
+  /** Whether the demand depends on an event without a hook (a DHCP lease), so that a watcher is needed. Pure. */
   isWaiting?(demand: Demand): boolean;
   /**
-   * What somebody who asks beforehand is told about a demand, and a hook takes no time to find out: a sentence each. Nothing is
-   * touched.
+   * Warnings for `check` and `explain` that a hook takes no time to find out, a sentence each. Changes nothing on the
+   * host.
    */
   findWarnings?(demand: Demand, sys: Sys): Promise<readonly string[]>;
   /**
-   * Clears the way for a demand, once, when it is acquired: waits for others to go, or makes them. Nothing of it is kept,
-   * and nothing can put it back.
+   * Evicts current users of the resource before the demand is acquired: waits for them or ends them. Not recorded and
+   * not undone.
    */
   evict?(demand: Demand, deadlineMs: number, sys: Sys): Promise<Refused | undefined>;
-  /** What the host says now. `deadlineMs`: when the call's time is up, in milliseconds since the program started. */
+  /** Reads the current value. `deadlineMs`: the call's deadline, in milliseconds since the process started. */
   read(key: string, sys: Sys, saved: SavedState<Value> | undefined, deadlineMs?: number): Promise<Reading<Value>>;
   /**
-   * What it shall be while these hold it: at least one. `actual` is what stands, where that was looked at: for resources of which
-   * more than one state will do. Pure.
+   * Computes the value that satisfies all demands, of which there is at least one. `actual` is the current value, if
+   * it was read, for kinds that accept several values. Pure.
    */
   wanted(original: Value, held: readonly HeldDemand<Demand>[], actual?: Value): Wanted<Value>;
-  /** The original, moved by what others changed: what stands is neither what we wrote nor what we were about to. Pure. */
+  /**
+   * Computes the original after changes by other programs: called if the current value is neither the one we wrote
+   * nor the pending one. Pure.
+   */
   rebase?(saved: SavedState<Value>, actual: Value): Value;
-  /** Whether what stands is nobody's, or ours in parts, so that the original may take its place though we did not write it. Pure. */
+  /**
+   * Whether the original may overwrite the current value although we did not write it, because it is unowned or
+   * partly ours. Pure.
+   */
   isAbandoned?(actual: Value, saved: SavedState<Value>): boolean;
-  /** Whether what stands does all that is wanted already, though a write would make it last longer: then it is no drift. Pure. */
+  /**
+   * Whether the current value already does what is wanted, although a write would make it more durable: then it is
+   * not drift. Pure.
+   */
   suffices?(actual: Value, wanted: Value): boolean;
-  /** Makes the change. */
+  /** Writes the value. */
   write(change: ResourceChange<Value>, sys: Sys): Promise<WriteEnd<Value>>;
-  /** The very words with which the host would be told of a change, a line each, for people. Nothing is touched. */
+  /** The commands and scripts that a change would run, a line each, for people. Changes nothing on the host. */
   preview?(from: Value, to: Value, sys: Sys): Promise<readonly string[]>;
-  /** Why what stands is not what was written, where that is known to be no change by others. Nothing is touched. */
+  /**
+   * Why the current value is not the one that was written, if that is known not to be a change by another program.
+   * Changes nothing on the host.
+   */
   explainDrift?(saved: SavedState<Value>, actual: Value, sys: Sys): Promise<string | undefined>;
-  /** A value, for people. */
+  /** Describes a value, for people. */
   describe(value: Value): string;
-  /** The parts of a change; `held` is what holds the new value. Pure. */
+  /** Splits a change into its parts. `held` are the demands behind the new value. Pure. */
   parts?(from: Value, to: Value, held: readonly HeldDemand<Demand>[]): readonly ChangePart[];
-  /** What a demand is about, for people, where a value does not show it. */
+  /** Describes a demand, for people, if a value does not show it. */
   describeDemand?(demand: Demand): string;
 }
 
-/** A kind of resource whose demands and values come from files: each is parsed where it comes in. */
+/** A resource kind whose demands and values come from files: each is parsed when it is passed in. */
 export type Resource = ResourceSpec<unknown, unknown>;
 
-/** A value from the ledger is not of its kind: another version wrote it, or it is damaged. */
+/** A value from the ledger does not match its kind: another version wrote it, or it is damaged. */
 export class ResourceDataError extends TypeError {
   override readonly name = "ResourceDataError";
 }
 
-/** Closes a kind of resource: from here on its demands and values are data that it parses itself. */
+/**
+ * Hides the types of a resource kind: it then accepts unparsed demands and values and parses them itself. Its methods
+ * throw {@linkcode ResourceDataError} for data that does not match the schema.
+ */
 export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Resource {
   const parsers = parsersOf(spec);
-  const { demand, value, saved } = parsers;
+  const { demand, value, savedState } = parsers;
   return {
     name: spec.name,
     demand: spec.demand,
@@ -219,24 +240,25 @@ export function resource<Demand, Value>(spec: ResourceSpec<Demand, Value>): Reso
     ...(spec.perLife === undefined ? {} : { perLife: spec.perLife }),
     ...optionalMethods(spec, parsers),
     resolve: (data, sys, requester) => spec.resolve(demand(data), sys, requester),
-    read: (key, sys, data, deadlineMs) => spec.read(key, sys, data === undefined ? undefined : saved(data), deadlineMs),
+    read: (key, sys, data, deadlineMs) =>
+      spec.read(key, sys, data === undefined ? undefined : savedState(data), deadlineMs),
     wanted: (original, held, actual) =>
       spec.wanted(
         value(original),
-        held.map((one) => ({ who: one.who, demand: demand(one.demand) })),
+        held.map((one) => ({ holder: one.holder, demand: demand(one.demand) })),
         actual === undefined ? undefined : value(actual),
       ),
     write: (change, sys) =>
-      spec.write({ ...change, from: value(change.from), to: value(change.to), saved: saved(change.saved) }, sys),
+      spec.write({ ...change, from: value(change.from), to: value(change.to), saved: savedState(change.saved) }, sys),
     describe: (data) => spec.describe(value(data)),
   };
 }
 
-/** Parsers of the data of one kind. */
+/** Parsers for the data of one kind. */
 interface Parsers<Demand, Value> {
   demand(data: unknown): Demand;
   value(data: unknown): Value;
-  saved(data: SavedState<unknown>): SavedState<Value>;
+  savedState(data: SavedState<unknown>): SavedState<Value>;
 }
 
 function parsersOf<Demand, Value>(spec: ResourceSpec<Demand, Value>): Parsers<Demand, Value> {
@@ -244,7 +266,7 @@ function parsersOf<Demand, Value>(spec: ResourceSpec<Demand, Value>): Parsers<De
   return {
     demand: (data) => parse(spec.demand, data, `a demand of ${spec.name}`),
     value,
-    saved: (data) => ({
+    savedState: (data) => ({
       original: value(data.original),
       written: data.written === undefined ? undefined : value(data.written),
       pending: data.pending === undefined ? undefined : value(data.pending),
@@ -252,10 +274,10 @@ function parsersOf<Demand, Value>(spec: ResourceSpec<Demand, Value>): Parsers<De
   };
 }
 
-/** The methods that only some kinds have. */
+/** Wraps the optional methods. */
 function optionalMethods<Demand, Value>(
   spec: ResourceSpec<Demand, Value>,
-  { demand, value, saved }: Parsers<Demand, Value>,
+  { demand, value, savedState }: Parsers<Demand, Value>,
 ): Partial<Resource> {
   const { keeps, evict, findWarnings, preview, parts, explainDrift, describeDemand, isWaiting, refresh } = spec;
   const { rebase, isAbandoned, suffices } = spec;
@@ -269,12 +291,12 @@ function optionalMethods<Demand, Value>(
         parts.call(spec, value(from), value(to), held.map((one) => ({ ...one, demand: demand(one.demand) }))),
     }),
     ...(explainDrift &&
-      { explainDrift: (data, actual, sys) => explainDrift.call(spec, saved(data), value(actual), sys) }),
+      { explainDrift: (data, actual, sys) => explainDrift.call(spec, savedState(data), value(actual), sys) }),
     ...(describeDemand && { describeDemand: (data) => describeDemand.call(spec, demand(data)) }),
     ...(isWaiting && { isWaiting: (data) => isWaiting.call(spec, demand(data)) }),
     ...(refresh && { refresh: (data, sys) => refresh.call(spec, data.map(demand), sys) }),
-    ...(rebase && { rebase: (data, actual) => rebase.call(spec, saved(data), value(actual)) }),
-    ...(isAbandoned && { isAbandoned: (actual, data) => isAbandoned.call(spec, value(actual), saved(data)) }),
+    ...(rebase && { rebase: (data, actual) => rebase.call(spec, savedState(data), value(actual)) }),
+    ...(isAbandoned && { isAbandoned: (actual, data) => isAbandoned.call(spec, value(actual), savedState(data)) }),
     ...(suffices && { suffices: (actual, wanted) => suffices.call(spec, value(actual), value(wanted)) }),
   };
 }
@@ -285,7 +307,7 @@ function parse<Output>(schema: v.GenericSchema<unknown, Output>, data: unknown, 
   throw new ResourceDataError(`Cannot read ${what}: ${result.issues[0].message}`);
 }
 
-/** A change of a resource from one value to another, for people. Pure. */
+/** Describes a change from one value to another, for people. Pure. */
 export function describeChange(
   kind: Resource,
   from: unknown,
@@ -296,7 +318,7 @@ export function describeChange(
   return { from: kind.describe(from), to: kind.describe(to), ...(parts.length === 0 ? {} : { parts }) };
 }
 
-/** Whether two values are the same. */
+/** Whether two values are equal. */
 export function sameValue(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -1,5 +1,5 @@
 /**
- * Routes of the host, by `ip -json`. What tells them apart is family, table, destination and metric.
+ * Routes of the host, managed with `ip -json`. A route is identified by family, table, destination and metric.
  * @module
  */
 import * as v from "valibot";
@@ -13,13 +13,13 @@ import { routeGet } from "./route_get.ts";
 import { runTool } from "./run_tool.ts";
 
 const TIMEOUT_MS = 3_000;
-/** What the kernel gives an IPv6 route that says none. */
+/** The metric that the kernel gives a route without one. */
 const DEFAULT_METRIC = { ipv4: 0, ipv6: 1024 } as const satisfies Record<IpFamily, number>;
 const FAMILY_FLAG = { ipv4: "-4", ipv6: "-6" } as const satisfies Record<IpFamily, string>;
-/** Who set a route, as `ip route` shows it: an administrator, not a routing daemon. */
+/** The origin of our routes, as `ip route` shows it: set by an administrator, not by a routing daemon. */
 const PROTOCOL = "static";
 
-/** A route that is there, as far as we can set it again. */
+/** An existing route, limited to the attributes that virt-hooks can set again. */
 const routeSchema = v.object({
   via: v.optional(v.string()),
   dev: v.string(),
@@ -29,10 +29,10 @@ const routeSchema = v.object({
   onlink: v.boolean(),
 });
 
-/** `null`: there is none. */
+/** `null`: no route. */
 type Route = Readonly<v.InferOutput<typeof routeSchema>> | null;
 
-/** The kind. */
+/** Routes, as a resource kind. */
 export const route = resource<RouteDemand, Route>({
   name: "route",
   demand: v.pipe(
@@ -51,16 +51,16 @@ export const route = resource<RouteDemand, Route>({
   restores: "absolute",
   tools: ["ip"],
   resolve,
-  read: (key, sys) => readRoute(placeOf(key), sys),
+  read: (key, sys) => readRoute(parseKey(key), sys),
   wanted: (_original, held) => unanimous(held, { value: wantedRoute, text: (demand) => describe(wantedRoute(demand)) }),
-  // Ours goes when its device does.
+  // The kernel deletes a route with its device.
   isAbandoned: (value) => value === null,
   write,
   describe,
 });
 
-/** What tells a route apart. */
-interface RoutePlace {
+/** The identity of a route. */
+interface RouteKey {
   readonly family: IpFamily;
   readonly table: string;
   readonly to: string;
@@ -71,15 +71,15 @@ function keyOf({ family, table, to, metric }: RouteDemand): string {
   return `route/${family}/${table}/${metric ?? DEFAULT_METRIC[family]}/${to}`;
 }
 
-function placeOf(key: string): RoutePlace {
+function parseKey(key: string): RouteKey {
   const [, family, table = "", metric = "", ...to] = key.split("/");
   return { family: family === "ipv6" ? "ipv6" : "ipv4", table, metric: Number(metric), to: to.join("/") };
 }
 
-/** Finds the device of a next hop, so that what is wanted can be compared with what the kernel says. */
+/** Finds the device of a next hop, so that the wanted route can be compared with what the kernel reports. */
 async function resolve(demand: RouteDemand, sys: Sys): Promise<Resolution<RouteDemand>> {
-  const standing = await readRoute(placeOf(keyOf(demand)), sys);
-  if (standing.kind !== "value") return { kind: "refused", reason: standing.reason };
+  const current = await readRoute(parseKey(keyOf(demand)), sys);
+  if (current.kind !== "value") return { kind: "refused", reason: current.reason };
   const dev = demand.dev ?? (demand.via === undefined ? undefined : await deviceTo(demand.via, demand.family, sys));
   if (dev === undefined) {
     return {
@@ -93,13 +93,13 @@ async function resolve(demand: RouteDemand, sys: Sys): Promise<Resolution<RouteD
   return { kind: "resolved", key: keyOf(demand), demand: { ...demand, dev } };
 }
 
-/** The device that an address is directly behind. */
+/** Returns the device through which an address is reached without a gateway. */
 async function deviceTo(text: string, family: IpFamily, sys: Sys): Promise<string | undefined> {
-  const way = await routeGet({ text, family }, sys);
-  return way?.gateway === undefined ? way?.dev : undefined;
+  const resolved = await routeGet({ text, family }, sys);
+  return resolved?.gateway === undefined ? resolved?.dev : undefined;
 }
 
-/** The attributes of a route that we know how to set again. */
+/** The route attributes that virt-hooks can set again. */
 const rowSchema = v.strictObject({
   type: v.optional(v.literal("unicast")),
   dst: v.string(),
@@ -110,17 +110,16 @@ const rowSchema = v.strictObject({
   prefsrc: v.optional(v.string()),
   metric: v.optional(v.number(), 0),
   flags: v.array(v.string()),
-  /** IPv6, in router advertisements. */
+  /** The preference of IPv6 router advertisements. */
   pref: v.optional(v.string()),
   table: v.optional(v.string()),
 });
 const metricSchema = v.array(v.looseObject({ metric: v.optional(v.number(), 0) }));
 
-async function readRoute(place: RoutePlace, sys: Sys): Promise<Reading<Route>> {
-  const { family, table, to, metric } = place;
+async function readRoute({ family, table, to, metric }: RouteKey, sys: Sys): Promise<Reading<Route>> {
   const args = ["-json", FAMILY_FLAG[family], "route", "show", "exact", to, "table", table];
   const end = await runTool(["ip", ...args], { timeoutMs: TIMEOUT_MS }, sys);
-  // A table that nobody has put a route in is none to the kernel.
+  // The kernel reports an empty table as missing.
   if (end.kind === "failed" && /FIB table does not exist/.test(end.reason)) return { kind: "value", value: null };
   if (end.kind !== "done") return { kind: "unreadable", reason: `the routes cannot be read: ${end.reason}` };
   const rows = (parseJson(metricSchema, end.stdout) ?? []).filter((row) => row.metric === metric);
@@ -128,13 +127,13 @@ async function readRoute(place: RoutePlace, sys: Sys): Promise<Reading<Route>> {
   if (row === undefined) return { kind: "value", value: null };
   const known = v.safeParse(rowSchema, row);
   if (rows.length > 1 || !known.success) {
-    return { kind: "unreadable", reason: `there is a route to ${to} already that virt-hooks could not set again` };
+    return { kind: "unreadable", reason: `there is a route to ${to} already that virt-hooks could not restore` };
   }
   const { gateway, dev, scope, protocol, prefsrc, flags } = known.output;
   return { kind: "value", value: routeValue({ via: gateway, dev, scope, protocol, src: prefsrc, flags }) };
 }
 
-/** In one order of keys, without those that are not there: values are compared as JSON. */
+/** Builds the value with its keys in a fixed order and without undefined ones: values are compared as JSON. */
 function routeValue(
   { via, dev, scope, protocol, src, flags }: {
     readonly via: string | undefined;
@@ -155,18 +154,18 @@ function routeValue(
   };
 }
 
-/** What the kernel will say of a route that was set: IPv4 gives one without a next hop the scope of the link. */
+/** Computes what the kernel will report for a demand. An IPv4 route without a next hop gets the scope "link". */
 function wantedRoute({ family, via, dev = "", onlink }: RouteDemand): Route {
   const scope = via === undefined && family === "ipv4" ? "link" : undefined;
   return routeValue({ via, dev, scope, protocol: PROTOCOL, src: undefined, flags: onlink ? ["onlink"] : [] });
 }
 
 async function write({ key, to: wanted }: ResourceChange<Route>, sys: Sys): Promise<WriteEnd<Route>> {
-  const { family, table, to, metric } = placeOf(key);
-  const where = [to, "metric", String(metric), "table", table];
+  const { family, table, to, metric } = parseKey(key);
+  const identity = [to, "metric", String(metric), "table", table];
   const args = wanted === null
-    ? [FAMILY_FLAG[family], "route", "del", ...where]
-    : [FAMILY_FLAG[family], "route", "replace", ...where, ...attributesOf(wanted)];
+    ? [FAMILY_FLAG[family], "route", "del", ...identity]
+    : [FAMILY_FLAG[family], "route", "replace", ...identity, ...attributesOf(wanted)];
   const end = await runTool(["ip", ...args], { timeoutMs: TIMEOUT_MS }, sys);
   return end.kind === "done" ? { kind: "written" } : { kind: end.kind, reason: end.reason };
 }

@@ -1,19 +1,19 @@
 /**
- * A program of the host, run for a resource.
+ * Runs the host's programs for resources.
  * @module
  */
 import type { CommandResult, Sys } from "../sys/sys.ts";
 import { STARTING_OTHERS, type Tool, TOOL_ENVIRONMENT, TOOLS } from "../sys/tools.ts";
 
-/** How it went. */
+/** The result of a tool. */
 export type ToolEnd =
   | { readonly kind: "done"; readonly stdout: string }
-  /** `code` is its exit status, where it ended by itself. */
+  /** `code` is the exit status; `undefined` if the tool did not exit by itself. */
   | { readonly kind: "failed"; readonly reason: string; readonly code: number | undefined; readonly stdout: string }
-  /** Not even SIGKILL ended it: nobody waits for it any more. */
+  /** Even SIGKILL did not end it; the hook no longer waits for it. */
   | { readonly kind: "stuck"; readonly reason: string };
 
-/** How it is run. */
+/** Options for {@linkcode runTool}. */
 export interface ToolOptions {
   readonly timeoutMs: number;
   readonly stdin?: string;
@@ -22,7 +22,7 @@ export interface ToolOptions {
 const OUTPUT_BYTES_MAX = 4 * 1024 * 1024;
 const SHOWN_LENGTH_MAX = 300;
 
-/** Runs a tool; whatever becomes of it is an answer. */
+/** Runs a tool. Never throws: failures are part of the result. */
 export async function runTool(
   [tool, ...args]: readonly [Tool, ...string[]],
   options: ToolOptions,
@@ -45,8 +45,8 @@ function toolEnd(tool: Tool, { end, stdout, stderr }: CommandResult, timeoutMs: 
   switch (end.kind) {
     case "exited": {
       if (end.code === 0) return { kind: "done", stdout };
-      const said = lastWords(stderr);
-      const reason = said === "" ? `${name} exited with status ${end.code}` : said;
+      const output = lastOutput(stderr);
+      const reason = output === "" ? `${name} exited with status ${end.code}` : output;
       return { kind: "failed", code: end.code, stdout, reason };
     }
     case "timed-out": {
@@ -63,8 +63,8 @@ function toolEnd(tool: Tool, { end, stdout, stderr }: CommandResult, timeoutMs: 
   }
 }
 
-/** What a tool said last, on one line. */
-function lastWords(stderr: string): string {
+/** Returns the end of a tool's output, on one line. */
+function lastOutput(stderr: string): string {
   const line = stderr.split("\n").map((text) => text.trim()).filter((text) => text !== "").join(" | ");
   return line.length > SHOWN_LENGTH_MAX ? `…${line.slice(-SHOWN_LENGTH_MAX)}` : line;
 }

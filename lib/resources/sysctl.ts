@@ -1,5 +1,5 @@
 /**
- * Keys below `/proc/sys`. All holders of a key must want the same value.
+ * Keys below `/proc/sys`. All holders of a key must require the same value.
  * @module
  */
 import * as v from "valibot";
@@ -10,10 +10,10 @@ import { type Reading, type Resolution, resource } from "./resource.ts";
 
 const PREFIX = "sysctl/";
 const WRITE_TIMEOUT_MS = 3_000;
-/** Also what is late is put back. */
+/** Restores even past the deadline. */
 const WRITE_TIMEOUT_MIN_MS = 500;
 
-/** The kind. */
+/** Kernel parameters, as a resource kind. */
 export const sysctl = resource<SysctlDemand, string>({
   name: "sysctl",
   demand: v.object({ name: v.string(), value: v.string() }),
@@ -25,7 +25,7 @@ export const sysctl = resource<SysctlDemand, string>({
   wanted: (_original, held) => unanimous(held, { value: ({ value }) => value, text: ({ value }) => value }),
   write: async (change, sys) => {
     const leftMs = Math.max(change.deadlineMs - sys.elapsedMs(), WRITE_TIMEOUT_MIN_MS);
-    // To write nothing is not to write.
+    // An empty write is a no-op in procfs; a newline clears the value.
     const text = change.to === "" ? "\n" : change.to;
     const path = pathOf(change.key.slice(PREFIX.length));
     const end = await sys.kernel.write(path, text, Math.min(leftMs, WRITE_TIMEOUT_MS));
@@ -40,7 +40,7 @@ function pathOf(name: string): string {
   return `/proc/sys/${name}`;
 }
 
-/** The kernel separates numbers by tabs and ends with a line feed. */
+/** Normalizes a value: the kernel separates numbers by tabs and ends with a newline. */
 function normal(text: string): string {
   return text.trim().replace(/\s+/g, " ");
 }
@@ -48,10 +48,10 @@ function normal(text: string): string {
 async function resolve(demand: SysctlDemand, sys: Sys): Promise<Resolution<SysctlDemand>> {
   const reading = await readKey(demand.name, sys);
   if (reading.kind !== "value") return { kind: "refused", reason: reading.reason, hint: "see: sysctl -a" };
-  const opened = await sys.kernel.write(pathOf(demand.name), "", WRITE_TIMEOUT_MS);
-  if (opened.kind !== "written") {
-    const why = opened.kind === "stuck" ? "opening it hangs in the kernel" : opened.reason;
-    return { kind: "refused", reason: `${pathOf(demand.name)} cannot be written: ${why}` };
+  const probe = await sys.kernel.write(pathOf(demand.name), "", WRITE_TIMEOUT_MS);
+  if (probe.kind !== "written") {
+    const problem = probe.kind === "stuck" ? "opening it hangs in the kernel" : probe.reason;
+    return { kind: "refused", reason: `${pathOf(demand.name)} cannot be written: ${problem}` };
   }
   return {
     kind: "resolved",
@@ -66,8 +66,8 @@ async function readKey(name: string, sys: Sys): Promise<Reading<string>> {
   const text = (await sys.kernel.read([path])).get(path);
   if (text !== undefined) return { kind: "value", value: normal(text) };
   const slash = path.lastIndexOf("/");
-  const isThere = (await sys.kernel.list(path.slice(0, slash)))?.has(path.slice(slash + 1)) ?? false;
-  return isThere
-    ? { kind: "unreadable", reason: `${path} cannot be read, so nobody could put back what it was` }
+  const exists = (await sys.kernel.list(path.slice(0, slash)))?.has(path.slice(slash + 1)) ?? false;
+  return exists
+    ? { kind: "unreadable", reason: `${path} cannot be read, so it could not be restored` }
     : { kind: "gone", reason: `there is no ${path}` };
 }

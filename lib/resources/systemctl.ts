@@ -1,11 +1,11 @@
 /**
- * What is asked of systemd, whatever a resource wants of it.
+ * Queries to systemd.
  * @module
  */
 import type { Sys } from "../sys/sys.ts";
 import { runTool } from "./run_tool.ts";
 
-/** There where systemd is the host's process 1 (`sd_booted`). */
+/** Exists if systemd is the host's process 1 (`sd_booted`). */
 const BOOTED = "/run/systemd/system";
 const SHOW_TIMEOUT_MS = 5_000;
 
@@ -14,10 +14,10 @@ export function isSystemdHost(sys: Pick<Sys, "lstat">): boolean {
   return sys.lstat(BOOTED)?.kind === "directory";
 }
 
-/** What systemd says of a unit, by property; a property that it does not know is missing. */
+/** The properties of a unit, by name; a property that systemd does not know is missing. */
 export type UnitFacts = Readonly<Record<string, string>>;
 
-/** Asks for properties of units: an answer for each, in their order. A text is the reason why there is none. */
+/** Reads properties of units, in the order of `units`. A text is the reason why they cannot be read. */
 export async function showUnits(
   units: readonly string[],
   properties: readonly string[],
@@ -26,9 +26,9 @@ export async function showUnits(
   const argv = ["systemctl", "show", `--property=${properties.join(",")}`, "--", ...units] as const;
   const end = await runTool(argv, { timeoutMs: SHOW_TIMEOUT_MS }, sys);
   if (end.kind !== "done") return end.reason;
-  // Units are separated by an empty line, in the order in which they were asked for.
+  // systemctl prints the units in the requested order, separated by empty lines.
   const facts = end.stdout.trim().split("\n\n").map(parseFacts);
-  return facts.length === units.length ? facts : `systemctl told of ${facts.length} units, not of ${units.length}`;
+  return facts.length === units.length ? facts : `systemctl printed ${facts.length} units, expected ${units.length}`;
 }
 
 function parseFacts(block: string): UnitFacts {

@@ -1,2 +1,5 @@
-/** The candidate nearest to `word` by edit distance (`@std/text`). Throws when there is no candidate. */
+/**
+ * Returns the candidate most similar to `word` by edit distance (`@std/text`).
+ * @throws {Error} if there is no candidate
+ */
 export function closestString(word: string, candidates: string[]): string;

@@ -1,57 +1,57 @@
 /**
- * Mistakes as a person wants to read them: with their place in the text and the nearest right name. Loaded only when
+ * Describes mistakes for people, with their position in the text and the most similar valid name. Loaded only if
  * there are mistakes.
  * @module
  */
 import { type AST, parseTOML } from "toml-eslint-parser";
 import { listedNames } from "../config/listing.ts";
-import type { Issue, Mistake, Path } from "./mistake.ts";
+import type { Issue, Mistake, TomlPath } from "./mistake.ts";
 import { didYouMean } from "./nearest.ts";
 import type { RulesFile } from "./rule.ts";
 
-/** Positions cost memory many times the text: of a longer text none are told. */
+/** Parsing positions takes a multiple of the text's memory, so a longer text gets none. */
 const TEXT_LENGTH_MAX = 131_072;
 
-/** What is told of mistakes: the first ones, and how many there are. */
-export interface DescribeContext {
+/** The first mistakes, and the number of all. */
+export interface DescribedMistakes {
   readonly issues: readonly Issue[];
   readonly count: number;
 }
 
-/** Turns the first mistakes, `most` of them, into issues, in the order of files and lines. */
+/** Converts the first `most` mistakes to issues, in the order of files and lines. */
 export function describeMistakes(
   mistakes: readonly Mistake[],
   files: readonly RulesFile[],
   most: number,
-): DescribeContext {
+): DescribedMistakes {
   const order = new Map(files.map((file, index) => [file.path, index]));
   const texts = new Map(files.map((file) => [file.path, file.text]));
-  const trees = new Map<string, Tree>();
-  const told = withoutEchoes(mistakes);
-  const issues = told
+  const trees = new Map<string, TomlTree>();
+  const distinct = withoutDuplicates(mistakes);
+  const issues = distinct
     .toSorted((a, b) => (order.get(a.file) ?? 0) - (order.get(b.file) ?? 0) || ruleIndex(a) - ruleIndex(b))
-    .slice(0, most + SAME_RULE_MAX)
+    .slice(0, most + EXTRA_MISTAKES)
     .map((mistake) => describe(mistake, () => treeOf(mistake.file, texts, trees)))
     .sort((a, b) =>
       (order.get(a.file) ?? 0) - (order.get(b.file) ?? 0) || (a.line ?? 0) - (b.line ?? 0) ||
       (a.column ?? 0) - (b.column ?? 0)
     );
-  return { issues: issues.slice(0, most), count: told.length };
+  return { issues: issues.slice(0, most), count: distinct.length };
 }
 
-/** The nodes of a text; none where positions are not told. */
-type Tree = AST.TOMLTopLevelTable["body"];
+/** The nodes of a text; empty if positions are unknown. */
+type TomlTree = AST.TOMLTopLevelTable["body"];
 
-/** So many more are looked at, as the order within a rule is known only with the places. */
-const SAME_RULE_MAX = 20;
+/** How many more mistakes are located: the order within a rule is known only with the positions. */
+const EXTRA_MISTAKES = 20;
 
-/** What comes before all rules comes first. */
+/** Returns the rule's index; -1 for anything outside of rules, which comes first. */
 function ruleIndex({ path: [top, index] }: Mistake): number {
   return top === "rule" && typeof index === "number" ? index : -1;
 }
 
-/** A text is parsed once, however many mistakes it has. */
-function treeOf(path: string, texts: ReadonlyMap<string, string>, trees: Map<string, Tree>): Tree | undefined {
+/** Returns the tree of a file. A text is parsed only once. */
+function treeOf(path: string, texts: ReadonlyMap<string, string>, trees: Map<string, TomlTree>): TomlTree | undefined {
   const text = texts.get(path) ?? "";
   if (text.length > TEXT_LENGTH_MAX) return undefined;
   const tree = trees.get(path) ?? parseTree(text);
@@ -59,8 +59,8 @@ function treeOf(path: string, texts: ReadonlyMap<string, string>, trees: Map<str
   return tree;
 }
 
-/** The two parsers of TOML may disagree: then there is no position, and that is all. */
-function parseTree(text: string): Tree {
+/** Parses a text. The two TOML parsers may disagree; then there are no positions. */
+function parseTree(text: string): TomlTree {
   try {
     return parseTOML(text).body[0].body;
   } catch {
@@ -68,60 +68,60 @@ function parseTree(text: string): Tree {
   }
 }
 
-/** A key that is missing because it is misspelled beside is one mistake, not two. */
-function withoutEchoes(mistakes: readonly Mistake[]): readonly Mistake[] {
-  const missing = new Set(mistakes.filter(missingKey).map(({ file, path }) => echoKey(file, path, undefined)));
-  const meant = new Set(
+/** Removes duplicates: a missing key whose misspelled form is also reported is one mistake, not two. */
+function withoutDuplicates(mistakes: readonly Mistake[]): readonly Mistake[] {
+  const missing = new Set(mistakes.filter(missingKey).map(({ file, path }) => duplicateKey(file, path, undefined)));
+  const misspelled = new Set(
     mistakes
-      .filter(({ at, file, path }) => at === "key" && missing.has(echoKey(file, path.slice(0, -1), undefined)))
+      .filter(({ at, file, path }) => at === "key" && missing.has(duplicateKey(file, path.slice(0, -1), undefined)))
       .map((mistake) => {
-        const [, name] = /^did you mean "(.*)"\?$/.exec(nearest(mistake) ?? "") ?? [];
-        return echoKey(mistake.file, mistake.path.slice(0, -1), name);
+        const [, name] = /^did you mean "(.*)"\?$/.exec(hintFor(mistake) ?? "") ?? [];
+        return duplicateKey(mistake.file, mistake.path.slice(0, -1), name);
       }),
   );
   return mistakes.filter((mistake) => {
     const name = missingKey(mistake);
-    return name === undefined || !meant.has(echoKey(mistake.file, mistake.path, name));
+    return name === undefined || !misspelled.has(duplicateKey(mistake.file, mistake.path, name));
   });
 }
 
-/** The key that is missing, where that is the mistake. */
+/** Returns the missing key, if that is the mistake. */
 function missingKey({ expected }: Mistake): string | undefined {
   return /^the key "([^"]*)"$/.exec(expected)?.[1];
 }
 
-function echoKey(file: string, path: Path, name: string | undefined): string {
+function duplicateKey(file: string, path: TomlPath, name: string | undefined): string {
   return JSON.stringify([file, path, name]);
 }
 
-function describe(mistake: Mistake, tree: () => Tree | undefined): Issue {
-  const { depth, position } = hookPoint(mistake, tree);
+function describe(mistake: Mistake, tree: () => TomlTree | undefined): Issue {
+  const { depth, position } = locationOf(mistake, tree);
   return {
     file: mistake.file,
     line: position?.line,
     column: position?.column,
-    // One value where a list could stand is not called the list's first.
+    // A single value in place of a list has no index.
     path: pathText(mistake.path.slice(0, Math.max(depth, 0))),
     found: mistake.found,
     expected: mistake.expected,
-    hint: nearest(mistake),
+    hint: hintFor(mistake),
   };
 }
 
-function hookPoint(
+function locationOf(
   { at, path }: Mistake,
-  findTree: () => Tree | undefined,
+  findTree: () => TomlTree | undefined,
 ): { readonly depth: number; readonly position: Position | undefined } {
   if (typeof at === "object") return { depth: 0, position: at };
   const tree = findTree();
   return tree === undefined ? { depth: path.length, position: undefined } : locate(tree, path, at);
 }
 
-function pathText(path: Path): string {
+function pathText(path: TomlPath): string {
   return path.map((part, index) => typeof part === "number" ? `[${part}]` : index === 0 ? part : `.${part}`).join("");
 }
 
-function nearest(mistake: Mistake): string | undefined {
+function hintFor(mistake: Mistake): string | undefined {
   const names = listedNames(mistake.expected);
   const [, word] = /"(.*)"$/.exec(mistake.found) ?? [];
   return word === undefined ? undefined : didYouMean(word, names);
@@ -132,9 +132,9 @@ interface Position {
   readonly column: number;
 }
 
-/** The place of the deepest part of the path that the text has. */
-function locate(tree: Tree, path: Path, at: "key" | "value"): Found {
-  let found: Found = { depth: -1, position: { line: 1, column: 1 } };
+/** Returns the position of the deepest part of the path in the text. */
+function locate(tree: TomlTree, path: TomlPath, at: "key" | "value"): Location {
+  let found: Location = { depth: -1, position: { line: 1, column: 1 } };
   for (const node of tree) {
     const candidate = node.type === "TOMLTable" ? inTable(node, path, at) : inKeyValue(node, [], path, at);
     if (candidate !== undefined && candidate.depth > found.depth) found = candidate;
@@ -142,16 +142,16 @@ function locate(tree: Tree, path: Path, at: "key" | "value"): Found {
   return found;
 }
 
-interface Found {
-  /** How many parts of the path this is. */
+interface Location {
+  /** The number of parts of the path that were found. */
   readonly depth: number;
   readonly position: Position;
 }
 
-function inTable(table: AST.TOMLTable, path: Path, at: "key" | "value"): Found | undefined {
+function inTable(table: AST.TOMLTable, path: TomlPath, at: "key" | "value"): Location | undefined {
   const key = table.resolvedKey;
   if (!isPrefix(key, path)) return isPrefix(path, key) ? { depth: path.length, position: start(table.key) } : undefined;
-  let found: Found = { depth: key.length, position: start(table.key) };
+  let found: Location = { depth: key.length, position: start(table.key) };
   for (const node of table.body) {
     const candidate = inKeyValue(node, key, path, at);
     if (candidate !== undefined && candidate.depth > found.depth) found = candidate;
@@ -161,10 +161,10 @@ function inTable(table: AST.TOMLTable, path: Path, at: "key" | "value"): Found |
 
 function inKeyValue(
   node: AST.TOMLKeyValue,
-  above: Path,
-  path: Path,
+  above: TomlPath,
+  path: TomlPath,
   at: "key" | "value",
-): Found | undefined {
+): Location | undefined {
   const key = [...above, ...node.key.keys.map((part) => part.type === "TOMLBare" ? part.name : part.value)];
   if (!isPrefix(key, path)) return isPrefix(path, key) ? { depth: path.length, position: start(node.key) } : undefined;
   const isEnd = key.length === path.length;
@@ -172,8 +172,8 @@ function inKeyValue(
   return inValue(node.value, key, path, at);
 }
 
-function inValue(value: AST.TOMLContentNode, above: Path, path: Path, at: "key" | "value"): Found {
-  let found: Found = { depth: above.length, position: start(value) };
+function inValue(value: AST.TOMLContentNode, above: TomlPath, path: TomlPath, at: "key" | "value"): Location {
+  let found: Location = { depth: above.length, position: start(value) };
   const inner = value.type === "TOMLInlineTable"
     ? value.body.map((node) => inKeyValue(node, above, path, at))
     : value.type === "TOMLArray"
@@ -185,11 +185,16 @@ function inValue(value: AST.TOMLContentNode, above: Path, path: Path, at: "key" 
   return found;
 }
 
-function inElement(element: AST.TOMLContentNode, key: Path, path: Path, at: "key" | "value"): Found | undefined {
+function inElement(
+  element: AST.TOMLContentNode,
+  key: TomlPath,
+  path: TomlPath,
+  at: "key" | "value",
+): Location | undefined {
   return isPrefix(key, path) ? inValue(element, key, path, at) : undefined;
 }
 
-function isPrefix(prefix: Path, path: Path): boolean {
+function isPrefix(prefix: TomlPath, path: TomlPath): boolean {
   return prefix.length <= path.length && prefix.every((part, index) => part === path[index]);
 }
 

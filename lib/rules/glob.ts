@@ -1,14 +1,14 @@
 /**
- * Globs over names: `*` stands for any run of characters, `?` for one, `\` takes the next character as it is.
+ * Globs for names: `*` matches any number of characters, `?` matches one, `\` escapes the next character.
  * @module
  */
 
-interface Piece {
+interface GlobToken {
   readonly kind: "any-run" | "any" | "character";
   readonly character: string;
 }
 
-function pieces(glob: string): readonly Piece[] {
+function tokensOf(glob: string): readonly GlobToken[] {
   return [...glob.matchAll(/\\(.)|[^]/gu)].map(([whole, escaped]) => {
     if (escaped !== undefined) return { kind: "character", character: escaped };
     if (whole === "*") return { kind: "any-run", character: whole };
@@ -17,35 +17,35 @@ function pieces(glob: string): readonly Piece[] {
   });
 }
 
-/** Whether `glob` matches the whole of `name`, in time that grows with their product at most. */
+/** Whether `glob` matches the whole of `name`. Takes time proportional to the product of their lengths at most. */
 export function matchGlob(glob: string, name: string): boolean {
-  const pattern = pieces(glob);
-  let [at, position] = [0, 0];
-  // Where the last `*` stands, and how much of the name it has taken so far.
-  let star: { readonly at: number; taken: number } | undefined;
+  const pattern = tokensOf(glob);
+  let [index, position] = [0, 0];
+  // The position of the last `*`, and how much of the name it has matched so far.
+  let star: { readonly index: number; taken: number } | undefined;
   while (position < name.length) {
-    const piece = pattern[at];
-    if (piece?.kind === "any-run") {
-      star = { at, taken: position };
-      at++;
-    } else if (piece?.kind === "any") {
-      at++;
+    const token = pattern[index];
+    if (token?.kind === "any-run") {
+      star = { index, taken: position };
+      index++;
+    } else if (token?.kind === "any") {
+      index++;
       position += widthAt(name, position);
-    } else if (piece !== undefined && name.startsWith(piece.character, position)) {
-      at++;
-      position += piece.character.length;
+    } else if (token !== undefined && name.startsWith(token.character, position)) {
+      index++;
+      position += token.character.length;
     } else if (star !== undefined) {
       star.taken += widthAt(name, star.taken);
-      at = star.at + 1;
+      index = star.index + 1;
       position = star.taken;
     } else {
       return false;
     }
   }
-  return pattern.slice(at).every((piece) => piece.kind === "any-run");
+  return pattern.slice(index).every((token) => token.kind === "any-run");
 }
 
-/** How many characters of `name`, some of them several times, {@linkcode matchGlob} may look at. */
+/** Returns an upper bound of the characters of `name` that {@linkcode matchGlob} compares, repetitions included. */
 export function globCost(glob: string, name: string): number {
   const [first = "", ...others] = glob.split("*");
   const longest = others.reduce((length, run) => Math.max(length, run.length), 1);
@@ -55,11 +55,11 @@ export function globCost(glob: string, name: string): number {
 const UUID_LENGTH = 36;
 const UUID_DASHES = [8, 13, 18, 23];
 
-/** Whether a glob matches any UUID with dashes at all. */
+/** Whether a glob can match a UUID with dashes. */
 export function canMatchUuid(glob: string): boolean {
-  // How much of a UUID what was read of the glob can match.
+  // The lengths of UUID prefixes that the glob's tokens so far can match.
   let lengths = new Set([0]);
-  for (const { kind, character } of pieces(glob)) {
+  for (const { kind, character } of tokensOf(glob)) {
     const next = new Set<number>();
     for (const length of lengths) {
       if (kind === "any-run") { for (let more = length; more <= UUID_LENGTH; more++) next.add(more); }
@@ -70,7 +70,7 @@ export function canMatchUuid(glob: string): boolean {
   return lengths.has(UUID_LENGTH);
 }
 
-/** How many code units the character at an offset has. */
+/** Returns the number of code units of the character at an offset. */
 function widthAt(text: string, offset: number): number {
   return (text.codePointAt(offset) ?? 0) > 0xFFFF ? 2 : 1;
 }

@@ -1,6 +1,6 @@
 /**
- * Where a rule can match, and what in it never can. A value that can never take effect is a mistake: its author
- * believes in something that will not happen.
+ * Determines the hook points at which a rule can match, and rejects values that can never match: the author expects
+ * something that will not happen.
  * @module
  */
 import type { HookPoint, Scope } from "../config/rule_context.ts";
@@ -11,19 +11,19 @@ import { matchGlob } from "./glob.ts";
 import { listing } from "../config/listing.ts";
 import { pathProblem } from "../config/placeholder.ts";
 import type { Namespaces } from "../xml/path_parser.ts";
-import type { Path } from "./mistake.ts";
+import type { TomlPath } from "./mistake.ts";
 import type { Selectors, Settings, When } from "./rule.ts";
 
-/** A selector that cannot take effect. The path starts at the rule. */
+/** A selector that can never match. The path starts at the rule. */
 export interface SelectorProblem {
-  readonly path: Path;
+  readonly path: TomlPath;
   readonly found: string;
   readonly expected: string;
 }
 
 const ALL_DRIVERS: readonly Driver[] = Object.values(drivers);
 
-/** Every operation of every driver. */
+/** Returns all operations of all drivers. */
 export function allHookPoints(settings: Settings): readonly HookPoint[] {
   return ALL_DRIVERS.flatMap((driver) =>
     Object.entries<Driver["operations"][string]>(driver.operations).map(([operation, facts]) => ({
@@ -35,20 +35,20 @@ export function allHookPoints(settings: Settings): readonly HookPoint[] {
   );
 }
 
-/** The places at which a life begins: actions that last are planned there, and undone without any rule. */
-export function startsOf(life: Scope, everywhere: readonly HookPoint[]): readonly HookPoint[] {
-  return everywhere.filter(({ facts }) => startsLife(life, facts));
+/** Returns the hook points at which a lifetime starts. Lasting actions are planned there and undone without rules. */
+export function lifetimeStartPoints(scope: Scope, allPoints: readonly HookPoint[]): readonly HookPoint[] {
+  return allPoints.filter(({ facts }) => startsLifetime(scope, facts));
 }
 
-/** Whether calls of an operation begin such a life, or go on beginning it. */
-export function startsLife(life: Scope, { verb, lifetimes }: Operation): boolean {
+/** Whether an operation starts such a lifetime, or is a later step of its start. */
+export function startsLifetime(scope: Scope, { verb, lifetimes }: Operation): boolean {
   if (verb !== "acquire") return false;
-  return life === "guest" ? lifetimes.some((one) => one === "domain" || one === "running") : lifetimes.includes(life);
+  return scope === "guest" ? lifetimes.some((one) => one === "domain" || one === "running") : lifetimes.includes(scope);
 }
 
-/** The places where a call can fit these selectors. */
-export function hookPointsOf(when: When, everywhere: readonly HookPoint[]): readonly HookPoint[] {
-  return everywhere.filter((hookPoint) => fitsHookPoint(when, hookPoint));
+/** Returns the hook points at which a call can match the selectors. */
+export function hookPointsOf(when: When, allPoints: readonly HookPoint[]): readonly HookPoint[] {
+  return allPoints.filter((hookPoint) => fitsHookPoint(when, hookPoint));
 }
 
 function fitsHookPoint(when: When, { driver, operation }: HookPoint): boolean {
@@ -61,16 +61,16 @@ function fitsHookPoint(when: When, { driver, operation }: HookPoint): boolean {
     (when.reason === undefined || driver.reasonAt.includes(operation));
 }
 
-/** Everything in `when` and `unless` that can never take effect. */
+/** Returns everything in `when` and `unless` that can never match. */
 export function selectorProblems(
   rule: { readonly when: When; readonly unless: readonly Selectors[]; readonly namespaces: Namespaces },
-  everywhere: readonly HookPoint[],
+  allPoints: readonly HookPoint[],
 ): readonly SelectorProblem[] {
   const { when, unless } = rule;
-  const hookPoints = hookPointsOf(when, everywhere);
+  const hookPoints = hookPointsOf(when, allPoints);
   const problems = [
     ...operationProblems(when),
-    ...objectProblems(when, everywhere),
+    ...objectProblems(when, allPoints),
     ...reasonProblems(when.reason, ["when", "reason"]),
     ...pathProblems(when.xml, ["when", "xml"], rule),
     ...unless.flatMap((table, index) => pathProblems(table.xml, ["unless", index, "xml"], rule)),
@@ -78,22 +78,22 @@ export function selectorProblems(
   if (problems.length > 0) return problems;
   return [
     ...driverProblems(when, hookPoints),
-    ...unreached(when, hookPoints),
+    ...unreachableOperations(when, hookPoints),
     ...rootProblems(when, ["when", "xml"], hookPoints),
     ...unless.flatMap((table, index) => rootProblems(table, ["unless", index, "xml"], hookPoints)),
     ...unless.flatMap((table, index) => unlessProblems(table, index, hookPoints)),
   ];
 }
 
-/** Operations that do not exist, or not for the drivers the rule names; and words that could mean several things. */
+/** Finds operations that do not exist for the rule's drivers, and names that are ambiguous between drivers. */
 function operationProblems(when: When): readonly SelectorProblem[] {
   const candidates = ALL_DRIVERS.filter((driver) => when.driver?.includes(driver.name) ?? true);
-  const isPlain = (when.domain ?? when.network) !== undefined;
+  const isUnambiguous = (when.domain ?? when.network) !== undefined;
   return (when.on ?? []).flatMap((operation, index): SelectorProblem[] => {
-    const owners = candidates.filter((driver) => findOperation(driver, operation) !== undefined);
-    const [first] = owners;
-    if (first !== undefined && (isPlain || owners.every((driver) => driver.object === first.object))) return [];
-    const expected = first === undefined ? knownOperations(when, candidates) : namesakes(owners);
+    const matching = candidates.filter((driver) => findOperation(driver, operation) !== undefined);
+    const [first] = matching;
+    if (first !== undefined && (isUnambiguous || matching.every((driver) => driver.object === first.object))) return [];
+    const expected = first === undefined ? knownOperations(when, candidates) : ambiguousText(matching);
     return [{ path: ["when", "on", index], found: JSON.stringify(operation), expected }];
   });
 }
@@ -105,13 +105,13 @@ function knownOperations(when: When, candidates: readonly Driver[]): string {
   ]);
 }
 
-function namesakes(owners: readonly Driver[]): string {
-  const kinds = new Set(owners.map((driver) => driver.object));
+function ambiguousText(matching: readonly Driver[]): string {
+  const kinds = new Set(matching.map((driver) => driver.object));
   return `a driver beside it, since ${[...kinds].join(" and ")} operations have this name`;
 }
 
-/** `domain` and `network` where no operation has such an object. */
-function objectProblems(when: When, everywhere: readonly HookPoint[]): readonly SelectorProblem[] {
+/** Finds `domain` and `network` selectors if no operation has such an object. */
+function objectProblems(when: When, allPoints: readonly HookPoint[]): readonly SelectorProblem[] {
   if (when.domain !== undefined && when.network !== undefined) {
     const expected = "no network selector beside domain: a call is about the one or the other";
     return [{ path: ["when", "network"], found: "a network selector", expected }];
@@ -121,15 +121,15 @@ function objectProblems(when: When, everywhere: readonly HookPoint[]): readonly 
     : when.network !== undefined
     ? "network"
     : undefined;
-  if (wanted === undefined || hookPointsOf({ driver: when.driver, on: when.on }, everywhere).length === 0) return [];
-  if (hookPointsOf({ ...when, reason: undefined }, everywhere).length > 0) return [];
+  if (wanted === undefined || hookPointsOf({ driver: when.driver, on: when.on }, allPoints).length === 0) return [];
+  if (hookPointsOf({ ...when, reason: undefined }, allPoints).length > 0) return [];
   const expected = when.on === undefined && wanted === "network"
-    ? 'while = "network" beside it: without, a rule lasts while a guest lives'
+    ? 'while = "network" beside it: without it, a rule lasts for the lifetime of a guest'
     : `no ${wanted} selector: none of these operations has a ${wanted}`;
   return [{ path: ["when", wanted], found: `a ${wanted} selector`, expected }];
 }
 
-function reasonProblems(reasons: readonly string[] | undefined, path: Path): readonly SelectorProblem[] {
+function reasonProblems(reasons: readonly string[] | undefined, path: TomlPath): readonly SelectorProblem[] {
   return (reasons ?? []).flatMap((glob, index) =>
     shutoffReasons.some((reason) => matchGlob(glob, reason)) ? [] : [{
       path: [...path, index],
@@ -141,7 +141,7 @@ function reasonProblems(reasons: readonly string[] | undefined, path: Path): rea
 
 function pathProblems(
   paths: readonly string[] | undefined,
-  above: Path,
+  above: TomlPath,
   rule: { readonly namespaces: Namespaces },
 ): readonly SelectorProblem[] {
   return (paths ?? []).flatMap((path, index) => {
@@ -150,22 +150,22 @@ function pathProblems(
   });
 }
 
-/** Operations at which the other selectors cannot hold. */
-function unreached(when: When, hookPoints: readonly HookPoint[]): readonly SelectorProblem[] {
+/** Finds operations at which the other selectors can never match. */
+function unreachableOperations(when: When, hookPoints: readonly HookPoint[]): readonly SelectorProblem[] {
   if (hookPoints.length === 0) return [];
   return (when.on ?? []).flatMap((operation, index) =>
     hookPoints.some((hookPoint) => hookPoint.operation === operation) ? [] : [{
       path: ["when", "on", index],
       found: JSON.stringify(operation),
-      expected: "an operation at which the rule's other selectors can hold",
+      expected: "an operation at which the rule's other selectors can match",
     }]
   );
 }
 
-/** Paths that begin at another root than any document of these places has. */
+/** Finds paths that start at a root element which no document at the hook points has. */
 function rootProblems(
   { xml = [] }: Selectors,
-  above: Path,
+  above: TomlPath,
   hookPoints: readonly HookPoint[],
 ): readonly SelectorProblem[] {
   const roots = new Set(hookPoints.map(({ driver }) => driver.stdin).filter((stdin) => stdin !== "nothing"));
@@ -178,7 +178,7 @@ function rootProblems(
   });
 }
 
-/** Drivers of the rule that have none of its places, and a reason that no place gives. */
+/** Finds drivers without any of the rule's hook points, and selectors that no hook point supports. */
 function driverProblems(when: When, hookPoints: readonly HookPoint[]): readonly SelectorProblem[] {
   if (hookPoints.length === 0 && when.reason !== undefined) {
     const expected = "no reason selector: libvirt gives one at release of qemu and lxc only";
@@ -204,7 +204,7 @@ function unlessProblems(table: Selectors, index: number, hookPoints: readonly Ho
   if (reasons.length > 0 || hookPoints.some((hookPoint) => fitsHookPoint(table, hookPoint))) return reasons;
   return [{
     path,
-    found: "selectors that never hold here",
-    expected: "selectors that fit some call the rule's when fits",
+    found: "selectors that never match here",
+    expected: "selectors that match a call which the rule's when matches",
   }];
 }

@@ -1,2 +1,5 @@
-/** How many characters must be added, removed or replaced to make one text of the other (`@std/text`). */
+/**
+ * Returns the number of characters that must be added, removed or replaced to change one text into the other
+ * (`@std/text`).
+ */
 export function levenshteinDistance(a: string, b: string): number;

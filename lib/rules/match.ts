@@ -1,5 +1,5 @@
 /**
- * Which rules a call matches, and why. Pure: what a selector must know of the host comes as a parameter.
+ * Determines which rules a call matches, and why. Pure: facts about the host are parameters.
  * @module
  */
 import type { HookCall } from "../libvirt/call.ts";
@@ -12,29 +12,29 @@ import { XML_LIMITS } from "../xml/limits.ts";
 import { positionAt, withoutNames, XmlSyntaxError } from "../xml/syntax_error.ts";
 import type { XmlAttribute, XmlElement } from "../xml/tree.ts";
 import { globCost, matchGlob } from "./glob.ts";
-import { startsLife } from "./hook_points.ts";
+import { startsLifetime } from "./hook_points.ts";
 import type { Rule, RuleSet, Selectors } from "./rule.ts";
 
-/** What one selector said. */
+/** The result of one selector. */
 export interface SelectorVerdict {
   readonly holds: boolean;
-  /** `domain "web-1" matches "web-*"`, or why not. */
+  /** The explanation: `domain "web-1" matches "web-*"`. */
   readonly because: string;
 }
 
-/** What one rule said of a call. */
+/** The result of one rule for a call. */
 export interface RuleMatch {
   readonly rule: Rule;
   readonly matches: boolean;
-  /** The selectors that were looked at, in order; the last one decided. */
+  /** The evaluated selectors, in order; the last one decided. */
   readonly verdicts: readonly SelectorVerdict[];
-  /** Why it could not be decided: the document cannot be read, or not in reasonable time; or a path does not answer. */
+  /** Why the rule is undecided: the document cannot be read or not within the limits, or a path does not respond. */
   readonly problem?: string;
-  /** Set where the call's time was up before it was decided, or that of a path which does not answer. */
+  /** Set if the call's deadline, or the time limit for a path, was reached before a decision. */
   readonly isLate?: true;
 }
 
-/** Whether answering a call may need its document parsed. */
+/** Whether evaluating or planning the rules may parse the call's document. */
 export function looksAtDocument(ruleSet: RuleSet): boolean {
   return ruleSet.rules.some(({ when, unless, actions }) =>
     [when, ...unless].some(({ uuid, label, xml }) => (uuid ?? label ?? xml) !== undefined) ||
@@ -42,32 +42,32 @@ export function looksAtDocument(ruleSet: RuleSet): boolean {
   );
 }
 
-/** Tells whether a path exists on the host, or why that cannot be told. */
+/** Returns whether a path exists on the host, or why that is unknown. */
 export type FileExists = (path: string) => Promise<boolean | { readonly unknown: string }>;
 
-/** Tells whether the call's time is up. */
+/** Returns whether the call's deadline has passed. */
 export type IsLate = () => boolean;
 
-/** For a command that takes the time it needs. */
+/** The {@linkcode IsLate} of commands without a deadline. */
 export function neverLate(): boolean {
   return false;
 }
 
-/** Thrown when the call's time, or that of a path, is up before a rule is decided. */
+/** The call's deadline, or the time limit for a path, was reached before a rule was decided. */
 class OutOfTimeError extends Error {
   override readonly name = "OutOfTimeError";
 }
 
-/** What selectors are asked of. */
-interface Subject {
+/** Inputs of matching. */
+interface MatchContext {
   readonly call: HookCall;
   readonly exists: FileExists;
   readonly isLate: IsLate;
 }
 
 /**
- * Asks every rule, in order. A document that one rule cannot look at does not keep the others from being asked, but the end
- * of the call's time does.
+ * Evaluates every rule, in order. If a document is unusable for one rule, the others are still evaluated; after the
+ * deadline no rule is evaluated further.
  */
 export async function matchRules(
   ruleSet: RuleSet,
@@ -75,19 +75,19 @@ export async function matchRules(
   exists: FileExists,
   isLate: IsLate = neverLate,
 ): Promise<readonly RuleMatch[]> {
-  const subject: Subject = { call, exists, isLate };
+  const context: MatchContext = { call, exists, isLate };
   const matches: RuleMatch[] = [];
-  for (const rule of ruleSet.rules) matches.push(await tryRule(rule, subject));
+  for (const rule of ruleSet.rules) matches.push(await tryRule(rule, context));
   return matches;
 }
 
-async function tryRule(rule: Rule, subject: Subject): Promise<RuleMatch> {
+async function tryRule(rule: Rule, context: MatchContext): Promise<RuleMatch> {
   try {
-    return await matchRule(rule, subject);
+    return await matchRule(rule, context);
   } catch (error) {
     const isOutOfTime = error instanceof OutOfTimeError;
     if (!isOutOfTime && !isDocumentError(error)) throw error;
-    // A document that is too long is not parsed, which is no mistake in its syntax.
+    // A document that is too long is not parsed; that is no syntax error.
     const isUnread = error instanceof XmlSyntaxError || error.message.startsWith("Cannot parse the XML");
     const problem = isUnread ? documentProblem(error) : `rule ${JSON.stringify(rule.name)}: ${error.message}`;
     const match: RuleMatch = { rule, matches: false, verdicts: [{ holds: false, because: problem }], problem };
@@ -96,31 +96,32 @@ async function tryRule(rule: Rule, subject: Subject): Promise<RuleMatch> {
 }
 
 /** @throws {OutOfTimeError} when the call's time is up */
-function checkTime({ isLate }: Subject): void {
-  if (isLate()) throw new OutOfTimeError("Cannot look at the document: no time is left for this call");
+function checkTime({ isLate }: MatchContext): void {
+  if (isLate()) throw new OutOfTimeError("Cannot read the document: no time is left for this call");
 }
 
-/** What is wrong with a document, in a sentence about it. */
+/** Describes a problem with the document, in a sentence about it. */
 export function documentProblem(error: Error): string {
   const message = error instanceof XmlSyntaxError ? withoutNames(error) : error.message;
   return message.replace("Cannot parse the XML", "the document on stdin cannot be read");
 }
 
-async function matchRule(rule: Rule, subject: Subject): Promise<RuleMatch> {
-  const { call } = subject;
+async function matchRule(rule: Rule, context: MatchContext): Promise<RuleMatch> {
+  const { call } = context;
   const verdicts: SelectorVerdict[] = [];
-  if (rule.actions.some(({ lasts }) => lasts !== "event") && !startsLife(rule.while, call.facts)) {
-    const because = `it holds while a ${rule.while} lives, and no such life begins at ${call.driver} ${call.operation}`;
+  if (rule.actions.some(({ lasts }) => lasts !== "event") && !startsLifetime(rule.while, call.facts)) {
+    const because =
+      `it applies for the lifetime of a ${rule.while}, which does not start at ${call.driver} ${call.operation}`;
     return { rule, matches: false, verdicts: [{ holds: false, because }] };
   }
-  for (const pending of whenVerdicts(rule, subject)) {
+  for (const pending of whenVerdicts(rule, context)) {
     const verdict = pending instanceof Promise ? await pending : pending;
     verdicts.push(verdict);
     if (!verdict.holds) return { rule, matches: false, verdicts };
   }
   for (const table of rule.unless) {
     const excludes: SelectorVerdict[] = [];
-    for (const pending of selectorVerdicts({ selectors: table, namespaces: rule.namespaces }, subject)) {
+    for (const pending of selectorVerdicts({ selectors: table, namespaces: rule.namespaces }, context)) {
       excludes.push(pending instanceof Promise ? await pending : pending);
       if (excludes.at(-1)?.holds === false) break;
     }
@@ -132,34 +133,34 @@ async function matchRule(rule: Rule, subject: Subject): Promise<RuleMatch> {
   return { rule, matches: true, verdicts };
 }
 
-/** What a selector says; what the host is asked comes later. */
-type Pending = SelectorVerdict | Promise<SelectorVerdict>;
+/** The result of a selector; a promise if it depends on the host. */
+type PendingVerdict = SelectorVerdict | Promise<SelectorVerdict>;
 
-function* whenVerdicts({ when, namespaces }: Rule, subject: Subject): Generator<Pending> {
-  if (when.on !== undefined) yield oneOf("operation", subject.call.operation, when.on);
-  yield* selectorVerdicts({ selectors: when, namespaces }, subject);
+function* whenVerdicts({ when, namespaces }: Rule, context: MatchContext): Generator<PendingVerdict> {
+  if (when.on !== undefined) yield listVerdict("operation", context.call.operation, when.on);
+  yield* selectorVerdicts({ selectors: when, namespaces }, context);
 }
 
-/** Cheap ones first: the document is looked at only when everything else holds. */
+/** Evaluates selectors, cheap ones first: the document is parsed only if all others match. */
 function* selectorVerdicts(
   { selectors, namespaces }: { readonly selectors: Selectors; readonly namespaces: Namespaces },
-  subject: Subject,
-): Generator<Pending> {
-  const { call, exists } = subject;
-  if (selectors.driver !== undefined) yield oneOf("driver", call.driver, selectors.driver);
-  if (selectors.domain !== undefined) yield globbed("domain", call.domain, selectors.domain);
-  if (selectors.network !== undefined) yield globbed("network", call.network, selectors.network);
-  if (selectors.host !== undefined) yield globbed("host", call.host, selectors.host);
-  if (selectors.reason !== undefined) yield globbed("reason", call.reason, selectors.reason);
-  if (selectors.file !== undefined) yield present(selectors.file, exists);
-  if (selectors.uuid !== undefined) yield globbed("uuid", callUuid(call), selectors.uuid);
-  for (const [name, globs] of Object.entries(selectors.label ?? {})) yield labelled(name, globs, subject);
-  if (selectors.xml !== undefined) yield found(selectors.xml, namespaces, subject);
+  context: MatchContext,
+): Generator<PendingVerdict> {
+  const { call, exists } = context;
+  if (selectors.driver !== undefined) yield listVerdict("driver", call.driver, selectors.driver);
+  if (selectors.domain !== undefined) yield globVerdict("domain", call.domain, selectors.domain);
+  if (selectors.network !== undefined) yield globVerdict("network", call.network, selectors.network);
+  if (selectors.host !== undefined) yield globVerdict("host", call.host, selectors.host);
+  if (selectors.reason !== undefined) yield globVerdict("reason", call.reason, selectors.reason);
+  if (selectors.file !== undefined) yield fileVerdict(selectors.file, exists);
+  if (selectors.uuid !== undefined) yield globVerdict("uuid", callUuid(call), selectors.uuid);
+  for (const [name, globs] of Object.entries(selectors.label ?? {})) yield labelVerdict(name, globs, context);
+  if (selectors.xml !== undefined) yield xmlVerdict(selectors.xml, namespaces, context);
 }
 
-function labelled(name: string, globs: readonly string[], subject: Subject): SelectorVerdict {
-  checkTime(subject);
-  const document = subject.call.xml();
+function labelVerdict(name: string, globs: readonly string[], context: MatchContext): SelectorVerdict {
+  checkTime(context);
+  const document = context.call.xml();
   const named = labels(document.root).filter((label) => label.name === name);
   if (named.length === 0) return { holds: false, because: `the guest has no label "${name}"` };
   let compared = 0;
@@ -179,15 +180,15 @@ function labelled(name: string, globs: readonly string[], subject: Subject): Sel
       because: `label ${name} ${JSON.stringify(value)} in line ${line} matches ${JSON.stringify(glob)}`,
     };
   }
-  const shown = named.map(({ value }) => JSON.stringify(value)).join(", ");
+  const values = named.map(({ value }) => JSON.stringify(value)).join(", ");
   const wanted = globs.map((glob) => JSON.stringify(glob)).join(" or ");
-  return { holds: false, because: `label ${name} ${shown} does not match ${wanted}` };
+  return { holds: false, because: `label ${name} ${values} does not match ${wanted}` };
 }
 
-function found(paths: readonly string[], namespaces: Namespaces, subject: Subject): SelectorVerdict {
+function xmlVerdict(paths: readonly string[], namespaces: Namespaces, context: MatchContext): SelectorVerdict {
   for (const path of paths) {
-    checkTime(subject);
-    const document = subject.call.xml();
+    checkTime(context);
+    const document = context.call.xml();
     const [node] = select(parsePath(path, namespaces), document);
     if (node === undefined) continue;
     const { line } = positionAt(document.text, node.span.start);
@@ -196,7 +197,7 @@ function found(paths: readonly string[], namespaces: Namespaces, subject: Subjec
   return { holds: false, because: `nothing is at ${paths.join(" nor ")}` };
 }
 
-/** A node by its name alone: what it holds may be a secret. */
+/** Describes a node by its name only: its content may be secret. */
 function describeNode(node: SelectedNode): string {
   switch (node.type) {
     case "element":
@@ -217,13 +218,13 @@ function shortName({ name: { raw } }: XmlElement | XmlAttribute): string {
 
 const SHOWN_NAME_LENGTH = 60;
 
-function oneOf(what: string, value: string, wanted: readonly string[]): SelectorVerdict {
+function listVerdict(what: string, value: string, wanted: readonly string[]): SelectorVerdict {
   return wanted.includes(value)
     ? { holds: true, because: `${what} is ${value}` }
     : { holds: false, because: `${what} is ${value}, not ${wanted.join(" or ")}` };
 }
 
-function globbed(what: string, value: string | undefined, globs: readonly string[]): SelectorVerdict {
+function globVerdict(what: string, value: string | undefined, globs: readonly string[]): SelectorVerdict {
   if (value === undefined) return { holds: false, because: `this call has no ${what}` };
   const glob = globs.find((candidate) => matchGlob(candidate, value));
   const shown = JSON.stringify(value);
@@ -232,14 +233,14 @@ function globbed(what: string, value: string | undefined, globs: readonly string
     : { holds: true, because: `${what} ${shown} matches ${JSON.stringify(glob)}` };
 }
 
-/** A path that is there decides, whatever others do not answer. */
-async function present(paths: readonly string[], exists: FileExists): Promise<SelectorVerdict> {
+/** Checks for any existing path. One that exists decides, even if others do not respond. */
+async function fileVerdict(paths: readonly string[], exists: FileExists): Promise<SelectorVerdict> {
   let unknown: string | undefined;
   for (const path of paths) {
-    const answer = await exists(path);
-    if (answer === true) return { holds: true, because: `${path} is there` };
-    if (answer !== false) unknown ??= answer.unknown;
+    const result = await exists(path);
+    if (result === true) return { holds: true, because: `${path} is there` };
+    if (result !== false) unknown ??= result.unknown;
   }
-  if (unknown !== undefined) throw new OutOfTimeError(`Cannot tell whether it applies: ${unknown}`);
+  if (unknown !== undefined) throw new OutOfTimeError(`Cannot determine whether it applies: ${unknown}`);
   return { holds: false, because: `there is no ${paths.join(" nor ")}` };
 }

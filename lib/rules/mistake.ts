@@ -1,22 +1,22 @@
 /**
- * What is wrong in a rules file: first as found (cheap), then as told to a person (with its place in the text).
+ * Mistakes in rules files: first as found (cheap to create), then as issues with their position in the text.
  * @module
  */
 
-/** Keys and list indices from the top of a file downwards. */
-export type Path = readonly (string | number)[];
+/** Keys and list indexes, starting at the top of the file. */
+export type TomlPath = readonly (string | number)[];
 
-/** A mistake as it is found. */
+/** A mistake, without its position. */
 export interface Mistake {
   readonly file: string;
-  readonly path: Path;
-  /** What of the path's end is wrong, or where the text itself cannot be read. */
+  readonly path: TomlPath;
+  /** Whether the key or the value at the path is wrong; or a position, if the text cannot be parsed. */
   readonly at: "key" | "value" | { readonly line: number; readonly column: number };
   readonly found: string;
   readonly expected: string;
 }
 
-/** A mistake as it is told. Lines and columns count from 1; a mistake of the whole file has none. */
+/** A mistake with its position. Lines and columns count from 1; a mistake of the whole file has none. */
 export interface Issue {
   readonly file: string;
   readonly line: number | undefined;
@@ -28,17 +28,17 @@ export interface Issue {
   readonly hint: string | undefined;
 }
 
-/** An issue on one line: `FILE:LINE:COLUMN: PATH: found F, expected E; did you mean H?` */
+/** Formats an issue on one line: `FILE:LINE:COLUMN: PATH: found F, expected E; did you mean H?` */
 export function issueLine(issue: Issue): string {
-  const hookPoint = [issue.file, issue.line, issue.column].filter((part) => part !== undefined).join(":");
+  const position = [issue.file, issue.line, issue.column].filter((part) => part !== undefined).join(":");
   const path = issue.path === "" ? "" : `${issue.path}: `;
   const hint = issue.hint === undefined ? "" : `; ${issue.hint}`;
-  return `${hookPoint}: ${path}found ${issue.found}, expected ${issue.expected}${hint}`;
+  return `${position}: ${path}found ${issue.found}, expected ${issue.expected}${hint}`;
 }
 
 const SHOWN_LENGTH_MAX = 60;
 
-/** A value of a rules file, short enough for a message. */
+/** Describes a value in a rules file, short enough for a message. */
 export function describeValue(value: unknown): string {
   if (value === undefined) return "nothing";
   if (Array.isArray(value)) return value.length === 0 ? "an empty list" : "a list";

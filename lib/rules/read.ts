@@ -1,5 +1,5 @@
 /**
- * Rules files → one set of rules, or all their mistakes at once.
+ * Reads rules files into one set of rules, or reports all their mistakes at once.
  * @module
  */
 import { parse, TomlError } from "smol-toml";
@@ -7,44 +7,44 @@ import * as v from "valibot";
 import { lazily } from "../config/table_schema.ts";
 import type { Action } from "../actions/action.ts";
 import type { HookPoint } from "../config/rule_context.ts";
-import { describeValue, type Issue, type Mistake, type Path } from "./mistake.ts";
+import { describeValue, type Issue, type Mistake, type TomlPath } from "./mistake.ts";
 import { actionSchemas } from "../actions/registry.ts";
 import { listedNames } from "../config/listing.ts";
-import { allHookPoints, hookPointsOf, selectorProblems, startsOf } from "./hook_points.ts";
+import { allHookPoints, hookPointsOf, lifetimeStartPoints, selectorProblems } from "./hook_points.ts";
 import { NO_RULES, type Rule, type RuleSet, type RulesFile, type Settings } from "./rule.ts";
 import { fileSchema, type RawRule, ruleSchema, ruleSelectorsSchema, settingsSchema } from "./schema.ts";
 
-/** So many mistakes are told at the most: nobody mends more in one go. */
+/** How many mistakes are reported at most. */
 export const ISSUES_MAX = 500;
 
-/** What came of reading; `count` mistakes, of which the first are told. */
+/** The result of reading. `count` is the number of all mistakes, of which `issues` contains the first. */
 export type RulesReading =
   | { readonly kind: "rules"; readonly ruleSet: RuleSet }
   | { readonly kind: "broken"; readonly issues: readonly Issue[]; readonly count: number };
 
-/** A file that is TOML. */
+/** A parsed TOML file. */
 interface TomlFile {
   readonly path: string;
   readonly rules: readonly unknown[];
   readonly settings: unknown;
 }
 
-/** A rule whose shape is right, with its place. */
+/** A rule with a valid shape, and its position. */
 interface ShapedRule {
   readonly file: string;
   readonly index: number;
   readonly raw: RawRule;
 }
 
-/** Reads files in the order given, which is the order of the rules; tells the first mistakes, `most` of them. */
+/** Reads files in the given order, which is the order of the rules. Reports the first `most` mistakes. */
 export async function readRules(files: readonly RulesFile[], most = ISSUES_MAX): Promise<RulesReading> {
   const mistakes: Mistake[] = [];
   const parsed = parseFiles(files, mistakes);
   const settings = readSettings(parsed, mistakes);
-  findNamesakes(parsed, mistakes);
+  findDuplicateNames(parsed, mistakes);
   const rules = await makeRules(shapeRules(parsed, mistakes), settings, mistakes);
   if (mistakes.length === 0) return { kind: "rules", ruleSet: { rules, settings } };
-  // Only whoever made a mistake pays for the parser that knows positions.
+  // The parser that knows positions is loaded only if there are mistakes.
   const { describeMistakes } = await import("./describe.ts");
   return { kind: "broken", ...describeMistakes(mistakes, files, most) };
 }
@@ -60,7 +60,7 @@ function parseFiles(files: readonly RulesFile[], mistakes: Mistake[]): readonly 
       mistakes.push(syntaxMistake(path, error));
       return [];
     }
-    shape(schema, data, { path, above: [] }, mistakes);
+    checkShape(schema, data, { path, above: [] }, mistakes);
     const { rule, settings } = data;
     return [{ path, rules: Array.isArray(rule) ? rule : [], settings }];
   });
@@ -72,9 +72,9 @@ function shapeRules(files: readonly TomlFile[], mistakes: Mistake[]): readonly S
   return files.flatMap(({ path, rules }) =>
     rules.flatMap((rule, index): ShapedRule[] => {
       const above = ["rule", index];
-      const raw = shape(schema, rule, { path, above }, mistakes);
+      const raw = checkShape(schema, rule, { path, above }, mistakes);
       if (raw !== undefined) return [{ file: path, index, raw }];
-      // What the rest of the rule cannot hide.
+      // Report mistakes in selectors even if the rest of the rule is invalid.
       const selectors = v.safeParse(selectorsSchema, rule);
       if (!selectors.success) return [];
       for (const problem of selectorProblems(selectors.output, allHookPoints(NO_RULES.settings))) {
@@ -85,11 +85,11 @@ function shapeRules(files: readonly TomlFile[], mistakes: Mistake[]): readonly S
   );
 }
 
-/** A value in its right shape; else its mistakes are noted. */
-function shape<Output>(
+/** Returns a value in its shape, or adds its mistakes and returns `undefined`. */
+function checkShape<Output>(
   schema: v.GenericSchema<unknown, Output>,
   value: unknown,
-  { path, above }: { readonly path: string; readonly above: Path },
+  { path, above }: { readonly path: string; readonly above: TomlPath },
   mistakes: Mistake[],
 ): Output | undefined {
   const result = v.safeParse(schema, value);
@@ -99,13 +99,13 @@ function shape<Output>(
 }
 
 function syntaxMistake(file: string, error: TomlError): Mistake {
-  // The parser's message goes on with the lines of the file, which `check` shows itself.
+  // The parser's message continues with lines of the file, which `check` prints itself.
   const [reason = ""] = error.message.replace(/^Invalid TOML document: /, "").split("\n");
   const at = { line: error.line, column: error.column };
   return { file, path: [], at, found: `broken TOML (${reason})`, expected: "TOML 1.0" };
 }
 
-function shapeMistakes(file: string, above: Path, issue: v.BaseIssue<unknown>): readonly Mistake[] {
+function shapeMistakes(file: string, above: TomlPath, issue: v.BaseIssue<unknown>): readonly Mistake[] {
   const inside = (issue.path ?? []).map(({ key }) => typeof key === "number" ? key : String(key));
   const path = [...above, ...inside];
   const isKey = issue.type === "strict_object" && issue.path !== undefined;
@@ -126,31 +126,31 @@ function shapeMistakes(file: string, above: Path, issue: v.BaseIssue<unknown>): 
   return [{ file, path, at: "value", found: describeValue(issue.input), expected: issue.message }];
 }
 
-/** All unknown keys of a table: valibot tells the first and looks no further. */
+/** Returns all unknown keys of a table: valibot reports only the first. */
 function unknownKeys(issue: v.BaseIssue<unknown>): readonly string[] {
   const table = issue.path?.at(-1)?.input ?? {};
   const known = listedNames(issue.message);
   return Object.keys(table).filter((key) => !known.includes(key));
 }
 
-/** The settings of all files together; each may be given once. */
+/** Merges the settings of all files; each setting may be given once. */
 function readSettings(files: readonly TomlFile[], mistakes: Mistake[]): Settings {
   const schema = lazily(settingsSchema);
   const budgetsMs: Record<string, Record<string, number>> = {};
   let forwardMark: number | undefined;
   for (const { path: file, settings } of files) {
-    const again = (path: Path): void => {
+    const addDuplicate = (path: TomlPath): void => {
       mistakes.push({ file, path, at: "key", found: "a second value", expected: "one value in all files" });
     };
     const given = settings === undefined
       ? undefined
-      : shape(schema, settings, { path: file, above: ["settings"] }, mistakes);
-    if (given?.forwardMark !== undefined && forwardMark !== undefined) again(["settings", "forward_mark"]);
+      : checkShape(schema, settings, { path: file, above: ["settings"] }, mistakes);
+    if (given?.forwardMark !== undefined && forwardMark !== undefined) addDuplicate(["settings", "forward_mark"]);
     forwardMark ??= given?.forwardMark;
     for (const [driver, operations] of Object.entries(given?.budgets ?? {})) {
       const merged = budgetsMs[driver] ??= {};
       for (const [operation, budgetMs] of Object.entries(operations)) {
-        if (merged[operation] !== undefined) again(["settings", "budgets", driver, operation]);
+        if (merged[operation] !== undefined) addDuplicate(["settings", "budgets", driver, operation]);
         merged[operation] = budgetMs;
       }
     }
@@ -163,11 +163,11 @@ async function makeRules(
   settings: Settings,
   mistakes: Mistake[],
 ): Promise<readonly Rule[]> {
-  const everywhere = allHookPoints(settings);
+  const allPoints = allHookPoints(settings);
   const { forwardMark } = settings;
   const rules: Rule[] = [];
   for (const { file, index, raw } of shaped) {
-    for (const mistake of await ruleMistakes(raw, everywhere)) {
+    for (const mistake of await ruleMistakes(raw, allPoints)) {
       mistakes.push({ ...mistake, file, path: ["rule", index, ...mistake.path] });
     }
     const { name, when, unless, namespaces, while: life = "guest" } = raw;
@@ -177,8 +177,8 @@ async function makeRules(
   return rules;
 }
 
-/** Names that two rules have, whatever else is wrong in them. */
-function findNamesakes(files: readonly TomlFile[], mistakes: Mistake[]): void {
+/** Finds names that two rules share, whatever else is wrong in them. */
+function findDuplicateNames(files: readonly TomlFile[], mistakes: Mistake[]): void {
   const fileOfName = new Map<string, string>();
   for (const { path: file, rules } of files) {
     for (const [index, rule] of rules.entries()) {
@@ -187,7 +187,7 @@ function findNamesakes(files: readonly TomlFile[], mistakes: Mistake[]): void {
       const other = fileOfName.get(name);
       if (other !== undefined) {
         const found = `a second rule ${JSON.stringify(name)}`;
-        const expected = `a name of its own: ${other} has a rule of this name`;
+        const expected = `a unique name: ${other} has a rule with this name`;
         mistakes.push({ file, path: ["rule", index, "name"], at: "value", found, expected });
       }
       fileOfName.set(name, file);
@@ -197,12 +197,12 @@ function findNamesakes(files: readonly TomlFile[], mistakes: Mistake[]): void {
 
 type RuleMistake = Omit<Mistake, "file">;
 
-/** What can never take effect in one rule. */
-async function ruleMistakes(rule: RawRule, everywhere: readonly HookPoint[]): Promise<readonly RuleMistake[]> {
-  const momentary = momentMistake(rule);
-  if (momentary !== undefined) return [{ ...momentary, at: "value" }];
+/** Finds values in a rule that can never take effect. */
+async function ruleMistakes(rule: RawRule, allPoints: readonly HookPoint[]): Promise<readonly RuleMistake[]> {
+  const mistake = eventMistake(rule);
+  if (mistake !== undefined) return [{ ...mistake, at: "value" }];
   const life = rule.while ?? "guest";
-  const possible = rule.when.on === undefined ? startsOf(life, everywhere) : everywhere;
+  const possible = rule.when.on === undefined ? lifetimeStartPoints(life, allPoints) : allPoints;
   const problems = selectorProblems(rule, possible);
   if (problems.length > 0) return problems.map((problem) => ({ ...problem, at: "value" }));
   const hookPoints = hookPointsOf(rule.when, possible);
@@ -217,30 +217,30 @@ async function ruleMistakes(rule: RawRule, everywhere: readonly HookPoint[]): Pr
   return mistakes;
 }
 
-/** What is done at an event needs `on`; what lasts has none, and a rule has either the one or the other. */
-function momentMistake(rule: RawRule): Omit<RuleMistake, "at"> | undefined {
+/** Checks `on` and `while`: event actions need `on`, lasting actions must not have it, and a rule cannot mix both. */
+function eventMistake(rule: RawRule): Omit<RuleMistake, "at"> | undefined {
   const keys = Object.keys(rule.actions);
   if (keys.length === 0) {
     return { path: [], found: "no action", expected: `an action: ${Object.keys(actionSchemas).join(", ")}` };
   }
-  const momentary = keys.filter((key) => rule.actions[key]?.some(({ lasts }) => lasts === "event"));
-  const lasting = keys.filter((key) => rule.actions[key]?.some(({ lasts }) => lasts !== "event"));
-  if (rule.when.on === undefined && momentary.length > 0) {
-    const expected = `the key "on", since ${momentary.join(" and ")} must know at which operations to act`;
+  const eventKeys = keys.filter((key) => rule.actions[key]?.some(({ lasts }) => lasts === "event"));
+  const lastingKeys = keys.filter((key) => rule.actions[key]?.some(({ lasts }) => lasts !== "event"));
+  if (rule.when.on === undefined && eventKeys.length > 0) {
+    const expected = `the key "on", since ${eventKeys.join(" and ")} must know at which operations to act`;
     return { path: ["when"], found: "no on", expected };
   }
-  if (rule.when.on !== undefined && lasting.length > 0) {
-    const expected = `no "on", since ${lasting.join(" and ")} lasts while the guest or network lives`;
+  if (rule.when.on !== undefined && lastingKeys.length > 0) {
+    const expected = `no "on", since ${lastingKeys.join(" and ")} lasts for the lifetime of the guest or network`;
     return { path: ["when", "on"], found: "on", expected };
   }
-  if (rule.while !== undefined && lasting.length === 0) {
-    const expected = `no "while", since ${momentary.join(" and ")} does not last`;
+  if (rule.while !== undefined && lastingKeys.length === 0) {
+    const expected = `no "while", since ${eventKeys.join(" and ")} does not last`;
     return { path: ["while"], found: JSON.stringify(rule.while), expected };
   }
   return undefined;
 }
 
-/** The path of an action's part; the index stands only where the file has a list, and is dropped where it has none. */
-function actionPath(key: string, index: number, actions: readonly Action[], rest: Path): Path {
+/** Returns the path of a part of an action. The index is omitted if the file has no list. */
+function actionPath(key: string, index: number, actions: readonly Action[], rest: TomlPath): TomlPath {
   return actions.length === 1 ? [key, ...rest] : [key, index, ...rest];
 }

@@ -1,5 +1,5 @@
 /**
- * Rules as the house knows them once they are read.
+ * Rules after reading.
  * @module
  */
 import type { Action } from "../actions/action.ts";
@@ -7,7 +7,7 @@ import type { Scope } from "../config/rule_context.ts";
 import type { DriverName } from "../libvirt/driver.ts";
 import type { Namespaces } from "../xml/path_parser.ts";
 
-/** What a call must be like: every selector given must hold, any one value of a selector is enough. */
+/** Conditions on a call: every given selector must match; a selector matches if any of its values does. */
 export interface Selectors {
   readonly driver?: readonly DriverName[] | undefined;
   readonly domain?: readonly string[] | undefined;
@@ -16,39 +16,39 @@ export interface Selectors {
   readonly host?: readonly string[] | undefined;
   readonly reason?: readonly string[] | undefined;
   readonly file?: readonly string[] | undefined;
-  /** Globs by the name of a label in the guest's metadata. */
+  /** Globs, by the name of a label in the guest's metadata. */
   readonly label?: Readonly<Record<string, readonly string[]>> | undefined;
-  /** Paths of which one must find something in the document. */
+  /** Paths, of which at least one must match a node in the document. */
   readonly xml?: readonly string[] | undefined;
 }
 
-/** The selectors of `when`, which may name operations too. */
+/** The selectors of `when`, which may also name operations. */
 export interface When extends Selectors {
   readonly on?: readonly string[] | undefined;
 }
 
-/** One rule. */
+/** A rule. */
 export interface Rule {
   readonly name: string;
   /** The file it was read from. */
   readonly file: string;
   readonly when: When;
-  /** Any of these excludes the call. */
+  /** A call that matches any of these is excluded. */
   readonly unless: readonly Selectors[];
-  /** Whose life it is about, where its actions last. */
+  /** The scope of its lasting actions. */
   readonly while: Scope;
-  /** What the prefixes in the rule's paths stand for. */
+  /** Namespace URIs of the prefixes in the rule's paths. */
   readonly namespaces: Namespaces;
-  /** The bit of a packet's mark that is ours, where the settings say so. */
+  /** The mark bit of our packets, if the settings define it. */
   readonly forwardMark?: number | undefined;
   readonly actions: readonly Action[];
 }
 
-/** What `[settings]` changes. */
+/** The values in `[settings]`. */
 export interface Settings {
-  /** Milliseconds by driver and operation, where they differ from the driver table. */
+  /** Milliseconds by driver and operation, if they differ from the driver's defaults. */
   readonly budgetsMs: Readonly<Record<string, Readonly<Record<string, number>>>>;
-  /** The bit of a packet's mark by which other filters are told to let it through. */
+  /** The mark bit by which other packet filters recognize packets to accept. */
   readonly forwardMark?: number | undefined;
 }
 
@@ -58,10 +58,10 @@ export interface RuleSet {
   readonly settings: Settings;
 }
 
-/** The set of a host without rules. */
+/** The rules of a host without rules files. */
 export const NO_RULES: RuleSet = { rules: [], settings: { budgetsMs: {} } };
 
-/** A rules file's text. */
+/** A rules file and its text. */
 export interface RulesFile {
   readonly path: string;
   readonly text: string;

@@ -1,5 +1,5 @@
 /**
- * The shape of a rules file. What a file may say is here; what can take effect is checked in `places.ts`.
+ * The schema of a rules file. It covers the form; whether values can take effect is checked in `hook_points.ts`.
  * @module
  */
 import * as v from "valibot";
@@ -16,7 +16,7 @@ import { libvirtNamespaces } from "../libvirt/namespaces.ts";
 import { canMatchUuid } from "./glob.ts";
 import type { Selectors, When } from "./rule.ts";
 
-/** One rule as its file says it. */
+/** A rule as written in its file. */
 export interface RawRule {
   readonly name: string;
   readonly when: When;
@@ -26,7 +26,7 @@ export interface RawRule {
   readonly actions: Readonly<Record<string, readonly Action[]>>;
 }
 
-/** What of a rule says which calls it is about. */
+/** The parts of a rule that select calls. */
 export type RuleSelectors = Pick<RawRule, "when" | "unless" | "namespaces">;
 
 /** Milliseconds by driver and operation. */
@@ -34,7 +34,10 @@ export type BudgetsMs = Readonly<Record<string, Readonly<Record<string, number>>
 
 const RULE_NAME_LENGTH_MAX = 100;
 
-/** The top of a rules file, as a schema. Rules and settings are read one by one, to find every mistake at once. */
+/**
+ * Schema of the top level of a rules file. Rules and settings are validated one by one, to find every mistake at
+ * once.
+ */
 export function fileSchema(): v.GenericSchema<unknown, unknown> {
   return tableSchema({
     rule: v.optional(v.array(v.unknown(), "a list of [[rule]] tables")),
@@ -42,7 +45,7 @@ export function fileSchema(): v.GenericSchema<unknown, unknown> {
   }, "a table");
 }
 
-/** One rule, as a schema. */
+/** Schema of one rule. */
 export function ruleSchema(): v.GenericSchema<unknown, RawRule> {
   return v.pipe(
     tableSchema({
@@ -64,14 +67,14 @@ export function ruleSchema(): v.GenericSchema<unknown, RawRule> {
   );
 }
 
-/** Every action, each once or in a list. */
+/** Returns entries for all actions, each a single value or a list. */
 function actionEntries(): Readonly<Record<string, v.GenericSchema<unknown, readonly Action[] | undefined>>> {
   return Object.fromEntries(
     Object.entries(actionSchemas).map(([key, make]) => [key, v.optional(oneOrMany<Action>(make))]),
   );
 }
 
-/** The selectors of a rule whose other parts may be wrong, as a schema. */
+/** Schema of the selectors of a rule whose other parts may be invalid. */
 export function ruleSelectorsSchema(): v.GenericSchema<unknown, RuleSelectors> {
   return v.pipe(
     v.object({
@@ -117,7 +120,7 @@ function unlessSchema(): v.GenericSchema<unknown, Selectors> {
   );
 }
 
-// Types of entries are inferred: each is an optional list.
+// The types of the entries are inferred: each is an optional list.
 // deno-lint-ignore explicit-function-return-type
 function selectorEntries() {
   return {
@@ -133,13 +136,13 @@ function selectorEntries() {
   };
 }
 
-/** libvirt refuses a name with a slash in it. */
+/** Schema of a domain's name. libvirt refuses names with a slash. */
 function domainSchema(): v.GenericSchema<unknown, string> {
   const expected = "a guest's name or a glob, without a slash";
   return v.pipe(v.string(expected), v.regex(/^[^/]+$/, expected));
 }
 
-/** libvirt writes UUIDs in lower case and with dashes, however its client wrote them. */
+/** Schema of a UUID. libvirt writes UUIDs in lower case with dashes, whatever its client used. */
 function uuidSchema(): v.GenericSchema<unknown, string> {
   const expected = "a UUID or a glob: digits, a to f, dashes, * and ?";
   const matching = "what can match a UUID as libvirt writes it, with dashes: 8-4-4-4-12 digits";
@@ -165,29 +168,29 @@ function labelSchema(): v.GenericSchema<unknown, Readonly<Record<string, readonl
   );
 }
 
-/** The value of a label is compared without the white space around it. */
+/** Schema of a label's value, which is compared without surrounding white space. */
 function labelValueSchema(): v.GenericSchema<unknown, string> {
   const expected = "a label's value or a glob, without white space around it";
   return v.pipe(globSchema("a label's value"), v.check((glob) => glob.trim() === glob, expected));
 }
 
-/** Prefixes that paths of the rule use. */
+/** Schema of the prefixes for the rule's paths. */
 function namespacesSchema(): v.GenericSchema<unknown, Namespaces> {
   const uri = v.pipe(v.string("a namespace's URI"), v.nonEmpty("a namespace's URI"));
   const prefix = v.pipe(v.string(), v.regex(/^[\p{L}_][\p{L}\p{N}_.-]*$/u, "a prefix"));
   return v.pipe(plainTable("a table of URIs by prefix"), v.record(prefix, uri, "a table of URIs by prefix"));
 }
 
-/** `v.record` passes over these names, and a condition would silently be gone. */
-const PASSED_OVER = ["__proto__", "constructor", "prototype"];
+/** `v.record` skips these keys, which would silently drop a condition. */
+const RESERVED_NAMES = ["__proto__", "constructor", "prototype"];
 
 function plainTable(what: string): v.GenericSchema<unknown, unknown> {
   return v.pipe(
     v.unknown(),
     v.check((input) => typeof input === "object" && input !== null && !Array.isArray(input), what),
     v.check(
-      (input) => Object.keys(Object(input)).every((key) => !PASSED_OVER.includes(key)),
-      `${what}, with other names than ${PASSED_OVER.join(", ")}`,
+      (input) => Object.keys(Object(input)).every((key) => !RESERVED_NAMES.includes(key)),
+      `${what}, with other names than ${RESERVED_NAMES.join(", ")}`,
     ),
   );
 }
@@ -196,7 +199,7 @@ function globSchema(what: string): v.GenericSchema<unknown, string> {
   return v.pipe(v.string(`${what} or a glob`), v.nonEmpty(`${what} or a glob`));
 }
 
-/** The hooks hold no permission to look into the kernel's file systems. */
+/** Schema of a path. The hooks have no permission to access the kernel's file systems. */
 function filePathSchema(): v.GenericSchema<unknown, string> {
   const expected = "an absolute path, without dot segments";
   return v.pipe(
@@ -204,18 +207,18 @@ function filePathSchema(): v.GenericSchema<unknown, string> {
     v.regex(/^(\/(?!\.{1,2}(\/|$))[^/\0]+)+$/, expected),
     v.check(
       (path) => !/^\/(proc|sys|dev)(\/|$)/.test(path),
-      "a path outside /proc, /sys and /dev, where the hooks may not look",
+      "a path outside /proc, /sys and /dev, which the hooks cannot access",
     ),
   );
 }
 
-/** What one file's `[settings]` says. */
+/** The `[settings]` of one file. */
 export interface RawSettings {
   readonly budgets: BudgetsMs;
   readonly forwardMark: number | undefined;
 }
 
-/** `[settings]`, as a schema. */
+/** Schema of `[settings]`. */
 export function settingsSchema(): v.GenericSchema<unknown, RawSettings> {
   return v.pipe(
     tableSchema({ budgets: v.optional(budgetsSchema()), forward_mark: v.optional(markSchema()) }, "a table"),

@@ -32,7 +32,7 @@ const MISTAKES = [
     name: "a network's life",
     text: rule('{ isolate = "1" }', 'while = "network"\n').replace("qemu", "network"),
     told: [
-      'rules.toml:5:8: rule[0].cpus: found cpus while a network lives, expected a rule with while = "guest"',
+      'rules.toml:5:8: rule[0].cpus: found cpus in a rule for a network, expected a rule with while = "guest"',
     ],
   },
 ];

@@ -100,7 +100,7 @@ Deno.test("open: addresses that are routed to a network's guests", async () => {
   assert(hold?.kind === "hold" && hold.resource === "nft" && hold.demand.kind === "open");
   assertEquals([hold.demand.networks, renderIntent(hold)], [
     ["203.0.113.16/28", "2001:db8::7"],
-    "hold  203.0.113.16/28, 2001:db8::7 opened to everybody, port 443 (tcp), while the network is active; a failure is noted",
+    "hold  203.0.113.16/28, 2001:db8::7 opened to all, port 443 (tcp), while the network is active; a failure is noted",
   ]);
 });
 
@@ -112,14 +112,14 @@ Deno.test("open: a network's own addresses", async () => {
   ]);
   for (const all of ["open = {}", "open = true"]) {
     assertEquals((await planOf(rule(all, 'while = "network"\n'), "network", NETWORK)).map(renderIntent), [
-      "hold  192.168.7.0/24, fd00:7::/64 opened to everybody, while the network is active; a failure is noted",
+      "hold  192.168.7.0/24, fd00:7::/64 opened to all, while the network is active; a failure is noted",
     ]);
   }
 });
 
 Deno.test("open: one guest", async () => {
   assertEquals((await planOf(rule('open = { ports = 22, network = "default" }'))).map(renderIntent), [
-    'hold  the guest on network "default" opened to everybody, port 22 (tcp), while the guest runs; a failure is noted',
+    'hold  the guest on network "default" opened to all, port 22 (tcp), while the guest runs; a failure is noted',
   ]);
 });
 
@@ -144,7 +144,7 @@ const MISTAKES: Readonly<Record<string, string>> = {
   'forward = { host_port = "1-2000", guest_port = 5 }':
     "forward: found a table, expected 1000 ports at most where guest_port is another than host_port",
   'while = "network"\nforward = { host_port = 80 }':
-    'forward: found forward while a network lives, expected a rule with while = "guest"',
+    'forward: found forward in a rule for a network, expected a rule with while = "guest"',
   'forward = { host_port = 80, host_address = "127.0.0.1" }':
     'forward.host_address: found "127.0.0.1", expected an address that others reach: no loopback address, nor 0.0.0.0 or ::',
   'forward = { host_port = 80, host_address = ["192.0.2.1", "::"] }':
@@ -155,9 +155,9 @@ const MISTAKES: Readonly<Record<string, string>> = {
     "open: found a table, expected ports beside protocol: without them everything is open, whatever its protocol",
   "open = false": "open: found false, expected true, or a table with from and ports",
   'while = "port"\nopen = true':
-    'open: found open while a port lives, expected a rule with while = "guest" or "network"',
+    'open: found open in a rule for a port, expected a rule with while = "guest" or "network"',
   'while = "network"\nopen = { mac = "52:54:00:00:00:01" }':
-    'open.mac: found the key "mac", expected no such key: it says which interface of a guest is meant',
+    'open.mac: found the key "mac", expected no such key: it selects an interface of a guest',
   'open = { to = "203.0.113.16/28" }':
     'open.to: found 203.0.113.16/28, expected one address of the guest (several, or a network, in a rule with while = "network")',
   'open = { to = "127.0.0.1" }':

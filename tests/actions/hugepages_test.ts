@@ -155,7 +155,7 @@ for (const config of REFUSED) {
   });
 }
 
-Deno.test("hugepages: only while a guest lives, and not where all guests are Xen's", async () => {
+Deno.test("hugepages: only in a rule for a guest, and not where all guests are Xen's", async () => {
   const action = v.parse(hugepagesSchema(), {});
   const hookPoint = { operation: "prepare", facts: drivers.libxl.operations.prepare, budgetMs: 1000 };
   const found = async (life: "guest" | "network", driver: "libxl" | "qemu"): Promise<readonly string[]> =>
@@ -164,5 +164,5 @@ Deno.test("hugepages: only while a guest lives, and not where all guests are Xen
     );
   assertEquals(await found("guest", "qemu"), []);
   assertEquals(await found("guest", "libxl"), ["hugepages of libxl"]);
-  assertEquals(await found("network", "qemu"), ["hugepages while a network lives"]);
+  assertEquals(await found("network", "qemu"), ["hugepages in a rule for a network"]);
 });

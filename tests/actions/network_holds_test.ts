@@ -49,7 +49,7 @@ const PLANS = [
     life: "guest",
     action: 'routes = { to = "${xml:/domain/title}", dev = "br0" }',
     want:
-      'FAIL  routes: "${xml:/domain/title}" gives 203.0.113.0/24: from a filling only a single address is taken; a failure is noted',
+      'FAIL  routes: "${xml:/domain/title}" gives 203.0.113.0/24: a placeholder may only give a single address; a failure is noted',
   },
   {
     life: "guest",
@@ -66,7 +66,7 @@ const PLANS = [
     life: "network",
     action: 'dns = { domain = "Lab.Internal" }',
     want:
-      "hold  names below lab.internal asked at 192.168.7.1 (virbr7), while the network is active; a failure is noted",
+      "hold  names below lab.internal resolved at 192.168.7.1 (virbr7), while the network is active; a failure is noted",
   },
 ] as const;
 
@@ -78,7 +78,7 @@ const REFUSED = [
   {
     life: "guest",
     action: 'routes = { to = "203.0.113.7" }',
-    told: "found a route without a way, expected via or dev",
+    told: "found a route without via or dev, expected via or dev",
   },
   { life: "network", action: 'routes = { to = "203.0.113.7/24" }', told: "without bits behind its length" },
   { life: "network", action: 'routes = { to = "203.0.113.7", via = "gateway" }', told: "expected an IP address" },

@@ -41,7 +41,7 @@ const PLANNED: readonly Case[] = [
     name: "what libvirt manages is left to it, also where the rule names it",
     config: { devices: ["01:00.0"], holders: "wait" },
     xml: hostdevXml([GPU], "yes"),
-    texts: ["PCI device 0000:01:00.0 free for libvirt, which manages it (once nobody uses it)"],
+    texts: ["PCI device 0000:01:00.0 free for libvirt, which manages it (once it is unused)"],
   },
   {
     name: "addresses as people write them",

@@ -5,7 +5,7 @@ function rule(services: string): string {
   return `[[rule]]\nname = "r"\nwhen = { domain = "*" }\nservices = ${services}\n`;
 }
 
-const UNIT = 'the name of a unit, such as "display-manager" or "backup.timer", without fillings';
+const UNIT = 'the name of a unit, such as "display-manager" or "backup.timer", without placeholders';
 
 const CASES = [
   { name: "units of several kinds", services: '{ stop = ["gdm", "backup.timer", "x@1"], start = "a.b" }', told: [] },

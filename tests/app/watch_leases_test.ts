@@ -81,7 +81,7 @@ Deno.test("a hook leaves itself behind, once for all ports", async () => {
 
 Deno.test("where the guest lives is told once for all ports", async () => {
   const story = await startedGuest(LEASE);
-  const notes = ['the guest lives at 192.168.122.28, leased to it by network "default"'];
+  const notes = ['the guest has the address 192.168.122.28, DHCP lease on network "default"'];
   assertEquals([ports(story), history(story).at(-1)?.["notes"]], [["80", "81"], notes]);
 });
 
@@ -162,7 +162,7 @@ Deno.test("a guest that stops is not waited for", async () => {
   assertEquals([ports(story), pauses], [[], 2]);
 });
 
-Deno.test("nobody is waited for longer than ten minutes", async () => {
+Deno.test('"fail" does not wait longer than ten minutes', async () => {
   const story = await startedGuest();
   const sys = await runLeft(story, () => {});
   assert(sys.clock.elapsedMs > 590_000 && sys.clock.elapsedMs < 610_000, `${sys.clock.elapsedMs} ms`);

@@ -45,7 +45,7 @@ const WELL = [
   "ok    /usr/sbin/nft is there: nftables v1.0.6 (Lester Gooch #5)",
   "ok    what is passed on to guests is filtered by libvirt (iptables), libvirt (ip6tables): forwards are let through there",
   "ok    the kernel passes IPv4 on (net.ipv4.ip_forward = 1)",
-  "ok    the kernel passes no IPv6 on (net.ipv6.conf.all.forwarding)",
+  "ok    IPv6 forwarding is off (net.ipv6.conf.all.forwarding)",
   "ok    /usr/sbin/conntrack is there",
 ];
 const END = "This host can do what the rules ask, but for what was not checked";
@@ -86,7 +86,7 @@ const CASES = [
     name: "a kernel that passes nothing on",
     files: { "/proc/sys/net/ipv4/ip_forward": "0\n" },
     told:
-      "warn  the kernel passes no IPv4 on (net.ipv4.ip_forward is 0): nothing forwarded or opened reaches a guest by IPv4; " +
+      "warn  IPv4 forwarding is off (net.ipv4.ip_forward is 0): nothing forwarded or opened reaches a guest by IPv4; " +
       'libvirt sets it to 1 for a network with a way out; for others: a rule with sysctl = { "net.ipv4.ip_forward" = 1 }',
   },
   {
@@ -154,7 +154,7 @@ const CASES = [
     name: "a program that listens on a port",
     files: { "/proc/net/tcp": `   0: 00000000:1F90 00000000:0000 0A ${REST}` },
     told:
-      'warn  rule "web": a program of this host listens at 0.0.0.0:8080/tcp: who comes from outside gets the guest instead',
+      'warn  rule "web": a program of this host listens at 0.0.0.0:8080/tcp: clients from outside reach the guest instead',
   },
   {
     name: "that it is not root",

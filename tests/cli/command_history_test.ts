@@ -36,7 +36,7 @@ async function shown(host: LedgerHost, ...args: readonly string[]): Promise<read
   return lines.map((line) => line.replace(/^\S+ \S+ +/, "").replace(/\([\d.]+ ms/, "("));
 }
 
-const LIVES = '    note: the guest lives at 192.168.122.11, kept for it by network "default"';
+const LIVES = '    note: the guest has the address 192.168.122.11, DHCP reservation on network "default"';
 const OPENED = "web-1 opened tcp 8080 → 192.168.122.11:80 (reservation)";
 
 Deno.test("reconcile --rules leaves a line with what it closed and opened, for which guest", async () => {
@@ -47,7 +47,7 @@ Deno.test("reconcile --rules leaves a line with what it closed and opened, for w
     "guest web-1 (qemu):",
     '  - tcp 8080 → :80  (rule "web")',
     '  + tcp 8082 → :80  (rule "web")',
-    '  the guest lives at 192.168.122.11, kept for it by network "default"',
+    '  the guest has the address 192.168.122.11, DHCP reservation on network "default"',
     "1 running guest would change, 0 would not",
     "Nothing was done: this was a dry run",
   ]);

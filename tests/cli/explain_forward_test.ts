@@ -34,7 +34,7 @@ async function plan(host: LedgerHost, operation: string, args: readonly string[]
 }
 
 const TWO = rules("{ host_port = 8080, guest_port = 80 }", "{ host_port = 5353, protocol = 'udp' }");
-const LIVES = 'the guest lives at 192.168.122.11, kept for it by network "default"';
+const LIVES = 'the guest has the address 192.168.122.11, DHCP reservation on network "default"';
 const COMMENT = 'comment "guest web-1 (rule web)"';
 
 Deno.test("explain shows at started what would be loaded, once for all ports, and the rules in others' chains", async () => {
@@ -93,7 +93,7 @@ Deno.test("explain tells of an address that the host does not have", async () =>
   const { host } = makeHost(rules('{ host_port = 8080, host_address = ["203.0.113.10", "203.0.113.77"] }'));
   assertEquals(
     (await plan(host, "prepare"))[2],
-    `        ${LIVES}; 203.0.113.77 is no address of this host: nothing comes in there until it is`,
+    `        ${LIVES}; 203.0.113.77 is not an address of this host: no packets arrive there until it is`,
   );
 });
 
@@ -131,7 +131,7 @@ Deno.test("explain tells at prepare whose port it is now, and the history at sta
     "   0: 00000000:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 12345 1\n",
   );
   const told =
-    `${LIVES}; a program of this host listens at 0.0.0.0:8080/tcp: who comes from outside gets the guest instead`;
+    `${LIVES}; a program of this host listens at 0.0.0.0:8080/tcp: clients from outside reach the guest instead`;
   assertEquals((await plan(host, "prepare"))[2], `        ${told}`);
   await host.call("qemu", "prepare", { xml: INTERFACE });
   const { history } = await host.call("qemu", "started", { xml: INTERFACE });

@@ -42,7 +42,7 @@ function forwardsOf(lines: readonly string[]): readonly string[] {
 
 const RANGE = [
   "  *:6000-6003/tcp+udp  192.168.122.9:6000-6003  active         0      0    0",
-  '    guest "web-1" (qemu), rule "web": as its rule says, since 2026-01-02 03:04:05Z',
+  '    guest "web-1" (qemu), rule "web": set in its rule, since 2026-01-02 03:04:05Z',
 ];
 
 Deno.test("status tells where a port leads, and that one waits for an address until there is one", async () => {
@@ -62,7 +62,7 @@ Deno.test("status tells where a port leads, and that one waits for an address un
   assertEquals([found.code, ...forwardsOf(found.lines).slice(3, 5)], [
     1,
     "  *:8080/tcp           192.168.122.28:80        drift          -      -    -",
-    "    not all of it is in the table inet virt_hooks",
+    "    some of its rules are missing from the table inet virt_hooks",
   ]);
   const told = found.lines.slice(0, found.lines.findIndex((line) => line.startsWith("  HOST"))).join(" ");
   assert(/what is wanted has changed since it was written/.test(told.replace(/\s+/g, " ")), told);
@@ -85,7 +85,7 @@ Deno.test("status does not call a port active where the kernel passes nothing on
     host.nodes.set(path, { kind: "directory", text: "", uid: 0, mode: 0o755 });
   }
   const { code, lines } = await admin(host, ["status"], { terminal: { columns: 400 } });
-  const why = "the kernel passes no IPv4 on (net.ipv4.ip_forward is 0): nothing from outside arrives; " +
+  const why = "IPv4 forwarding is off (net.ipv4.ip_forward is 0): nothing from outside arrives; " +
     "sysctl -w net.ipv4.ip_forward=1";
   assertEquals(
     [code, lines.at(-1)],
@@ -102,7 +102,7 @@ Deno.test("status tells what differs where a lease has moved and the rules read 
   host.write(LEASES, LEASE.replace("192.168.122.28", "192.168.122.83"));
   const { code, lines } = await admin(host, ["status"], { terminal: { columns: 400 } });
   assertEquals([code, lines.filter((line) => /^ {9}(now|wanted|it would)/.test(line))], [1, [
-    "         now: 11 rules, their mark let through; before: nothing",
+    "         now: 11 rules, open; before: nothing",
     "         it would change (web-1 closed tcp 8080 → 192.168.122.28:80, " +
     "web-1 opened tcp 8080 → 192.168.122.83:80 (lease)): what is wanted has changed since it was written",
   ]]);
@@ -116,9 +116,9 @@ Deno.test("status tells what went through a forward, in 80 columns", async () =>
   assertEquals(forwardsOf(lines), [
     "  HOST                 GUEST                    FORWARD  PACKETS  BYTES  NEW",
     RANGE[0] ?? "",
-    ...['    guest "web-1" (qemu), rule "web": as its rule says, since 2026-01-02', "      03:04:05Z"],
+    ...['    guest "web-1" (qemu), rule "web": set in its rule, since 2026-01-02', "      03:04:05Z"],
     "  *:8080/tcp           192.168.122.28:80        active      1.2M   123M   12",
-    '    guest "web-1" (qemu), rule "web": leased to it by network "default", since',
+    '    guest "web-1" (qemu), rule "web": DHCP lease on network "default", since',
     "      2026-01-02 03:04:05Z",
   ]);
   assert(lines.every((line) => line.length <= 80));
@@ -150,7 +150,7 @@ const UNDONE = [
     name: "is gone with the table",
     undo: ({ filter }: Scene) => filter.flush(),
     state: "drift",
-    because: "not all of it is in the table inet virt_hooks",
+    because: "some of its rules are missing from the table inet virt_hooks",
   },
 ] as const;
 
@@ -245,7 +245,7 @@ Deno.test("status tells for which clients a port is", async () => {
   assertEquals(
     forwardsOf(lines).at(-1)?.trim(),
     [
-      'guest "web-1" (qemu), rule "ssh": only from 198.51.100.0/24; leased to it by network "default",',
+      'guest "web-1" (qemu), rule "ssh": only from 198.51.100.0/24; DHCP lease on network "default",',
       "since 2026-01-02 03:04:05Z",
     ].join(" "),
   );

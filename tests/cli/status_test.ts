@@ -369,6 +369,6 @@ Deno.test("status says of a process that is over that it ended by itself, not th
   const { code, lines } = await admin(host, ["status"]);
   assertEquals(code, 1);
   const text = lines.map((line) => line.trim()).join(" ");
-  assertStringIncludes(text, "/opt/a ended by itself: how is not known");
+  assertStringIncludes(text, "/opt/a ended by itself: the reason is unknown");
   assertEquals(text.includes("somebody else"), false);
 });

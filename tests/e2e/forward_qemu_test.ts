@@ -98,7 +98,7 @@ scene("a virtual machine's forward waits for its lease", async ({ nodeWith, step
       if (error instanceof Error) error.message += `\n${await Deno.readTextFile(`${node.scratch}/console`)}`;
       throw error;
     }
-    assertStringIncludes(await status(), 'leased to it by network "default"');
+    assertStringIncludes(await status(), 'DHCP lease on network "default"');
   });
   await step("with it the port ends", async () => {
     await node.mustVirsh(["destroy", "vm-1"]);

@@ -27,7 +27,7 @@ const REFUSALS = [
   { guest: "other-1", said: 'guest "list-2" (rule "list") wants 4096 131000 6291456, guest "other-1"' },
   { guest: "ports-1", said: "it is 5-7 after 5,6,7 was written" },
   { guest: "readonly-1", said: "tcp_available_congestion_control cannot be written: Permission denied" },
-  { guest: "writeonly-1", said: "flush cannot be read, so nobody could put back what it was" },
+  { guest: "writeonly-1", said: "flush cannot be read, so it could not be restored" },
   { guest: "unknown-1", said: "there is no /proc/sys/net/ipv4/no_such_key" },
   { guest: "refused-1", said: "Invalid argument" },
 ] as const;

@@ -34,7 +34,7 @@ async function resolvedHoldsOf(requests: Wishes, sys: Sys): Promise<readonly Res
       demand,
       daemon,
     } as const;
-    const resolved = await resolveHold(request, { plan: [], former: [], isAlive: false }, hostOf(sys));
+    const resolved = await resolveHold(request, { plan: [], former: [], isRunning: false }, hostOf(sys));
     if (resolved.kind === "ready") resolvedHolds.push(resolved);
   }
   return resolvedHolds;

@@ -115,7 +115,7 @@ Deno.test("huge pages: more than the host has is refused before anything is touc
   assertEquals([refused.code, writes], [4, []]);
   assertStringIncludes(
     refused.stderr,
-    "not enough memory: 2000 MiB are needed, 2100 MiB are available, and 256 MiB of that stay for the host",
+    "not enough memory: 2000 MiB are needed, 2100 MiB are available, of which 256 MiB are reserved for the host",
   );
 });
 

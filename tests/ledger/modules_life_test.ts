@@ -195,7 +195,7 @@ const REFUSED: readonly (Kernel & { readonly config: string; readonly said: stri
   },
   {
     config: 'unload = ["kernel"]',
-    said: "kernel is built into the kernel, and stays there",
+    said: "kernel is built into the kernel and cannot be unloaded",
   },
 ];
 for (const { config, said, ...kernel } of REFUSED) {

@@ -35,7 +35,7 @@ Deno.test("two guests, one device: the second is refused and both are named", as
   assertEquals([refused.code, now()], [4, GIVEN]);
   assertStringIncludes(
     refused.stderr,
-    'guest "web-1" (rule "gaming") has it and guest "db-1" (rule "gaming") wants it: a device goes to one guest',
+    'guest "web-1" (rule "gaming") has it and guest "db-1" (rule "gaming") wants it: only one guest can use a device',
   );
   await on.call("qemu", "release", BOTH);
   assertEquals([(await on.call("qemu", "prepare", OTHER)).code, now()], [0, GIVEN]);
@@ -78,7 +78,7 @@ Deno.test("a driver that does not take a device: all that was given goes back", 
   const { on, now } = pciStage(undefined, { balks: new Set(["vfio-pci"]) });
   const refused = await on.call("qemu", "prepare", BOTH);
   assertEquals([refused.code, now(), on.ledgerFiles()], [4, HOME, []]);
-  assertStringIncludes(refused.stderr, "giving 0000:01:00.0 to vfio-pci: Device or resource busy");
+  assertStringIncludes(refused.stderr, "binding 0000:01:00.0 to vfio-pci: Device or resource busy");
 });
 
 Deno.test("a driver that hangs in the kernel is told as stuck and stays in sight", async () => {
@@ -86,7 +86,7 @@ Deno.test("a driver that hangs in the kernel is told as stuck and stays in sight
   const { on } = pciStage(undefined, { hangs });
   const refused = await on.call("qemu", "prepare", BOTH);
   assertEquals(refused.code, 4);
-  assertStringIncludes(refused.stderr, "taking 0000:01:00.0 from nvidia hangs in the kernel");
+  assertStringIncludes(refused.stderr, "unbinding 0000:01:00.0 from nvidia hangs in the kernel");
   assertEquals(deviceState(AUDIO, on), HOME[1], "nothing more is begun");
 });
 

@@ -19,7 +19,7 @@ const REFUSED: readonly { readonly key: string; readonly files: MemoryHost["file
   {
     key: "net.ipv4.route.flush",
     files: { "/proc/sys/net/ipv4/route/flush": { text: "", mode: 0o200 } },
-    said: "/proc/sys/net/ipv4/route/flush cannot be read, so nobody could put back what it was",
+    said: "/proc/sys/net/ipv4/route/flush cannot be read, so it could not be restored",
   },
   {
     key: "net.ipv4.no_such_key",

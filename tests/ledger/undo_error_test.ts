@@ -103,7 +103,7 @@ Deno.test("explain tells that the undo of an earlier start comes first, and may 
   assertEquals(explained.lines.slice(-2), [
     "        first undoes what an earlier start did; the last try failed, and this fails when the next one does: " +
     "/opt/del exited with status 1: Bad rule",
-    "        now command/by hand/run: not run → /opt/add was begun",
+    "        now command/by hand/run: not run → /opt/add was started",
   ]);
   const prepared = await host.call("qemu", "prepare");
   assertEquals(prepared.code, 4);

@@ -36,14 +36,14 @@ for (
 
 Deno.test("wantedPages() adds all demands to the original, node by node", () => {
   const held = [
-    { who: "a", demand: { sizeKib: 2048, parts: [pages(5, 0), pages(7, 1)] } },
-    { who: "b", demand: { sizeKib: 2048, parts: [pages(11, 1)] } },
+    { holder: "a", demand: { sizeKib: 2048, parts: [pages(5, 0), pages(7, 1)] } },
+    { holder: "b", demand: { sizeKib: 2048, parts: [pages(11, 1)] } },
   ] as const;
   assertEquals(wantedPages({ 0: 100, 1: 0, 2: 3 }, held), { kind: "value", value: { 0: 105, 1: 18, 2: 3 } });
 });
 
 Deno.test("wantedPages() names who has pages on a node that went away", () => {
-  const held = [{ who: 'guest "a"', demand: { sizeKib: 2048, parts: [pages(5, 1)] } }];
+  const held = [{ holder: 'guest "a"', demand: { sizeKib: 2048, parts: [pages(5, 1)] } }];
   assertEquals(wantedPages({ 0: 1 }, held), {
     kind: "conflict",
     reason: 'guest "a" has pages on node 1, which this host does not have any more',

@@ -169,5 +169,5 @@ Deno.test("without systemd there are no services", async () => {
   const host = ledgerHost(STOP, { programs: memorySystemd().programs });
   const refused = await host.call("qemu", "prepare");
   assertEquals(refused.code, 4);
-  assertStringIncludes(refused.stderr, "this host is not run by systemd");
+  assertStringIncludes(refused.stderr, "this host does not run systemd");
 });

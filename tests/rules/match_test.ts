@@ -136,8 +136,8 @@ const CASES: readonly Case[] = [
     call: ["qemu", "a", "start"],
     when: { file: ["/dead/x", "/no"] },
     matches: false,
-    because: 'rule "r": Cannot tell whether it applies: /dead/x does not answer',
-    problem: 'rule "r": Cannot tell whether it applies: /dead/x does not answer',
+    because: 'rule "r": Cannot determine whether it applies: /dead/x does not answer',
+    problem: 'rule "r": Cannot determine whether it applies: /dead/x does not answer',
   },
   {
     name: "a file on a dead file system that another selector makes useless",
@@ -152,8 +152,8 @@ const CASES: readonly Case[] = [
     when: { on: ["start"] },
     unless: [{ file: ["/dead/x"] }],
     matches: false,
-    because: 'rule "r": Cannot tell whether it applies: /dead/x does not answer',
-    problem: 'rule "r": Cannot tell whether it applies: /dead/x does not answer',
+    because: 'rule "r": Cannot determine whether it applies: /dead/x does not answer',
+    problem: 'rule "r": Cannot determine whether it applies: /dead/x does not answer',
   },
   {
     name: "an exclusion",
@@ -226,7 +226,7 @@ Deno.test("matchRules() looks at the time before each path, and leaves undecided
     {
       matches: false,
       isLate: true,
-      problem: 'rule "r2": Cannot look at the document: no time is left for this call',
+      problem: 'rule "r2": Cannot read the document: no time is left for this call',
     },
     { matches: true, isLate: undefined, problem: undefined },
   ]);

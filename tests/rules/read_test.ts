@@ -59,10 +59,10 @@ const MISTAKES = [
     ],
   },
   {
-    name: "what lasts while a network lives, without while",
+    name: "what lasts in a rule for a network, without while",
     text: rule('when = { network = "lab" }\nopen = true'),
     told: [
-      'rules.toml:3:20: rule[0].when.network: found a network selector, expected while = "network" beside it: without, a rule lasts while a guest lives',
+      'rules.toml:3:20: rule[0].when.network: found a network selector, expected while = "network" beside it: without it, a rule lasts for the lifetime of a guest',
     ],
   },
   {
@@ -81,7 +81,7 @@ const MISTAKES = [
     name: "two rules of one name",
     text: rule('when = { on = "prepare" }\ndeny = "no"') + rule('when = { on = "prepare" }\ndeny = "no"'),
     told: [
-      'rules.toml:6:8: rule[1].name: found a second rule "r", expected a name of its own: rules.toml has a rule of this name',
+      'rules.toml:6:8: rule[1].name: found a second rule "r", expected a unique name: rules.toml has a rule with this name',
     ],
   },
   {
@@ -95,7 +95,7 @@ const MISTAKES = [
     name: "a second rule of one name that is wrong otherwise too",
     text: rule('when = { on = "prepare" }\ndeny = "no"') + rule('when = { on = "prepare" }\ndeny = 1'),
     told: [
-      'rules.toml:6:8: rule[1].name: found a second rule "r", expected a name of its own: rules.toml has a rule of this name',
+      'rules.toml:6:8: rule[1].name: found a second rule "r", expected a unique name: rules.toml has a rule with this name',
       "rules.toml:8:8: rule[1].deny: found 1, expected a string",
     ],
   },
@@ -131,7 +131,7 @@ const MISTAKES = [
       'when = { on = "prepare", driver = "qemu" }\nunless = [{ host = "a" }, { driver = "lxc" }]\ndeny = "no"',
     ),
     told: [
-      "rules.toml:4:27: rule[0].unless[1]: found selectors that never hold here, expected selectors that fit some call the rule's when fits",
+      "rules.toml:4:27: rule[0].unless[1]: found selectors that never match here, expected selectors that match a call which the rule's when matches",
     ],
   },
   {
@@ -203,11 +203,11 @@ const MISTAKES = [
     told: ["rules.toml:3:15: rule[0].when.on: found an empty list, expected at least one value in the list"],
   },
   {
-    name: "a file that is no absolute path, and one where the hooks may not look",
+    name: "a file that is no absolute path, and one which the hooks cannot access",
     text: rule('when = { on = "prepare", file = ["x", "/sys/class/net/br0"] }\ndeny = "no"'),
     told: [
       'rules.toml:3:34: rule[0].when.file[0]: found "x", expected an absolute path, without dot segments',
-      'rules.toml:3:39: rule[0].when.file[1]: found "/sys/class/net/br0", expected a path outside /proc, /sys and /dev, where the hooks may not look',
+      'rules.toml:3:39: rule[0].when.file[1]: found "/sys/class/net/br0", expected a path outside /proc, /sys and /dev, which the hooks cannot access',
     ],
   },
   {
@@ -228,35 +228,35 @@ const MISTAKES = [
     name: "a program that is no absolute path",
     text: rule('when = { on = "prepare" }\nrun = { argv = ["check-bridge"] }'),
     told: [
-      'rules.toml:4:17: rule[0].run.argv[0]: found "check-bridge", expected the absolute path of a program first, without fillings or dot segments',
+      'rules.toml:4:17: rule[0].run.argv[0]: found "check-bridge", expected the absolute path of a program first, without placeholders or dot segments',
     ],
   },
   {
     name: "a program chosen by the guest",
     text: rule('when = { on = "prepare" }\nrun = { argv = ["/opt/${domain}"] }'),
     told: [
-      'rules.toml:4:17: rule[0].run.argv[0]: found "/opt/${domain}", expected the absolute path of a program first, without fillings or dot segments',
+      'rules.toml:4:17: rule[0].run.argv[0]: found "/opt/${domain}", expected the absolute path of a program first, without placeholders or dot segments',
     ],
   },
   {
     name: "an empty argv",
     text: rule('when = { on = "prepare" }\nrun = { argv = [] }'),
     told: [
-      "rules.toml:4:16: rule[0].run.argv: found an empty list, expected the absolute path of a program first, without fillings or dot segments",
+      "rules.toml:4:16: rule[0].run.argv: found an empty list, expected the absolute path of a program first, without placeholders or dot segments",
     ],
   },
   {
     name: "a filling in a shell's words",
     text: rule('when = { on = "prepare" }\nrun = { argv = ["/bin/sh", "-c", "echo ${domain}"] }'),
     told: [
-      'rules.toml:4:34: rule[0].run.argv[2]: found "echo ${domain}", expected no fillings in what a shell or interpreter runs: use the VIRT_HOOKS_ environment there',
+      'rules.toml:4:34: rule[0].run.argv[2]: found "echo ${domain}", expected no placeholders in what a shell or interpreter runs: use the VIRT_HOOKS_ environment there',
     ],
   },
   {
     name: "a filling beside inline code",
     text: rule('when = { on = "prepare" }\nrun = { argv = ["/usr/bin/python3", "-c", "print()", "${domain}"] }'),
     told: [
-      'rules.toml:4:54: rule[0].run.argv[3]: found "${domain}", expected no fillings in what a shell or interpreter runs: use the VIRT_HOOKS_ environment there',
+      'rules.toml:4:54: rule[0].run.argv[3]: found "${domain}", expected no placeholders in what a shell or interpreter runs: use the VIRT_HOOKS_ environment there',
     ],
   },
   ...[
@@ -274,7 +274,7 @@ const MISTAKES = [
       }]: ` +
       `found ${
         JSON.stringify(argv.at(-1))
-      }, expected no fillings in what a shell or interpreter runs: use the VIRT_HOOKS_ environment there`,
+      }, expected no placeholders in what a shell or interpreter runs: use the VIRT_HOOKS_ environment there`,
     ],
   })),
   {
@@ -312,14 +312,14 @@ const MISTAKES = [
     name: "a timeout longer than the call has",
     text: rule('when = { on = "prepare", driver = "lxc" }\nrun = { argv = ["/x"], timeout = "5s" }'),
     told: [
-      "rules.toml:4:34: rule[0].run.timeout: found 5 s, expected 2 s at most, the time a call has here (settings.budgets can change it)",
+      "rules.toml:4:34: rule[0].run.timeout: found 5 s, expected 2 s at most, the time limit of a call here (settings.budgets can change it)",
     ],
   },
   {
     name: "a program for a whole life at an operation",
     text: rule('when = { on = "prepare", driver = "qemu" }\nrun = { argv = ["/x"], undo = ["/y"] }'),
     told: [
-      'rules.toml:3:15: rule[0].when.on: found on, expected no "on", since run lasts while the guest or network lives',
+      'rules.toml:3:15: rule[0].when.on: found on, expected no "on", since run lasts for the lifetime of the guest or network',
     ],
   },
   {
@@ -328,7 +328,7 @@ const MISTAKES = [
       'when = { driver = "qemu" }\nrun = [{ argv = ["/x"], undo = ["y"] }, { argv = ["/x"], during = "boot" }]',
     ),
     told: [
-      'rules.toml:4:33: rule[0].run[0].undo[0]: found "y", expected the absolute path of a program first, without fillings or dot segments',
+      'rules.toml:4:33: rule[0].run[0].undo[0]: found "y", expected the absolute path of a program first, without placeholders or dot segments',
       'rules.toml:4:67: rule[0].run[1].during: found "boot", expected "domain" or "running"',
     ],
   },
@@ -339,7 +339,7 @@ const MISTAKES = [
     ),
     told: [
       'rules.toml:4:52: rule[0].run.input: found "document", expected no input, since a run that lasts (undo, during) has nothing to do with a call\'s document',
-      "rules.toml:4:74: rule[0].run.timeout: found 30 s, expected 20 s at most, the time a call has here (settings.budgets can change it)",
+      "rules.toml:4:74: rule[0].run.timeout: found 30 s, expected 20 s at most, the time limit of a call here (settings.budgets can change it)",
     ],
   },
   {
@@ -348,7 +348,7 @@ const MISTAKES = [
       'when = { network = "lab" }\nwhile = "network"\nrun = { argv = ["/x"], during = "running", on_error = "fail" }',
     ),
     told: [
-      'rules.toml:5:33: rule[0].run.during: found "running", expected no "during" beside while = "network", since only a guest can be there and not run',
+      'rules.toml:5:33: rule[0].run.during: found "running", expected no "during" beside while = "network", since only a guest can exist without running',
       'rules.toml:5:55: rule[0].run.on_error: found "fail", expected "continue": at these operations a hook never fails the call',
     ],
   },
@@ -364,7 +364,7 @@ const MISTAKES = [
     name: "a process with keys of a program that ends",
     text: rule('when = { driver = "qemu" }\nprocess = { argv = ["/bin/sh", "-c", "echo ${domain}"], timeout = "5s" }'),
     told: [
-      'rules.toml:4:38: rule[0].process.argv[2]: found "echo ${domain}", expected no fillings in what a shell or interpreter runs: use the VIRT_HOOKS_ environment there',
+      'rules.toml:4:38: rule[0].process.argv[2]: found "echo ${domain}", expected no placeholders in what a shell or interpreter runs: use the VIRT_HOOKS_ environment there',
       'rules.toml:4:57: rule[0].process.timeout: found the key "timeout", expected one of the keys: argv, on_error',
     ],
   },
@@ -420,7 +420,7 @@ const MISTAKES = [
       "rules.toml:4:9: rule[0].edit[0]: found a table, expected exactly one of set, replace, regex, remove and insert",
       "rules.toml:4:26: rule[0].edit[1]: found a table, expected exactly one of set, replace, regex, remove and insert",
       "rules.toml:4:69: rule[0].edit[2]: found a table, expected with beside replace or regex: what to write instead",
-      "rules.toml:4:101: rule[0].edit[3]: found a table, expected no place but beside insert",
+      "rules.toml:4:101: rule[0].edit[3]: found a table, expected place only beside insert",
     ],
   },
   {
@@ -464,7 +464,7 @@ const MISTAKES = [
     name: "an operation at which another selector cannot hold",
     text: rule('when = { on = ["prepare", "updated"], domain = "x" }\nrun = { argv = ["/x"] }'),
     told: [
-      'rules.toml:3:27: rule[0].when.on[1]: found "updated", expected an operation at which the rule\'s other selectors can hold',
+      'rules.toml:3:27: rule[0].when.on[1]: found "updated", expected an operation at which the rule\'s other selectors can match',
     ],
   },
   {

@@ -128,7 +128,7 @@ export async function checkHolds(
     holding.ledger.notes.push("libvirt announces a port whose guest is gone: nothing is held for it");
     return { checked, failed };
   }
-  const company: ResolveOptions = { plan: holds, former: await formerOf(holding), isAlive: holding.isAlive === true };
+  const company: ResolveOptions = { plan: holds, former: await formerOf(holding), isRunning: holding.isAlive === true };
   // All at once: the host is asked by programs, and each takes its time to start.
   const answers = await Promise.all(holds.map((hold, order) => ask(hold, { order, company, holding })));
   const conflicts = await conflictsAmong(answers.filter((answer) => answer?.kind === "ready"), holding);

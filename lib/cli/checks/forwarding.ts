@@ -4,12 +4,17 @@
  */
 import type { IpFamily } from "../../net/ip_address.ts";
 import { DEFAULT_MARK } from "../../plan/nft_demand.ts";
-import { type Firewalls, type ForeignChain, type LetIn, lookAtFirewalls } from "../../resources/nft/firewalls.ts";
-import { contestedText, readListeners } from "../../resources/nft/listeners.ts";
+import {
+  type AllowedTraffic,
+  type Firewalls,
+  type ForeignChain,
+  inspectFirewalls,
+} from "../../resources/nft/firewalls.ts";
+import { hiddenListenersText, readListeners } from "../../resources/nft/listeners.ts";
 import { FilterError } from "../../resources/nft/list.ts";
-import { type OtherForward, readOtherForwards, takenOverText } from "../../resources/nft/other_forwards.ts";
+import { type OtherForward, overriddenText, readOtherForwards } from "../../resources/nft/other_forwards.ts";
 import { sparedAddresses } from "../../resources/nft/spared.ts";
-import { surroundings } from "../../resources/nft/surroundings.ts";
+import { networkLookup } from "../../resources/nft/surroundings.ts";
 import type { Rule, RuleSet } from "../../rules/rule.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { TOOLS } from "../../sys/tools.ts";
@@ -33,12 +38,12 @@ export async function forwardingFindings({ rules, settings }: RuleSet, sys: Sys)
   ];
 }
 
-async function filterFindings(letIn: LetIn, sys: Sys): Promise<readonly Finding[]> {
+async function filterFindings(letIn: AllowedTraffic, sys: Sys): Promise<readonly Finding[]> {
   if (sys.uid() !== 0) {
     return [{ level: "warn", text: "the packet filter is root's to see", advice: "sudo virt-hooks check --host" }];
   }
   try {
-    const found = await lookAtFirewalls(letIn, sys);
+    const found = await inspectFirewalls(letIn, sys);
     return [
       versionFinding(found),
       namesFinding(found),
@@ -79,14 +84,18 @@ function closedFinding(called: string): Finding {
   };
 }
 
-function foreignFinding({ called, kind, cure, look }: ForeignChain): Finding {
+function foreignFinding({ label, kind, fixCommand, showCommand }: ForeignChain): Finding {
   if (kind === "rejects-some") {
-    return { level: "warn", text: `${called} drops some packets, which may be a forward's`, advice: `see: ${look}` };
+    return {
+      level: "warn",
+      text: `${label} drops some packets, which may be a forward's`,
+      advice: `see: ${showCommand}`,
+    };
   }
   return {
     level: "warn",
-    text: `${called} drops what it does not accept, forwards too`,
-    advice: `let them through: ${cure}`,
+    text: `${label} drops what it does not accept, forwards too`,
+    advice: `let them through: ${fixCommand}`,
   };
 }
 
@@ -176,14 +185,14 @@ async function otherForwards(sys: Sys): Promise<readonly OtherForward[]> {
 async function portFindings(rules: readonly Rule[], sys: Sys): Promise<readonly Finding[]> {
   const listeners = await readListeners(sys);
   const others = await otherForwards(sys);
-  const around = surroundings(sys);
+  const lookup = networkLookup(sys);
   const findings: Finding[] = [];
   for (const { name, actions } of rules) {
-    for (const takes of actions.flatMap((action) => action.takes ?? [])) {
+    for (const takes of actions.flatMap((action) => action.hostEnd ?? [])) {
       // Only root reads the documents of libvirt's networks.
-      const spared = sys.uid() === 0 ? await sparedAddresses(takes, around) : [];
-      const text = contestedText({ ...takes, sparedAddresses: spared }, listeners);
-      const texts = [text, takenOverText(takes, others)].filter((one) => one !== undefined);
+      const spared = sys.uid() === 0 ? await sparedAddresses(takes, lookup) : [];
+      const text = hiddenListenersText({ ...takes, sparedAddresses: spared }, listeners);
+      const texts = [text, overriddenText(takes, others)].filter((one) => one !== undefined);
       findings.push(...texts.map((one): Finding => ({ level: "warn", text: `rule "${name}": ${one}` })));
     }
   }

@@ -151,7 +151,7 @@ async function holdFinding(hold: Hold, { call, holds, kinds, sys }: GuestCheckCo
   const former = stored.map(({ record }) => record).filter((record) => holderId(record.holder) === holderId(holder));
   const daemon = { pid: 0, startTime: "", name: "" };
   const request = { resource, demand, rule, action, lifetime, order: 0, holder, daemon };
-  const resolved = await resolveHold(request, { plan: holds, former, isAlive: false }, { kinds, sys });
+  const resolved = await resolveHold(request, { plan: holds, former, isRunning: false }, { kinds, sys });
   if (resolved.kind === "refused") {
     return { level: "fail", text: `${about}: ${resolved.reason}`, advice: resolved.hint };
   }

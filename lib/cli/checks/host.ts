@@ -10,7 +10,7 @@ import { hasLedger, LEDGER_DIRECTORY, RUN_DIRECTORY } from "../../ledger/layout.
 import { inspectLedger, type LedgerView } from "../../ledger/ledger.ts";
 import { LedgerError } from "../../ledger/file.ts";
 import { allDemands } from "../../ledger/reconcile.ts";
-import { allHookPoints, hookPointsOf, startsOf } from "../../rules/hook_points.ts";
+import { allHookPoints, hookPointsOf, lifetimeStartPoints } from "../../rules/hook_points.ts";
 import type { Rule, RuleSet } from "../../rules/rule.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { type Tool, TOOLS } from "../../sys/tools.ts";
@@ -131,7 +131,7 @@ function statusFindings(lasting: readonly Rule[], ruleSet: RuleSet, sys: Sys): r
   const everywhere = allHookPoints(ruleSet.settings);
   const drivers = new Map<string, boolean>();
   for (const { when, while: life } of lasting) {
-    for (const { driver } of startsOf(life, hookPointsOf(when, everywhere))) {
+    for (const { driver } of lifetimeStartPoints(life, hookPointsOf(when, everywhere))) {
       const isNamed = when.driver?.includes(driver.name) ?? false;
       drivers.set(driver.name, isNamed || (drivers.get(driver.name) ?? isInstalled(driver.name, sys)));
     }

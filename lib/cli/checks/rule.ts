@@ -11,7 +11,7 @@ import { parseLibvirtDocument } from "../../libvirt/parse.ts";
 import type { ResourceName } from "../../plan/demand.ts";
 import type { Hold } from "../../plan/intent.ts";
 import type { Host } from "../../resources/kinds.ts";
-import { allHookPoints, hookPointsOf, startsOf } from "../../rules/hook_points.ts";
+import { allHookPoints, hookPointsOf, lifetimeStartPoints } from "../../rules/hook_points.ts";
 import type { Rule, RuleSet } from "../../rules/rule.ts";
 import type { Sys } from "../../sys/sys.ts";
 import { TOOLS } from "../../sys/tools.ts";
@@ -49,7 +49,7 @@ const PLACEHOLDER_HOLDER: Holder = {
 /** What the host says to the actions of a rule that last. */
 export async function ruleFindings(rule: Rule, ruleSet: RuleSet, host: Host): Promise<readonly Finding[]> {
   const { sys } = host;
-  const [place] = startsOf(rule.while, hookPointsOf(rule.when, allHookPoints(ruleSet.settings)));
+  const [place] = lifetimeStartPoints(rule.while, hookPointsOf(rule.when, allHookPoints(ruleSet.settings)));
   if (place === undefined) return [];
   const findings: Finding[] = [];
   for (const action of rule.actions.filter(({ lasts }) => lasts !== "event")) {
@@ -123,7 +123,7 @@ async function holdFinding(hold: Hold, host: Host): Promise<Finding> {
   const { resource, demand, rule, action, lifetime, text } = hold;
   const daemon = { pid: 0, startTime: "", name: "" };
   const request = { resource, demand, rule, action, lifetime, order: 0, holder: PLACEHOLDER_HOLDER, daemon };
-  const resolved = await resolveHold(request, { plan: [hold], former: [], isAlive: false }, host);
+  const resolved = await resolveHold(request, { plan: [hold], former: [], isRunning: false }, host);
   if (resolved.kind === "refused") {
     const told = `${text}: ${resolved.reason}`;
     // What is refused to a user may well be granted to the hooks, which are root.

@@ -6,7 +6,7 @@ import type { ForwardDemand, GuestAddress, PortProtocol } from "../../plan/nft_d
 import type { ResourceName } from "../../plan/demand.ts";
 import { nftDemandIn } from "../../resources/nft.ts";
 import { portText } from "../../resources/nft/rules.ts";
-import { type FilterWatch, type ForwardStanding, watchFilter } from "../../resources/nft/traffic.ts";
+import { type FilterStatus, type ForwardStatus, readFilterStatus } from "../../resources/nft/traffic.ts";
 import type { HeldDemand } from "../../resources/resource.ts";
 import type { Sys } from "../../sys/sys.ts";
 
@@ -28,7 +28,7 @@ export interface ForwardReport {
     /** The name of the libvirt network. */
     readonly network: string | null;
   };
-  readonly state: ForwardStanding["state"];
+  readonly state: ForwardStatus["state"];
   /** Why it is not `active`. */
   readonly because: string | null;
   /** What went through, both ways; `null` where nothing counts. */
@@ -51,12 +51,12 @@ const KIND = "nft" satisfies ResourceName;
 /** Looks at the packet filter, unless nobody asks for it. */
 export async function forwardReporter(kinds: readonly string[], sys: Sys): Promise<ForwardReporter> {
   if (!kinds.includes(KIND)) return { report: () => undefined, problems: () => [] };
-  const watch = await watchFilter(sys);
+  const watch = await readFilterStatus(sys);
   return {
-    report: (kind, { who, demand: data }, unplugged) => {
+    report: (kind, { holder, demand: data }, unplugged) => {
       const demand = kind === KIND ? nftDemandIn(data) : undefined;
       if (demand?.kind !== "forward") return undefined;
-      const report = reportOf(who, demand, watch);
+      const report = reportOf(holder, demand, watch);
       // What is wrong with the packet filter itself is told first.
       const isToldFirst = report.state === "drift" || report.state === "unknown";
       return unplugged === undefined || isToldFirst ? report : { ...report, state: "unplugged", because: unplugged };
@@ -69,9 +69,9 @@ export async function forwardReporter(kinds: readonly string[], sys: Sys): Promi
   };
 }
 
-function reportOf(who: string, demand: ForwardDemand, watch: FilterWatch): ForwardReport {
+function reportOf(who: string, demand: ForwardDemand, watch: FilterStatus): ForwardReport {
   const { hostAddresses, hostPorts, guestPort, protocol, from, guest } = demand;
-  const { state, because, traffic } = watch.forward({ who, demand });
+  const { state, reason, traffic } = watch.forward({ holder: who, demand });
   const last = guestPort + hostPorts.last - hostPorts.first;
   return {
     addresses: hostAddresses,
@@ -85,7 +85,7 @@ function reportOf(who: string, demand: ForwardDemand, watch: FilterWatch): Forwa
       network: guest?.on ?? null,
     },
     state,
-    because,
+    because: reason,
     packets: traffic?.packets ?? null,
     bytes: traffic?.bytes ?? null,
     connections: traffic?.connections ?? null,

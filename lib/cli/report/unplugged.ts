@@ -8,7 +8,7 @@ import type { DriverName } from "../../libvirt/driver.ts";
 import { domainInterfaces } from "../../libvirt/interfaces.ts";
 import { quote } from "../../text/quote.ts";
 import { guestEndIn } from "../../resources/nft.ts";
-import { surroundings } from "../../resources/nft/surroundings.ts";
+import { networkLookup } from "../../resources/nft/surroundings.ts";
 import { findUnplugged, type LiveInterface, type Unplugged } from "../../resources/nft/unplugged.ts";
 import type { Sys } from "../../sys/sys.ts";
 
@@ -22,7 +22,7 @@ export async function findUnpluggedDemands(
   demands: readonly StoredDemand[],
   sys: Sys,
 ): Promise<ReadonlyMap<string, string>> {
-  const around = surroundings(sys);
+  const lookup = networkLookup(sys);
   const live = new Map<string, readonly LiveInterface[] | undefined>();
   const found = new Map<string, string>();
   for (const { path, record } of demands) {
@@ -32,7 +32,7 @@ export async function findUnpluggedDemands(
     const id = holderId(holder);
     const interfaces = live.has(id) ? live.get(id) : liveInterfaces(record, sys);
     live.set(id, interfaces);
-    const unplugged = interfaces && await findUnplugged(end, interfaces, { around, sys });
+    const unplugged = interfaces && await findUnplugged(end, interfaces, { lookup, sys });
     if (unplugged !== undefined) found.set(path, textOf(record, unplugged));
   }
   return found;

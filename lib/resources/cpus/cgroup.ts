@@ -1,6 +1,6 @@
 /**
- * CPUs of the host's programs without systemd: `cpuset.cpus` of the groups at the top of cgroup version 2. Programs in no
- * group (the kernel's threads among them) stay where they are.
+ * CPUs of the host's programs on hosts without systemd: `cpuset.cpus` of the top-level cgroups (version 2). Programs
+ * in the root cgroup, among them kernel threads, keep their CPUs.
  * @module
  */
 import type { Sys } from "../../sys/sys.ts";
@@ -13,15 +13,15 @@ const CONTROL = `${ROOT}/cgroup.subtree_control`;
 const FILE = "cpuset.cpus";
 const WRITE_TIMEOUT_MS = 3_000;
 
-/** libvirt's guests live there: `machine`, `machine.slice`. */
+/** The cgroups of libvirt's guests: `machine`, `machine.slice`. */
 const GUESTS = /^machine(\.|$)/;
 
-/** The groups and what they may use. */
+/** Lists the top-level cgroups and their CPUs. */
 export async function listCgroups(
   sys: Pick<Sys, "kernel">,
 ): Promise<{ readonly shares: Readonly<Record<string, Share>> } | Refused> {
-  const handedOn = (await sys.kernel.read([CONTROL])).get(CONTROL);
-  if (!handedOn?.trim().split(/\s+/).includes("cpuset")) {
+  const delegated = (await sys.kernel.read([CONTROL])).get(CONTROL);
+  if (!delegated?.trim().split(/\s+/).includes("cpuset")) {
     const reason = `groups at the top have no cpuset controller (${CONTROL})`;
     return { kind: "refused", reason, hint: `run: echo +cpuset > ${CONTROL}` };
   }
@@ -42,7 +42,7 @@ function fileOf(name: string): string {
   return `${ROOT}/${name}/${FILE}`;
 }
 
-/** Writes what differs; one group that cannot be written does not keep the others from it. */
+/** Writes the cgroups that differ. A cgroup that cannot be written does not prevent writing the others. */
 export async function writeCgroups(
   { from, to }: ResourceChange<HostCpus>,
   sys: Pick<Sys, "kernel">,
@@ -55,20 +55,20 @@ export async function writeCgroups(
     if ("kind" in end) problems.push(end);
     else shares.push([name, end]);
   }
-  return problems[0] ?? { kind: "stands", value: { ...to, shares: Object.fromEntries(shares) } };
+  return problems[0] ?? { kind: "applied", value: { ...to, shares: Object.fromEntries(shares) } };
 }
 
-/** What stands in a group after writing to it, or why it could not be done. */
+/** Writes one cgroup. Returns its CPUs after the write, or the problem. */
 async function writeGroup(
   name: string,
   share: Share,
   { all, sys }: { readonly all: string; readonly sys: Pick<Sys, "kernel"> },
 ): Promise<Share | WriteEnd<HostCpus>> {
   const path = fileOf(name);
-  // An empty text alone would be no write at all.
+  // The kernel ignores an empty write, so a newline is added.
   const end = await sys.kernel.write(path, `${share.cpus}\n`, WRITE_TIMEOUT_MS);
   if (end.kind === "written") return share;
-  // "Nothing" is refused once there are programs in the group.
+  // The kernel refuses an empty list for a cgroup that contains programs.
   if (end.kind === "refused" && share.cpus === "") return await writeGroup(name, { ...share, cpus: all }, { all, sys });
   return end.kind === "stuck"
     ? { kind: "stuck", reason: `the write to ${path} hangs in the kernel` }

@@ -1,5 +1,5 @@
 /**
- * What the host's own programs may use, as data, and how holders' CPUs are taken out of it. Pure.
+ * The CPUs that the host's own programs may use, as data, and how holders' CPUs are removed from them. Pure.
  * @module
  */
 import * as v from "valibot";
@@ -7,42 +7,42 @@ import type { CpusDemand } from "../../plan/demand.ts";
 import { formatCpuSet, nameCpus, parseCpuSet } from "../../config/cpu_list.ts";
 import type { HeldDemand, SavedState, Wanted } from "../resource.ts";
 
-/** What one group of the host's programs may use. */
+/** The CPUs of one cgroup or unit of the host's programs. */
 export interface Share {
-  /** As `0-3,8`; empty where nothing is said, which is all. */
+  /** A list such as `0-3,8`; empty if nothing is set, which means all CPUs. */
   readonly cpus: string;
-  /** What systemd's own file of run-time settings says; `null` without such a file, and without systemd. */
+  /** The value in systemd's run-time drop-in; `null` without a drop-in, and without systemd. */
   readonly dropIn: string | null;
 }
 
-/** What the host's programs may use, by group. */
+/** The CPUs of the host's programs, by cgroup or unit. */
 export interface HostCpus {
   readonly by: "systemd" | "cgroup";
-  /** All that the host has now. */
+  /** All CPUs that are online. */
   readonly online: string;
   readonly shares: Readonly<Record<string, Share>>;
 }
 
 const shareSchema = v.object({ cpus: v.string(), dropIn: v.nullable(v.string()) });
 
-/** {@linkcode HostCpus}, as a schema. */
+/** Schema of {@linkcode HostCpus}. */
 export const hostCpusSchema: v.GenericSchema<unknown, HostCpus> = v.object({
   by: v.picklist(["systemd", "cgroup"]),
   online: v.string(),
   shares: v.record(v.string(), shareSchema),
 });
 
-/** A list of CPUs in one way of writing: systemd and kernels have used several. */
+/** Converts a CPU list to normal form: systemd and kernels use several. */
 export function normalCpus(text: string): string {
   return formatCpuSet(membersOf(text.trim().replace(/[\s,]+/g, ",")));
 }
 
-/** The members of a list; none of an empty one. */
+/** Returns the members of a list; none for an empty one. */
 export function membersOf(text: string): readonly number[] {
   return parseCpuSet(text) ?? [];
 }
 
-/** What is left to the host while these hold CPUs. */
+/** Removes the holders' CPUs from those of the host's programs. Conflicts if a group would have none left. */
 export function wantedCpus(original: HostCpus, held: readonly HeldDemand<CpusDemand>[]): Wanted<HostCpus> {
   const isolated = new Set(held.flatMap(({ demand }) => demand.cpus));
   const online = membersOf(original.online);
@@ -50,7 +50,7 @@ export function wantedCpus(original: HostCpus, held: readonly HeldDemand<CpusDem
   for (const [name, share] of Object.entries(original.shares)) {
     const allowed = share.cpus === "" ? online : membersOf(share.cpus).filter((cpu) => online.includes(cpu));
     const left = allowed.filter((cpu) => !isolated.has(cpu));
-    if (left.length === 0) return { kind: "conflict", reason: noneLeft(name, allowed, held) };
+    if (left.length === 0) return { kind: "conflict", reason: conflictReason(name, allowed, held) };
     shares.push([name, left.length === allowed.length ? share : shareOf(left, original)]);
   }
   return { kind: "value", value: { ...original, shares: Object.fromEntries(shares) } };
@@ -61,14 +61,14 @@ function shareOf(left: readonly number[], { by }: HostCpus): Share {
   return { cpus, dropIn: by === "systemd" ? cpus : null };
 }
 
-function noneLeft(name: string, allowed: readonly number[], held: readonly HeldDemand<CpusDemand>[]): string {
-  const who = held.map((one) => `${one.who} isolates ${nameCpus(one.demand.cpus)}`).join(", ");
+function conflictReason(name: string, allowed: readonly number[], held: readonly HeldDemand<CpusDemand>[]): string {
+  const who = held.map((one) => `${one.holder} isolates ${nameCpus(one.demand.cpus)}`).join(", ");
   return `${who}: no CPU would be left to the host's own programs (${name} has ${nameCpus(allowed)})`;
 }
 
 /**
- * The original, with what others changed meanwhile: groups come and go, CPUs too, and an administrator may give a group
- * other CPUs.
+ * Updates the original with changes by other programs: groups and CPUs come and go, and an administrator may give a
+ * group other CPUs.
  */
 export function rebasedCpus(saved: SavedState<HostCpus>, actual: HostCpus): HostCpus {
   const shares = Object.entries(actual.shares).map(([name, share]) => {
@@ -79,8 +79,8 @@ export function rebasedCpus(saved: SavedState<HostCpus>, actual: HostCpus): Host
 }
 
 /**
- * Whether a share is one that we found or made. Where our drop-in stands, it is: another that systemd reads after it adds
- * to it at the next `daemon-reload`, and that changes nothing of what was meant.
+ * Whether a share is the original or one that we wrote. With our drop-in it always counts as ours: a drop-in that
+ * systemd reads later adds to it at the next `daemon-reload`, which does not change our setting.
  */
 function isOurs(name: string, share: Share, { original, written, pending }: SavedState<HostCpus>): boolean {
   const known = [original, written, pending].flatMap((value) => value?.shares[name] ?? []);
@@ -89,10 +89,10 @@ function isOurs(name: string, share: Share, { original, written, pending }: Save
     : known.some(({ dropIn }) => dropIn === share.dropIn);
 }
 
-/** For people. */
+/** Describes the CPUs of the host's programs. */
 export function describeCpus({ shares }: HostCpus): string {
   const texts = Object.entries(shares).map(([name, { cpus }]) =>
-    [name, cpus === "" ? "all CPUs" : named(cpus)] as const
+    [name, cpus === "" ? "all CPUs" : cpusText(cpus)] as const
   );
   const all = new Set(texts.map(([, text]) => text));
   const [only] = all;
@@ -100,6 +100,6 @@ export function describeCpus({ shares }: HostCpus): string {
   return texts.map(([name, text]) => `${name} on ${text}`).join(", ");
 }
 
-function named(cpus: string): string {
+function cpusText(cpus: string): string {
   return nameCpus(membersOf(cpus));
 }

@@ -1,5 +1,5 @@
 /**
- * All CPUs that there can ever be on a host: also those that are not online yet.
+ * All CPUs that a host can have, including those that are not online.
  * @module
  */
 import type { Sys } from "../../sys/sys.ts";
@@ -7,7 +7,10 @@ import { normalCpus } from "./host_cpus.ts";
 
 const POSSIBLE = "/sys/devices/system/cpu/possible";
 
-/** As a list, to be said where "all" cannot be: a group of version 2 with programs in it takes no empty list any more. */
+/**
+ * Reads the list of possible CPUs, to be written where an empty list cannot be: a cgroup of version 2 with programs
+ * in it accepts no empty list.
+ */
 export async function possibleCpus(online: string, sys: Pick<Sys, "kernel">): Promise<string> {
   return normalCpus((await sys.kernel.read([POSSIBLE])).get(POSSIBLE) ?? online);
 }

@@ -1,6 +1,6 @@
 /**
- * The kernel's pools of huge pages: one for each size and node of the host, or one for the whole host where the kernel
- * knows no nodes.
+ * The kernel's pools of huge pages: one for each size and NUMA node, or one for the whole host on a kernel without
+ * NUMA.
  * @module
  */
 import type { Kernel } from "../../sys/kernel.ts";
@@ -15,31 +15,31 @@ function poolFolder(node: string, sizeKib: number): string {
   return node === WHOLE_HOST ? `${SIZES_FOLDER}/${name}` : `${NODES_FOLDER}/node${node}/hugepages/${name}`;
 }
 
-/** The host's nodes; without any, a name for the whole. */
+/** Lists the host's NUMA nodes; {@linkcode WHOLE_HOST} on a kernel without NUMA. */
 export async function readNodes(kernel: Pick<Kernel, "list">): Promise<readonly string[]> {
   const names = await kernel.list(NODES_FOLDER) ?? new Map();
   const nodes = [...names.keys()].flatMap((name) => /^node(\d+)$/.exec(name)?.[1] ?? []);
   return nodes.length === 0 ? [WHOLE_HOST] : nodes;
 }
 
-/** One pool. */
+/** A pool of huge pages. */
 export interface Pool {
-  /** The file that sets its size. */
+  /** The file that sets the pool's size. */
   readonly file: string;
-  /** What it holds. */
+  /** Pages in the pool, without surplus pages. */
   readonly pages: number;
-  /** Pages in use beyond that: they are of no pool, the kernel frees them as soon as nobody uses them. */
+  /** Pages in use beyond the pool's size: the kernel frees them as soon as they are unused. */
   readonly surplus: number;
-  /** Pages that nobody uses. */
+  /** Unused pages. */
   readonly free: number;
 }
 
-/** The pools of a size by node, nodes in order. A node without memory has none. */
+/** The pools of one size by node, in order. A node without memory has no pool. */
 export type Pools = Readonly<Record<string, Pool>>;
 
 const COUNTS = ["nr_hugepages", "surplus_hugepages", "free_hugepages"] as const;
 
-/** Reads the pools of a size on these nodes; `undefined` where there is none. */
+/** Reads the pools of one size on the given nodes; `undefined` if there is none. */
 export async function readPools(
   nodes: readonly string[],
   sizeKib: number,
@@ -55,20 +55,20 @@ export async function readPools(
   return pools.length === 0 ? undefined : Object.fromEntries(pools);
 }
 
-/** What each pool holds. */
+/** Returns the pages in each pool. */
 export function pagesOf(pools: Pools): Pages {
   return Object.fromEntries(Object.entries(pools).map(([node, { pages }]) => [node, pages]));
 }
 
 /** How the pages of one size are used, over all nodes. */
 export interface PoolUse {
-  /** In use, or promised to a process. */
+  /** Pages in use or reserved for a process. */
   readonly used: number;
-  /** In use beyond what the pools hold: the kernel frees them as soon as they are not. */
+  /** Pages in use beyond the pools' sizes: the kernel frees them as soon as they are unused. */
   readonly surplus: number;
 }
 
-/** How the pages of one size are used. */
+/** Reads how the pages of one size are used. */
 export async function readUse(sizeKib: number, kernel: Pick<Kernel, "read">): Promise<PoolUse> {
   const folder = poolFolder(WHOLE_HOST, sizeKib);
   const names = ["nr_hugepages", "free_hugepages", "resv_hugepages", "surplus_hugepages"] as const;
@@ -77,16 +77,16 @@ export async function readUse(sizeKib: number, kernel: Pick<Kernel, "read">): Pr
   return { used: all - free + promised, surplus };
 }
 
-/** What the host has, before huge pages are asked for. */
+/** The host's memory, without changes for new huge pages. */
 export interface HostMemory {
   readonly defaultSizeKib: number | undefined;
-  /** What could be had without swapping. */
+  /** Memory that is available without swapping. */
   readonly availableKib: number;
-  /** The same by node. */
+  /** Available memory by node. */
   readonly byNodeKib: Readonly<Record<string, number>>;
 }
 
-/** Asks what the host has. */
+/** Reads the host's memory. */
 export async function readHostMemory(nodes: readonly string[], kernel: Pick<Kernel, "read">): Promise<HostMemory> {
   const nodeFile = (node: string): string => `${NODES_FOLDER}/node${node}/meminfo`;
   const files = await kernel.read([MEMINFO, ...nodes.filter((node) => node !== WHOLE_HOST).map(nodeFile)]);
@@ -103,20 +103,23 @@ export async function readHostMemory(nodes: readonly string[], kernel: Pick<Kern
   };
 }
 
-/** The sizes of huge pages that the kernel offers, in KiB. */
+/** Lists the sizes of huge pages that the kernel offers, in KiB. */
 export async function readSizesKib(kernel: Pick<Kernel, "list">): Promise<readonly number[]> {
   const names = await kernel.list(SIZES_FOLDER) ?? new Map();
   return [...names.keys()].flatMap((name) => numberIn(/^hugepages-(\d+)kB$/.exec(name)?.[1]) ?? [])
     .sort((a, b) => a - b);
 }
 
-/** A node tells nothing like `MemAvailable`: what is free, and what caches of files give back. */
+/**
+ * Computes a node's available memory, since nodes report no `MemAvailable`: free memory, and file caches that can be
+ * reclaimed.
+ */
 function nodeAvailableKib(meminfo: string): number {
   const names = ["MemFree", "Active(file)", "Inactive(file)", "SReclaimable"] as const;
   return names.reduce((sum, name) => sum + (kibIn(meminfo, name) ?? 0), 0);
 }
 
-/** `MemFree:  24419892 kB`, or `Node 0 MemFree:  24419892 kB`. */
+/** Parses `MemFree:  24419892 kB`, or `Node 0 MemFree:  24419892 kB`. */
 function kibIn(meminfo: string, name: string): number | undefined {
   const line = meminfo.split("\n").map((text) => text.replace(/^Node \d+ /, "")).find((text) =>
     text.startsWith(`${name}:`)

@@ -1,6 +1,6 @@
 /**
- * Making huge pages and freeing them. The kernel gives as many as it finds and says nothing about the rest, and keeps those
- * that are in use: so what stands is looked at after each write.
+ * Allocates and frees huge pages. The kernel allocates as many as it can without reporting the rest, and keeps pages
+ * that are in use, so the result is read back after each write.
  * @module
  */
 import { pageSizeText } from "../../config/page_size.ts";
@@ -9,39 +9,44 @@ import { onNode, type Pages, sumPages } from "./count.ts";
 import { pagesOf, type Pool, type Pools, readPools, readUse } from "./pools.ts";
 import { type ResourceChange, sameValue, type WriteEnd } from "../resource.ts";
 
-/** How often the kernel is asked for pages that it did not find. */
+/** How often allocation is attempted. */
 const ATTEMPTS_MAX = 3;
-/** With less time left nothing is tried again. */
+/** With less time left, allocation is not attempted again. */
 const RETRY_MS = 500;
-/** A write has this long even when time is up: the kernel takes a moment for it, and gives up when it is told to. */
+/**
+ * Minimum time for a write, even after the deadline: the kernel takes a moment for it, and stops when the writer is
+ * killed.
+ */
 const WRITE_MS_MIN = 1_000;
-/** Moves what is in use together, so that larger pieces are free. All of a large host takes long. */
+/** Compacts memory to free larger contiguous ranges. This takes long on a host with much memory. */
 const COMPACT_FILE = "/proc/sys/vm/compact_memory";
 const COMPACT_MS_MAX = 5_000;
-/** Larger pages are not made of what compaction frees: the kernel clears whole ranges for them. */
+/** Compaction does not help with larger pages: the kernel clears whole ranges for them. */
 const COMPACTED_KIB_MAX = 512 * 1024;
-/** A process that has ended gives its pages back a moment later. */
+/** How long to wait for pages in use: the kernel frees those of an ended process a moment later. */
 const FREED_WITHIN_MS = 2_000;
-const LOOK_AGAIN_MS = 50;
+const POLL_MS = 50;
 
-type Writing = Pick<ResourceChange<Pages>, "from" | "to" | "deadlineMs"> & { readonly sizeKib: number };
+type PagesChange = Pick<ResourceChange<Pages>, "from" | "to" | "deadlineMs"> & { readonly sizeKib: number };
 
-/** Sets the pools. */
-export async function writePages(writing: Writing, sys: Sys): Promise<WriteEnd<Pages>> {
-  const { to, deadlineMs, sizeKib } = writing;
+/** Sets the pools to the target sizes, with up to {@linkcode ATTEMPTS_MAX} attempts. */
+export async function writePages(change: PagesChange, sys: Sys): Promise<WriteEnd<Pages>> {
+  const { to, deadlineMs, sizeKib } = change;
   for (let attempt = 1;; attempt++) {
-    const end = await writePools(writing, { again: attempt > 1 }, sys);
+    const end = await writePools(change, { again: attempt > 1 }, sys);
     if (end.kind === "stuck") return end;
-    const stands = pagesOf(await readPools(Object.keys(to), sizeKib, sys.kernel) ?? {});
-    // A write that ran out of time may have got there all the same.
-    if (sameValue(stands, to)) return await awaitFreed(writing, sys);
+    const current = pagesOf(await readPools(Object.keys(to), sizeKib, sys.kernel) ?? {});
+    // A write that ran into the deadline may have succeeded all the same.
+    if (sameValue(current, to)) return await awaitFreed(change, sys);
     if (end.kind === "failed") return end;
-    const short = Object.keys(to).filter((node) => countOf(stands, node) < countOf(to, node));
+    const short = Object.keys(to).filter((node) => countOf(current, node) < countOf(to, node));
     const leftMs = deadlineMs - sys.elapsedMs();
-    if (attempt === ATTEMPTS_MAX || leftMs < RETRY_MS) return short.length === 0 ? end : tooFew(stands, short, writing);
-    const mayHelp = short.length > 0 && sizeKib <= COMPACTED_KIB_MAX;
-    if (mayHelp && !await comesBackFromCompaction(leftMs / 2, sys)) {
-      return { kind: "stuck", reason: `the kernel does not come back from ${COMPACT_FILE}` };
+    if (attempt === ATTEMPTS_MAX || leftMs < RETRY_MS) {
+      return short.length === 0 ? end : shortfall(current, short, change);
+    }
+    const canCompact = short.length > 0 && sizeKib <= COMPACTED_KIB_MAX;
+    if (canCompact && !await compactMemory(leftMs / 2, sys)) {
+      return { kind: "stuck", reason: `the write to ${COMPACT_FILE} hangs in the kernel` };
     }
   }
 }
@@ -50,21 +55,21 @@ function countOf(pages: Pages, node: string): number {
   return pages[node] ?? 0;
 }
 
-/** Writes each pool that is not as it shall be. */
+/** Writes each pool whose size differs from the target. */
 async function writePools(
-  { to, deadlineMs, sizeKib }: Writing,
+  { to, deadlineMs, sizeKib }: PagesChange,
   { again }: { readonly again: boolean },
   sys: Sys,
 ): Promise<WriteEnd<Pages>> {
   const pools = await readPools(Object.keys(to), sizeKib, sys.kernel) ?? {};
   const surplus = Object.values(pools).reduce((sum, pool) => sum + pool.surplus, 0);
-  for (const [node, pool] of inOrder(pools, to)) {
-    // Until Linux 6.3 the surplus of other nodes was added to what is written for one.
-    const isTooMany = again && pool.pages > countOf(to, node);
-    const count = Math.max(countOf(to, node) - (isTooMany ? surplus - pool.surplus : 0), 0);
+  for (const [node, pool] of writeOrder(pools, to)) {
+    // Before Linux 6.3, the kernel added the surplus of other nodes to the count written for one.
+    const exceedsTarget = again && pool.pages > countOf(to, node);
+    const count = Math.max(countOf(to, node) - (exceedsTarget ? surplus - pool.surplus : 0), 0);
     const timeoutMs = Math.max(deadlineMs - sys.elapsedMs(), WRITE_MS_MIN);
     const write = await sys.kernel.write(pool.file, String(count), timeoutMs);
-    if (write.kind === "stuck") return { kind: "stuck", reason: `the kernel does not come back${onNode(node)}` };
+    if (write.kind === "stuck") return { kind: "stuck", reason: `the write${onNode(node)} hangs in the kernel` };
     if (write.kind === "refused") {
       return { kind: "failed", reason: `the kernel refuses${onNode(node)}: ${write.reason}` };
     }
@@ -72,8 +77,11 @@ async function writePools(
   return { kind: "written" };
 }
 
-/** First those that shrink, and of these the ones that keep the fewest in use; then those that grow. */
-function inOrder(pools: Pools, to: Pages): readonly (readonly [string, Pool])[] {
+/**
+ * Returns the pools in the order of writing: first those that shrink, starting with the one that keeps the fewest
+ * pages in use, then those that grow.
+ */
+function writeOrder(pools: Pools, to: Pages): readonly (readonly [string, Pool])[] {
   const known = Object.entries(pools);
   const keeps = ([node, { pages, free }]: readonly [string, Pool]): number => pages - free - countOf(to, node);
   const shrinking = known.filter(([node, { pages }]) => pages > countOf(to, node));
@@ -81,44 +89,44 @@ function inOrder(pools: Pools, to: Pages): readonly (readonly [string, Pool])[] 
   return [...shrinking.sort((a, b) => keeps(a) - keeps(b)), ...growing];
 }
 
-/** Tells whether the kernel comes back from it. Whatever else becomes of it, the next count tells. */
-async function comesBackFromCompaction(timeLeftMs: number, sys: Sys): Promise<boolean> {
+/** Compacts memory. Returns false if the write hangs; whether it helped shows at the next attempt. */
+async function compactMemory(timeLeftMs: number, sys: Sys): Promise<boolean> {
   const end = await sys.kernel.write(COMPACT_FILE, "1", Math.min(timeLeftMs, COMPACT_MS_MAX));
   return end.kind !== "stuck";
 }
 
-function tooFew(stands: Pages, short: readonly string[], { from, to, sizeKib }: Writing): WriteEnd<Pages> {
+function shortfall(current: Pages, short: readonly string[], { from, to, sizeKib }: PagesChange): WriteEnd<Pages> {
   const given = short.map((node) => {
-    const got = countOf(stands, node) - countOf(from, node);
+    const got = countOf(current, node) - countOf(from, node);
     return `${got} of ${countOf(to, node) - countOf(from, node)} huge pages of ${pageSizeText(sizeKib)}${onNode(node)}`;
   });
   return {
     kind: "failed",
     reason: `the kernel found memory for only ${given.join(" and ")}`,
-    hint: "memory is in too small pieces: start this guest sooner after boot, or have pages made at boot (hugepages=)",
+    hint: "memory is too fragmented: start this guest sooner after boot, or have pages made at boot (hugepages=)",
   };
 }
 
 /**
- * Pages that shrinking left in use become free when their user ends. Where others may use as many as there are by right, it
- * is only that they took them from another node.
+ * Waits until pages in use become free. Surplus pages within the target of all nodes count as moved from another
+ * node, not as too many.
  */
-async function awaitFreed({ from, to, deadlineMs, sizeKib }: Writing, sys: Sys): Promise<WriteEnd<Pages>> {
+async function awaitFreed({ from, to, deadlineMs, sizeKib }: PagesChange, sys: Sys): Promise<WriteEnd<Pages>> {
   if (Object.keys(to).every((node) => countOf(to, node) >= countOf(from, node))) return { kind: "written" };
   const untilMs = Math.min(sys.elapsedMs() + FREED_WITHIN_MS, deadlineMs);
   while (true) {
     const { used, surplus } = await readUse(sizeKib, sys.kernel);
-    const tooMany = Math.min(used - sumPages(to), surplus);
-    if (tooMany <= 0) return { kind: "written" };
-    if (sys.elapsedMs() + LOOK_AGAIN_MS > untilMs) {
+    const excess = Math.min(used - sumPages(to), surplus);
+    if (excess <= 0) return { kind: "written" };
+    if (sys.elapsedMs() + POLL_MS > untilMs) {
       return {
         kind: "failed",
-        reason: `${tooMany} huge pages of ${
+        reason: `${excess} huge pages of ${
           pageSizeText(sizeKib)
-        } are still in use: the kernel frees them when they are not`,
+        } are still in use: the kernel frees them when they are unused`,
         hint: "grep -l huge /proc/[0-9]*/numa_maps tells which processes use huge pages",
       };
     }
-    await sys.sleep(LOOK_AGAIN_MS);
+    await sys.sleep(POLL_MS);
   }
 }

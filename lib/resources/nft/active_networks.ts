@@ -1,6 +1,6 @@
 /**
- * libvirt's active networks, as far as the packet filter may fail them: whether libvirt's own rules are there, and whether guests
- * may ask for an address.
+ * libvirt's active networks: whether libvirt's own firewall rules are present, and whether guests can request an
+ * address.
  * @module
  */
 import { networkAddresses } from "../../libvirt/network_addresses.ts";
@@ -13,38 +13,43 @@ import { leaseRequests } from "./packets.ts";
 import { BYPASS_CHAINS } from "./bypass_rules.ts";
 import { type FilterView, type Obstacle, obstaclesToHost } from "./view.ts";
 
-/** An active network that libvirt filters. */
+/** An active network for which libvirt writes firewall rules. */
 export interface ActiveNetwork {
   readonly name: string;
   readonly bridge: string;
-  /** Of which families its server gives addresses to guests. */
-  readonly gives: readonly IpFamily[];
+  /** Address families that its DHCP server assigns. */
+  readonly dhcpFamilies: readonly IpFamily[];
 }
 
-const DOCUMENT = ".xml";
-/** For these libvirt writes rules. A network without `<forward>` is isolated. */
-const FILTERED: readonly (string | undefined)[] = ["nat", "route", undefined];
+const SUFFIX = ".xml";
+/** Forward modes for which libvirt writes rules. A network without `<forward>` is isolated. */
+const FILTERED_MODES: readonly (string | undefined)[] = ["nat", "route", undefined];
 
-/** Reads the networks for which libvirt writes rules. */
+/** Reads the active networks for which libvirt writes rules. */
 export async function readActiveNetworks(
   sys: Pick<Sys, "lstat" | "readDirectory" | "readTextFile">,
 ): Promise<readonly ActiveNetwork[]> {
   const found: ActiveNetwork[] = [];
   for (const file of sys.readDirectory(NETWORKS_DIRECTORY) ?? []) {
-    if (!file.endsWith(DOCUMENT)) continue;
-    const name = file.slice(0, -DOCUMENT.length);
+    if (!file.endsWith(SUFFIX)) continue;
+    const name = file.slice(0, -SUFFIX.length);
     const document = await readNetworkDocument(name, sys);
     if (document === undefined) continue;
     const bridge = networkBridge(document)?.name;
     const addresses = networkAddresses(document);
-    if (bridge === undefined || addresses.length === 0 || !FILTERED.includes(networkForward(document)?.mode)) continue;
+    if (bridge === undefined || addresses.length === 0 || !FILTERED_MODES.includes(networkForward(document)?.mode)) {
+      continue;
+    }
     const gives = addresses.flatMap(({ family, ranges, hosts }) => ranges.length + hosts.length === 0 ? [] : [family]);
-    found.push({ name, bridge, gives: [...new Set(gives)] });
+    found.push({ name, bridge, dhcpFamilies: [...new Set(gives)] });
   }
   return found;
 }
 
-/** Tells for which of them libvirt's own rules are not there, as after another program has emptied the packet filter. */
+/**
+ * Returns a sentence for each network whose rules are missing, for example after another program has flushed the
+ * packet filter.
+ */
 export function missingRules(
   networks: readonly ActiveNetwork[],
   view: FilterView,
@@ -58,10 +63,10 @@ export function missingRules(
   );
 }
 
-function hasRules(bridge: string, { iptables, names }: FilterView): boolean {
+function hasRules(bridge: string, { iptables, mentionsDevice }: FilterView): boolean {
   const words = new RegExp(`^-A LIBVIRT_\\S+ (?:.* )?-[io] ${RegExp.escape(bridge)} `, "m");
   return TOOL_NAMES.some((tool) => words.test(iptables[tool] ?? "")) ||
-    [BYPASS_CHAINS["libvirt-ip"], BYPASS_CHAINS["libvirt-ip6"]].some(({ table }) => names(table, bridge));
+    [BYPASS_CHAINS["libvirt-ip"], BYPASS_CHAINS["libvirt-ip6"]].some(({ table }) => mentionsDevice(table, bridge));
 }
 
 const MODULAR_SOCKET = "/run/libvirt/virtnetworkd-sock";
@@ -70,19 +75,29 @@ function daemonOf(sys: Pick<Sys, "lstat">): string {
   return sys.lstat(MODULAR_SOCKET) === undefined ? "libvirtd" : "virtnetworkd";
 }
 
-/** Why guests of a network get no address: a chain rejects what they ask for. `undefined` where none surely does. */
-export function leaseProblem({ name, bridge, gives }: ActiveNetwork, view: FilterView): string | undefined {
-  const obstacle = gives.flatMap((family) => obstaclesToHost(view, leaseRequests(bridge, family)))
+/**
+ * Describes a chain that rejects DHCP requests of a network's guests. Returns `undefined` if none is certain to do
+ * so.
+ */
+export function leaseProblem(
+  { name, bridge, dhcpFamilies }: ActiveNetwork,
+  view: FilterView,
+): string | undefined {
+  const obstacle = dhcpFamilies.flatMap((family) => obstaclesToHost(view, leaseRequests(bridge, family)))
     .find(({ kind }) => kind === "rejects");
   if (obstacle === undefined) return undefined;
-  return `${obstacle.called} rejects what guests of network ${
+  return `${obstacle.label} rejects what guests of network ${
     JSON.stringify(name)
-  } ask its DHCP server; let them in: ` +
-    cureFor(obstacle, bridge, view);
+  } send to its DHCP server; allow it: ` +
+    dhcpFixFor(obstacle, bridge, view);
 }
 
-function cureFor({ chain: { table, name, called } }: Obstacle, bridge: string, { iptables }: FilterView): string {
-  const tool = TOOL_NAMES.find((one) => called.endsWith(` of ${one}`));
+function dhcpFixFor(
+  { chain: { table, name, label } }: Obstacle,
+  bridge: string,
+  { iptables }: FilterView,
+): string {
+  const tool = TOOL_NAMES.find((one) => label.endsWith(` of ${one}`));
   if (tool === undefined) {
     return table === BYPASS_CHAINS.firewalld.table
       ? `firewall-cmd --zone=libvirt --change-interface=${bridge}`

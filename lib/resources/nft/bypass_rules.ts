@@ -1,6 +1,6 @@
 /**
- * What an accept in our own chain cannot do: end a packet's way. Another base chain may still reject it. A gate is one that
- * virt-hooks opens: its first rule accepts what bears our mark.
+ * Bypass rules in other programs' chains. An accept in our chain is not final: another base chain may still drop the
+ * packet. A bypass rule accepts packets with our mark at the top of such a chain.
  * @module
  */
 import type { IpFamily } from "../../net/ip_address.ts";
@@ -8,59 +8,59 @@ import { isObject, type Json } from "./listing.ts";
 import type { BaseChain } from "./list.ts";
 import { nftChains, tableOf } from "./nft_rules.ts";
 import type { Table } from "./table.ts";
-import { judge } from "./verdict.ts";
+import { judgeChain } from "./verdict.ts";
 
-/** By what our rules in other people's chains are known. */
-export const COMMENT = "virt-hooks";
+/** The comment that identifies our rules in other programs' chains. */
+export const BYPASS_COMMENT = "virt-hooks";
 
-/** The gates there may be, with how each is called, and in which chain of which table of nft it is. */
+/** The chains that may get bypass rules, with the nftables table and chain of each. */
 export const BYPASS_CHAINS = {
-  iptables: { tool: "iptables", table: "ip filter", chain: "FORWARD", name: "FORWARD of iptables" },
-  ip6tables: { tool: "ip6tables", table: "ip6 filter", chain: "FORWARD", name: "FORWARD of ip6tables" },
-  "libvirt-ip": chainOfNft("ip libvirt_network", "forward"),
-  "libvirt-ip6": chainOfNft("ip6 libvirt_network", "forward"),
-  firewalld: chainOfNft("inet firewalld", "filter_FORWARD"),
+  iptables: { tool: "iptables", table: "ip filter", chain: "FORWARD", label: "FORWARD of iptables" },
+  ip6tables: { tool: "ip6tables", table: "ip6 filter", chain: "FORWARD", label: "FORWARD of ip6tables" },
+  "libvirt-ip": nftChainFacts("ip libvirt_network", "forward"),
+  "libvirt-ip6": nftChainFacts("ip6 libvirt_network", "forward"),
+  firewalld: nftChainFacts("inet firewalld", "filter_FORWARD"),
 } as const satisfies Record<string, BypassChainFacts>;
 
 interface BypassChainFacts {
-  /** Where the rules are written by another program than nft. */
+  /** The tool that writes the chain's rules, if it is not nft. */
   readonly tool: "iptables" | "ip6tables" | undefined;
   readonly table: string;
   readonly chain: string;
-  /** For people. */
-  readonly name: string;
+  /** The chain's name in messages. */
+  readonly label: string;
 }
 
-function chainOfNft(table: string, chain: string): BypassChainFacts & { readonly tool: undefined } {
-  return { tool: undefined, table, chain, name: chainName(table, chain) };
+function nftChainFacts(table: string, chain: string): BypassChainFacts & { readonly tool: undefined } {
+  return { tool: undefined, table, chain, label: chainLabel(table, chain) };
 }
 
-/** A chain of nft, for people. */
-export function chainName(table: string, chain: string): string {
+/** Names a chain of nftables in messages. */
+export function chainLabel(table: string, chain: string): string {
   return `the chain ${chain} of table ${table}`;
 }
 
-/** One of the gates. */
-export type BypassChain = keyof typeof BYPASS_CHAINS;
+/** The name of a chain that may get bypass rules. */
+export type BypassChainName = keyof typeof BYPASS_CHAINS;
 
-/** A gate that is there. */
-export interface BypassRule {
-  readonly place: BypassChain;
-  /** The marks that it lets through before all else. */
-  readonly first: readonly number[];
-  /** Our rules in it, wherever they stand, as deleting wants them. */
-  readonly ours: readonly string[];
-  /** Whether it accepts by itself what was sent to another destination, as firewalld does unless told otherwise. */
+/** An existing chain that may get bypass rules. */
+export interface BypassChain {
+  readonly name: BypassChainName;
+  /** The marks accepted by the bypass rules at the top of the chain, before any other rule. */
+  readonly firstMarks: readonly number[];
+  /** All our rules in the chain, at any position, in the form that deletes them. */
+  readonly ownRules: readonly string[];
+  /** Whether the chain itself accepts packets with a translated destination, as firewalld does by default. */
   readonly passesForwards: boolean;
 }
 
-/** The bits by which the rules of a table mark packets, in order. */
+/** Returns the mark bits that the rules of a table set, in order. */
 export function marksOf(table: Table | null): readonly number[] {
   return marksIn(table?.chains.flatMap((chain) => chain.rules) ?? []);
 }
 
-/** The bits that a gate has to let through. */
-export function marksFor({ passesForwards }: BypassRule, table: Table | null): readonly number[] {
+/** Returns the mark bits that a chain must accept for a table. */
+export function marksFor({ passesForwards }: BypassChain, table: Table | null): readonly number[] {
   if (!passesForwards) return marksOf(table);
   const rules = table?.chains.flatMap((chain) => chain.rules) ?? [];
   return marksIn(rules.filter((rule) => !rule.startsWith("ct status dnat ")));
@@ -71,84 +71,93 @@ function marksIn(rules: readonly string[]): readonly number[] {
   return [...new Set(marks.map(Number))].sort((a, b) => a - b);
 }
 
-/** Whether a gate lets through these marks before all else, and holds nothing else of ours. */
-export function isSettled({ first, ours }: BypassRule, marks: readonly number[]): boolean {
-  return JSON.stringify(first) === JSON.stringify(marks) && ours.length === marks.length;
+/**
+ * Whether the bypass rules at the top of a chain accept exactly these marks, and the chain contains no other rule of
+ * ours.
+ */
+export function isSettled({ firstMarks, ownRules }: BypassChain, marks: readonly number[]): boolean {
+  return JSON.stringify(firstMarks) === JSON.stringify(marks) && ownRules.length === marks.length;
 }
 
-/** What `iptables -S FORWARD` says. */
-export function iptablesBypass(place: "iptables" | "ip6tables", text: string): BypassRule {
+/** Parses the output of `iptables -S FORWARD`. */
+export function parseIptablesBypass(name: "iptables" | "ip6tables", text: string): BypassChain {
   const rules = text.split("\n").filter((line) => line.startsWith("-A FORWARD "));
   const marks = rules.map(iptablesMark);
   return {
-    place,
-    first: leading(marks),
-    ours: rules.filter((_, index) => marks[index] !== "other").map((rule) => rule.slice("-A ".length)),
+    name: name,
+    firstMarks: leadingMarks(marks),
+    ownRules: rules.filter((_, index) => marks[index] !== "other").map((rule) => rule.slice("-A ".length)),
     passesForwards: false,
   };
 }
 
-/** The mark that a rule of ours lets through; `odd` for one of ours that does something else. */
-type MarkRule = number | "odd" | "other";
+/**
+ * The mark that one of our rules accepts; `odd` for a rule of ours that does anything else; `other` for a rule of
+ * another program.
+ */
+type RuleMark = number | "odd" | "other";
 
-function iptablesMark(rule: string): MarkRule {
+function iptablesMark(rule: string): RuleMark {
   if (!/--comment "?virt-hooks"?( |$)/.test(rule)) return "other";
   const [, mark, mask] = /^-A FORWARD -m mark --mark (0x[\da-f]+)\/(0x[\da-f]+) -m comment .* -j ACCEPT$/.exec(rule) ??
     [];
   return mark === undefined || mark !== mask ? "odd" : Number(mark);
 }
 
-/** What iptables is told to let a mark through: the words behind `-I FORWARD 1` and `-D FORWARD`. */
-export function iptablesRule(mark: number): readonly string[] {
+/** Returns the arguments after `-I FORWARD 1` and `-D FORWARD` for a rule that accepts a mark. */
+export function iptablesBypassRule(mark: number): readonly string[] {
   const bit = `0x${mark.toString(16)}`;
-  return ["-m", "mark", "--mark", `${bit}/${bit}`, "-m", "comment", "--comment", COMMENT, "-j", "ACCEPT"];
+  return ["-m", "mark", "--mark", `${bit}/${bit}`, "-m", "comment", "--comment", BYPASS_COMMENT, "-j", "ACCEPT"];
 }
 
-/** The gates that are chains of nft alone, among the base chains of the host. */
-export function nftPlaces(bases: readonly BaseChain[]): readonly BypassChain[] {
-  return PLACE_NAMES.filter((place) => {
-    const { tool, table, chain } = BYPASS_CHAINS[place];
+/** Returns the chains that are managed with nft and exist among the host's base chains. */
+export function nftBypassChains(bases: readonly BaseChain[]): readonly BypassChainName[] {
+  return CHAIN_NAMES.filter((name) => {
+    const { tool, table, chain } = BYPASS_CHAINS[name];
     return tool === undefined &&
       bases.some((base) => base.table === table && base.name === chain && base.hook === "forward");
   });
 }
 
-const PLACE_NAMES = [
+const CHAIN_NAMES = [
   "iptables",
   "ip6tables",
   "libvirt-ip",
   "libvirt-ip6",
   "firewalld",
-] as const satisfies readonly BypassChain[];
+] as const satisfies readonly BypassChainName[];
 
-/** A table that its program keeps for itself, as firewalld does from 2.1 on unless it is told otherwise: no rule can be put there. */
-export function isOwned(table: string, objects: readonly Json[]): boolean {
+/**
+ * Whether a table belongs to its program exclusively, as firewalld's does from 2.1 on by default: no other program
+ * can add rules.
+ */
+export function isOwnedTable(table: string, objects: readonly Json[]): boolean {
   return objects.map((object) => object["table"]).filter(isObject).some(({ family, name, flags }) =>
     `${family} ${name}` === table && [flags].flat().includes("owner")
   );
 }
 
-/** What was listed of a gate's chain. */
-export function nftBypass(place: BypassChain, objects: readonly Json[]): BypassRule {
-  const { table, chain } = BYPASS_CHAINS[place];
+/** Parses a chain from a listing. */
+export function parseNftBypass(name: BypassChainName, objects: readonly Json[]): BypassChain {
+  const { table, chain } = BYPASS_CHAINS[name];
   const rules = objects.map(({ rule }) => rule).filter(isObject)
     .filter((rule) => tableOf(rule) === table && rule["chain"] === chain);
   const marks = rules.map(nftMark);
   return {
-    place,
-    first: leading(marks),
-    ours: rules.filter((_, index) => marks[index] !== "other").map((rule) => String(rule["handle"])),
+    name: name,
+    firstMarks: leadingMarks(marks),
+    ownRules: rules.filter((_, index) => marks[index] !== "other").map((rule) => String(rule["handle"])),
     passesForwards: FAMILIES.every((family) =>
-      judge(chain, nftChains(objects, table), anyForward(family)).kind === "passes"
+      judgeChain(chain, nftChains(objects, table), anyForwardedPackets(family)).kind === "passes"
     ),
   };
 }
 
 const FAMILIES = ["ipv4", "ipv6"] as const satisfies readonly IpFamily[];
 
-function anyForward(family: IpFamily): Parameters<typeof judge>[2] {
+function anyForwardedPackets(family: IpFamily): Parameters<typeof judgeChain>[2] {
   const [to, protocol, ports] = [undefined, undefined, undefined];
-  // Without our mark: what the chain lets through by itself.
+  // Without our mark: what the chain accepts by itself.
   return {
     family,
     in: undefined,
@@ -161,8 +170,8 @@ function anyForward(family: IpFamily): Parameters<typeof judge>[2] {
   };
 }
 
-function nftMark({ comment, expr }: Json): MarkRule {
-  if (comment !== COMMENT) return "other";
+function nftMark({ comment, expr }: Json): RuleMark {
+  if (comment !== BYPASS_COMMENT) return "other";
   const [match, ...rest]: readonly unknown[] = Array.isArray(expr) ? expr : [];
   const test = isObject(match) && isObject(match["match"]) ? match["match"] : {};
   const mark = test["right"];
@@ -171,13 +180,13 @@ function nftMark({ comment, expr }: Json): MarkRule {
   return isTest && typeof mark === "number" && isObject(end) && "accept" in end ? mark : "odd";
 }
 
-function leading(marks: readonly MarkRule[]): readonly number[] {
+function leadingMarks(marks: readonly RuleMark[]): readonly number[] {
   const end = marks.findIndex((mark) => typeof mark !== "number");
   return marks.slice(0, end === -1 ? undefined : end).filter((mark) => typeof mark === "number");
 }
 
-/** What nft is told to insert first in a gate's chain. */
-export function nftRule(mark: number): string {
+/** Returns the rule that nft inserts at the top of a chain. */
+export function nftBypassRule(mark: number): string {
   const bit = `0x${mark.toString(16).padStart(8, "0")}`;
-  return `meta mark & ${bit} == ${bit} counter accept comment "${COMMENT}"`;
+  return `meta mark & ${bit} == ${bit} counter accept comment "${BYPASS_COMMENT}"`;
 }

@@ -1,5 +1,5 @@
 /**
- * What a change of our table opens and closes, port by port.
+ * Lists what a change of our table opens and closes, port by port.
  * @module
  */
 import type { NftDemand } from "../../plan/nft_demand.ts";
@@ -7,7 +7,7 @@ import type { ChangePart, HeldDemand } from "../resource.ts";
 import type { Filter } from "./filter.ts";
 import { commentText, portText } from "./rules.ts";
 
-/** The ports and networks that are opened and closed between two states, each with the guest or network it is for. */
+/** Returns the ports and networks that a change opens and closes, each with its guest or network. */
 export function filterChanges(
   from: Filter,
   to: Filter,
@@ -20,7 +20,7 @@ export function filterChanges(
   ];
 }
 
-/** The rules that bear the name of the guest or network they are for, but not those that let its answers out. */
+/** Returns the rules that name a guest or network in their comment, without those for its replies. */
 function rulesOf({ table }: Filter): ReadonlySet<string> {
   const rules = table?.chains.flatMap(({ name, rules }) => name === "to_guest" || name === "forward" ? rules : []);
   return new Set((rules ?? []).filter((rule) => / comment "/.test(rule) && !rule.startsWith("ct direction reply ")));
@@ -34,14 +34,14 @@ function partsOf(
   return [...rules].map((rule) => {
     const who = /comment "(.*)"$/.exec(rule)?.[1] ?? "";
     const [, guest = who, ruleName = ""] = /^(?:guest|network|a port of network) (.*) \(rule (.*?)\)?$/.exec(who) ?? [];
-    const { ports, text } = whatOf(rule);
+    const { ports, text } = describeRule(rule);
     const source = sourceOf(rule, ports, held);
     return { guest, rule: ruleName, text: `${word} ${text}${source}`, ports };
   });
 }
 
-/** `tcp 8088 → 192.168.122.34:80`, `192.168.122.0/24 tcp 80, 443` */
-function whatOf(rule: string): { readonly ports: readonly string[]; readonly text: string } {
+/** Describes a rule: `tcp 8088 → 192.168.122.34:80`, `192.168.122.0/24 tcp 80, 443`. */
+function describeRule(rule: string): { readonly ports: readonly string[]; readonly text: string } {
   const [, protocol = "", set = ""] = /(?:^| )(tcp|udp) dport (\{[^}]*\}|\S+)/.exec(rule) ?? [];
   const ports = membersOf(set);
   const [, from = ""] = / ip6? saddr (\{[^}]*\}|\S+)/.exec(` ${rule}`) ?? [];
@@ -53,7 +53,7 @@ function whatOf(rule: string): { readonly ports: readonly string[]; readonly tex
   return { ports, text: [membersOf(opened).join(", "), what].filter((part) => part !== "").join(" ") + origin };
 }
 
-/** A range that moves is a map from each of the host's ports to the guest's. */
+/** Formats a DNAT target. For a range with other guest ports it is a map from each host port to a guest port. */
 function targetText(target: string): string {
   const [, address, pairs] = /^(\S+) : (?:tcp|udp) dport map \{ (.*) \}$/.exec(target) ?? [];
   if (address === undefined || pairs === undefined) return target;
@@ -65,10 +65,10 @@ function membersOf(set: string): readonly string[] {
   return set.replace(/^\{ | \}$/g, "").split(", ").filter((member) => member !== "");
 }
 
-/** Who says where the guest is. */
+/** Returns the source of the guest's address. */
 function sourceOf(rule: string, ports: readonly string[], held: readonly HeldDemand<NftDemand>[]): string {
-  const one = held.find(({ who, demand }) =>
-    demand.kind === "forward" && rule.endsWith(commentText(who)) && ports.includes(portText(demand.hostPorts))
+  const one = held.find(({ holder, demand }) =>
+    demand.kind === "forward" && rule.endsWith(commentText(holder)) && ports.includes(portText(demand.hostPorts))
   );
   const guest = one?.demand.kind === "forward" ? one.demand.guest : null;
   return guest === null ? "" : ` (${guest.source})`;

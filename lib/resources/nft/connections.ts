@@ -1,6 +1,7 @@
 /**
- * Connections that stand go on the way they began, whatever the table says by now. What was on the way to a guest whose port is
- * gone is ended, and so is what came for a port before it led anywhere: a client that sends on and on would never get there.
+ * Ends tracked connections after a change. The kernel keeps forwarding an established connection as it began,
+ * whatever the table contains now. Connections to a guest whose port was removed are ended, and so are those to a
+ * port that arrived before it was forwarded: a client that keeps sending would never reach the guest.
  * @module
  */
 import type { IpFamily } from "../../net/ip_address.ts";
@@ -10,7 +11,7 @@ import { TOOLS } from "../../sys/tools.ts";
 import type { Table } from "./table.ts";
 import { runTool } from "../run_tool.ts";
 
-/** Ports that lead to a guest. */
+/** Ports that are forwarded to a guest. */
 export interface ForwardPath {
   readonly family: IpFamily;
   readonly protocol: "tcp" | "udp";
@@ -18,24 +19,26 @@ export interface ForwardPath {
   readonly guest: string;
 }
 
-/** What a flow is deleted by: who asked for which port, and who answers. */
+/** The identity of a tracked flow: the requested port, and the host that replies. */
 export interface Flow {
   readonly family: IpFamily;
   readonly protocol: "tcp" | "udp";
-  /** The port as the client knows it. */
+  /** The port that the client sent to. */
   readonly port: number;
-  /** The guest that answers; or the address that was asked for, where nobody has answered yet. */
-  readonly at: { readonly guest: string } | { readonly asked: string };
+  /** The guest that replies; or the original destination, if there was no reply yet. */
+  readonly at: { readonly guest: string } | { readonly destination: string };
 }
 
-/** The time that all of it may take, and its share of what is left: others have to be given back, too. */
-const WORK_MS = 5_000;
-const SHARE = 0.5;
+/**
+ * Maximum total time, and the maximum share of the remaining time: other resources may have to be restored after it.
+ */
+const TIME_MS_MAX = 5_000;
+const TIME_SHARE = 0.5;
 
 const RULE =
   /^meta nfproto (ipv[46]) .*?\b(tcp|udp) dport (\d+)(?:-(\d+))? counter(?: name \w+)? dnat ip6? to (?:\[([^\]]+)\]|([\d.]+|[\da-f:]+(?= )))/;
 
-/** The ways of a table. */
+/** Returns the forwards of a table. */
 export function forwardPathsOf(table: Table | null): readonly ForwardPath[] {
   const rules = table?.chains.find(({ name }) => name === "to_guest")?.rules ?? [];
   return rules.flatMap((rule): ForwardPath[] => {
@@ -52,8 +55,8 @@ export function forwardPathsOf(table: Table | null): readonly ForwardPath[] {
 }
 
 /**
- * Ends what a change of the table leaves on a wrong way; tells why not, where that is nobody's wish. Without the program, which
- * is a package of its own, such connections live until they end.
+ * Ends connections that a change of the table misroutes. Returns a warning if that fails. Without `conntrack`, which
+ * is a package of its own, such connections continue until they end.
  */
 export async function endConnections(
   { from, to }: { readonly from: Table | null; readonly to: Table | null },
@@ -61,24 +64,26 @@ export async function endConnections(
   sys: Pick<Sys, "lstat" | "run" | "elapsedMs">,
 ): Promise<string | undefined> {
   const [before, after] = [forwardPathsOf(from), forwardPathsOf(to)];
-  const gone = without(before, after);
-  const come = without(after, before).filter(({ protocol }) => protocol === "udp");
-  if (gone.length + come.length === 0 || sys.lstat(TOOLS.conntrack) === undefined) return undefined;
-  const untilMs = sys.elapsedMs() + Math.min(WORK_MS, (deadlineMs - sys.elapsedMs()) * SHARE);
+  const removed = difference(before, after);
+  const added = difference(after, before).filter(({ protocol }) => protocol === "udp");
+  if (removed.length + added.length === 0 || sys.lstat(TOOLS.conntrack) === undefined) return undefined;
+  const untilMs = sys.elapsedMs() + Math.min(TIME_MS_MAX, (deadlineMs - sys.elapsedMs()) * TIME_SHARE);
   const conntrack = async (...args: readonly string[]): Promise<string> => {
     const timeoutMs = untilMs - sys.elapsedMs();
     if (timeoutMs <= 0) {
-      throw new ConnectionsError("Cannot end the connections that stand: there are too many for the time left");
+      throw new ConnectionsError("Cannot end existing connections: there are too many for the remaining time");
     }
     const end = await runTool(["conntrack", ...args], { timeoutMs }, sys);
-    // It exits with 1 where there is nothing to delete.
+    // conntrack exits with 1 if there is nothing to delete.
     if (end.kind === "done" || (end.kind === "failed" && end.code === 1)) return end.stdout;
-    throw new ConnectionsError(`Cannot end the connections that stand: ${end.reason}`);
+    throw new ConnectionsError(`Cannot end existing connections: ${end.reason}`);
   };
   try {
-    for (const args of lists(gone, come)) {
+    for (const args of listCommands(removed, added)) {
       const flows = (await conntrack(...args)).split("\n").flatMap(parseFlow);
-      for (const deletion of deletions(flows, wrongFlows(flows, { gone, come, after }))) await conntrack(...deletion);
+      for (const command of deleteCommands(flows, misroutedFlows(flows, { removed, added, after }))) {
+        await conntrack(...command);
+      }
     }
     return undefined;
   } catch (error) {
@@ -91,16 +96,16 @@ class ConnectionsError extends Error {
   override readonly name = "ConnectionsError";
 }
 
-function without(ways: readonly ForwardPath[], others: readonly ForwardPath[]): readonly ForwardPath[] {
-  const known = new Set(others.map((way) => JSON.stringify(way)));
-  return ways.filter((way) => !known.has(JSON.stringify(way)));
+function difference(paths: readonly ForwardPath[], others: readonly ForwardPath[]): readonly ForwardPath[] {
+  const known = new Set(others.map((path) => JSON.stringify(path)));
+  return paths.filter((path) => !known.has(JSON.stringify(path)));
 }
 
-/** What is to be listed, each once. */
-function lists(gone: readonly ForwardPath[], come: readonly ForwardPath[]): readonly (readonly string[])[] {
+/** Returns the conntrack commands that list the affected flows, without duplicates. */
+function listCommands(removed: readonly ForwardPath[], added: readonly ForwardPath[]): readonly (readonly string[])[] {
   const all = [
-    ...gone.map((way) => ["-L", ...selection(way), "--dst-nat", way.guest]),
-    ...come.map((way) => ["-L", ...selection(way)]),
+    ...removed.map((path) => ["-L", ...selection(path), "--dst-nat", path.guest]),
+    ...added.map((path) => ["-L", ...selection(path)]),
   ];
   return [...new Map(all.map((args) => [args.join(" "), args])).values()];
 }
@@ -109,25 +114,28 @@ function selection({ family, protocol }: Pick<ForwardPath, "family" | "protocol"
   return ["-f", family, "-p", protocol];
 }
 
-/** One for each port; or one for all, where all that leads to a guest has to go. */
-function deletions(flows: readonly Flow[], wrong: readonly Flow[]): readonly (readonly string[])[] {
-  const [first] = wrong;
-  const isAll = wrong.length > 1 && distinct(flows).length === wrong.length;
-  if (first === undefined || !isAll || !("guest" in first.at)) return wrong.map(deletion);
+/**
+ * Returns the conntrack commands that delete flows: one for each flow, or a single one if all flows of a guest must
+ * go.
+ */
+function deleteCommands(flows: readonly Flow[], misrouted: readonly Flow[]): readonly (readonly string[])[] {
+  const [first] = misrouted;
+  const isAll = misrouted.length > 1 && distinct(flows).length === misrouted.length;
+  if (first === undefined || !isAll || !("guest" in first.at)) return misrouted.map(deletion);
   return [["-D", ...selection(first), "--dst-nat", first.at.guest]];
 }
 
 function deletion(flow: Flow): readonly string[] {
-  const who = "guest" in flow.at
+  const match = "guest" in flow.at
     ? ["--dst-nat", flow.at.guest]
-    : ["--orig-dst", flow.at.asked, "--reply-src", flow.at.asked];
-  return ["-D", ...selection(flow), "--orig-port-dst", String(flow.port), ...who];
+    : ["--orig-dst", flow.at.destination, "--reply-src", flow.at.destination];
+  return ["-D", ...selection(flow), "--orig-port-dst", String(flow.port), ...match];
 }
 
 const LINE =
   /^(tcp|udp) .*?src=(\S+) dst=(\S+) sport=\d+ dport=(\d+) (?:packets=\d+ bytes=\d+ )?(\[UNREPLIED\] )?src=(\S+) dst=(\S+) /;
 
-/** A line that conntrack lists: led to a guest, or neither led nor answered. */
+/** Parses a line of conntrack's output: a flow to a guest, or one that is neither translated nor replied to. */
 export function parseFlow(line: string): readonly Flow[] {
   const [, protocol, client = "", asked = "", port, unreplied, answers = "", back] = LINE.exec(line) ?? [];
   if (protocol === undefined) return [];
@@ -137,31 +145,31 @@ export function parseFlow(line: string): readonly Flow[] {
     port: Number(port),
   } as const;
   if (answers !== asked) return [{ ...flow, at: { guest: answers } }];
-  return unreplied === undefined || back !== client ? [] : [{ ...flow, at: { asked } }];
+  return unreplied === undefined || back !== client ? [] : [{ ...flow, at: { destination: asked } }];
 }
 
-/** Flows that a change leaves on a wrong way, each once. */
-export function wrongFlows(
+/** Returns the flows that a change misroutes, without duplicates. */
+export function misroutedFlows(
   flows: readonly Flow[],
-  { gone, come, after }: {
-    readonly gone: readonly ForwardPath[];
-    readonly come: readonly ForwardPath[];
+  { removed, added, after }: {
+    readonly removed: readonly ForwardPath[];
+    readonly added: readonly ForwardPath[];
     readonly after: readonly ForwardPath[];
   },
 ): readonly Flow[] {
-  const wrong = flows.filter((flow) => {
+  const misrouted = flows.filter((flow) => {
     const { at } = flow;
-    if ("asked" in at) return come.some((way) => isOn(way, flow));
-    const leads = (way: ForwardPath): boolean => isOn(way, flow) && way.guest === at.guest;
-    return gone.some(leads) && !after.some(leads);
+    if ("destination" in at) return added.some((path) => matchesPath(path, flow));
+    const leads = (path: ForwardPath): boolean => matchesPath(path, flow) && path.guest === at.guest;
+    return removed.some(leads) && !after.some(leads);
   });
-  return distinct(wrong);
+  return distinct(misrouted);
 }
 
 function distinct(flows: readonly Flow[]): readonly Flow[] {
   return [...new Map(flows.map((flow) => [JSON.stringify(flow), flow])).values()];
 }
 
-function isOn({ family, protocol, ports }: ForwardPath, flow: Flow): boolean {
+function matchesPath({ family, protocol, ports }: ForwardPath, flow: Flow): boolean {
   return family === flow.family && protocol === flow.protocol && ports.first <= flow.port && flow.port <= ports.last;
 }

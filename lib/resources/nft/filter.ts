@@ -1,5 +1,5 @@
 /**
- * The packet filter of the host: what stands in our table and in the gates, and how both are changed.
+ * Reads and changes the packet filter: our table, and the bypass rules in other programs' chains.
  * @module
  */
 import type { IpFamily } from "../../net/ip_address.ts";
@@ -8,16 +8,16 @@ import { type Tool, TOOLS } from "../../sys/tools.ts";
 import {
   BYPASS_CHAINS,
   type BypassChain,
-  type BypassRule,
-  iptablesBypass,
-  iptablesRule,
-  isOwned,
+  type BypassChainName,
+  iptablesBypassRule,
+  isOwnedTable,
   isSettled,
   marksFor,
   marksOf,
-  nftBypass,
-  nftPlaces,
-  nftRule,
+  nftBypassChains,
+  nftBypassRule,
+  parseIptablesBypass,
+  parseNftBypass,
 } from "./bypass_rules.ts";
 import { iptablesChains } from "./iptables_rules.ts";
 import {
@@ -36,116 +36,122 @@ import { nftChains } from "./nft_rules.ts";
 import { packetsOfTable } from "./packets.ts";
 import { changeScript, TABLE, type Table } from "./table.ts";
 import { runTool } from "../run_tool.ts";
-import { judge, type RuleChains } from "./verdict.ts";
+import { judgeChain, type RuleChains } from "./verdict.ts";
 
-/** What there is of ours in the packet filter. */
+/** Our part of the packet filter. */
 export interface Filter {
   readonly table: Table | null;
   /**
-   * Whether other people's chains fit the table. `open`: each gate lets our marks through first. `lax`: not each does, but
-   * none rejects anything of ours now. `closed`: there is no table, and nothing of ours in any chain.
+   * Whether the bypass rules fit the table. `open`: every chain accepts our marks first. `lax`: not every chain does,
+   * but none rejects our packets now. `closed`: there is no table and no bypass rule. `unsettled`: anything else.
    */
   readonly gates: "open" | "lax" | "closed" | "unsettled";
 }
 
 /**
- * Looks at our table and at every gate.
- * @throws {FilterError} when it cannot be read
+ * Reads our table and all bypass chains.
+ * @throws {FilterError} if they cannot be read
  */
 export async function readFilter(
   sys: Sys,
-): Promise<{ readonly filter: Filter; readonly gates: readonly BypassRule[] }> {
-  const [listing, { bases, gates }] = await Promise.all([listOurs(sys), inspectBypassRules(sys)]);
+): Promise<{ readonly filter: Filter; readonly bypassChains: readonly BypassChain[] }> {
+  const [listing, { bases, bypassChains }] = await Promise.all([listOwnTable(sys), listBypassChains(sys)]);
   const table = listing === undefined ? null : tableOfListing(listing);
-  return { filter: { table, gates: await stateOf({ table, gates, bases }, sys) }, gates };
+  return { filter: { table, gates: await gatesOf({ table, bypassChains, bases }, sys) }, bypassChains };
 }
 
-/** What nft lists of our table; `undefined` where there is none. */
-export async function listOurs(sys: Sys): Promise<readonly Json[] | undefined> {
+/** Lists our table; `undefined` if it does not exist. */
+export async function listOwnTable(sys: Sys): Promise<readonly Json[] | undefined> {
   return await list(["table", ...TABLE.split(" ")], sys);
 }
 
-/** Every base chain that nft knows. */
-export async function listBases(sys: Sys): Promise<readonly BaseChain[]> {
+/** Lists all base chains of nftables. */
+export async function listBaseChains(sys: Sys): Promise<readonly BaseChain[]> {
   return baseChains(await list(["chains"], sys) ?? []);
 }
 
 /**
- * Looks at every gate.
- * @throws {FilterError} when one cannot be read
+ * Reads all bypass chains.
+ * @throws {FilterError} if one cannot be read
  */
-export async function readBypassRules(sys: Sys): Promise<readonly BypassRule[]> {
-  return (await inspectBypassRules(sys)).gates;
+export async function readBypassChains(sys: Sys): Promise<readonly BypassChain[]> {
+  return (await listBypassChains(sys)).bypassChains;
 }
 
 const TRIES = 4;
 
-/** Another firewall may write its rules anew meanwhile: a chain that has just gone is looked for again. */
-async function inspectBypassRules(sys: Sys): Promise<Pick<ChainState, "bases" | "gates">> {
+/**
+ * Lists the base chains and reads the bypass chains among them. Repeats the listing if a chain disappears meanwhile,
+ * as when another firewall reloads its rules.
+ */
+async function listBypassChains(sys: Sys): Promise<Pick<ChainState, "bases" | "bypassChains">> {
   for (let tries = TRIES; tries > 0; tries--) {
-    const bases = await listBases(sys);
-    const gates = await bypassRulesAmong(bases, sys);
-    if (gates !== undefined) return { bases, gates };
+    const bases = await listBaseChains(sys);
+    const bypassChains = await bypassChainsAmong(bases, sys);
+    if (bypassChains !== undefined) return { bases, bypassChains };
   }
-  throw new FilterError("Cannot list the chains of other firewalls: they go while they are looked at");
+  throw new FilterError("Cannot list the chains of other firewalls: they keep changing");
 }
 
-/** The programs, each for its family. */
+/** The iptables programs, one for each address family. */
 export const TOOL_NAMES = ["iptables", "ip6tables"] as const satisfies readonly Iptables[];
 
-async function bypassRulesAmong(bases: readonly BaseChain[], sys: Sys): Promise<readonly BypassRule[] | undefined> {
-  const places = nftPlaces(bases);
-  const chains = places.map((place) => `chain ${BYPASS_CHAINS[place].table} ${BYPASS_CHAINS[place].chain}`);
+async function bypassChainsAmong(bases: readonly BaseChain[], sys: Sys): Promise<readonly BypassChain[] | undefined> {
+  const names = nftBypassChains(bases);
+  const chains = names.map((name) => `chain ${BYPASS_CHAINS[name].table} ${BYPASS_CHAINS[name].chain}`);
   const [objects, ...texts] = await Promise.all([
-    listEach([...chains, ...(places.includes("firewalld") ? ["tables"] : [])], sys),
+    listEach([...chains, ...(names.includes("firewalld") ? ["tables"] : [])], sys),
     ...TOOL_NAMES.map((tool) => listIptables(tool, { bases, chain: "FORWARD" }, sys)),
   ]);
   if (objects === undefined) return undefined;
   return [
     ...TOOL_NAMES.flatMap((tool, index) => {
       const text = texts[index];
-      return text === undefined ? [] : [iptablesBypass(tool, text)];
+      return text === undefined ? [] : [parseIptablesBypass(tool, text)];
     }),
-    ...places.filter((place) => !isOwned(BYPASS_CHAINS[place].table, objects)).map((place) =>
-      nftBypass(place, objects)
+    ...names.filter((name) => !isOwnedTable(BYPASS_CHAINS[name].table, objects)).map((name) =>
+      parseNftBypass(name, objects)
     ),
   ];
 }
 
-/** What decides how the gates fit the table. */
+/** What determines {@linkcode Filter.gates}. */
 interface ChainState {
   readonly table: Table | null;
-  readonly gates: readonly BypassRule[];
+  readonly bypassChains: readonly BypassChain[];
   readonly bases: readonly BaseChain[];
 }
 
-async function stateOf({ table, gates, bases }: ChainState, sys: Sys): Promise<Filter["gates"]> {
-  if (table === null) return gates.every((gate) => gate.ours.length === 0) ? "closed" : "unsettled";
-  const unsettled = gates.filter((gate) => !isSettled(gate, marksFor(gate, table)));
+async function gatesOf({ table, bypassChains, bases }: ChainState, sys: Sys): Promise<Filter["gates"]> {
+  if (table === null) return bypassChains.every((chain) => chain.ownRules.length === 0) ? "closed" : "unsettled";
+  const unsettled = bypassChains.filter((chain) => !isSettled(chain, marksFor(chain, table)));
   if (unsettled.length === 0) return "open";
-  for (const gate of unsettled) {
-    if (!await passesAnyway(gate, { table, bases }, sys)) return "unsettled";
+  for (const chain of unsettled) {
+    if (!await passesAnyway(chain, { table, bases }, sys)) return "unsettled";
   }
   return "lax";
 }
 
-/** Ours may have been pushed down by rules that reject nothing of ours, as Docker does, or may be missing where nothing rejects. */
+/**
+ * Whether a chain without a bypass rule at the top still accepts our packets. Docker, for example, inserts rules
+ * above ours that do not reject our packets.
+ */
 async function passesAnyway(
-  { place, ours }: BypassRule,
+  { name, ownRules }: BypassChain,
   { table, bases }: { readonly table: Table; readonly bases: readonly BaseChain[] },
   sys: Sys,
 ): Promise<boolean> {
   const marks = marksOf(table);
   const [mark] = marks;
-  if (mark === undefined || marks.length > 1 || ours.length > 1) return false;
-  const chains = await chainsOf(place, bases, sys);
+  if (mark === undefined || marks.length > 1 || ownRules.length > 1) return false;
+  const chains = await reachableChains(name, bases, sys);
   if (chains === undefined) return false;
   const packets = packetsOfTable(table, mark, await readDevices(sys));
-  return packets.filter(({ family }) => FAMILIES_OF[place].includes(family))
-    .every((one) => judge(BYPASS_CHAINS[place].chain, chains, one).kind === "passes");
+  return packets.filter(({ family }) => FAMILIES_OF[name].includes(family))
+    .every((one) => judgeChain(BYPASS_CHAINS[name].chain, chains, one).kind === "passes");
 }
 
-const FAMILIES_OF: Readonly<Record<BypassChain, readonly IpFamily[]>> = {
+const FAMILIES_OF: Readonly<Record<BypassChainName, readonly IpFamily[]>> = {
   iptables: ["ipv4"],
   ip6tables: ["ipv6"],
   "libvirt-ip": ["ipv4"],
@@ -153,9 +159,13 @@ const FAMILIES_OF: Readonly<Record<BypassChain, readonly IpFamily[]>> = {
   firewalld: ["ipv4", "ipv6"],
 };
 
-/** All chains that a gate may lead to. */
-async function chainsOf(place: BypassChain, bases: readonly BaseChain[], sys: Sys): Promise<RuleChains | undefined> {
-  const { tool, table } = BYPASS_CHAINS[place];
+/** Reads all chains that a bypass chain may jump to. */
+async function reachableChains(
+  name: BypassChainName,
+  bases: readonly BaseChain[],
+  sys: Sys,
+): Promise<RuleChains | undefined> {
+  const { tool, table } = BYPASS_CHAINS[name];
   if (tool !== undefined) {
     const text = await listIptables(tool, { bases }, sys);
     return text === undefined ? undefined : iptablesChains(text);
@@ -164,25 +174,25 @@ async function chainsOf(place: BypassChain, bases: readonly BaseChain[], sys: Sy
   return objects === undefined ? undefined : nftChains(objects, table);
 }
 
-/** From one filter to another. */
+/** A change of the filter. */
 export interface FilterChange {
   readonly from: Filter;
   readonly to: Filter;
-  /** How they stand. */
-  readonly gates: readonly BypassRule[];
-  /** Time is up then, in milliseconds since the program started. */
+  /** The current bypass chains. */
+  readonly bypassChains: readonly BypassChain[];
+  /** Deadline, in milliseconds since the process started. */
   readonly deadlineMs: number;
 }
 
-/** A program's arguments, and what it reads. */
-interface Command {
+/** A tool with its arguments and standard input. */
+interface ToolCommand {
   readonly argv: readonly [Tool, ...string[]];
   readonly stdin?: string;
 }
 
 /**
- * Makes of one what the other is.
- * @throws {FilterError} when it cannot be changed
+ * Applies a change.
+ * @throws {FilterError} if the filter cannot be changed
  */
 export async function changeFilter(change: FilterChange, sys: Sys): Promise<void> {
   for (const { argv, stdin } of commandsOf(change)) {
@@ -192,7 +202,7 @@ export async function changeFilter(change: FilterChange, sys: Sys): Promise<void
   }
 }
 
-/** What {@linkcode changeFilter} would run, a line each, with what the program reads beneath it. */
+/** Returns the commands that {@linkcode changeFilter} would run, a line each, followed by their standard input. */
 export function filterScript(change: Omit<FilterChange, "deadlineMs">): readonly string[] {
   return commandsOf(change).flatMap(({ argv: [tool, ...words], stdin }) => [
     [TOOLS[tool], ...words].join(" "),
@@ -201,50 +211,52 @@ export function filterScript(change: Omit<FilterChange, "deadlineMs">): readonly
 }
 
 /**
- * Gates are opened before anything is marked, and closed when nothing is any more: no packet comes in that would be rejected
- * half-way.
+ * Returns the commands in order. Bypass rules are added before the table and removed after it, so that no packet is
+ * accepted by our table and then rejected.
  */
-function commandsOf(change: Omit<FilterChange, "deadlineMs">): readonly Command[] {
+function commandsOf(change: Omit<FilterChange, "deadlineMs">): readonly ToolCommand[] {
   const { from, to } = change;
   const script = changeScript(from.table, to.table);
-  const table: readonly Command[] = script === "" ? [] : [{ argv: ["nft", "-f", "-"], stdin: script }];
-  const gates = bypassCommands(change);
-  return to.table === null ? [...table, ...gates] : [...gates, ...table];
+  const table: readonly ToolCommand[] = script === "" ? [] : [{ argv: ["nft", "-f", "-"], stdin: script }];
+  const bypasses = bypassCommands(change);
+  return to.table === null ? [...table, ...bypasses] : [...bypasses, ...table];
 }
 
-function bypassCommands({ to, gates }: Omit<FilterChange, "deadlineMs">): readonly Command[] {
-  const unsettled = gates.map((gate) => ({ gate, marks: marksFor(gate, to.table) }))
-    .filter(({ gate, marks }) => !isSettled(gate, marks));
+function bypassCommands({ to, bypassChains }: Omit<FilterChange, "deadlineMs">): readonly ToolCommand[] {
+  const unsettled = bypassChains.map((chain) => ({ chain, marks: marksFor(chain, to.table) }))
+    .filter(({ chain, marks }) => !isSettled(chain, marks));
   const lines = unsettled.flatMap(nftLines);
   return [
     ...unsettled.flatMap(iptablesCommands),
-    // In one transaction.
+    // One transaction for all chains.
     ...(lines.length === 0 ? [] : [{ argv: ["nft", "-f", "-"], stdin: lines.join("") } as const]),
   ];
 }
 
-/** A gate, and what it shall let through. */
-interface Opening {
-  readonly gate: BypassRule;
+/** A chain, and the marks that it must accept. */
+interface BypassUpdate {
+  readonly chain: BypassChain;
   readonly marks: readonly number[];
 }
 
-function iptablesCommands({ gate, marks }: Opening): readonly Command[] {
-  const { tool } = BYPASS_CHAINS[gate.place];
+function iptablesCommands({ chain: { name, ownRules }, marks }: BypassUpdate): readonly ToolCommand[] {
+  const { tool } = BYPASS_CHAINS[name];
   if (tool === undefined) return [];
   return [
-    ...gate.ours.map((rule): Command => ({ argv: [tool, "-w", "-D", ...rule.replaceAll('"', "").split(" ")] })),
-    ...marks.toReversed().map((mark): Command => ({
-      argv: [tool, "-w", "-I", "FORWARD", "1", ...iptablesRule(mark)],
+    ...ownRules.map((rule): ToolCommand => ({
+      argv: [tool, "-w", "-D", ...rule.replaceAll('"', "").split(" ")],
+    })),
+    ...marks.toReversed().map((mark): ToolCommand => ({
+      argv: [tool, "-w", "-I", "FORWARD", "1", ...iptablesBypassRule(mark)],
     })),
   ];
 }
 
-function nftLines({ gate, marks }: Opening): readonly string[] {
-  const { tool, table, chain } = BYPASS_CHAINS[gate.place];
+function nftLines({ chain: { name, ownRules }, marks }: BypassUpdate): readonly string[] {
+  const { tool, table, chain } = BYPASS_CHAINS[name];
   if (tool !== undefined) return [];
   return [
-    ...gate.ours.map((handle) => `delete rule ${table} ${chain} handle ${handle}\n`),
-    ...marks.toReversed().map((mark) => `insert rule ${table} ${chain} ${nftRule(mark)}\n`),
+    ...ownRules.map((handle) => `delete rule ${table} ${chain} handle ${handle}\n`),
+    ...marks.toReversed().map((mark) => `insert rule ${table} ${chain} ${nftBypassRule(mark)}\n`),
   ];
 }

@@ -1,5 +1,5 @@
 /**
- * What else has a say in the host's packet filter, for a person who wonders why a port is closed.
+ * Other firewalls on the host, for a user who wonders why a port is closed.
  * @module
  */
 import type { Sys } from "../../sys/sys.ts";
@@ -7,45 +7,48 @@ import { type Tool, TOOLS } from "../../sys/tools.ts";
 import { leaseProblem, missingRules, readActiveNetworks } from "./active_networks.ts";
 import { TOOL_NAMES } from "./filter.ts";
 import { marksOf } from "./bypass_rules.ts";
-import { type BaseChain, errorOf, type Iptables, LOOK_MS } from "./list.ts";
+import { type BaseChain, errorOf, type Iptables, LIST_TIMEOUT_MS } from "./list.ts";
 import { packetsOfTable } from "./packets.ts";
 import { HOOKS } from "./table.ts";
 import type { Packets } from "./verdict.ts";
-import { cureFor, type FilterView, type Obstacle, obstaclesTo, viewFilter } from "./view.ts";
+import { type FilterView, fixCommandFor, type Obstacle, obstaclesTo, viewFilter } from "./view.ts";
 import { runTool } from "../run_tool.ts";
 
-/** What there is. */
+/** The firewalls of a host. */
 export interface Firewalls {
-  /** What nft says it is: `nftables v1.0.6 (Lester Gooch #5)`. */
+  /** The version that nft prints: `nftables v1.0.6 (Lester Gooch #5)`. */
   readonly version: string;
-  /** Who filters what is passed on, for people. */
+  /** Programs that filter forwarded packets, for people. */
   readonly names: readonly string[];
-  /** Gates whose first rule is not ours, and that may reject what is held open now: reconciling opens them. */
+  /**
+   * Bypass chains that do not accept our mark first and may reject forwards that are open now. `reconcile` repairs
+   * them.
+   */
   readonly closed: readonly string[];
-  /** Chains that virt-hooks does not write to and that may reject what it lets in. */
+  /** Chains that virt-hooks does not modify and that may reject packets it accepts. */
   readonly foreign: readonly ForeignChain[];
-  /** Chains that may send a packet elsewhere before our table is asked. */
+  /** Chains that may translate a packet before our table. */
   readonly earlier: readonly BaseChain[];
-  /** Tools of iptables of which an older form has tables of its own in the kernel: nobody lets anything through there. */
+  /** iptables tools whose legacy variant also has tables in the kernel: no program adds bypass rules there. */
   readonly legacy: readonly Iptables[];
-  /** What is missing of libvirt's own rules. */
+  /** Sentences about missing rules of libvirt. */
   readonly missing: readonly string[];
-  /** Why guests of some network get no address. */
+  /** Sentences about networks whose guests get no address. */
   readonly leases: readonly string[];
 }
 
-/** A chain of somebody's own. */
+/** A chain that virt-hooks does not modify. */
 export interface ForeignChain {
-  /** For people. */
-  readonly called: string;
+  /** The chain's name in messages. */
+  readonly label: string;
   readonly kind: Obstacle["kind"];
-  /** The command that lets our packets through. */
-  readonly cure: string;
-  /** The command that shows it. */
-  readonly look: string;
+  /** The command that makes the chain accept our packets. */
+  readonly fixCommand: string;
+  /** The command that lists the chain. */
+  readonly showCommand: string;
 }
 
-/** By what each is known in `iptables -S`. */
+/** Firewalls, by their rules in `iptables -S`. */
 const IN_IPTABLES = [
   { name: "libvirt", pattern: /^-A FORWARD -j LIBVIRT_FWI\b/m },
   { name: "Docker", pattern: /^-A FORWARD (?:.* )?-j DOCKER\b/m },
@@ -53,45 +56,45 @@ const IN_IPTABLES = [
   { name: "the policy DROP", pattern: /^-P FORWARD DROP$/m },
 ] as const;
 
-/** By what table each is known. */
+/** Firewalls, by their nftables tables. */
 const IN_NFT = [
   { name: "libvirt (nftables)", tables: ["ip libvirt_network", "ip6 libvirt_network"] },
   { name: "firewalld", tables: ["inet firewalld", "ip firewalld", "ip6 firewalld"] },
 ] as const;
 
-/** Where the kernel names the tables of iptables' older form. */
+/** The kernel's lists of legacy iptables tables. */
 const LEGACY = [
   { tool: "iptables", path: "/proc/net/ip_tables_names" },
   { tool: "ip6tables", path: "/proc/net/ip6_tables_names" },
 ] as const;
 
-/** What the rules let in, by which chains are judged while nothing is held. */
-export interface LetIn {
-  /** The bit of the settings. */
+/** The traffic that the configured rules accept; chains are judged by it while no forward is active. */
+export interface AllowedTraffic {
+  /** The mark bit from the settings. */
   readonly mark: number;
-  /** Whether a rule opens addresses of guests, of which the destination is not changed. */
+  /** Whether a rule opens guests' addresses, without translation of the destination. */
   readonly opens: boolean;
 }
 
 /**
- * Looks who else there is.
- * @throws {FilterError} when the packet filter cannot be read
+ * Inspects the host's firewalls.
+ * @throws {FilterError} if the packet filter cannot be read
  */
-export async function lookAtFirewalls(letIn: LetIn, sys: Sys): Promise<Firewalls> {
-  const version = await said(["nft", "--version"], sys);
+export async function inspectFirewalls(allowed: AllowedTraffic, sys: Sys): Promise<Firewalls> {
+  const version = await toolOutput(["nft", "--version"], sys);
   const view = await viewFilter(sys);
   const networks = await readActiveNetworks(sys);
-  const isThere = (table: string): boolean => view.chains.some((chain) => chain.table === table);
-  const [, ours] = /priority (-\d+)/.exec(HOOKS.prerouting) ?? [];
+  const exists = (table: string): boolean => view.chains.some((chain) => chain.table === table);
+  const [, ownPriority] = /priority (-\d+)/.exec(HOOKS.prerouting) ?? [];
   return {
     version: version.trim(),
     names: [
       ...TOOL_NAMES.flatMap((tool) => namesInIptables(tool, view.iptables[tool] ?? "")),
-      ...IN_NFT.filter(({ tables }) => tables.some(isThere)).map(({ name }) => name),
+      ...IN_NFT.filter(({ tables }) => tables.some(exists)).map(({ name }) => name),
     ],
-    ...obstacles(letIn, view),
+    ...obstacles(allowed, view),
     earlier: view.bases.filter(({ type, hook, priority }) =>
-      type === "nat" && hook === "prerouting" && priority < Number(ours)
+      type === "nat" && hook === "prerouting" && priority < Number(ownPriority)
     ),
     legacy: await legacyTools(sys),
     missing: missingRules(networks, view, sys),
@@ -99,8 +102,8 @@ export async function lookAtFirewalls(letIn: LetIn, sys: Sys): Promise<Firewalls
   };
 }
 
-/** Whatever may be let in. */
-function anything({ mark, opens }: LetIn): readonly Packets[] {
+/** Returns unrestricted packets, for both families, with and without translation. */
+function packetsOfAll({ mark, opens }: AllowedTraffic): readonly Packets[] {
   const unknown = { in: undefined, out: undefined, to: undefined, protocol: undefined, ports: undefined } as const;
   return (["ipv4", "ipv6"] as const).flatMap((family) =>
     (opens ? [true, false] : [true]).map((isTranslated) => (
@@ -109,24 +112,28 @@ function anything({ mark, opens }: LetIn): readonly Packets[] {
   );
 }
 
-const WORST = ["rejects", "rejects-rest", "rejects-some"] as const satisfies readonly Obstacle["kind"][];
+const KINDS_BY_SEVERITY = ["rejects", "rejects-rest", "rejects-some"] as const satisfies readonly Obstacle["kind"][];
 
-function obstacles(letIn: LetIn, view: FilterView): Pick<Firewalls, "closed" | "foreign"> {
+function obstacles(allowed: AllowedTraffic, view: FilterView): Pick<Firewalls, "closed" | "foreign"> {
   const held = marksOf(view.table).flatMap((one) => packetsOfTable(view.table, one, view.deviceTo));
-  const found = (held.length === 0 ? anything(letIn) : held).flatMap((packets) =>
-    obstaclesTo(view, packets).map((obstacle) => ({ obstacle, cure: cureFor(obstacle, packets) }))
-  ).toSorted((a, b) => WORST.indexOf(a.obstacle.kind) - WORST.indexOf(b.obstacle.kind));
+  const found = (held.length === 0 ? packetsOfAll(allowed) : held).flatMap((packets) =>
+    obstaclesTo(view, packets).map((obstacle) => ({ obstacle, fixCommand: fixCommandFor(obstacle, packets) }))
+  ).toSorted((a, b) => KINDS_BY_SEVERITY.indexOf(a.obstacle.kind) - KINDS_BY_SEVERITY.indexOf(b.obstacle.kind));
   const foreign = new Map<string, ForeignChain>();
-  for (const { obstacle: { chain, kind, called }, cure } of found.filter(({ obstacle }) => !obstacle.chain.isGate)) {
-    const place = `${chain.table} ${chain.name}`;
-    if (!foreign.has(place)) foreign.set(place, { called, kind, cure, look: `nft list chain ${place}` });
+  for (
+    const { obstacle: { chain, kind, label }, fixCommand } of found.filter(({ obstacle }) => !obstacle.chain.hasBypass)
+  ) {
+    const path = `${chain.table} ${chain.name}`;
+    if (!foreign.has(path)) {
+      foreign.set(path, { label, kind, fixCommand: fixCommand, showCommand: `nft list chain ${path}` });
+    }
   }
-  const gates = found.flatMap(({ obstacle: { chain, called } }) => chain.isGate ? [called] : []);
+  const gates = found.flatMap(({ obstacle: { chain, label } }) => chain.hasBypass ? [label] : []);
   return { closed: held.length === 0 ? [] : [...new Set(gates)], foreign: [...foreign.values()] };
 }
 
-async function said(argv: readonly [Tool, ...string[]], sys: Sys): Promise<string> {
-  const end = await runTool(argv, { timeoutMs: LOOK_MS }, sys);
+async function toolOutput(argv: readonly [Tool, ...string[]], sys: Sys): Promise<string> {
+  const end = await runTool(argv, { timeoutMs: LIST_TIMEOUT_MS }, sys);
   if (end.kind !== "done") throw errorOf(end);
   return end.stdout;
 }
@@ -135,14 +142,18 @@ function namesInIptables(tool: Iptables, text: string): readonly string[] {
   return IN_IPTABLES.filter(({ pattern }) => pattern.test(text)).map(({ name }) => `${name} (${tool})`);
 }
 
-/** Both forms filter, each in tables of its own; what the older one filters is looked at only where it is the one in use. */
+/**
+ * Returns the tools whose legacy variant also filters. Only the variant in use is inspected by {@linkcode
+ * inspectFirewalls}.
+ */
 async function legacyTools(sys: Sys): Promise<Firewalls["legacy"]> {
   const names = await sys.kernel.read(LEGACY.map(({ path }) => path));
   const found: Firewalls["legacy"][number][] = [];
   for (const { tool, path } of LEGACY) {
     const hasFilter = names.get(path)?.split("\n").includes("filter") === true;
     if (
-      hasFilter && sys.lstat(TOOLS[tool]) !== undefined && (await said([tool, "--version"], sys)).includes("nf_tables")
+      hasFilter && sys.lstat(TOOLS[tool]) !== undefined &&
+      (await toolOutput([tool, "--version"], sys)).includes("nf_tables")
     ) {
       found.push(tool);
     }

@@ -1,5 +1,5 @@
 /**
- * A network of libvirt's, as it is now: libvirt keeps its document in `/run` while it is active.
+ * Reads active libvirt networks: libvirt keeps a network's document in `/run` while it is active.
  * @module
  */
 import { childElements } from "../../libvirt/elements.ts";
@@ -11,38 +11,41 @@ import type { Sys } from "../../sys/sys.ts";
 import { isDocumentError } from "../../xml/limit_error.ts";
 import type { XmlElement } from "../../xml/tree.ts";
 
-/** A range of addresses on a network. */
+/** A subnet of a network. */
 export interface NetworkRange {
   readonly interval: IpInterval;
-  /** The host's own address in it. */
+  /** The host's address in it. */
   readonly host: string;
 }
 
-/** What of a network tells where guests live. */
+/** The parts of a network definition that are needed to find guests' addresses. */
 export interface GuestNetwork {
   readonly name: string;
   readonly bridge: string | undefined;
   readonly ranges: readonly NetworkRange[];
-  /** Addresses that are kept for guests, by MAC. */
+  /** DHCP reservations. */
   readonly reservations: readonly { readonly mac: string; readonly ip: string }[];
-  /** Of which families its server gives addresses to guests: where there is none, they choose their own, and tell nobody. */
-  readonly gives: readonly IpFamily[];
-  /** Guests on it have no way out. */
+  /**
+   * Address families that its DHCP server assigns. For the others guests choose their own addresses, which libvirt
+   * does not know.
+   */
+  readonly dhcpFamilies: readonly IpFamily[];
+  /** Whether guests have no access to other networks. */
   readonly isolated: boolean;
 }
 
-/** Where libvirt keeps the documents of active networks. */
+/** The folder of the documents of active networks. */
 export const NETWORKS_DIRECTORY = "/run/libvirt/network";
 const DOCUMENT_BYTES_MAX = 4 * 1024 * 1024;
 
-/** The names of all active networks. */
+/** Lists the names of all active networks. */
 export function networkNames(sys: Pick<Sys, "readDirectory">): readonly string[] {
   const suffix = ".xml";
   return (sys.readDirectory(NETWORKS_DIRECTORY) ?? []).filter((name) => name.endsWith(suffix))
     .map((name) => name.slice(0, -suffix.length));
 }
 
-/** Reads the document of an active network; `undefined` where there is none of this name. */
+/** Reads the document of an active network; `undefined` if there is no such network. */
 export async function readNetworkDocument(
   name: string,
   sys: Pick<Sys, "lstat" | "readTextFile">,
@@ -53,7 +56,7 @@ export async function readNetworkDocument(
   return text === undefined ? undefined : await networkIn(text);
 }
 
-/** Reads an active network; `undefined` where there is none of this name. */
+/** Reads an active network; `undefined` if there is no such network. */
 export async function readNetwork(
   name: string,
   sys: Pick<Sys, "lstat" | "readTextFile">,
@@ -73,12 +76,15 @@ export async function readNetwork(
     reservations: addresses.flatMap(({ hosts }) => hosts).flatMap(({ mac, ip }) =>
       mac === undefined || ip === undefined ? [] : [{ mac, ip }]
     ),
-    gives: addresses.flatMap(({ family, ranges, hosts }) => ranges.length + hosts.length === 0 ? [] : [family]),
+    dhcpFamilies: addresses.flatMap(({ family, ranges, hosts }) => ranges.length + hosts.length === 0 ? [] : [family]),
     isolated: mode === undefined,
   };
 }
 
-/** One network that has just ended, or whose document is longer than any we read, keeps no other one from being read. */
+/**
+ * Reads a status file. One that has just been removed, or is too long, must not prevent other networks from being
+ * read.
+ */
 function readStatus(path: string, sys: Pick<Sys, "readTextFile">): string | undefined {
   try {
     return sys.readTextFile(path, DOCUMENT_BYTES_MAX);
@@ -87,7 +93,7 @@ function readStatus(path: string, sys: Pick<Sys, "readTextFile">): string | unde
   }
 }
 
-/** libvirt's own writing: what cannot be read is as good as not there. */
+/** Parses a document. libvirt wrote it, so one that cannot be parsed is treated as missing. */
 async function networkIn(text: string): Promise<XmlElement | undefined> {
   const { parseLibvirtDocument } = await import("../../libvirt/parse.ts");
   try {

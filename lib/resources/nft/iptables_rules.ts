@@ -1,12 +1,12 @@
 /**
- * What `iptables -S` says of the table `filter` → its chains, as far as they decide whether a packet passes.
+ * Parses the table `filter` in the output of `iptables -S`, as far as it decides whether a packet passes.
  * @module
  */
 import { parseInterval } from "../../net/ip_interval.ts";
 import type { PortRange } from "../../plan/nft_demand.ts";
-import type { Action, ChainRule, Condition, RuleChain, RuleChains, Test } from "./verdict.ts";
+import type { ChainAction, ChainRule, RuleChain, RuleChains, RuleCondition, RuleTest } from "./verdict.ts";
 
-/** The chains of a whole table. */
+/** Parses the chains of a whole table. */
 export function iptablesChains(text: string): RuleChains {
   const chains = new Map<string, RuleChain & { readonly rules: ChainRule[] }>();
   for (const line of text.split("\n")) {
@@ -18,36 +18,36 @@ export function iptablesChains(text: string): RuleChains {
   return chains;
 }
 
-/** Words as the shell would take them: a comment stands in quotes. */
+/** Splits a line like a shell: a comment is in quotes. */
 function wordsOf(line: string): readonly string[] {
   return (line.match(/"(?:\\.|[^"\\])*"|\S+/g) ?? []).map((word) => word.replace(/^"|"$/g, ""));
 }
 
 function ruleOf(words: readonly string[]): ChainRule {
-  const conditions: Condition[] = [];
+  const conditions: RuleCondition[] = [];
   let isNegated = false;
   let module = "";
   for (let at = 0; at < words.length; at++) {
     const [word = "", value = ""] = words.slice(at);
     if (word === "!") isNegated = true;
-    // What stands behind a target is its own.
+    // Options after a target belong to the target.
     else if (word === "-j" || word === "-g") return { conditions, action: actionOf(word, value) };
     else if (word.startsWith("-")) {
       if (word === "-m") module = value;
-      // Modules share the names of options.
+      // Different match modules use the same option names.
       const test = word === "--mark" && module !== "mark" ? UNKNOWN : testOf(word, value);
       if (test !== undefined) conditions.push({ ...test, isNegated });
       isNegated = false;
-      if (TAKES_WORD.includes(word)) at++;
+      if (FREE_TEXT_OPTIONS.includes(word)) at++;
     }
   }
   return { conditions, action: { kind: "none" } };
 }
 
-/** Their value may begin with a dash. */
-const TAKES_WORD: readonly string[] = ["--comment"];
+/** Options whose value may begin with a dash. */
+const FREE_TEXT_OPTIONS: readonly string[] = ["--comment"];
 
-const TARGETS: Readonly<Record<string, Action>> = {
+const TARGETS: Readonly<Record<string, ChainAction>> = {
   ACCEPT: { kind: "accept" },
   DROP: { kind: "reject" },
   REJECT: { kind: "reject" },
@@ -57,8 +57,8 @@ const TARGETS: Readonly<Record<string, Action>> = {
   SYNPROXY: { kind: "unknown" },
 };
 
-/** Targets that note or change something, and let the packet go on. */
-const IDLE: readonly string[] = [
+/** Targets that record or modify a packet and continue with the next rule. */
+const CONTINUING_TARGETS: readonly string[] = [
   ...[
     "LOG",
     "NFLOG",
@@ -78,17 +78,17 @@ const IDLE: readonly string[] = [
   ...["AUDIT", "SECMARK", "CONNSECMARK", "RATEEST", "LED", "NOTRACK", "CHECKSUM", "TEE", "IDLETIMER", "HMARK"],
 ];
 
-function actionOf(word: string, target: string): Action {
+function actionOf(word: string, target: string): ChainAction {
   const known = Object.hasOwn(TARGETS, target) ? TARGETS[target] : undefined;
   if (known !== undefined) return known;
-  if (IDLE.includes(target)) return { kind: "none" };
+  if (CONTINUING_TARGETS.includes(target)) return { kind: "none" };
   return { kind: word === "-g" ? "goto" : "jump", chain: target };
 }
 
-const UNKNOWN = { kind: "unknown" } as const satisfies Test;
+const UNKNOWN = { kind: "unknown" } as const satisfies RuleTest;
 
-/** `undefined` for what tests nothing. */
-function testOf(option: string, value: string): Test | undefined {
+/** Parses an option; `undefined` for one that tests nothing. */
+function testOf(option: string, value: string): RuleTest | undefined {
   switch (option) {
     case "-m":
     case "--comment":
@@ -122,14 +122,17 @@ function portsOf(text: string): PortRange | undefined {
   return first === undefined ? undefined : { first: Number(first), last: Number(last) };
 }
 
-/** Among the states are two that are none: what was done to a connection's addresses. */
-function stateTest(words: readonly string[]): Test {
+/**
+ * Parses connection states. `DNAT` and `SNAT` are no states: they mean that the connection's addresses were
+ * translated.
+ */
+function stateTest(words: readonly string[]): RuleTest {
   if (words.length === 1 && words[0] === "DNAT") return { kind: "translated" };
   if (words.includes("DNAT") || words.includes("SNAT")) return UNKNOWN;
   return { kind: "state", states: words.map((word) => word.toLowerCase()) };
 }
 
-function markTest(text: string): Test {
+function markTest(text: string): RuleTest {
   const [value = NaN, mask = 0xffffffff] = text.split("/").map(Number);
   return Number.isInteger(value) && Number.isInteger(mask) ? { kind: "mark", mask, value } : UNKNOWN;
 }

@@ -1,5 +1,5 @@
 /**
- * Addresses that a network's dnsmasq gave out, as libvirt's helper notes them.
+ * Reads DHCP leases of libvirt's networks from the files that libvirt's dnsmasq helper writes.
  * @module
  */
 import * as v from "valibot";
@@ -16,7 +16,7 @@ const leaseSchema = v.object({
   "expiry-time": v.optional(v.number(), 0),
 });
 
-/** What leases need of the world. */
+/** The functions of `Sys` that reading leases needs. */
 export type LeaseSys = Pick<Sys, "lstat" | "readTextFile" | "now">;
 
 /** The leases of a bridge, or why they cannot be read. */
@@ -24,8 +24,8 @@ export type Leases =
   | {
     readonly kind: "read";
     /**
-     * The addresses that a MAC has, the one that lasts longest first. The host names in the file are chosen by the guests and
-     * are not looked at.
+     * Returns the addresses leased to a MAC, the one that expires last first. Host names in the file are chosen by
+     * guests and are ignored.
      */
     readonly of: (mac: string) => readonly string[];
   }
@@ -57,7 +57,7 @@ function leasesIn(text: string, sys: LeaseSys): Leases {
     kind: "read",
     of: (mac) =>
       leasesOf(mac, text)
-        // dnsmasq writes 0 for a lease that never ends.
+        // dnsmasq writes 0 for a lease without expiry.
         .map(({ "ip-address": address, "expiry-time": untilS }) => ({ address, untilS: untilS || Infinity }))
         .filter(({ untilS }) => untilS > nowS)
         .sort((a, b) => a.untilS === b.untilS ? 0 : b.untilS - a.untilS)
@@ -66,8 +66,9 @@ function leasesIn(text: string, sys: LeaseSys): Leases {
 }
 
 /**
- * Guests that ask with many MAC addresses make the file long, so only objects with the MAC address are parsed. Their values are
- * numbers and plain strings (dnsmasq lets no other host names through): an object ends with the next brace.
+ * Finds the leases of a MAC. Guests that use many MAC addresses make the file long, so only objects that contain the
+ * MAC are parsed. Their values are numbers and plain strings (dnsmasq accepts no other host names), so an object ends
+ * at the next brace.
  */
 function leasesOf(mac: string, text: string): readonly v.InferOutput<typeof leaseSchema>[] {
   const leases: v.InferOutput<typeof leaseSchema>[] = [];

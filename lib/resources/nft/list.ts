@@ -1,5 +1,5 @@
 /**
- * What nft and iptables list.
+ * Runs nft and iptables to list rules.
  * @module
  */
 import { isWithin, networkOf } from "../../net/ip_interval.ts";
@@ -13,7 +13,7 @@ import { tableOf } from "./nft_rules.ts";
 /** The packet filter cannot be read or changed. */
 export class FilterError extends Error {
   override readonly name = "FilterError";
-  /** The kernel does not come back from it. */
+  /** Whether the tool hangs in the kernel. */
   readonly isStuck: boolean;
 
   constructor(message: string, isStuck = false) {
@@ -22,26 +22,26 @@ export class FilterError extends Error {
   }
 }
 
-/** How long one look may take. */
-export const LOOK_MS = 5_000;
+/** Time limit for one listing. */
+export const LIST_TIMEOUT_MS = 5_000;
 
-/** What a tool's failure is for us. */
+/** Converts a tool's failure to an error. */
 export function errorOf(end: Exclude<ToolEnd, { readonly kind: "done" }>): FilterError {
   return new FilterError(end.reason, end.kind === "stuck");
 }
 
 /**
- * What nft lists; `undefined` where there is no such thing.
- * @throws {FilterError} when it cannot be listed
+ * Lists an object with nft; `undefined` if it does not exist.
+ * @throws {FilterError} if it cannot be listed
  */
 export async function list(what: readonly string[], sys: Sys): Promise<readonly Json[] | undefined> {
   return await listed(["nft", "-j", "list", ...what], what.join(" "), sys);
 }
 
 /**
- * What nft lists of several things, without the elements of sets; `undefined` where one of them is gone. Each takes a process
- * of its own: nft 1.0.6 finds the first of several alone.
- * @throws {FilterError} when they cannot be listed
+ * Lists several objects with nft, without the elements of sets; `undefined` if one of them does not exist. Each takes
+ * a process of its own: nft 1.0.6 finds only the first of several.
+ * @throws {FilterError} if they cannot be listed
  */
 export async function listEach(what: readonly string[], sys: Sys): Promise<readonly Json[] | undefined> {
   const all = await Promise.all(what.map((one) => listed(["nft", "-j", "-t", "list", ...one.split(" ")], one, sys)));
@@ -53,7 +53,7 @@ async function listed(
   what: string,
   sys: Sys,
 ): Promise<readonly Json[] | undefined> {
-  const end = await runTool(argv, { timeoutMs: LOOK_MS }, sys);
+  const end = await runTool(argv, { timeoutMs: LIST_TIMEOUT_MS }, sys);
   if (end.kind === "failed" && end.reason.includes("No such file or directory")) return undefined;
   if (end.kind !== "done") throw errorOf(end);
   const objects = parseListing(end.stdout);
@@ -61,7 +61,7 @@ async function listed(
   return objects;
 }
 
-/** A chain that the kernel calls. */
+/** A chain that is attached to a hook of the kernel. */
 export interface BaseChain {
   /** `inet filter` */
   readonly table: string;
@@ -71,7 +71,7 @@ export interface BaseChain {
   readonly priority: number;
 }
 
-/** The base chains among what was listed. */
+/** Returns the base chains in a listing. */
 export function baseChains(objects: readonly Json[]): readonly BaseChain[] {
   return objects.map(({ chain }) => chain).filter(isObject).filter(({ hook }) => hook !== undefined).map((chain) => ({
     table: tableOf(chain),
@@ -82,21 +82,21 @@ export function baseChains(objects: readonly Json[]): readonly BaseChain[] {
   }));
 }
 
-/** The programs that filter one family each, in the table `filter` of nft unless they are of the older form. */
+/** The iptables programs, each with its family and its table in nftables (except in the legacy variant). */
 export const IPTABLES = {
   iptables: { family: "ipv4", table: "ip filter" },
   ip6tables: { family: "ipv6", table: "ip6 filter" },
 } as const;
 
-/** One of the programs. */
+/** The name of an iptables program. */
 export type Iptables = keyof typeof IPTABLES;
 
-const [NFT_FORM, OLDER_FORM] = ["xtables-nft-multi", "xtables-legacy-multi"] as const;
-/** What the older form says on a kernel that has no such table, or no such family: nothing in it can reject. */
+const [NFT_FILE, LEGACY_FILE] = ["xtables-nft-multi", "xtables-legacy-multi"] as const;
+/** Messages of the legacy variant on a kernel without the table or the family: then no rule of it can reject. */
 const NO_TABLE = /Table does not exist|Address family not supported/;
 const LINKS_MAX = 8;
 
-/** The file that the program's name leads to, which tells its form. */
+/** Returns the name of the file that a program's symlinks lead to, which identifies its variant. */
 function fileOf(tool: Iptables, sys: Pick<Sys, "lstat" | "readLink">): string {
   let path: string = TOOLS[tool];
   for (let link = 0; link < LINKS_MAX && sys.lstat(path)?.kind === "symlink"; link++) {
@@ -106,15 +106,18 @@ function fileOf(tool: Iptables, sys: Pick<Sys, "lstat" | "readLink">): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
-/** Whether the program is of the older form, whose tables nft does not list: what nft lists under their names is another's. */
-export function isOlderForm(tool: Iptables, sys: Pick<Sys, "lstat" | "readLink">): boolean {
-  return fileOf(tool, sys) === OLDER_FORM;
+/**
+ * Whether a program is the legacy variant, whose tables nft does not list. Tables that nft lists under their names
+ * then belong to another program.
+ */
+export function isLegacy(tool: Iptables, sys: Pick<Sys, "lstat" | "readLink">): boolean {
+  return fileOf(tool, sys) === LEGACY_FILE;
 }
 
 /**
- * What `iptables -S` says of a chain, or of the whole table `filter`; `undefined` where there is no such table, where its
- * chain of forwarded packets is not what this program reads, and where there is no such program.
- * @throws {FilterError} when it cannot be listed
+ * Lists a chain, or the whole table `filter`, with `iptables -S`; `undefined` if the program or the table does not
+ * exist, or if the program cannot read the table's chain of forwarded packets.
+ * @throws {FilterError} if it cannot be listed
  */
 export async function listIptables(
   tool: Iptables,
@@ -125,19 +128,19 @@ export async function listIptables(
   const isListed = bases.some(({ table, name, hook }) =>
     table === IPTABLES[tool].table && name === "FORWARD" && hook === "forward"
   );
-  // What is not there needs no look, which may make it.
-  if (!isListed && fileOf(tool, sys) === NFT_FORM) return undefined;
+  // Without a table there is nothing to list, and iptables-nft may create the table when it lists.
+  if (!isListed && fileOf(tool, sys) === NFT_FILE) return undefined;
   const argv = [tool, "-w", "-S", ...(chain === undefined ? [] : [chain])] as const;
-  const end = await runTool(argv, { timeoutMs: LOOK_MS }, sys);
-  // Rules of nft's own in a table of the same name are for nft to list.
+  const end = await runTool(argv, { timeoutMs: LIST_TIMEOUT_MS }, sys);
+  // A table of the same name with rules that only nft understands is listed by nft instead.
   if (end.kind === "failed" && isListed && /is incompatible/.test(end.reason)) return undefined;
-  if (end.kind === "failed" && (!isListed || isOlderForm(tool, sys)) && NO_TABLE.test(end.reason)) return undefined;
+  if (end.kind === "failed" && (!isListed || isLegacy(tool, sys)) && NO_TABLE.test(end.reason)) return undefined;
   if (end.kind !== "done") throw errorOf(end);
   if (end.stdout !== "" && !end.stdout.endsWith("\n")) throw new FilterError(`Cannot read all that ${tool} -S lists`);
   return end.stdout;
 }
 
-/** Tells by which device packets to an address leave; `undefined` where that is not known. */
+/** Returns the device through which packets to an address leave; `undefined` if it is unknown. */
 export type DeviceTo = (address: IpAddress) => string | undefined;
 
 const ROUTES = { ipv4: "/proc/net/route", ipv6: "/proc/net/ipv6_route" } as const;
@@ -147,7 +150,7 @@ export async function readDevices(sys: Pick<Sys, "kernel">): Promise<DeviceTo> {
   const texts = await sys.kernel.read(Object.values(ROUTES));
   const lines = (path: string): readonly string[] => {
     const text = texts.get(path) ?? "";
-    // Of a table that is too long for one look no route is known.
+    // A routing table that is too long to read at once is ignored.
     return text.endsWith("\n") ? text.split("\n") : [];
   };
   const routes = [
@@ -157,25 +160,25 @@ export async function readDevices(sys: Pick<Sys, "kernel">): Promise<DeviceTo> {
   return (address) => routes.find(({ interval }) => isWithin(address, interval))?.device;
 }
 
-interface Route {
+interface KernelRoute {
   readonly interval: ReturnType<typeof networkOf>;
   readonly length: number;
   readonly device: string;
 }
 
-/** Destination and mask are as the processor keeps them, the lowest byte first. */
-function routeOfIpv4(line: string): readonly Route[] {
+/** Parses an IPv4 route. Destination and mask are little-endian. */
+function routeOfIpv4(line: string): readonly KernelRoute[] {
   const [device = "", destination = "", , , , , , mask = ""] = line.trim().split(/\s+/);
   if (!/^[\dA-F]{8}$/.test(destination) || !/^[\dA-F]{8}$/.test(mask)) return [];
-  const length = reversed(mask).toString(2).replaceAll("0", "").length;
-  return [{ interval: networkOf({ family: "ipv4", bits: reversed(destination) }, length), length, device }];
+  const length = parseLittleEndian(mask).toString(2).replaceAll("0", "").length;
+  return [{ interval: networkOf({ family: "ipv4", bits: parseLittleEndian(destination) }, length), length, device }];
 }
 
-function reversed(hex: string): bigint {
+function parseLittleEndian(hex: string): bigint {
   return BigInt(`0x${(hex.match(/../g) ?? []).toReversed().join("")}`);
 }
 
-function routeOfIpv6(line: string): readonly Route[] {
+function routeOfIpv6(line: string): readonly KernelRoute[] {
   const words = line.trim().split(/\s+/);
   const [destination = "", size = ""] = words;
   const device = words.at(-1) ?? "";

@@ -1,5 +1,5 @@
 /**
- * Programs of the host that listen on ports: a forward of the same port takes the place of theirs for who comes from outside.
+ * Host programs that listen on ports. A forward of the same port hides them from outside clients.
  * @module
  */
 import { parseIpAddress } from "../../net/ip_address.ts";
@@ -7,17 +7,17 @@ import { isLoopback, networkTexts } from "../../net/ip_interval.ts";
 import type { ForwardDemand, HostEnd } from "../../plan/nft_demand.ts";
 import type { Sys } from "../../sys/sys.ts";
 
-/** A port that a program of the host listens on. */
+/** A port on which a host program listens. */
 export interface Listener {
   readonly protocol: "tcp" | "udp";
-  /** `0.0.0.0` and `::` stand for all. */
+  /** `0.0.0.0` and `::` mean all addresses. */
   readonly address: string;
   readonly port: number;
 }
 
 /**
- * Where the kernel tells. Sockets that listen come first in the files of TCP, so it does no harm that no more than the
- * beginning of a long file is read.
+ * The kernel's lists of sockets. Listening sockets come first in the TCP files, so reading only the beginning of a
+ * long file is sufficient.
  */
 const FILES = [
   { path: "/proc/net/tcp", protocol: "tcp", state: "0A" },
@@ -26,10 +26,10 @@ const FILES = [
   { path: "/proc/net/udp6", protocol: "udp", state: "07" },
 ] as const;
 
-/** Who is named in a sentence; of the others it is told how many they are. */
+/** How many listeners a sentence names; the others are only counted. */
 const NAMED_MAX = 3;
 
-/** Reads who listens on which port, in the order of ports; nobody, where the kernel does not tell. */
+/** Reads the listeners, ordered by port; none if the kernel's lists cannot be read. */
 export async function readListeners({ kernel }: Pick<Sys, "kernel">): Promise<readonly Listener[]> {
   const texts = await kernel.read(FILES.map(({ path }) => path)).catch(() => new Map<string, string>());
   return FILES.flatMap(({ path, protocol, state }) => listenersIn(texts.get(path) ?? "", protocol, state))
@@ -45,7 +45,7 @@ function listenersIn(text: string, protocol: Listener["protocol"], state: string
   });
 }
 
-/** The kernel prints an address as numbers of 32 bits that hold its bytes, whichever end this machine begins them with. */
+/** Parses an address. The kernel prints it as 32-bit numbers in the byte order of the machine. */
 function addressText(hex: string): string {
   const words = (hex.match(/.{8}/g) ?? []).map((word) => parseInt(word, 16));
   const bits = new Uint8Array(Uint32Array.from(words).buffer).reduce((sum, byte) => sum << 8n | BigInt(byte), 0n);
@@ -55,40 +55,43 @@ function addressText(hex: string): string {
   return networkTexts({ family, first: own, last: own }).join("");
 }
 
-/** Whose place a forward would take, in a sentence; `undefined` for nobody's. It leaves the spared addresses alone. */
-export function contestedText(
+/**
+ * Describes local listeners that a forward would hide, or `undefined` if there are none. Spared addresses are not
+ * hidden.
+ */
+export function hiddenListenersText(
   end: HostEnd & Pick<ForwardDemand, "sparedAddresses">,
   listeners: readonly Listener[],
 ): string | undefined {
   const spared = end.sparedAddresses.map((address) => parseIpAddress(address)?.text);
-  const places = new Set(
-    listeners.filter((listener) => takes(end, listener) && !spared.includes(listener.address)).map(placeText),
+  const endpoints = new Set(
+    listeners.filter((listener) => isHiddenBy(end, listener) && !spared.includes(listener.address)).map(endpointText),
   );
-  if (places.size === 0) return undefined;
-  const more = places.size > NAMED_MAX ? ` and at ${places.size - NAMED_MAX} more of these ports` : "";
-  const named = [...places].slice(0, NAMED_MAX).join(", ");
-  return `a program of this host listens at ${named}${more}: who comes from outside gets the guest instead`;
+  if (endpoints.size === 0) return undefined;
+  const more = endpoints.size > NAMED_MAX ? ` and at ${endpoints.size - NAMED_MAX} more of these ports` : "";
+  const named = [...endpoints].slice(0, NAMED_MAX).join(", ");
+  return `a program of this host listens at ${named}${more}: clients from outside reach the guest instead`;
 }
 
-function takes({ hostPorts, protocol, hostAddresses }: HostEnd, listener: Listener): boolean {
+function isHiddenBy({ hostPorts, protocol, hostAddresses }: HostEnd, listener: Listener): boolean {
   if (protocol !== "both" && protocol !== listener.protocol) return false;
-  if (listener.port < hostPorts.first || listener.port > hostPorts.last || isOwnOnly(listener)) return false;
-  return hostAddresses.length === 0 || hostAddresses.some((address) => servesAt(listener, address));
+  if (listener.port < hostPorts.first || listener.port > hostPorts.last || isLoopbackOnly(listener)) return false;
+  return hostAddresses.length === 0 || hostAddresses.some((address) => listensAt(listener, address));
 }
 
-/** Whoever listens on all IPv6 addresses mostly serves IPv4 too. */
-function servesAt({ address }: Listener, hostAddress: string): boolean {
+/** Whether a listener serves a host address. One on all IPv6 addresses usually serves IPv4 too. */
+function listensAt({ address }: Listener, hostAddress: string): boolean {
   if (address === "::") return true;
   if (address === "0.0.0.0") return !hostAddress.includes(":");
   return address === parseIpAddress(hostAddress)?.text;
 }
 
-/** A forward leaves these alone. */
-function isOwnOnly({ address }: Listener): boolean {
+/** Whether a program listens only on a loopback address, which no forward hides. */
+function isLoopbackOnly({ address }: Listener): boolean {
   const parsed = parseIpAddress(address);
   return parsed !== undefined && isLoopback(parsed);
 }
 
-function placeText({ protocol, address, port }: Listener): string {
+function endpointText({ protocol, address, port }: Listener): string {
   return `${address.includes(":") ? `[${address}]` : address}:${port}/${protocol}`;
 }

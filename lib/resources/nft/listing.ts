@@ -1,6 +1,6 @@
 /**
- * What `nft -j list table` says → our table in normal form. Versions of nft print the same rule in different ways; what
- * none of ours can be stays as it is, and so differs from every rule of ours.
+ * Converts the output of `nft -j list table` to our table in normal form. Versions of nft print the same rule in
+ * different ways. A statement that virt-hooks never writes is kept as JSON, so it differs from every rule of ours.
  * @module
  */
 import { commentText, markNumber, mergePorts, portText, setText } from "./rules.ts";
@@ -9,28 +9,28 @@ import { type IpInterval, mergeIntervals, networkTexts, parseInterval } from "..
 import type { PortRange } from "../../plan/nft_demand.ts";
 import { type Chain, normalTable, type Table } from "./table.ts";
 
-/** Something of nft's JSON. */
+/** An object in nft's JSON. */
 export type Json = Readonly<Record<string, unknown>>;
 
-/** Whether a value is an object. */
+/** Whether a value is a JSON object. */
 export function isObject(value: unknown): value is Json {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** The objects that nft listed, each under its kind; `undefined` for a text that is no listing. */
+/** Returns the objects in nft's output; `undefined` for a text that is no listing. */
 export function parseListing(text: string): readonly Json[] | undefined {
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch {
-    // The caller says what was listed.
+    // The caller's message names what was listed.
     return undefined;
   }
   const objects: unknown = isObject(json) ? json["nftables"] : undefined;
   return Array.isArray(objects) ? objects.filter(isObject) : undefined;
 }
 
-/** The table that was listed. */
+/** Returns our table from a listing. */
 export function tableOfListing(objects: readonly Json[]): Table {
   const chains = new Map<string, Chain & { readonly rules: string[] }>();
   const counters: string[] = [];
@@ -52,14 +52,14 @@ function hookText({ type, hook, prio, policy, dev }: Json): string {
   return `type ${type} hook ${hook}${device} priority ${prio} ; policy ${policy} ;`;
 }
 
-/** A rule as the text that makes it. */
+/** Returns the text that creates a rule. */
 export function ruleText({ expr, comment }: Json): string {
   const terms = (Array.isArray(expr) ? expr : []).map(termText);
-  const said = typeof comment === "string" ? [commentText(comment)] : [];
-  return [...withFamily(terms), ...said].join(" ");
+  const commentTerms = typeof comment === "string" ? [commentText(comment)] : [];
+  return [...withFamily(terms), ...commentTerms].join(" ");
 }
 
-/** nft says the family only where nothing else in the rule does. */
+/** Adds the family, which nft omits where another term of the rule implies it. */
 function withFamily(terms: readonly string[]): readonly string[] {
   const family = terms.map((term) => /^dnat (ip6?) to /.exec(term)?.[1]).find((word) => word !== undefined);
   if (family === undefined) return terms;
@@ -67,7 +67,7 @@ function withFamily(terms: readonly string[]): readonly string[] {
   return [named, ...terms.filter((term) => term !== named)];
 }
 
-/** How each statement of ours is told from its JSON; `undefined` for one that we never make. */
+/** The text of each statement that virt-hooks writes; `undefined` for forms it never writes. */
 const STATEMENTS: Readonly<Record<string, (value: unknown) => string | undefined>> = {
   match: matchText,
   counter: (value) => typeof value === "string" ? `counter name ${value}` : "counter",
@@ -84,7 +84,7 @@ function termText(term: unknown): string {
   return text ?? foreignText(term);
 }
 
-/** No rule of ours has a brace with a quote behind it. */
+/** Returns a foreign term as JSON. No rule of ours contains a brace followed by a quote. */
 function foreignText(term: unknown): string {
   return JSON.stringify(term);
 }
@@ -97,7 +97,7 @@ function matchText(match: unknown): string | undefined {
   return `${left} ${match["op"] === "!=" ? "!= " : ""}${right}`;
 }
 
-/** A host without `/etc/protocols` has no names for them. */
+/** nft prints numbers on hosts without `/etc/protocols`. */
 const PROTOCOLS = new Map<unknown, string>([[6, "tcp"], [17, "udp"]]);
 
 function protocolText(right: unknown): string | undefined {
@@ -114,7 +114,7 @@ function fieldText(field: unknown): string | undefined {
   return undefined;
 }
 
-/** One value or a set of them: addresses, numbers or words. */
+/** Formats one value or a set: addresses, numbers or words. */
 function valuesText(right: unknown): string | undefined {
   const values: unknown[] = isObject(right) && Array.isArray(right["set"]) ? right["set"] : [right];
   const intervals = values.map(intervalOf);
@@ -124,7 +124,7 @@ function valuesText(right: unknown): string | undefined {
   return values.every((value) => typeof value === "string") ? setText(values) : undefined;
 }
 
-/** An address, a network or a range, as nft lists one. */
+/** Parses an address, a network or a range in nft's JSON. */
 export function intervalOf(value: unknown): IpInterval | undefined {
   if (typeof value === "string") return parseInterval(value);
   if (!isObject(value)) return undefined;
@@ -135,14 +135,14 @@ export function intervalOf(value: unknown): IpInterval | undefined {
   return { family: first.family, first: first.bits, last: last.bits };
 }
 
-/** The ports that a value is, or a set of them; `undefined` for anything else. */
+/** Parses a port, a range, or a set of them; `undefined` for anything else. */
 export function portsOf(right: unknown): readonly PortRange[] | undefined {
   const values: unknown[] = isObject(right) && Array.isArray(right["set"]) ? right["set"] : [right];
   const ports = values.map(rangeOf);
   return ports.every((one) => one !== undefined) ? ports : undefined;
 }
 
-/** A port or a range of them, as nft lists one. */
+/** Parses a port or a range in nft's JSON. */
 export function rangeOf(value: unknown): PortRange | undefined {
   if (typeof value === "number") return { first: value, last: value };
   const range: unknown = isObject(value) ? value["range"] : undefined;

@@ -1,12 +1,12 @@
 /**
- * What `nft -j list` says of any table → its chains, as far as they decide whether a packet passes.
+ * Parses the chains of any table in the output of `nft -j list`, as far as they decide whether a packet passes.
  * @module
  */
 import type { IpFamily } from "../../net/ip_address.ts";
 import { intervalOf, isObject, type Json, rangeOf } from "./listing.ts";
-import type { Action, ChainRule, Condition, RuleChain, RuleChains, Test } from "./verdict.ts";
+import type { ChainAction, ChainRule, RuleChain, RuleChains, RuleCondition, RuleTest } from "./verdict.ts";
 
-/** The chains of a table, `inet filter`, out of everything that was listed. */
+/** Returns the chains of a table, such as `inet filter`, from a listing. */
 export function nftChains(objects: readonly Json[], table: string): RuleChains {
   const chains = new Map<string, RuleChain & { readonly rules: ChainRule[] }>();
   for (const { chain, rule } of objects) {
@@ -18,24 +18,24 @@ export function nftChains(objects: readonly Json[], table: string): RuleChains {
   return chains;
 }
 
-/** `inet filter` */
+/** Returns the table of an object: `inet filter`. */
 export function tableOf({ family, table }: Json): string {
   return `${family} ${table}`;
 }
 
-/** A rule with a map of verdicts is a rule for each of its elements. */
+/** Parses a rule. A rule with a verdict map becomes one rule for each element. */
 function rulesOf({ expr }: Json): readonly ChainRule[] {
   const terms = (Array.isArray(expr) ? expr : []).filter(isObject);
   const conditions = terms.flatMap(conditionsOf);
   const maps = terms.map((term) => term["vmap"]).filter(isObject);
   if (maps.length > 0) return maps.flatMap((map) => mapRules(map, conditions));
   const actions = terms.flatMap(actionOf);
-  // Older versions of nft name what iptables added, a target among it, by nothing.
+  // Older versions of nft print matches and targets of iptables without a name.
   const isHidden = actions.length === 0 && terms.some((term) => Object.hasOwn(term, "xt") && !isObject(term["xt"]));
   return [{ conditions, action: isHidden ? { kind: "unknown" } : actions[0] ?? { kind: "none" } }];
 }
 
-function mapRules({ key, data }: Json, conditions: readonly Condition[]): readonly ChainRule[] {
+function mapRules({ key, data }: Json, conditions: readonly RuleCondition[]): readonly ChainRule[] {
   const set: unknown = isObject(data) ? data["set"] : undefined;
   if (!Array.isArray(set)) return [{ conditions: [...conditions, UNKNOWN], action: { kind: "unknown" } }];
   return set.map((pair): ChainRule => {
@@ -47,7 +47,7 @@ function mapRules({ key, data }: Json, conditions: readonly Condition[]): readon
   });
 }
 
-function actionOf(term: Json): readonly Action[] {
+function actionOf(term: Json): readonly ChainAction[] {
   if ("accept" in term) return [{ kind: "accept" }];
   if ("drop" in term || "reject" in term) return [{ kind: "reject" }];
   if ("return" in term) return [{ kind: "return" }];
@@ -58,32 +58,32 @@ function actionOf(term: Json): readonly Action[] {
   return isObject(xt) && xt["name"] === "REJECT" ? [{ kind: "reject" }] : [];
 }
 
-const UNKNOWN = { kind: "unknown", isNegated: false } as const satisfies Condition;
+const UNKNOWN = { kind: "unknown", isNegated: false } as const satisfies RuleCondition;
 
-/** What does no more than note or change something. */
-const IDLE: readonly string[] = [
+/** Statements that record or modify a packet, and those that are parsed elsewhere. */
+const CONTINUING_STATEMENTS: readonly string[] = [
   ...["accept", "drop", "reject", "return", "continue", "jump", "goto", "queue", "synproxy", "vmap", "match"],
   ...["counter", "log", "mangle", "notrack", "set", "map", "flow", "ct helper", "ct timeout", "secmark", "last"],
 ];
 
-/** What nothing is known of may match or not. */
-function conditionsOf(term: Json): readonly Condition[] {
+/** Parses the conditions of a term. An unknown term may match or not. */
+function conditionsOf(term: Json): readonly RuleCondition[] {
   const { match, xt } = term;
   if (isObject(match)) return matchConditions(match);
   if (isObject(xt)) return xt["type"] === "match" && xt["name"] !== "comment" ? [UNKNOWN] : [];
-  return Object.keys(term).every((key) => IDLE.includes(key)) ? [] : [UNKNOWN];
+  return Object.keys(term).every((key) => CONTINUING_STATEMENTS.includes(key)) ? [] : [UNKNOWN];
 }
 
-function matchConditions({ op, left, right }: Json): readonly Condition[] {
+function matchConditions({ op, left, right }: Json): readonly RuleCondition[] {
   if (!isObject(left)) return [UNKNOWN];
   const isNegated = op === "!=";
   const [implied, test] = testsOf(left, right);
-  const own: Test = isNegated || op === "==" || op === "in" ? test : UNKNOWN;
-  return [...implied.map((one): Condition => ({ ...one, isNegated: false })), { ...own, isNegated }];
+  const own: RuleTest = isNegated || op === "==" || op === "in" ? test : UNKNOWN;
+  return [...implied.map((one): RuleCondition => ({ ...one, isNegated: false })), { ...own, isNegated }];
 }
 
-/** What a field's being there implies, and the test of its value. */
-function testsOf(left: Json, right: unknown): readonly [readonly Test[], Test] {
+/** Returns the conditions that a field implies, and the test of its value. */
+function testsOf(left: Json, right: unknown): readonly [readonly RuleTest[], RuleTest] {
   const { meta, ct, payload } = left;
   if (isObject(meta)) return [[], metaTest(String(meta["key"]), right)];
   if (isObject(ct)) return [[], ctTest(ct, right)];
@@ -93,7 +93,7 @@ function testsOf(left: Json, right: unknown): readonly [readonly Test[], Test] {
 
 const FAMILIES: Readonly<Record<string, IpFamily>> = { ipv4: "ipv4", ipv6: "ipv6", ip: "ipv4", ip6: "ipv6" };
 
-function metaTest(key: string, right: unknown): Test {
+function metaTest(key: string, right: unknown): RuleTest {
   const words = wordsOf(right);
   switch (key) {
     case "iif":
@@ -116,15 +116,15 @@ function metaTest(key: string, right: unknown): Test {
   }
 }
 
-/** A host without `/etc/protocols` has no names for them. */
+/** nft prints numbers on hosts without `/etc/protocols`. */
 const PROTOCOLS: Readonly<Record<string, string>> = { "1": "icmp", "6": "tcp", "17": "udp", "58": "ipv6-icmp" };
 
-function protocolTest(right: unknown): Test {
+function protocolTest(right: unknown): RuleTest {
   const words = wordsOf(right);
   return words === undefined ? UNKNOWN : { kind: "protocol", protocols: words.map((word) => PROTOCOLS[word] ?? word) };
 }
 
-function ctTest(ct: Json, right: unknown): Test {
+function ctTest(ct: Json, right: unknown): RuleTest {
   const words = wordsOf(right);
   if (words === undefined) return UNKNOWN;
   if (ct["key"] === "state") return { kind: "state", states: words };
@@ -132,7 +132,7 @@ function ctTest(ct: Json, right: unknown): Test {
 }
 
 /** `meta mark & MASK == VALUE` */
-function maskedMark(left: Json, right: unknown): Test | undefined {
+function maskedMark(left: Json, right: unknown): RuleTest | undefined {
   const and: unknown = left["&"];
   const [field, mask]: readonly unknown[] = Array.isArray(and) ? and : [];
   const isMark = isObject(field) && isObject(field["meta"]) && field["meta"]["key"] === "mark";
@@ -140,34 +140,34 @@ function maskedMark(left: Json, right: unknown): Test | undefined {
   return { kind: "mark", mask, value: right };
 }
 
-function payloadTests({ protocol, field }: Json, right: unknown): readonly [readonly Test[], Test] {
+function payloadTests({ protocol, field }: Json, right: unknown): readonly [readonly RuleTest[], RuleTest] {
   const family = FAMILIES[String(protocol)];
   if (family !== undefined) {
-    const implied: readonly Test[] = [{ kind: "family", families: [family] }];
+    const implied: readonly RuleTest[] = [{ kind: "family", families: [family] }];
     if (field === "daddr") return [implied, networkTest(right)];
     return [implied, field === "protocol" || field === "nexthdr" ? protocolTest(right) : UNKNOWN];
   }
-  const implied: readonly Test[] = protocol === "th" ? [] : [{ kind: "protocol", protocols: [String(protocol)] }];
+  const implied: readonly RuleTest[] = protocol === "th" ? [] : [{ kind: "protocol", protocols: [String(protocol)] }];
   return [implied, field === "dport" ? portTest(right) : UNKNOWN];
 }
 
-function networkTest(right: unknown): Test {
+function networkTest(right: unknown): RuleTest {
   const networks = valuesOf(right).map(intervalOf);
   return networks.every((one) => one !== undefined) ? { kind: "to", networks } : UNKNOWN;
 }
 
-function portTest(right: unknown): Test {
+function portTest(right: unknown): RuleTest {
   const ports = valuesOf(right).map(rangeOf);
   return ports.every((one) => one !== undefined) ? { kind: "ports", ports } : UNKNOWN;
 }
 
-/** One value, a list of flags, or a set. */
+/** Returns the values of one value, a list of flags, or a set. */
 function valuesOf(right: unknown): readonly unknown[] {
   const set: unknown = isObject(right) ? right["set"] : right;
   return Array.isArray(set) ? set : [right];
 }
 
-/** What a set of its own name holds is not listed. */
+/** Returns the words of a value; `undefined` for a named set, whose elements are not listed. */
 function wordsOf(right: unknown): readonly string[] | undefined {
   const words = valuesOf(right).map((value) =>
     typeof value === "number" ? String(value) : typeof value === "string" && !value.startsWith("@") ? value : undefined

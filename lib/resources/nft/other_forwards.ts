@@ -1,6 +1,6 @@
 /**
- * Rules of others that send ports of the host elsewhere: Docker's, firewalld's, an administrator's. A forward of the same port takes
- * their place, since our table is asked first.
+ * Forwards of other programs: Docker, firewalld, an administrator. A forward of the same port overrides theirs, since
+ * our table comes first.
  * @module
  */
 import { isWithin, parseInterval } from "../../net/ip_interval.ts";
@@ -12,26 +12,26 @@ import { isObject, type Json, portsOf } from "./listing.ts";
 import { portText } from "./rules.ts";
 import { HOOKS, TABLE } from "./table.ts";
 
-/** A rule that sends ports elsewhere. */
+/** A rule of another program that forwards ports. */
 export interface OtherForward {
   /** `chain DOCKER of table ip nat` */
-  readonly where: string;
+  readonly chain: string;
   readonly protocol: "tcp" | "udp" | "both";
   readonly ports: readonly PortRange[];
-  /** The only address of the host that is meant, where the rule names one. */
+  /** The host address that the rule matches, if it names one. */
   readonly address: string | undefined;
 }
 
-/** What a rule does with a packet that it sends elsewhere, as nft tells it; for the older rules of iptables it tells the name alone. */
+/** Statements that forward a packet. For older iptables rules nft prints only the target's name. */
 const STATEMENTS: readonly string[] = ["dnat", "redirect"];
 const TARGETS: readonly unknown[] = ["DNAT", "REDIRECT"];
 
 const PROTOCOLS = new Map<unknown, OtherForward["protocol"]>([["tcp", "tcp"], ["udp", "udp"], ["th", "both"]]);
 
 /**
- * Reads the rules that are asked after ours. Ports that nft does not tell, such as those of `iptables -m multiport`, or that stand in
- * a map, are not found.
- * @throws {FilterError} when the packet filter cannot be read
+ * Reads the forwards in chains after ours. Ports that nft does not print, such as those of `iptables -m multiport`,
+ * and ports in maps are not found.
+ * @throws {FilterError} if the packet filter cannot be read
  */
 export async function readOtherForwards(sys: Sys): Promise<readonly OtherForward[]> {
   const chains = (await list(["chains"], sys) ?? []).map(({ chain }) => chain).filter(isObject);
@@ -49,10 +49,10 @@ export async function readOtherForwards(sys: Sys): Promise<readonly OtherForward
 
 function forwardIn({ chain, expr }: Json, table: string): readonly OtherForward[] {
   const terms = (Array.isArray(expr) ? expr : []).filter(isObject);
-  const leadsAway = terms.some((term) =>
+  const isForward = terms.some((term) =>
     STATEMENTS.some((name) => name in term) || (isObject(term["xt"]) && TARGETS.includes(term["xt"]["name"]))
   );
-  if (!leadsAway) return [];
+  if (!isForward) return [];
   const matches = terms.map(({ match }) => match).filter(isObject).filter(({ op }) => op === "==" || op === "in");
   const payload = (one: Json): Json =>
     isObject(one["left"]) && isObject(one["left"]["payload"]) ? one["left"]["payload"] : {};
@@ -62,29 +62,29 @@ function forwardIn({ chain, expr }: Json, table: string): readonly OtherForward[
   if (protocol === undefined || ports === undefined) return [];
   const to = matches.find((one) => payload(one)["field"] === "daddr")?.["right"];
   return [{
-    where: `chain ${chain} of table ${table}`,
+    chain: `chain ${chain} of table ${table}`,
     protocol,
     ports,
     address: typeof to === "string" ? to : undefined,
   }];
 }
 
-/** Which of these a forward takes the place of, in a sentence; `undefined` for none. */
-export function takenOverText(end: HostEnd, others: readonly OtherForward[]): string | undefined {
-  const places = new Set(others.filter((other) => takes(end, other)).map(placeText));
-  if (places.size === 0) return undefined;
-  return `others forward ${[...places].join(" and ")}, too: packets get the guest instead, as our table is asked first`;
+/** Describes the forwards that a forward overrides; `undefined` if there are none. */
+export function overriddenText(end: HostEnd, others: readonly OtherForward[]): string | undefined {
+  const labels = new Set(others.filter((other) => overrides(end, other)).map(forwardLabel));
+  if (labels.size === 0) return undefined;
+  return `others forward ${[...labels].join(" and ")}, too: packets go to the guest instead, as our table comes first`;
 }
 
-function takes({ hostPorts, protocol, hostAddresses }: HostEnd, other: OtherForward): boolean {
+function overrides({ hostPorts, protocol, hostAddresses }: HostEnd, other: OtherForward): boolean {
   if (protocol !== "both" && other.protocol !== "both" && protocol !== other.protocol) return false;
   if (!other.ports.some(({ first, last }) => first <= hostPorts.last && hostPorts.first <= last)) return false;
-  const meant = other.address === undefined ? undefined : parseInterval(other.address);
-  if (meant === undefined || hostAddresses.length === 0) return true;
-  return hostAddresses.map(parseIpAddress).some((address) => address !== undefined && isWithin(address, meant));
+  const network = other.address === undefined ? undefined : parseInterval(other.address);
+  if (network === undefined || hostAddresses.length === 0) return true;
+  return hostAddresses.map(parseIpAddress).some((address) => address !== undefined && isWithin(address, network));
 }
 
-function placeText({ where, protocol, ports }: OtherForward): string {
+function forwardLabel({ chain, protocol, ports }: OtherForward): string {
   const kind = protocol === "both" ? "tcp+udp" : protocol;
-  return `${ports.map(portText).join(", ")}/${kind} (${where})`;
+  return `${ports.map(portText).join(", ")}/${kind} (${chain})`;
 }

@@ -1,5 +1,5 @@
 /**
- * The packets that our rules let in, as chains of others meet them.
+ * The packets that our rules accept, as other chains see them.
  * @module
  */
 import { type IpFamily, parseIpAddress } from "../../net/ip_address.ts";
@@ -10,7 +10,7 @@ import { openTo } from "./rules.ts";
 import type { Table } from "./table.ts";
 import type { Packets } from "./verdict.ts";
 
-/** What tells packets apart. */
+/** The properties of packets that other chains test. */
 interface Traits {
   /** An address, or a network. */
   readonly to: string;
@@ -35,7 +35,7 @@ function packetsOf({ to, mark, ...traits }: Traits, deviceTo: DeviceTo): readonl
   }];
 }
 
-/** What a demand lets in; nothing while its guest has no address. */
+/** Returns the packets that a demand accepts; none while its guest has no address. */
 export function packetsOfDemand(demand: NftDemand, deviceTo: DeviceTo): readonly Packets[] {
   const { protocol, mark } = demand;
   const protocols = protocol === "both" ? ["tcp", "udp"] : [protocol];
@@ -59,7 +59,7 @@ const DNAT = /^meta nfproto .* (tcp|udp) dport (\S+) counter name \S+ dnat ip6? 
 const OPEN =
   /^(?:ip6? saddr (?:\{[^}]*\}|\S+) )?ip6? daddr (\S+) (?:(tcp|udp) dport (?:\{([^}]*)\}|(\S+)) )?meta mark set/;
 
-/** What the rules of our table let in, with one of its marks. */
+/** Returns the packets that the rules of our table accept, with the given mark. */
 export function packetsOfTable(table: Table | null, mark: number, deviceTo: DeviceTo): readonly Packets[] {
   return (table?.chains ?? []).flatMap(({ name, rules }) =>
     name === "to_guest"
@@ -91,7 +91,7 @@ function portsIn(text: string): readonly PortRange[] {
   });
 }
 
-/** What a guest sends to be given an address: to everybody on its bridge. */
+/** Returns the packets with which a guest requests an address: a broadcast or multicast on its bridge. */
 export function leaseRequests(bridge: string, family: IpFamily): Packets {
   const to = family === "ipv4" ? "255.255.255.255" : "ff02::1:2";
   const port = family === "ipv4" ? 67 : 547;

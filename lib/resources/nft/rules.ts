@@ -1,5 +1,5 @@
 /**
- * Demands → the rules of our table.
+ * Generates the rules of our table from demands.
  * @module
  */
 import { type IpFamily, parseIpAddress } from "../../net/ip_address.ts";
@@ -15,23 +15,23 @@ import type {
 import type { HeldDemand } from "../resource.ts";
 import { type Table, tableOf } from "./table.ts";
 
-/** How nft calls the families. */
+/** nft's names of the address families. */
 const WORD = { ipv4: "ip", ipv6: "ip6" } as const satisfies Record<IpFamily, string>;
 
-/** nft takes 128 bytes, of which the last is a zero. */
+/** nft accepts 128 bytes, including a terminating zero. */
 const COMMENT_BYTES_MAX = 127;
 
-/** One rule, and the chain it is for. */
-interface Rule {
+/** A rule and its chain. */
+interface TableRule {
   readonly chain: "to_guest" | "forward" | "postrouting";
   readonly text: string;
 }
 
-/** The table that demands come to; `null` where none of them needs one yet. */
+/** Generates the table for demands; `null` while none of them needs a rule. */
 export function wantedTable(held: readonly HeldDemand<NftDemand>[]): Table | null {
   const rules = held.flatMap(rulesOf);
   if (rules.length === 0) return null;
-  const of = (chain: Rule["chain"]): readonly string[] =>
+  const of = (chain: TableRule["chain"]): readonly string[] =>
     rules.filter((rule) => rule.chain === chain).map(({ text }) => text);
   const counters = held.flatMap(({ demand }) =>
     demand.kind === "forward" && demand.guest !== null ? Object.values(counterNames(demand, demand.guest)) : []
@@ -39,15 +39,15 @@ export function wantedTable(held: readonly HeldDemand<NftDemand>[]): Table | nul
   return tableOf(counters, { to_guest: of("to_guest"), forward: of("forward"), postrouting: of("postrouting") });
 }
 
-function rulesOf({ who, demand }: HeldDemand<NftDemand>): readonly Rule[] {
-  if (demand.kind === "open") return openRules(demand, who);
-  return demand.guest === null ? [] : forwardRules(demand, demand.guest, who);
+function rulesOf({ holder, demand }: HeldDemand<NftDemand>): readonly TableRule[] {
+  if (demand.kind === "open") return openRules(demand, holder);
+  return demand.guest === null ? [] : forwardRules(demand, demand.guest, holder);
 }
 
-function forwardRules(demand: ForwardDemand, guest: GuestAddress, who: string): readonly Rule[] {
+function forwardRules(demand: ForwardDemand, guest: GuestAddress, who: string): readonly TableRule[] {
   const family = familyOf(guest.address);
-  // Nobody of the family is meant, which is not everybody.
-  if (![demand.from, demand.hostAddresses].every((texts) => means(texts, family))) return [];
+  // An empty match for this family means "none", not "any".
+  if (![demand.from, demand.hostAddresses].every((texts) => includesFamily(texts, family))) return [];
   const word = WORD[family];
   const ports = portText(demand.hostPorts);
   const counters = counterNames(demand, guest);
@@ -57,7 +57,7 @@ function forwardRules(demand: ForwardDemand, guest: GuestAddress, who: string): 
     ...addressMatch(`${word} daddr`, demand.hostAddresses, family),
     ...sparedMatch(demand, family),
   ].join(" ");
-  const perProtocol = protocolsOf(demand.protocol).flatMap((protocol): Rule[] => [{
+  const perProtocol = protocolsOf(demand.protocol).flatMap((protocol): TableRule[] => [{
     chain: "to_guest",
     text: `${match} ${protocol} dport ${ports} counter name ${counters.began} dnat ${word} to ${
       targetText(demand, guest, protocol)
@@ -71,7 +71,10 @@ function forwardRules(demand: ForwardDemand, guest: GuestAddress, who: string): 
   return [...perProtocol, ...masqueradeRules(guest, word)];
 }
 
-/** The networks' own servers stay reachable; a network may announce its name server by a link-local address, too. */
+/**
+ * Excludes the servers on libvirt's networks from a forward. A network may also announce its DNS server by a
+ * link-local address.
+ */
 function sparedMatch({ sparedAddresses }: ForwardDemand, family: IpFamily): readonly string[] {
   const texts = ofFamily(sparedAddresses, family).flatMap(networkTexts);
   if (texts.length === 0) return [];
@@ -80,27 +83,30 @@ function sparedMatch({ sparedAddresses }: ForwardDemand, family: IpFamily): read
 
 const LINK_LOCAL = "fe80::/10";
 
-/** A guest that answers another one directly would answer as somebody whom that one never asked. */
-function masqueradeRules({ address, network, isolated }: GuestAddress, word: string): readonly Rule[] {
-  // An address that is routed to a guest is outside its network.
-  const near = network !== null && isInside(address, network) ? network : address;
-  const hairpin = `ct status dnat ${word} saddr ${network} ${word} daddr ${near} masquerade comment "hairpin"`;
-  const inward = `ct status dnat ${word} daddr ${address} masquerade comment "isolated"`;
+/**
+ * Generates masquerading. Without it, a guest on the same network would reply directly, from an address that the
+ * client did not contact.
+ */
+function masqueradeRules({ address, network, isolated }: GuestAddress, word: string): readonly TableRule[] {
+  // A routed address is outside the guest's network.
+  const destination = network !== null && isInside(address, network) ? network : address;
+  const hairpin = `ct status dnat ${word} saddr ${network} ${word} daddr ${destination} masquerade comment "hairpin"`;
+  const inbound = `ct status dnat ${word} daddr ${address} masquerade comment "isolated"`;
   return [
     ...(network === null ? [] : [{ chain: "postrouting", text: hairpin }] as const),
-    ...(isolated ? [{ chain: "postrouting", text: inward }] as const : []),
+    ...(isolated ? [{ chain: "postrouting", text: inbound }] as const : []),
   ];
 }
 
-function openRules(demand: OpenDemand, who: string): readonly Rule[] {
+function openRules(demand: OpenDemand, who: string): readonly TableRule[] {
   const { from, protocol, ports, mark } = demand;
   const networks = openTo(demand);
   return mergeIntervals(networks.flatMap(intervalOf)).flatMap((network) =>
-    networkTexts(network).flatMap((text): readonly Rule[] => {
+    networkTexts(network).flatMap((text): readonly TableRule[] => {
       const word = WORD[network.family];
-      if (!means(from, network.family)) return [];
+      if (!includesFamily(from, network.family)) return [];
       const match = [...addressMatch(`${word} saddr`, from, network.family), `${word} daddr ${text}`].join(" ");
-      // A chain that drops by default drops the answers too, unless it accepts all that is established.
+      // A chain with the policy drop also drops replies unless it accepts established connections.
       const answers = [
         "ct direction reply",
         ...addressMatch(`ct original ${word} saddr`, from, network.family),
@@ -117,7 +123,7 @@ function openRules(demand: OpenDemand, who: string): readonly Rule[] {
   );
 }
 
-/** What is open: a network's addresses, or a guest's once it is known. */
+/** Returns the open addresses: those of networks, or a guest's once it is known. */
 export function openTo({ networks, at }: OpenDemand): readonly string[] {
   if (at === null) return networks;
   return at.guest === null ? [] : [at.guest.address];
@@ -127,7 +133,7 @@ function protocolsOf(protocol: PortProtocol): readonly ("tcp" | "udp")[] {
   return protocol === "both" ? ["tcp", "udp"] : [protocol];
 }
 
-/** The guest's end. Ports that stay the same are not named; a range that moves needs each of them. */
+/** Formats the DNAT target. Unchanged ports are omitted; a range with other guest ports needs a map. */
 function targetText({ hostPorts, guestPort }: ForwardDemand, { address }: GuestAddress, protocol: string): string {
   const { first, last } = hostPorts;
   if (first === guestPort) return address;
@@ -136,15 +142,15 @@ function targetText({ hostPorts, guestPort }: ForwardDemand, { address }: GuestA
   return `${address} : ${protocol} dport map { ${pairs.join(", ")} }`;
 }
 
-/** A match of addresses; none where all are meant. */
+/** Formats a match of addresses; empty if it includes all addresses. */
 function addressMatch(field: string, texts: readonly string[], family: IpFamily): readonly string[] {
   const networks = ofFamily(texts, family).flatMap(networkTexts);
   const isAll = networks.length === 1 && networks[0]?.endsWith("/0");
   return networks.length === 0 || isAll ? [] : [`${field} ${setText(networks)}`];
 }
 
-/** Whether any of the family is meant; an empty list means all. */
-export function means(texts: readonly string[], family: IpFamily): boolean {
+/** Whether a list contains an address of the family; an empty list means all addresses. */
+export function includesFamily(texts: readonly string[], family: IpFamily): boolean {
   return texts.length === 0 || ofFamily(texts, family).length > 0;
 }
 
@@ -163,12 +169,12 @@ function isInside(address: string, network: string): boolean {
   );
 }
 
-/** The family of an address; what is none is nobody's. */
+/** Returns the family of an address; IPv4 for an invalid one. */
 export function familyOf(address: string): IpFamily {
   return parseIpAddress(address)?.family ?? "ipv4";
 }
 
-/** Ports that touch, as one range. */
+/** Merges overlapping and adjacent ranges of ports. */
 export function mergePorts(ports: readonly PortRange[]): readonly PortRange[] {
   const merged: PortRange[] = [];
   for (const range of ports.toSorted((a, b) => a.first - b.first)) {
@@ -179,28 +185,31 @@ export function mergePorts(ports: readonly PortRange[]): readonly PortRange[] {
   return merged;
 }
 
-/** `80` or `80-90` */
+/** Formats ports: `80` or `80-90`. */
 export function portText({ first, last }: PortRange): string {
   return first === last ? String(first) : `${first}-${last}`;
 }
 
-/** One thing as it is, several as a set. */
+/** Formats one element as it is and several as a set. */
 export function setText(texts: readonly string[]): string {
   const [first = "", ...rest] = texts;
   return rest.length === 0 ? first : `{ ${texts.join(", ")} }`;
 }
 
-/** Sets a bit of the packet's mark. */
+/** Formats the statement that sets a mark bit. */
 export function markText(mark: number): string {
   return `meta mark set meta mark | ${markNumber(mark)}`;
 }
 
-/** `0x10000000` */
+/** Formats a mark: `0x10000000`. */
 export function markNumber(mark: number): string {
   return `0x${mark.toString(16).padStart(8, "0")}`;
 }
 
-/** Names are ours alone; this is the only place where a text of somebody's choice stands, and nothing in it can end it. */
+/**
+ * Formats a comment. It is the only part of the script that contains text chosen by users, so characters that could
+ * end it are removed.
+ */
 export function commentText(text: string): string {
   const clean = text.replace(/["\\\p{C}\p{Zl}\p{Zp}]/gu, "");
   const { read } = new TextEncoder().encodeInto(clean, new Uint8Array(COMMENT_BYTES_MAX));
@@ -208,8 +217,8 @@ export function commentText(text: string): string {
 }
 
 /**
- * A forward's counters, of connections that begin and of all that passes. By what it forwards, as only what has a name goes on
- * counting where it was when rules are made anew.
+ * Returns the names of a forward's counters: of new connections, and of all packets. They are derived from what it
+ * forwards, since only named counters keep their values when rules are replaced.
  */
 function counterNames(
   { protocol, hostPorts, hostAddresses, from }: ForwardDemand,
@@ -221,7 +230,7 @@ function counterNames(
   return { began: `new_${what}`, passed: `f_${what}` };
 }
 
-/** FNV-1a, 32 bits: names of forwards that differ only in whom they serve. */
+/** Returns a 32-bit FNV-1a hash. It distinguishes forwards that differ only in their clients or host addresses. */
 function shortHash(texts: readonly string[]): string {
   const bytes = new TextEncoder().encode(texts.join(" "));
   const hash = bytes.reduce((value, byte) => Math.imul(value ^ byte, 0x01000193) >>> 0, 0x811c9dc5);

@@ -1,6 +1,6 @@
 /**
- * What of the host tells where guests live: libvirt's networks, their leases, and the host's routes. Each is read once, when it
- * is first asked for.
+ * Host facts that determine guests' addresses: libvirt's networks, their leases, and the host's routes. Each is read
+ * once, when first needed.
  * @module
  */
 import type { AnyDemand } from "../../plan/demand.ts";
@@ -11,19 +11,19 @@ import { routeGet } from "../route_get.ts";
 import { type GuestNetwork, networkNames, readNetwork } from "./guest_network.ts";
 import { type Leases, readLeases } from "./leases.ts";
 
-/** What of the host tells where guests live. */
-export interface Surroundings {
-  /** An active network; `undefined` where there is none of this name. */
+/** Looks up networks, leases and routes of the host. */
+export interface NetworkLookup {
+  /** Returns an active network; `undefined` if there is none with this name. */
   network(name: string): Promise<GuestNetwork | undefined>;
-  /** All active networks. */
+  /** Returns all active networks. */
   networks(): Promise<readonly GuestNetwork[]>;
   leases(network: GuestNetwork): Leases;
-  /** The devices to which this host sends packets for an address, also by routes that the same plan sets. */
+  /** Returns the devices to which the host sends packets for an address, including routes that the same plan sets. */
   devicesTo(address: IpAddress): Promise<readonly string[]>;
 }
 
-/** The surroundings of a plan. */
-export function surroundings(sys: Sys, plan: readonly AnyDemand[] = []): Surroundings {
+/** Creates a lookup for a plan. */
+export function networkLookup(sys: Sys, plan: readonly AnyDemand[] = []): NetworkLookup {
   const networks = new Map<string, Promise<GuestNetwork | undefined>>();
   const leases = new Map<string | undefined, Leases>();
   const network = (name: string): Promise<GuestNetwork | undefined> => {

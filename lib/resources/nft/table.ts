@@ -1,29 +1,27 @@
 /**
- * Our own table of the packet filter in normal form: every rule is the text that makes it, and what stands in no order is
- * sorted. So two tables that do the same are the same data, whoever wrote them.
+ * Our nftables table in normal form: every rule is the text that creates it, and unordered parts are sorted. Two
+ * tables with the same effect are the same data, whichever program created them.
  * @module
  */
 
-/** The table. */
 export const TABLE = "inet virt_hooks";
 
 /** A chain with its rules. */
 export interface Chain {
   readonly name: string;
-  /** How the kernel calls it, `type nat hook …`; empty for a chain that only others jump to. */
+  /** The hook specification, `type nat hook …`; empty for a chain that other chains jump to. */
   readonly hook: string;
   readonly rules: readonly string[];
 }
 
-/** The table. */
 export interface Table {
   readonly counters: readonly string[];
   readonly chains: readonly Chain[];
-  /** What we never make, as `delete` names it: `set x`. */
+  /** Objects that virt-hooks never creates, as `delete` names them: `set x`. */
   readonly foreign: readonly string[];
 }
 
-/** Our chains. As numbers, since nft 1.0.6 refuses `dstnat - 5` in `output`. */
+/** Our chains. Priorities are numbers, since nft 1.0.6 rejects `dstnat - 5` in `output`. */
 export const HOOKS = {
   to_guest: "",
   prerouting: "type nat hook prerouting priority -105 ; policy accept ;",
@@ -32,20 +30,21 @@ export const HOOKS = {
   forward: "type filter hook forward priority -5 ; policy accept ;",
 } as const;
 
-/** One of our chains. */
+/** The name of one of our chains. */
 export type ChainName = keyof typeof HOOKS;
 
-/** Chains in which the order of rules counts; in the others each packet meets one of ours at the most. */
+/** Chains in which the order of rules matters; in the others a packet matches at most one rule. */
 const ORDERED: readonly string[] = ["prerouting", "output"] satisfies readonly ChainName[];
 
-/** What every table of ours has, whatever is asked for. */
+/** Rules that every table contains. */
 const FIXED = {
   prerouting: ["fib daddr type local jump to_guest"],
-  // Without the returns the host's own services on a forwarded port could not be reached by its loopback addresses.
+  // Without the returns, the host's own services on a forwarded port would not be reachable at its loopback
+  // addresses.
   output: ["ip daddr 127.0.0.0/8 return", "ip6 daddr ::1 return", "fib daddr type local jump to_guest"],
 } as const satisfies Partial<Record<ChainName, readonly string[]>>;
 
-/** Puts a table into normal form. */
+/** Converts a table to normal form. */
 export function normalTable({ counters, chains, foreign }: Table): Table {
   return {
     counters: counters.toSorted(),
@@ -61,10 +60,10 @@ function rankOf({ name }: Chain): number {
   return index === -1 ? Object.keys(HOOKS).length : index;
 }
 
-/** The rules that demands ask for, by chain. */
+/** The rules for demands, by chain. */
 export type Rules = Readonly<Record<"to_guest" | "forward" | "postrouting", readonly string[]>>;
 
-/** The table with these rules. */
+/** Creates the table with the given rules. */
 export function tableOf(counters: Iterable<string>, rules: Rules): Table {
   const all: Readonly<Record<ChainName, readonly string[]>> = { ...FIXED, ...rules };
   const chains = Object.entries(HOOKS).map(([name, hook]) => ({ name, hook, rules: [] }));
@@ -79,20 +78,21 @@ export function tableOf(counters: Iterable<string>, rules: Rules): Table {
 }
 
 /**
- * What makes one table out of another, for `nft -f -`; empty where they are the same. Nothing is deleted where adding is
- * enough: then the kernel need not wait for anybody, and connections never meet a half of it.
+ * Returns the script for `nft -f -` that changes one table into another; empty if they are equal. If adding rules is
+ * sufficient, nothing is deleted: then the kernel need not wait for other CPUs, and connections never see a partial
+ * table.
  */
 export function changeScript(from: Table | null, to: Table | null): string {
   if (to === null) return from === null ? "" : `delete table ${TABLE}\n`;
-  const lines = from === null ? makeLines(to) : additions(from, to) ?? refillLines(from, to);
+  const lines = from === null ? createLines(to) : additions(from, to) ?? replaceLines(from, to);
   return lines.map((line) => `${line}\n`).join("");
 }
 
-function makeLines(to: Table): readonly string[] {
+function createLines(to: Table): readonly string[] {
   return [`add table ${TABLE}`, ...frameLines(to), ...ruleLines(to.chains)];
 }
 
-/** Adding what is there already changes nothing. */
+/** Adding an existing counter or chain has no effect. */
 function frameLines({ counters, chains }: Table): readonly string[] {
   return [
     ...counters.map((name) => `add counter ${TABLE} ${name}`),
@@ -104,7 +104,7 @@ function ruleLines(chains: readonly Chain[]): readonly string[] {
   return chains.flatMap(({ name, rules }) => rules.map((rule) => `add rule ${TABLE} ${name} ${rule}`));
 }
 
-/** The lines that add what is missing, or `undefined` where something must go too. */
+/** Returns the lines that add what is missing, or `undefined` if something must be deleted. */
 function additions(from: Table, to: Table): readonly string[] | undefined {
   const isFrameOurs = from.foreign.length === 0 && sameFrame(from, to);
   if (!isFrameOurs || !from.counters.every((name) => to.counters.includes(name))) return undefined;
@@ -123,7 +123,10 @@ function sameFrame(from: Table, to: Table): boolean {
     JSON.stringify(to.chains.map(({ name, hook }) => [name, hook]));
 }
 
-/** Both are sorted, unless order counts: then they must be the same. */
+/**
+ * Returns the rules that are missing from a chain, or `undefined` if it contains others. Both lists are sorted; where
+ * the order matters they must be equal.
+ */
 function missingRules(present: readonly string[], { name, rules }: Chain): readonly string[] | undefined {
   if (ORDERED.includes(name)) return JSON.stringify(present) === JSON.stringify(rules) ? [] : undefined;
   const wanted = new Set(rules);
@@ -133,8 +136,8 @@ function missingRules(present: readonly string[], { name, rules }: Chain): reado
   return rules.filter((rule) => !there.has(rule));
 }
 
-/** Everything anew in one transaction, in which counters keep what they counted. */
-function refillLines(from: Table, to: Table): readonly string[] {
+/** Returns the lines that replace everything in one transaction. Counters keep their values. */
+function replaceLines(from: Table, to: Table): readonly string[] {
   const kept = new Set(to.chains.map(({ name, hook }) => `${name} ${hook}`));
   const wrongChains = from.chains.filter(({ name, hook }) => !kept.has(`${name} ${hook}`)).map(({ name }) => name);
   const oldCounters = from.counters.filter((name) => !to.counters.includes(name));
@@ -149,7 +152,7 @@ function refillLines(from: Table, to: Table): readonly string[] {
   ];
 }
 
-/** `set x` → `set inet virt_hooks x` */
+/** Converts `set x` to `set inet virt_hooks x`. */
 function foreignName(name: string): string {
   const end = name.lastIndexOf(" ");
   return `${name.slice(0, end)} ${TABLE} ${name.slice(end + 1)}`;

@@ -1,5 +1,5 @@
 /**
- * Demands and states of the packet filter, for people.
+ * Describes demands and states of the packet filter, for people.
  * @module
  */
 import type { GuestAddress, GuestEnd, NftDemand, PortProtocol, PortRange } from "../../plan/nft_demand.ts";
@@ -7,29 +7,29 @@ import type { Filter } from "./filter.ts";
 import { portText } from "./rules.ts";
 
 const SOURCES = {
-  rule: "as its rule says",
-  document: "as its document says",
-  reservation: "kept for it by network",
-  lease: "leased to it by network",
+  rule: "set in its rule",
+  document: "set in its document",
+  reservation: "DHCP reservation on network",
+  lease: "DHCP lease on network",
 } as const satisfies Record<GuestAddress["source"], string>;
 
-/** Where a guest lives. */
+/** Describes a guest's address and its source. */
 export function describeGuest(guest: GuestAddress): string {
   return `${guest.address}, ${describeSource(guest)}`;
 }
 
-/** Who says where a guest lives. */
+/** Describes the source of a guest's address. */
 export function describeSource({ source, on }: Pick<GuestAddress, "source" | "on">): string {
   const where = source === "reservation" || source === "lease" ? ` ${JSON.stringify(on)}` : "";
   return `${SOURCES[source]}${where}`;
 }
 
-/** What somebody wants. */
+/** Describes a demand. */
 export function describeDemand(demand: NftDemand): string {
   if (demand.kind === "open") {
-    const whom = demand.from.length === 0 ? "everybody" : demand.from.join(", ");
-    const what = demand.at === null ? demand.networks.join(", ") : whereText(demand.at);
-    return `${what} open to ${whom}`;
+    const clients = demand.from.length === 0 ? "all" : demand.from.join(", ");
+    const what = demand.at === null ? demand.networks.join(", ") : guestText(demand.at);
+    return `${what} open to ${clients}`;
   }
   const { hostPorts, guestPort, protocol, guest } = demand;
   const port = guestPort === hostPorts.first ? "" : ` at ${guestPort}`;
@@ -37,7 +37,7 @@ export function describeDemand(demand: NftDemand): string {
   return `${describePorts(hostPorts, protocol)} to ${target}`;
 }
 
-function whereText({ guest }: GuestEnd): string {
+function guestText({ guest }: GuestEnd): string {
   return guest === null ? "the guest, which has no address yet," : describeGuest(guest);
 }
 
@@ -46,9 +46,9 @@ function describePorts(ports: PortRange, protocol: PortProtocol): string {
   return `${word} ${portText(ports)} (${protocol === "both" ? "tcp and udp" : protocol})`;
 }
 
-/** What stands. */
+/** Describes a state of the filter. */
 export function describeFilter({ table, gates }: Filter): string {
-  if (table === null) return gates === "closed" ? "nothing" : "nothing but rules for its mark";
+  if (table === null) return gates === "closed" ? "nothing" : "only bypass rules";
   const rules = table.chains.reduce((sum, chain) => sum + chain.rules.length, 0);
-  return `${rules} rules, their mark ${gates === "open" ? "let through" : "not let through everywhere"}`;
+  return `${rules} rules, ${gates === "open" ? "open" : "may be blocked by another firewall"}`;
 }

@@ -1,13 +1,13 @@
 /**
- * The whole packet filter, for people: every base chain that decides about forwarded packets, and about those for the host,
- * whoever wrote it. `status` and `check --host` judge by the same view.
+ * Reads the whole packet filter: every base chain that decides about forwarded packets and about packets for the
+ * host, of any program. `status` and `check --host` use the same view.
  * @module
  */
 import type { IpFamily } from "../../net/ip_address.ts";
 import { networkTexts } from "../../net/ip_interval.ts";
 import type { Sys } from "../../sys/sys.ts";
-import { listBases, listOurs, TOOL_NAMES } from "./filter.ts";
-import { BYPASS_CHAINS, chainName, isOwned } from "./bypass_rules.ts";
+import { listBaseChains, listOwnTable, TOOL_NAMES } from "./filter.ts";
+import { BYPASS_CHAINS, chainLabel, isOwnedTable } from "./bypass_rules.ts";
 import { iptablesChains } from "./iptables_rules.ts";
 import {
   type BaseChain,
@@ -15,7 +15,7 @@ import {
   FilterError,
   IPTABLES,
   type Iptables,
-  isOlderForm,
+  isLegacy,
   listEach,
   listIptables,
   readDevices,
@@ -23,32 +23,32 @@ import {
 import { isObject, type Json, tableOfListing } from "./listing.ts";
 import { nftChains, tableOf } from "./nft_rules.ts";
 import { HOOKS, TABLE, type Table } from "./table.ts";
-import { judge, type Judgement, type Packets, type RuleChains } from "./verdict.ts";
+import { judgeChain, type Judgement, type Packets, type RuleChains } from "./verdict.ts";
 
-/** A base chain with what it leads to. */
+/** A base chain and the chains it jumps to. */
 export interface ChainView extends Pick<BaseChain, "table" | "name" | "hook" | "priority"> {
-  /** For people. */
-  readonly called: string;
-  /** Which packets it sees. */
+  /** The chain's name in messages. */
+  readonly label: string;
+  /** Address families of the packets it sees. */
   readonly families: readonly IpFamily[];
   readonly rules: RuleChains;
-  /** Whether virt-hooks writes a rule there. */
-  readonly isGate: boolean;
+  /** Whether virt-hooks adds bypass rules to it. */
+  readonly hasBypass: boolean;
 }
 
-/** The packet filter, with all that it counted. */
+/** The packet filter with its counters. */
 export interface FilterView {
-  /** What nft lists of our table; `undefined` where there is none. */
+  /** nft's listing of our table; `undefined` if it does not exist. */
   readonly listing: readonly Json[] | undefined;
   readonly table: Table | null;
-  /** All base chains, of any type and hook. */
+  /** All base chains except ours, of any type and hook. */
   readonly bases: readonly BaseChain[];
-  /** Those of other people at the hooks `forward` and `input`. */
+  /** Other programs' chains at the hooks `forward` and `input`. */
   readonly chains: readonly ChainView[];
-  /** What the programs of iptables list of their table `filter`, where that is theirs to list. */
+  /** The output of the iptables programs for their table `filter`, if they can read it. */
   readonly iptables: Readonly<Partial<Record<Iptables, string>>>;
-  /** Whether a rule of a table of nft names a device. */
-  names(table: string, device: string): boolean;
+  /** Whether a rule of an nftables table mentions a device. */
+  mentionsDevice(table: string, device: string): boolean;
   readonly deviceTo: DeviceTo;
 }
 
@@ -57,19 +57,19 @@ const FILTERING: readonly string[] = ["forward", "input"];
 const FAMILIES: Readonly<Record<string, readonly IpFamily[]>> = { ip: ["ipv4"], ip6: ["ipv6"], inet: ["ipv4", "ipv6"] };
 
 /**
- * Looks at everything.
- * @throws {FilterError} when it cannot be read
+ * Reads the whole packet filter.
+ * @throws {FilterError} if it cannot be read
  */
 export async function viewFilter(sys: Sys): Promise<FilterView> {
   for (let tries = TRIES; tries > 0; tries--) {
     const view = await tryView(sys);
     if (view !== undefined) return view;
   }
-  throw new FilterError("Cannot list the tables of other firewalls: they go while they are looked at");
+  throw new FilterError("Cannot list the tables of other firewalls: they keep changing");
 }
 
 async function tryView(sys: Sys): Promise<FilterView | undefined> {
-  const [listing, all, deviceTo] = await Promise.all([listOurs(sys), listBases(sys), readDevices(sys)]);
+  const [listing, all, deviceTo] = await Promise.all([listOwnTable(sys), listBaseChains(sys), readDevices(sys)]);
   const bases = all.filter(({ table }) => table !== TABLE);
   const filtering = bases.filter((base) => FILTERING.includes(base.hook) && familiesOf(base).length > 0);
   const texts = await Promise.all(TOOL_NAMES.map((tool) => listIptables(tool, { bases }, sys)));
@@ -78,10 +78,8 @@ async function tryView(sys: Sys): Promise<FilterView | undefined> {
     return text === undefined ? [] : [[tool, text] as const];
   }));
   const isOfIptables = (table: string): boolean =>
-    TOOL_NAMES.some((tool) =>
-      iptables[tool] !== undefined && IPTABLES[tool].table === table && !isOlderForm(tool, sys)
-    );
-  // What iptables reads is not what it reads alone: a chain of another name in its table is nft's.
+    TOOL_NAMES.some((tool) => iptables[tool] !== undefined && IPTABLES[tool].table === table && !isLegacy(tool, sys));
+  // The table of iptables may also contain chains of nft with other names.
   const others = filtering.filter(({ table, name }) => !(isOfIptables(table) && ["INPUT", "FORWARD"].includes(name)));
   const tables = [...new Set(others.map(({ table }) => table))];
   const objects = await listEach(tables.map((table) => `table ${table}`), sys);
@@ -95,7 +93,7 @@ async function tryView(sys: Sys): Promise<FilterView | undefined> {
       ...others.map((base) => nftView(base, objects)),
     ],
     iptables,
-    names: (table, device) => rulesText(objects, table).includes(JSON.stringify(device)),
+    mentionsDevice: (table, device) => rulesText(objects, table).includes(JSON.stringify(device)),
     deviceTo,
   };
 }
@@ -117,25 +115,25 @@ function iptablesViews(tool: Iptables, text: string | undefined): readonly Chain
     name,
     hook: name.toLowerCase(),
     priority: 0,
-    called: `${name} of ${tool}`,
+    label: `${name} of ${tool}`,
     families: [family],
     rules,
-    isGate: name === "FORWARD",
+    hasBypass: name === "FORWARD",
   }));
 }
 
 function nftView(base: BaseChain, objects: readonly Json[]): ChainView {
   const { table, name, hook, priority } = base;
-  const isPlace = hook === "forward" &&
+  const isBypassChain = hook === "forward" &&
     Object.values(BYPASS_CHAINS).some((place) =>
       place.tool === undefined && place.table === table && place.chain === name
     );
   return {
     ...{ table, name, hook, priority },
-    called: chainName(table, name),
+    label: chainLabel(table, name),
     families: familiesOf(base),
     rules: nftChains(objects, table),
-    isGate: isPlace && !isOwned(table, objects),
+    hasBypass: isBypassChain && !isOwnedTable(table, objects),
   };
 }
 
@@ -143,21 +141,21 @@ function nftView(base: BaseChain, objects: readonly Json[]): ChainView {
 export interface Obstacle {
   readonly chain: ChainView;
   readonly kind: Exclude<Judgement["kind"], "passes">;
-  /** The chain, for people, with the one that it leads to and that has the rule. */
-  readonly called: string;
-  /** It is asked before our rules, so that it does not see our mark. */
+  /** The chain's name in messages, with the inner chain that contains the rule. */
+  readonly label: string;
+  /** Whether the chain comes before our rules, so that it does not see our mark. */
   readonly isEarlier: boolean;
 }
 
-/** Of chains of the same priority the older one is asked first. */
-const OURS = Number(/priority (-?\d+)/.exec(HOOKS.forward)?.[1]);
+/** Chains of the same priority run in the order of their creation. */
+const OWN_PRIORITY = Number(/priority (-?\d+)/.exec(HOOKS.forward)?.[1]);
 
-/** Which chains may reject packets on their way to a guest. */
+/** Returns the chains that may reject packets on their way to a guest. */
 export function obstaclesTo({ chains }: FilterView, packets: Packets): readonly Obstacle[] {
   return obstaclesAt("forward", chains, packets);
 }
 
-/** Which chains may reject packets for the host itself. */
+/** Returns the chains that may reject packets for the host itself. */
 export function obstaclesToHost({ chains }: FilterView, packets: Packets): readonly Obstacle[] {
   return obstaclesAt("input", chains, packets);
 }
@@ -165,26 +163,33 @@ export function obstaclesToHost({ chains }: FilterView, packets: Packets): reado
 function obstaclesAt(hook: string, chains: readonly ChainView[], packets: Packets): readonly Obstacle[] {
   return chains.flatMap((chain): readonly Obstacle[] => {
     if (chain.hook !== hook || !chain.families.includes(packets.family)) return [];
-    const isEarlier = chain.priority <= OURS;
+    const isEarlier = chain.priority <= OWN_PRIORITY;
     const { mark } = packets;
-    const judgement = judge(chain.name, chain.rules, isEarlier ? { ...packets, mark: { ...mark, value: 0 } } : packets);
+    const judgement = judgeChain(
+      chain.name,
+      chain.rules,
+      isEarlier ? { ...packets, mark: { ...mark, value: 0 } } : packets,
+    );
     if (judgement.kind === "passes") return [];
     const inner = judgement.chain === chain.name ? "" : ` (its chain ${judgement.chain})`;
-    return [{ chain, kind: judgement.kind, called: `${chain.called}${inner}`, isEarlier }];
+    return [{ chain, kind: judgement.kind, label: `${chain.label}${inner}`, isEarlier }];
   });
 }
 
-/** firewalld's own setting: it takes no rule of another program else. */
-const OWNED_CURE = "set NftablesTableOwner=no in /etc/firewalld/firewalld.conf, and restart firewalld";
+/** The fix for a table that firewalld owns and to which no other program can add rules. */
+const OWNED_TABLE_FIX = "set NftablesTableOwner=no in /etc/firewalld/firewalld.conf, and restart firewalld";
 
-/** The command that lets packets of ours through a chain that virt-hooks does not write to. */
-export function cureFor({ chain: { table, name }, isEarlier }: Obstacle, { mark, isTranslated, to }: Packets): string {
-  if (table === BYPASS_CHAINS.firewalld.table) return OWNED_CURE;
+/** Returns the command that makes a chain accept our packets, for chains that virt-hooks does not modify. */
+export function fixCommandFor(
+  { chain: { table, name }, isEarlier }: Obstacle,
+  { mark, isTranslated, to }: Packets,
+): string {
+  if (table === BYPASS_CHAINS.firewalld.table) return OWNED_TABLE_FIX;
   const bit = `0x${mark.value.toString(16)}`;
   const marked = `meta mark '&' ${bit} == ${bit}`;
-  const addressed = to === undefined ? [] : networkTexts(to).map((text) => `${WORDS[to.family]} daddr ${text}`);
+  const addressed = to === undefined ? [] : networkTexts(to).map((text) => `${FAMILY_WORD[to.family]} daddr ${text}`);
   const test = !isEarlier ? marked : isTranslated ? "ct status dnat" : addressed[0] ?? "";
   return `nft insert rule ${table} ${name} ${test} accept`;
 }
 
-const WORDS = { ipv4: "ip", ipv6: "ip6" } as const satisfies Record<IpFamily, string>;
+const FAMILY_WORD = { ipv4: "ip", ipv6: "ip6" } as const satisfies Record<IpFamily, string>;

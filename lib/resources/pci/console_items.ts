@@ -1,19 +1,18 @@
 /**
- * What of the host shows text on a display: virtual terminals that draw on framebuffers, and the framebuffers that the
- * firmware left behind.
+ * Consoles of the host: virtual terminals that draw on framebuffers, and the framebuffers that the firmware set up.
  * @module
  */
 import type { KernelSys, PciDevice } from "./device.ts";
 
 const TERMINALS = "/sys/class/vtconsole";
 const PLATFORM = "/sys/bus/platform";
-/** Drivers of framebuffers that belong to no device's own driver, and keep its memory. */
+/** Drivers of firmware framebuffers. They belong to no device driver and keep the device's memory. */
 const FIRMWARE_DRIVERS = ["efi-framebuffer", "simple-framebuffer", "vesa-framebuffer"] as const;
 
-/** What one is switched with. */
+/** Returns the path and the text that switch a console on or off. */
 export type ConsoleSwitch = (on: boolean) => { readonly path: string; readonly text: string };
 
-/** How to switch an item: `vtcon1`, or `DRIVER/DEVICE` for a framebuffer. */
+/** Returns how to switch an item: `vtcon1`, or `DRIVER/DEVICE` for a framebuffer. */
 export function consoleSwitch(item: string): ConsoleSwitch {
   const [driver = "", device] = item.split("/");
   if (device === undefined) return (on) => ({ path: `${TERMINALS}/${item}/bind`, text: on ? "1" : "0" });
@@ -26,8 +25,8 @@ export function isTerminal(item: string): boolean {
 }
 
 /**
- * All items, in order, and whether they are switched on. While no framebuffer is on, the terminals that could show on one are not
- * to be seen: those of `known` are off then.
+ * Reads all items, in order, and whether they are on. While a framebuffer is off, the kernel does not list the
+ * terminals that draw on it: those in `known` are then reported as off.
  */
 export async function readConsoles(known: readonly string[], sys: KernelSys): Promise<ReadonlyMap<string, boolean>> {
   const framebuffers = await readFramebuffers(sys);
@@ -47,20 +46,20 @@ async function readTerminals({ kernel }: KernelSys): Promise<ReadonlyMap<string,
   );
 }
 
-/** A device is on while its driver has it. */
+/** Reads the firmware framebuffers. A framebuffer is on while it is bound to its driver. */
 async function readFramebuffers({ kernel }: KernelSys): Promise<ReadonlyMap<string, boolean>> {
   const devices = [...(await kernel.list(`${PLATFORM}/devices`))?.keys() ?? []];
-  const there = FIRMWARE_DRIVERS.flatMap((driver) =>
+  const present = FIRMWARE_DRIVERS.flatMap((driver) =>
     devices.filter((name) => name.startsWith(`${driver}.`)).map((name) => ({ driver, name }))
   );
-  const states = await Promise.all(there.map(async ({ driver, name }): Promise<readonly [string, boolean]> => {
+  const states = await Promise.all(present.map(async ({ driver, name }): Promise<readonly [string, boolean]> => {
     const isOn = (await kernel.list(`${PLATFORM}/drivers/${driver}`))?.has(name) ?? false;
     return [`${driver}/${name}`, isOn];
   }));
   return new Map(states);
 }
 
-/** The items that show on a device, or would if they were on. */
+/** Returns the items that are shown on a device, or would be if they were on. */
 export async function consolesOf(device: PciDevice, sys: KernelSys): Promise<ReadonlyMap<string, boolean>> {
   if (!device.hasFramebuffer && !device.isBootDisplay) return new Map();
   const all = [...await readConsoles([], sys)];

@@ -1,34 +1,34 @@
 /**
- * A PCI device as the kernel shows it.
+ * Reads PCI devices from sysfs.
  * @module
  */
 import type { Sys } from "../../sys/sys.ts";
 
-/** What reading the kernel's files takes. */
+/** The functions of `Sys` that read the kernel's files. */
 export type KernelSys = Pick<Sys, "kernel">;
 
 /** A PCI device of the host. */
 export interface PciDevice {
   readonly address: string;
-  /** Its driver; empty when it has none. */
+  /** Its driver; empty without one. */
   readonly driver: string;
-  /** The only driver that may take it; empty when any may. */
+  /** The only driver that may bind to it; empty if any may. */
   readonly override: string;
-  /** Six hexadecimal digits: class, subclass, interface. */
+  /** Its class code, six hexadecimal digits: class, subclass, interface. */
   readonly kind: string;
   /** The number of its IOMMU group. */
   readonly group: string | undefined;
-  /** Whether network interfaces of its driver's are there. */
+  /** Whether its driver provides network interfaces. */
   readonly hasInterfaces: boolean;
-  /** Whether a framebuffer of its driver's is there. */
+  /** Whether its driver provides a framebuffer. */
   readonly hasFramebuffer: boolean;
-  /** Whether the firmware shows on it. */
+  /** Whether the firmware uses it as the boot display. */
   readonly isBootDisplay: boolean;
 }
 
 const BUS = "/sys/bus/pci";
 
-/** The kernel's files of devices and drivers. */
+/** The kernel's files for devices and drivers. */
 export const PCI_PATHS = {
   device: (address: string) => `${BUS}/devices/${address}`,
   override: (address: string) => `${BUS}/devices/${address}/driver_override`,
@@ -37,7 +37,7 @@ export const PCI_PATHS = {
   unbind: (driver: string) => `${BUS}/drivers/${driver}/unbind`,
 } as const;
 
-/** Looks at a device; `undefined` when there is none of this address. */
+/** Reads a device; `undefined` if there is none at the address. */
 export async function readPciDevice(address: string, { kernel }: KernelSys): Promise<PciDevice | undefined> {
   const folder = PCI_PATHS.device(address);
   const entries = await kernel.list(folder);
@@ -61,7 +61,7 @@ function lastName(path: string | undefined): string | undefined {
   return path?.slice(path.lastIndexOf("/") + 1);
 }
 
-/** Whether a driver hands devices to programs through VFIO: `vfio-pci`, `mlx5_vfio_pci`. */
+/** Whether a driver passes devices to programs through VFIO: `vfio-pci`, `mlx5_vfio_pci`. */
 export function isVfio(driver: string): boolean {
   return /(^|[-_])vfio[-_]pci$/.test(driver);
 }

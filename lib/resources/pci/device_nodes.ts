@@ -4,17 +4,20 @@
  */
 import { isVfio, type KernelSys, type PciDevice } from "./device.ts";
 
-/** A node and the device that it leads to. */
+/** A node and its PCI device. */
 export interface DeviceNode {
   readonly address: string;
   /** `/dev/dri/card0` */
   readonly path: string;
-  /** Its number, `259:1`, where it is a disk or a part of one. */
+  /** Its device number, `259:1`, for a disk or partition. */
   readonly block: string | undefined;
 }
 
-/** Nodes whose driver waits for whoever has them open. Others, an input's or a modem's, take a device that goes. */
-const WAITED_FOR = /^(dri|snd|vfio)\/|^fb\d/;
+/**
+ * Nodes whose driver waits until they are closed when it is unbound. Drivers of other nodes, such as input devices
+ * and modems, do not wait.
+ */
+const BLOCKING_NODES = /^(dri|snd|vfio)\/|^fb\d/;
 const NUMBERS = [{ folder: "/sys/dev/char", isBlock: false }, { folder: "/sys/dev/block", isBlock: true }] as const;
 
 /** Finds the nodes of devices. */
@@ -28,15 +31,15 @@ export async function readNodes(devices: readonly PciDevice[], sys: KernelSys): 
   }));
   const found = listed.flat();
   const uevents = await sys.kernel.read(found.map(({ uevent }) => uevent));
-  const own = found.flatMap(({ device, uevent, number, isBlock }): readonly DeviceNode[] => {
+  const nodes = found.flatMap(({ device, uevent, number, isBlock }): readonly DeviceNode[] => {
     const [, name] = /^DEVNAME=(.+)$/m.exec(uevents.get(uevent) ?? "") ?? [];
-    if (name === undefined || !(isBlock || WAITED_FOR.test(name))) return [];
+    if (name === undefined || !(isBlock || BLOCKING_NODES.test(name))) return [];
     return [{ address: device.address, path: `/dev/${name}`, block: isBlock ? number : undefined }];
   });
-  return [...own, ...vfioNodes(devices), ...await nvidiaNodes(devices, sys)];
+  return [...nodes, ...vfioNodes(devices), ...await nvidiaNodes(devices, sys)];
 }
 
-/** A group's node is nobody's child in the tree of devices. */
+/** Returns VFIO group nodes, which are not below the device in sysfs. */
 function vfioNodes(devices: readonly PciDevice[]): readonly DeviceNode[] {
   return devices.flatMap(({ address, driver, group }) =>
     group !== undefined && isVfio(driver) ? [{ address, path: `/dev/vfio/${group}`, block: undefined }] : []
@@ -45,7 +48,10 @@ function vfioNodes(devices: readonly PciDevice[]): readonly DeviceNode[] {
 
 const NVIDIA = "/proc/driver/nvidia/gpus";
 
-/** NVIDIA's own driver keeps its nodes out of the tree of devices; some of them are shared by all its cards. */
+/**
+ * Returns the nodes of NVIDIA's proprietary driver, which are not below the device in sysfs. Some are shared by all
+ * its cards.
+ */
 async function nvidiaNodes(devices: readonly PciDevice[], sys: KernelSys): Promise<readonly DeviceNode[]> {
   const cards = devices.filter(({ driver }) => driver === "nvidia");
   if (cards.length === 0) return [];

@@ -1,21 +1,22 @@
 /**
- * Who of the host uses PCI devices, so that taking one away would hang the kernel, lose data or go wrong in the guest.
+ * Finds the host's users of PCI devices: removing a device in use would hang the kernel, lose data or fail in the
+ * guest.
  * @module
  */
 import { consolesOf } from "./console_items.ts";
 import { type DeviceNode, readNodes } from "./device_nodes.ts";
 import { type KernelSys, PCI_PATHS, type PciDevice } from "./device.ts";
 
-/** Somebody, or something, that uses a device. */
+/** A user of a device. */
 export type DeviceUser =
   | { readonly kind: "program"; readonly pid: number; readonly name: string; readonly path: string }
-  /** A program that has the device through VFIO: another guest. */
+  /** A program that uses the device through VFIO: another guest. */
   | { readonly kind: "guest"; readonly pid: number; readonly name: string; readonly path: string }
   | { readonly kind: "storage"; readonly path: string; readonly use: string }
   | { readonly kind: "network"; readonly name: string; readonly use: string }
   | { readonly kind: "console"; readonly name: string; readonly address: string };
 
-/** A user, for people. */
+/** Describes a user. */
 export function describeUser(user: DeviceUser): string {
   switch (user.kind) {
     case "program":
@@ -32,7 +33,7 @@ export function describeUser(user: DeviceUser): string {
   }
 }
 
-/** Finds all users of devices but one guest, whose UUID stands on its program's command line. */
+/** Finds all users of devices except one guest, whose UUID is on its program's command line. */
 export async function findUsers(
   devices: readonly PciDevice[],
   guest: string,
@@ -61,7 +62,7 @@ async function programs(nodes: readonly DeviceNode[], guest: string, sys: Kernel
 const [MOUNTS, SWAPS] = ["/proc/self/mountinfo", "/proc/swaps"];
 const [ROUTES, ADDRESSES] = ["/proc/net/route", "/proc/net/if_inet6"];
 
-/** The kernel itself has a mounted file system open, and swap, and what a bigger disk is made of. */
+/** Finds block devices that the kernel uses: mounted, as swap, or as part of another block device. */
 async function storage(nodes: readonly DeviceNode[], sys: KernelSys): Promise<readonly DeviceUser[]> {
   const blocks = nodes.filter(({ block }) => block !== undefined);
   if (blocks.length === 0) return [];
@@ -70,38 +71,39 @@ async function storage(nodes: readonly DeviceNode[], sys: KernelSys): Promise<re
   const swaps = (texts.get(SWAPS) ?? "").split("\n").map((line) => line.split(/\s/)[0]);
   const uses = await Promise.all(blocks.map(async ({ path, block = "" }): Promise<readonly DeviceUser[]> => {
     const mount = mounts.find((fields) => fields[2] === block || fields[fields.indexOf("-") + 2] === path);
-    const part = [...await sys.kernel.list(`/sys/dev/block/${block}/holders`) ?? []].map(([name]) => name);
+    const parents = [...await sys.kernel.list(`/sys/dev/block/${block}/holders`) ?? []].map(([name]) => name);
     return [
       ...(mount === undefined ? [] : [`is mounted on ${mount[4]}`]),
       ...(swaps.includes(path) ? ["is swap"] : []),
-      ...(part.length === 0 ? [] : [`is a part of ${part.join(", ")}`]),
+      ...(parents.length === 0 ? [] : [`is a part of ${parents.join(", ")}`]),
     ].map((use) => ({ kind: "storage", path, use }));
   }));
   return uses.flat();
 }
 
-/** An interface that the host reaches others through. One that is merely up loses nothing. */
+/** Finds network interfaces that carry the host's traffic. One that is merely up is not in use. */
 async function networks(devices: readonly PciDevice[], sys: KernelSys): Promise<readonly DeviceUser[]> {
   const cards = devices.filter(({ hasInterfaces }) => hasInterfaces);
   const listed = await Promise.all(cards.map(({ address }) => sys.kernel.list(`${PCI_PATHS.device(address)}/net`)));
   const names = listed.flatMap((interfaces) => [...interfaces?.keys() ?? []]);
   if (names.length === 0) return [];
   const texts = await sys.kernel.read([ROUTES, ADDRESSES]);
-  const reached = new Set([...routed(texts.get(ROUTES) ?? ""), ...addressed(texts.get(ADDRESSES) ?? "")]);
+  const inUse = new Set([...routed(texts.get(ROUTES) ?? ""), ...addressed(texts.get(ADDRESSES) ?? "")]);
   const uses = await Promise.all(names.map(async (name): Promise<readonly DeviceUser[]> => {
-    const [, master] = /([^/]+)$/.exec((await sys.kernel.list(`/sys/class/net/${name}`))?.get("master") ?? "") ?? [];
-    if (master !== undefined) return [{ kind: "network", name, use: `is a part of ${master}` }];
-    return reached.has(name) ? [{ kind: "network", name, use: "carries traffic of the host" }] : [];
+    const [, controller] = /([^/]+)$/.exec((await sys.kernel.list(`/sys/class/net/${name}`))?.get("master") ?? "") ??
+      [];
+    if (controller !== undefined) return [{ kind: "network", name, use: `is a part of ${controller}` }];
+    return inUse.has(name) ? [{ kind: "network", name, use: "carries traffic of the host" }] : [];
   }));
   return uses.flat();
 }
 
-/** Interfaces of IPv4 routes; an address makes one. */
+/** Returns interfaces with IPv4 routes; each IPv4 address creates one. */
 function routed(table: string): readonly string[] {
   return table.split("\n").map((line) => line.split("\t")[0] ?? "");
 }
 
-/** Interfaces with IPv6 addresses that are more than the link's own, which every interface has. */
+/** Returns interfaces with IPv6 addresses beyond the link-local one, which every interface has. */
 function addressed(table: string): readonly string[] {
   const rows = table.split("\n").map((line) => line.trim().split(/\s+/));
   return rows.flatMap(([, , , scope, , name]) => scope === "00" && name !== undefined ? [name] : []);

@@ -1,5 +1,5 @@
 /**
- * Makes sure that nobody of the host uses a guest's devices before the first of them is touched: looks, waits, or ends
+ * Ensures that the host does not use a guest's devices before the first of them is changed: checks, waits, or ends
  * programs.
  * @module
  */
@@ -11,27 +11,30 @@ import type { Refused } from "../resource.ts";
 import { runTool } from "../run_tool.ts";
 
 const POLL_MS = 100;
-/** Of the time, a program has this share to end by itself. */
-const ASKING_SHARE = 0.5;
+/** Share of the time that a program has to end after SIGTERM, before SIGKILL. */
+const TERM_SHARE = 0.5;
 const KILL_TIMEOUT_MS = 2_000;
 const INIT_PID = 1;
 
-/** The host and its guests live by these. They let a device go, or it stays with them. */
-const SPARED = /^(systemd|libvirt|virt[a-z]+d$|qemu|init$|dbus)/;
+/** Programs that are never ended, since the host and its guests depend on them. The hook waits for them instead. */
+const PROTECTED = /^(systemd|libvirt|virt[a-z]+d$|qemu|init$|dbus)/;
 
-/** Why devices cannot become free, as far as can be told before anything is touched. */
+/** Refuses devices that cannot become free, as far as is known before anything changes. */
 export async function refuseUsers(
   device: PciDevice,
   { demand, plan }: { readonly demand: PciDemand; readonly plan: readonly AnyDemand[] },
   sys: Sys,
 ): Promise<Refused | undefined> {
   const users = await findUsers([device], demand.guest, sys);
-  const staying = users.filter((user) => !mayEndWith(plan, user));
-  return refusal([demand.address], demand.holders, staying.filter((user) => staysUnder(demand.holders, user)));
+  const remaining = users.filter((user) => !mayStopWithUnits(plan, user));
+  return refusal([demand.address], demand.holders, remaining.filter((user) => remainsUnder(demand.holders, user)));
 }
 
-/** Whom units that the plan stops first take along, nobody knows before: programs, and what a mount or a swap unit is for. */
-function mayEndWith(plan: readonly AnyDemand[], { kind }: DeviceUser): boolean {
+/**
+ * Whether a user may disappear with units that the plan stops first. Which programs end with them is not known in
+ * advance; storage ends with a mount or swap unit.
+ */
+function mayStopWithUnits(plan: readonly AnyDemand[], { kind }: DeviceUser): boolean {
   const stopped = plan.flatMap((one) =>
     one.resource === "service" && one.demand.state === "inactive" ? [one.demand.unit] : []
   );
@@ -39,8 +42,8 @@ function mayEndWith(plan: readonly AnyDemand[], { kind }: DeviceUser): boolean {
   return kind === "program" && stopped.length > 0;
 }
 
-/** Whether a policy lets a user be, and that does not go by itself. */
-function staysUnder(holders: PciDemand["holders"], user: DeviceUser): boolean {
+/** Whether a policy neither ends a user nor expects it to end by itself. */
+function remainsUnder(holders: PciDemand["holders"], user: DeviceUser): boolean {
   switch (holders) {
     case "fail":
       return true;
@@ -54,7 +57,7 @@ function staysUnder(holders: PciDemand["holders"], user: DeviceUser): boolean {
 const HINTS = {
   fail: 'stop what uses it: services = { stop = […] }; or pci = { holders = "wait" } or "stop"',
   wait: 'stop what uses it: services = { stop = […] }; or pci = { holders = "stop" }',
-  stop: "file systems, guests and the host's own services are never ended: free the device of them first",
+  stop: "file systems, guests and the host's own services are never ended: free the device first",
 } as const satisfies Record<PciDemand["holders"], string>;
 
 function refusal(
@@ -68,17 +71,20 @@ function refusal(
   return { kind: "refused", reason, hint: HINTS[holders] };
 }
 
-/** Waits until nobody uses the devices any more; under `stop` asks programs to end, and then ends them. */
+/**
+ * Waits until the devices are unused. Under `stop`, sends SIGTERM and then SIGKILL to programs that use them. Returns
+ * why it failed, or `undefined`.
+ */
 export async function evictDeviceUsers(demand: PciDemand, deadlineMs: number, sys: Sys): Promise<Refused | undefined> {
   const { holders, timeoutMs, together, guest } = demand;
   const startedMs = sys.elapsedMs();
   const untilMs = Math.min(deadlineMs, startedMs + timeoutMs);
-  const killMs = startedMs + (untilMs - startedMs) * ASKING_SHARE;
+  const killMs = startedMs + (untilMs - startedMs) * TERM_SHARE;
   const signalled = new Set<string>();
   while (true) {
     const devices = await Promise.all(together.map((address) => readPciDevice(address, sys)));
     const found = await findUsers(devices.filter((device) => device !== undefined), guest, sys);
-    const users = found.filter((user) => mustGo(holders, user));
+    const users = found.filter((user) => mustEnd(holders, user));
     if (users.length === 0) return undefined;
     if (sys.elapsedMs() >= untilMs) return refusal(together, holders, users);
     if (holders === "stop") {
@@ -90,12 +96,15 @@ export async function evictDeviceUsers(demand: PciDemand, deadlineMs: number, sy
   }
 }
 
-/** Consoles are switched off by a resource of their own; what a network interface carried goes with its device. */
-function mustGo(holders: PciDemand["holders"], { kind }: DeviceUser): boolean {
+/**
+ * Whether a user must end first. Consoles are switched off by a resource of their own; a network interface disappears
+ * with its device.
+ */
+function mustEnd(holders: PciDemand["holders"], { kind }: DeviceUser): boolean {
   return holders !== "stop" || (kind !== "console" && kind !== "network");
 }
 
-/** Sends each program a signal once. */
+/** Sends a signal once to each program. Returns the problem, or `undefined` on success. */
 async function signalPrograms(
   users: readonly DeviceUser[],
   { signal, signalled }: { readonly signal: "TERM" | "KILL"; readonly signalled: Set<string> },
@@ -103,14 +112,14 @@ async function signalPrograms(
 ): Promise<string | undefined> {
   const daemon = sys.ppid();
   const pids = users.flatMap((user) =>
-    user.kind === "program" && user.pid !== INIT_PID && user.pid !== daemon && !SPARED.test(user.name)
+    user.kind === "program" && user.pid !== INIT_PID && user.pid !== daemon && !PROTECTED.test(user.name)
       ? [String(user.pid)]
       : []
   );
-  const fresh = [...new Set(pids)].filter((pid) => !signalled.has(`${signal} ${pid}`));
-  if (fresh.length === 0) return undefined;
-  for (const pid of fresh) signalled.add(`${signal} ${pid}`);
-  const end = await runTool(["kill", `-${signal}`, ...fresh], { timeoutMs: KILL_TIMEOUT_MS }, sys);
-  // A status says only that one had ended before.
+  const unsignalled = [...new Set(pids)].filter((pid) => !signalled.has(`${signal} ${pid}`));
+  if (unsignalled.length === 0) return undefined;
+  for (const pid of unsignalled) signalled.add(`${signal} ${pid}`);
+  const end = await runTool(["kill", `-${signal}`, ...unsignalled], { timeoutMs: KILL_TIMEOUT_MS }, sys);
+  // An exit status only means that a program had already ended.
   return end.kind === "stuck" || (end.kind === "failed" && end.code === undefined) ? end.reason : undefined;
 }

@@ -1,16 +1,20 @@
 /**
- * Devices that the IOMMU cannot tell apart: a guest gets all of a group, or the kernel gives it none.
+ * IOMMU groups: the IOMMU cannot separate the devices of a group, so the kernel requires that a guest gets all of
+ * them.
  * @module
  */
 import { isVfio, type KernelSys, type PciDevice, readPciDevice } from "./device.ts";
 import type { Refused } from "../resource.ts";
 
-/** A bridge between buses; the kernel lets it stay with the host. */
+/** Class code of a PCI bridge; the kernel allows it to stay with the host. */
 const BRIDGE = "0604";
-/** Drivers that leave a device alone. */
-const HARMLESS = ["pci-stub", "pcieport"];
+/** Drivers that do not access the device's memory. */
+const PASSIVE_DRIVERS = ["pci-stub", "pcieport"];
 
-/** Why a device's group cannot go to a guest; `undefined` when it can. `together` goes with the device. */
+/**
+ * Refuses a device whose group cannot be passed to a guest; returns `undefined` if it can. `together` are the devices
+ * that are passed with it.
+ */
 export async function refuseGroup(
   device: PciDevice,
   together: ReadonlySet<string>,
@@ -25,13 +29,13 @@ export async function refuseGroup(
   const members = await sys.kernel.list(`/sys/kernel/iommu_groups/${group}/devices`) ?? new Map();
   const others = [...members.keys()].filter((other) => other !== address && !together.has(other));
   const devices = await Promise.all(others.map((other) => readPciDevice(other, sys)));
-  const kept = devices.flatMap((other) => other === undefined || mayStay(other) ? [] : [other]);
+  const kept = devices.flatMap((other) => other === undefined || mayStayOnHost(other) ? [] : [other]);
   if (kept.length === 0) return undefined;
-  const told = kept.map((other) => `${other.address} (${other.driver})`).join(", ");
-  const reason = `${address} is in IOMMU group ${group} with ${told}: a guest gets all devices of a group or none`;
+  const names = kept.map((other) => `${other.address} (${other.driver})`).join(", ");
+  const reason = `${address} is in IOMMU group ${group} with ${names}: a guest gets all devices of a group or none`;
   return { kind: "refused", reason, hint: "name them in pci.devices too, or put the card into another slot" };
 }
 
-function mayStay({ driver, kind }: PciDevice): boolean {
-  return driver === "" || kind.startsWith(BRIDGE) || HARMLESS.includes(driver) || isVfio(driver);
+function mayStayOnHost({ driver, kind }: PciDevice): boolean {
+  return driver === "" || kind.startsWith(BRIDGE) || PASSIVE_DRIVERS.includes(driver) || isVfio(driver);
 }

@@ -1,5 +1,6 @@
 /**
- * Which driver a device has, and changing it, step by step. Each write may hang in the kernel, so a child makes it.
+ * Reads and changes the driver of a device, step by step. Each write may hang in the kernel, so a child process makes
+ * it.
  * @module
  */
 import type { Sys } from "../../sys/sys.ts";
@@ -8,21 +9,21 @@ import { describeUser, type DeviceUser } from "./device_users.ts";
 import type { ResourceChange, WriteEnd } from "../resource.ts";
 import { runTool } from "../run_tool.ts";
 
-/** Which driver has a device. */
+/** The driver of a device. */
 export interface PciState {
-  /** Empty: none. */
+  /** Empty without a driver. */
   readonly driver: string;
-  /** `driver_override`, the only driver that may take it; empty: any. */
+  /** `driver_override`: the only driver that may bind to it; empty if any may. */
   readonly override: string;
 }
 
-/** Whether two states are the same. */
+/** Whether two states are equal. */
 export function sameState(a: PciState, b: PciState): boolean {
   return a.driver === b.driver && a.override === b.override;
 }
 
 const POLL_MS = 50;
-/** Of the time that is left, one wait may take this share: other devices and services shall come back too. */
+/** Share of the remaining time for one wait: other devices and services must be restored too. */
 const WAIT_SHARE = 0.5;
 
 interface PciChange extends ResourceChange<PciState> {
@@ -31,19 +32,21 @@ interface PciChange extends ResourceChange<PciState> {
 
 type Problem = Extract<WriteEnd<PciState>, { readonly kind: "failed" | "stuck" }>;
 
-/** Gives a device to a driver: no other may take it any more, its driver lets go, and the new one takes it. */
+/** Moves a device to a driver: sets the override, unbinds the current driver and binds the new one. */
 export async function writePciState(change: PciChange, sys: Sys): Promise<WriteEnd<PciState>> {
   const moves = change.from.driver !== change.to.driver;
   return (moves ? await waitForVfio(change, sys) : undefined) ??
-    await keep(change, sys) ??
+    await setOverride(change, sys) ??
     (moves ? await unbind(change, sys) ?? await bind(change, sys) : undefined) ??
     { kind: "written" };
 }
 
-async function keep(change: PciChange, sys: Sys): Promise<Problem | undefined> {
+async function setOverride(change: PciChange, sys: Sys): Promise<Problem | undefined> {
   const { address, from, to: { override } } = change;
   if (from.override === override) return undefined;
-  const what = override === "" ? `opening ${address} for any driver` : `keeping ${address} for ${override}`;
+  const what = override === ""
+    ? `clearing the driver override of ${address}`
+    : `setting the driver override of ${address} to ${override}`;
   return await step({ path: PCI_PATHS.override(address), text: `${override}\n`, what }, change, sys);
 }
 
@@ -51,13 +54,13 @@ async function unbind(change: PciChange, sys: Sys): Promise<Problem | undefined>
   const { address, from: { driver } } = change;
   if (driver === "") return undefined;
   return await step(
-    { path: PCI_PATHS.unbind(driver), text: address, what: `taking ${address} from ${driver}` },
+    { path: PCI_PATHS.unbind(driver), text: address, what: `unbinding ${address} from ${driver}` },
     change,
     sys,
   );
 }
 
-/** The kernel would wait for whoever has the device through VFIO, for ever. */
+/** Waits until the VFIO group is closed. Otherwise the kernel would wait without a time limit. */
 async function waitForVfio({ address, from, deadlineMs }: PciChange, sys: Sys): Promise<Problem | undefined> {
   if (!isVfio(from.driver)) return undefined;
   const group = (await readPciDevice(address, sys))?.group;
@@ -74,21 +77,21 @@ async function waitForVfio({ address, from, deadlineMs }: PciChange, sys: Sys): 
   }
 }
 
-/** By name: probing would let the first of several drivers that know the device take it. */
+/** Binds the driver by name: probing would bind the first of several matching drivers. */
 async function bind(change: PciChange, sys: Sys): Promise<Problem | undefined> {
   const { address, to: { driver } } = change;
   if (driver === "") return undefined;
-  const write = { path: PCI_PATHS.bind(driver), text: address, what: `giving ${address} to ${driver}` };
+  const write = { path: PCI_PATHS.bind(driver), text: address, what: `binding ${address} to ${driver}` };
   const problem = await step(write, change, sys);
   if (problem?.kind !== "failed" || await sys.kernel.list(PCI_PATHS.driver(driver)) !== undefined) return problem;
-  const missing = await bringBack(change, sys);
-  if (missing !== undefined) return missing;
-  // A driver looks for its devices when it is loaded.
+  const loadProblem = await reloadDriver(change, sys);
+  if (loadProblem !== undefined) return loadProblem;
+  // A driver binds to its devices when it is loaded.
   return (await readPciDevice(address, sys))?.driver === driver ? undefined : await step(write, change, sys);
 }
 
-/** Loads the driver that a device had before, where it was unloaded meanwhile. */
-async function bringBack({ to, saved, deadlineMs }: PciChange, sys: Sys): Promise<Problem | undefined> {
+/** Loads the device's original driver if it was unloaded meanwhile. */
+async function reloadDriver({ to, saved, deadlineMs }: PciChange, sys: Sys): Promise<Problem | undefined> {
   const reason = `the driver ${to.driver} is not loaded`;
   if (!sameState(to, saved.original)) return { kind: "failed", reason };
   const end = await runTool(["modprobe", "--", to.driver], { timeoutMs: waitMs(deadlineMs, sys) }, sys);

@@ -1,5 +1,5 @@
 /**
- * Programs of users, as resources hold them.
+ * The programs of users in demands and values of resources.
  * @module
  */
 import * as v from "valibot";
@@ -8,20 +8,23 @@ import { quote } from "../../text/quote.ts";
 import { type ProgramSys, refuseArgv } from "../../trust/refuse_program.ts";
 import type { Refused } from "../resource.ts";
 
-/** A program with its arguments. */
-export type Argv = readonly [string, ...string[]];
+/** A program and its arguments. */
+export type ProgramArgv = readonly [string, ...string[]];
 
-/** A program with its arguments, as a schema. */
-export function argvSchema(): v.GenericSchema<unknown, Argv> {
+/** Schema of a program and its arguments. */
+export function argvSchema(): v.GenericSchema<unknown, ProgramArgv> {
   return v.tupleWithRest([v.string()], v.string());
 }
 
-/** Which words of an argv have a value of the call in them, as a schema; none in a ledger of a version that did not note it. */
+/**
+ * Schema of the indexes of those words that contain values from the call; empty in a ledger of a version that did not
+ * record them.
+ */
 export function filledSchema(): v.GenericSchema<readonly number[] | undefined, readonly number[]> {
   return v.optional(v.array(v.number()), []);
 }
 
-/** Why a program is not run. */
+/** Checks a program before it runs. Returns why it is refused, or `undefined`. */
 export async function refusedArgv(
   program: ProgramWords,
   sys: ProgramSys,

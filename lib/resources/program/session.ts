@@ -1,96 +1,103 @@
 /**
- * What is left of a program that was started for a holder: the processes of its session. Numbers of processes are used
- * again; so a session counts as the program's only while one process in it carries the program's mark.
+ * Finds and ends the processes of a program's session. PIDs are reused, so a session counts as the program's only
+ * while at least one of its processes carries the program's mark.
  * @module
  */
 import { parseProcStat, type ProcStat, procStatPath } from "../../sys/proc_stat.ts";
 import type { Sys } from "../../sys/sys.ts";
 
-/** In the environment of the program, and so of what it starts: {@linkcode Traces.mark}. */
+/** The environment variable that carries {@linkcode SessionTraces.mark}. The program's children inherit it. */
 export const MARK_NAME = "VIRT_HOOKS_HOLD";
 
-/** What a program can be found by. */
-export interface Traces {
-  /** Nobody else has this one. */
+/** Facts that identify a program's processes. */
+export interface SessionTraces {
+  /** A value that is unique to the program. */
   readonly mark: string;
-  /** The program's process when it was started; its session has this number. Unknown where we were killed just then. */
+  /**
+   * The PID of the program when it was started, which is also its session id. Unknown if the hook was killed at that
+   * moment.
+   */
   readonly session?: number | undefined;
-  /** When the program was started, as the kernel counts. */
+  /** The program's start time, in the kernel's unit. */
   readonly startTime?: string | undefined;
 }
 
-/** What finding and ending processes needs of the world. */
+/** The functions of `Sys` that finding and ending processes needs. */
 export type SessionSys = Pick<Sys, "kernel" | "killGroup" | "sleep" | "elapsedMs">;
 
 const POLL_MS = 50;
-/** So many files of up to some hundred bytes, and of up to 64 KiB, are read by one program. */
+/** How many files one read handles: short ones of up to some hundred bytes, and long ones of up to 64 KiB. */
 const SHORT_FILES_MAX = 2_000;
 const LONG_FILES_MAX = 200;
-/** What SIGKILL does not end in this time hangs in the kernel. */
+/** A process that SIGKILL does not end in this time hangs in the kernel. */
 const KILL_MS = 2_000;
-/** Of the time of a call, so much is kept to note what was not found or ended: at most half of what is left. */
-const NOTE_MS = 300;
+/** Time that is reserved to record what was not found or ended: at most half of the remaining time. */
+const RESERVED_MS = 300;
 
-/** A new mark. */
+/** Creates a mark. */
 export function newMark(): string {
   return crypto.randomUUID();
 }
 
 /**
- * The processes of a program's session that live; where the session is not known, those that carry the mark. `deadlineMs`: when
- * the call's time is up.
- * @throws {InterruptedError} when no time was left to look at all processes of the host
+ * Returns the running processes of a program's session or, if the session is unknown, those that carry the mark.
+ * `deadlineMs` is the call's deadline.
+ * @throws {InterruptedError} if the deadline does not leave enough time to inspect all processes of the host
  */
-export async function membersOf(traces: Traces, deadlineMs: number, sys: SessionSys): Promise<readonly ProcStat[]> {
+export async function membersOf(
+  traces: SessionTraces,
+  deadlineMs: number,
+  sys: SessionSys,
+): Promise<readonly ProcStat[]> {
   const { session } = traces;
-  const within = searchUntil(deadlineMs, sys);
-  const living = await livingProcesses(within);
-  const candidates = session === undefined ? living : living.filter((one) => one.session === session);
+  const limit = searchUntil(deadlineMs, sys);
+  const running = await runningProcesses(limit);
+  const candidates = session === undefined ? running : running.filter((one) => one.session === session);
   if (session !== undefined && candidates.some((one) => isLeader(one, traces))) return candidates;
-  const marked = await markedOf(candidates, traces.mark, within);
+  const marked = await markedOf(candidates, traces.mark, limit);
   return session === undefined || marked.length === 0 ? marked : candidates;
 }
 
-/** Whether the program itself lives; that takes no search. */
-export async function isAlive(traces: Traces, deadlineMs: number, sys: SessionSys): Promise<boolean> {
+/** Whether the program itself runs. Does not search the host's processes. */
+export async function isAlive(traces: SessionTraces, deadlineMs: number, sys: SessionSys): Promise<boolean> {
   const { session, startTime } = traces;
   if (session === undefined || startTime === undefined) return false;
-  return (await livingOf([session], searchUntil(deadlineMs, sys))).some((one) => isLeader(one, traces));
+  return (await runningOf([session], searchUntil(deadlineMs, sys))).some((one) => isLeader(one, traces));
 }
 
-/** A look at processes of the host, and when it ends. */
-interface Search {
+/** How long a search of processes may take. */
+interface SearchLimit {
   readonly untilMs: number;
   readonly sys: SessionSys;
 }
 
-function searchUntil(deadlineMs: number, sys: SessionSys): Search {
-  return { untilMs: deadlineMs - Math.min(NOTE_MS, (deadlineMs - sys.elapsedMs()) / 2), sys };
+function searchUntil(deadlineMs: number, sys: SessionSys): SearchLimit {
+  return { untilMs: deadlineMs - Math.min(RESERVED_MS, (deadlineMs - sys.elapsedMs()) / 2), sys };
 }
 
 /** Whether a process is the program itself. */
-function isLeader({ pid, startTime }: ProcStat, traces: Traces): boolean {
+function isLeader({ pid, startTime }: ProcStat, traces: SessionTraces): boolean {
   return pid === traces.session && startTime === traces.startTime;
 }
 
-async function livingProcesses(within: Search): Promise<readonly ProcStat[]> {
-  const { untilMs, sys } = within;
+async function runningProcesses(limit: SearchLimit): Promise<readonly ProcStat[]> {
+  const { untilMs, sys } = limit;
   const names = (await sys.kernel.list("/proc", untilMs - sys.elapsedMs()))?.keys() ?? [];
-  return await livingOf([...names].filter((name) => /^\d+$/.test(name)).map(Number), within);
+  return await runningOf([...names].filter((name) => /^\d+$/.test(name)).map(Number), limit);
 }
 
-/** Those of some processes that live. */
-async function livingOf(pids: readonly number[], within: Search): Promise<readonly ProcStat[]> {
-  const stats = await readMany(pids.map(procStatPath), SHORT_FILES_MAX, within);
+/** Returns those of the given processes that run. */
+async function runningOf(pids: readonly number[], limit: SearchLimit): Promise<readonly ProcStat[]> {
+  const stats = await readMany(pids.map(procStatPath), SHORT_FILES_MAX, limit);
   return [...stats.values()].map(parseProcStat).filter((stat) => stat !== undefined)
     .filter(({ state }) => !/[ZXx]/.test(state));
 }
 
-/** Many files, some at a time: what one reading can answer has an end. */
+/** Reads many files in batches: the output of one read is limited. */
 async function readMany(
   paths: readonly string[],
   atOnce: number,
-  { untilMs, sys }: Search,
+  { untilMs, sys }: SearchLimit,
 ): Promise<ReadonlyMap<string, string>> {
   const all = new Map<string, string>();
   for (let at = 0; at < paths.length; at += atOnce) {
@@ -103,28 +110,28 @@ async function readMany(
 async function markedOf(
   processes: readonly ProcStat[],
   mark: string,
-  within: Search,
+  limit: SearchLimit,
 ): Promise<readonly ProcStat[]> {
-  const environments = await readMany(processes.map(({ pid }) => `/proc/${pid}/environ`), LONG_FILES_MAX, within);
+  const environments = await readMany(processes.map(({ pid }) => `/proc/${pid}/environ`), LONG_FILES_MAX, limit);
   const entry = `${MARK_NAME}=${mark}`;
   return processes.filter(({ pid }) => environments.get(`/proc/${pid}/environ`)?.split("\0").includes(entry) ?? false);
 }
 
-/** How a program is ended. */
-export interface Ending {
-  /** How long it is asked (SIGTERM) first; 0: it is not. */
-  readonly askMs: number;
-  /** When the call's time is up. */
+/** Options for {@linkcode endSession}. */
+export interface EndSessionOptions {
+  /** How long to wait after SIGTERM before SIGKILL; 0 sends no SIGTERM. */
+  readonly termMs: number;
+  /** The call's deadline. */
   readonly deadlineMs: number;
 }
 
 /**
- * Ends what is left of a program. Says why not, where not even SIGKILL ends it.
- * @throws {InterruptedError} when no time was left to find it, or to see its end
+ * Ends all processes of a program. Returns the problem if a process survives SIGKILL, or `undefined` on success.
+ * @throws {InterruptedError} if the deadline does not leave enough time to find them or to see them end
  */
 export async function endSession(
-  traces: Traces,
-  { askMs, deadlineMs }: Ending,
+  traces: SessionTraces,
+  { termMs, deadlineMs }: EndSessionOptions,
   sys: SessionSys,
 ): Promise<string | undefined> {
   let members = await membersOf(traces, deadlineMs, sys);
@@ -132,33 +139,33 @@ export async function endSession(
     const untilMs = sys.elapsedMs() + forMs;
     while (members.length > 0) {
       for (const group of new Set(members.map((one) => one.group))) sys.killGroup(group, name);
-      members = await awaitEnd(members, untilMs, searchUntil(deadlineMs, sys));
+      members = await waitForEnd(members, untilMs, searchUntil(deadlineMs, sys));
       if (members.length > 0) return;
-      // All processes of the host are searched only for those that came meanwhile.
+      // The whole host is searched again only for processes that appeared meanwhile.
       members = await membersOf(traces, deadlineMs, sys);
     }
   }
-  if (askMs > 0) await signal("SIGTERM", askMs);
+  if (termMs > 0) await signal("SIGTERM", termMs);
   await signal("SIGKILL", KILL_MS);
   const [first] = members;
   return first === undefined ? undefined : `process ${first.pid} (${first.name}) cannot be killed`;
 }
 
-/** Those of some processes that still live when time is up. */
-async function awaitEnd(
+/** Waits until the given processes have ended. Returns those that still run at `untilMs`. */
+async function waitForEnd(
   processes: readonly ProcStat[],
   untilMs: number,
-  within: Search,
+  limit: SearchLimit,
 ): Promise<readonly ProcStat[]> {
-  const names = new Set(processes.map(nameOf));
+  const names = new Set(processes.map(identityOf));
   while (true) {
-    const left = (await livingOf(processes.map(({ pid }) => pid), within)).filter((one) => names.has(nameOf(one)));
-    if (left.length === 0 || within.sys.elapsedMs() + POLL_MS > untilMs) return left;
-    await within.sys.sleep(POLL_MS);
+    const left = (await runningOf(processes.map(({ pid }) => pid), limit)).filter((one) => names.has(identityOf(one)));
+    if (left.length === 0 || limit.sys.elapsedMs() + POLL_MS > untilMs) return left;
+    await limit.sys.sleep(POLL_MS);
   }
 }
 
-/** A number is used again, but not with the same start time. */
-function nameOf({ pid, startTime }: ProcStat): string {
+/** Identifies a process. A PID is reused, but not with the same start time. */
+function identityOf({ pid, startTime }: ProcStat): string {
   return `${pid} ${startTime}`;
 }

@@ -1,6 +1,5 @@
 /**
- * A program as a unit of systemd, made for it and gone with it: systemd knows all its processes, and its journal what it
- * prints.
+ * Runs a program as a transient unit of systemd, which tracks all its processes and writes its output to the journal.
  * @module
  */
 import type { Sys } from "../../sys/sys.ts";
@@ -8,7 +7,7 @@ import { TOOLS } from "../../sys/tools.ts";
 import { runTool } from "../run_tool.ts";
 import { isSystemdHost, showUnits } from "../systemctl.ts";
 
-/** A unit to start. */
+/** A transient unit to start. */
 export interface UnitProgram {
   readonly unit: string;
   readonly description: string;
@@ -17,24 +16,24 @@ export interface UnitProgram {
 }
 
 const TOOL_MS = 5_000;
-/** systemd itself asks the program to end, and kills it after this time. */
+/** How long systemd waits after SIGTERM before it sends SIGKILL. */
 const STOP_SECONDS = 5;
 const POLL_MS = 50;
 
-const ONCE = { timeoutMs: TOOL_MS } as const;
+const TOOL_OPTIONS = { timeoutMs: TOOL_MS } as const;
 
-/** Whether systemd runs this host and makes units. */
+/** Whether systemd runs this host and its tools are installed. */
 export function hasSystemd(sys: Pick<Sys, "lstat">): boolean {
   return isSystemdHost(sys) && [TOOLS.systemctl, TOOLS.systemdRun].every((path) => sys.lstat(path) !== undefined);
 }
 
-/** What a unit is at, as systemd calls it (`active`, `inactive`, `failed`), or why that cannot be told. */
+/** Reads a unit's state in systemd's terms (`active`, `inactive`, `failed`), or why it cannot be read. */
 export async function unitState(unit: string, sys: Sys): Promise<string | { readonly reason: string }> {
   const facts = await showUnits([unit], ["ActiveState"], sys);
   return typeof facts === "string" ? { reason: facts } : facts[0]?.["ActiveState"] ?? "inactive";
 }
 
-/** Starts a program as a unit; says why not. */
+/** Starts a program as a unit. Returns the problem, or `undefined` on success. */
 export async function startUnit(program: UnitProgram, sys: Sys): Promise<string | undefined> {
   const { unit, description, argv: [path, ...args], environment } = program;
   const end = await runTool(
@@ -42,31 +41,34 @@ export async function startUnit(program: UnitProgram, sys: Sys): Promise<string 
       ...["systemdRun", "--quiet", "--no-ask-password", `--unit=${unit}`, `--description=${description}`] as const,
       ...["--property=KillMode=control-group", `--property=TimeoutStopSec=${STOP_SECONDS}`],
       ...Object.entries(environment).map(([name, value]) => `--setenv=${name}=${value}`),
-      // The service manager would fill in variables.
+      // The service manager expands `$NAME`; `$$` is a literal dollar sign.
       ...["--", path, ...args.map((argument) => argument.replaceAll("$", () => "$$"))],
     ],
-    ONCE,
+    TOOL_OPTIONS,
     sys,
   );
   return end.kind === "done" ? undefined : end.reason;
 }
 
-/** How the program of a unit ended. */
+/** Describes how the program of a unit ended. */
 export async function unitEnd(unit: string, sys: Sys): Promise<string> {
   const facts = await showUnits([unit], ["Result", "ExecMainStatus"], sys);
   const { Result: result = "?", ExecMainStatus: status = "?" } = typeof facts === "string" ? {} : facts[0] ?? {};
   return result === "success" ? `exited with status ${status}` : `ended with status ${status} (${result})`;
 }
 
-/** Stops a unit and waits for its end, but not for ever; says why not. One that has failed is forgotten. */
+/**
+ * Stops a unit, waits until `untilMs` for its end, and resets a failed one. Returns the problem, or `undefined` on
+ * success.
+ */
 export async function stopUnit(unit: string, untilMs: number, sys: Sys): Promise<string | undefined> {
-  await runTool(["systemctl", "stop", "--no-block", unit], ONCE, sys);
+  await runTool(["systemctl", "stop", "--no-block", unit], TOOL_OPTIONS, sys);
   while (true) {
     const state = await unitState(unit, sys);
     if (typeof state === "object") return state.reason;
     if (state === "inactive") return undefined;
     if (state === "failed") {
-      await runTool(["systemctl", "reset-failed", unit], ONCE, sys);
+      await runTool(["systemctl", "reset-failed", unit], TOOL_OPTIONS, sys);
       return undefined;
     }
     if (sys.elapsedMs() + POLL_MS > untilMs) return `${unit} is still ${state}`;

@@ -15,7 +15,7 @@ const NFT = "/usr/sbin/nft";
 const OURS = "-A FORWARD -m mark --mark 0x10000000/0x10000000 -m comment --comment virt-hooks -j ACCEPT";
 const NOTHING = { table: null, gates: "closed" };
 
-async function look({ sys }: Namespace): Promise<{ readonly value: unknown; readonly seen?: unknown }> {
+async function look({ sys }: Namespace): Promise<{ readonly value: unknown; readonly observed?: unknown }> {
   const reading = await nft.read("nft", sys, undefined);
   if (reading.kind !== "value") throw new Error(`Cannot read the filter: ${reading.reason}`);
   return reading;
@@ -29,12 +29,15 @@ async function actual(namespace: Namespace): Promise<unknown> {
 async function settle(demands: readonly NftDemand[], namespace: Namespace): Promise<boolean> {
   const wanted = demands.length === 0 ? undefined : nft.wanted(NOTHING, heldBy("a", ...demands));
   const to = wanted?.kind === "value" ? wanted.value : NOTHING;
-  const { value: from, seen } = await look(namespace);
+  const { value: from, observed } = await look(namespace);
   if (sameValue(from, to)) return false;
   const saved = { original: NOTHING, written: undefined, pending: undefined };
   const deadlineMs = namespace.sys.elapsedMs() + 10_000;
-  const end = await nft.write({ key: "nft", from, seen, to, saved, deadlineMs, savePending: () => {} }, namespace.sys);
-  assertEquals(end, { kind: "stands", value: to });
+  const end = await nft.write(
+    { key: "nft", from, observed, to, saved, deadlineMs, savePending: () => {} },
+    namespace.sys,
+  );
+  assertEquals(end, { kind: "applied", value: to });
   assertEquals(await actual(namespace), to);
   return true;
 }

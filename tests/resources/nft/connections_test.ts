@@ -4,8 +4,8 @@ import {
   endConnections,
   type ForwardPath,
   forwardPathsOf,
+  misroutedFlows,
   parseFlow,
-  wrongFlows,
 } from "../../../lib/resources/nft/connections.ts";
 import { wantedTable } from "../../../lib/resources/nft/rules.ts";
 import { type MemoryProgram, memorySys } from "../../../lib/sys/memory_sys.ts";
@@ -47,7 +47,7 @@ const UNANSWERED = "udp      17 29 src=2001:db8::2 dst=2001:db8::1 sport=4000 dp
 const LINES: Readonly<Record<string, readonly [string, ReturnType<typeof parseFlow>]>> = {
   "led to a guest": [LED, [{ family: "ipv4", protocol: "tcp", port: 8080, at: { guest: "192.168.122.11" } }]],
   "counted": [COUNTED, [{ family: "ipv4", protocol: "tcp", port: 8080, at: { guest: "192.168.122.11" } }]],
-  "not answered": [UNANSWERED, [{ family: "ipv6", protocol: "udp", port: 53, at: { asked: "2001:db8::1" } }]],
+  "not answered": [UNANSWERED, [{ family: "ipv6", protocol: "udp", port: 53, at: { destination: "2001:db8::1" } }]],
   "answered by the host itself": [UNANSWERED.replace("[UNREPLIED] ", ""), []],
   "on the way out of a guest": [UNANSWERED.replace("dst=2001:db8::2 sport=53", "dst=2001:db8::9 sport=53"), []],
   "something else": ["icmp 1 29 src=10.0.0.1 dst=10.0.0.2 type=8 code=0 id=1 src=10.0.0.2 dst=10.0.0.1 type=0", []],
@@ -62,9 +62,9 @@ Deno.test("only flows that nothing leads to their guest any more are on a wrong 
     ...{ family: "ipv4", protocol: "tcp", port } as const,
     at: { guest },
   });
-  const ended = wrongFlows([at(80), at(80), at(81), at(82), at(80, "192.168.122.12")], {
-    gone: [way("tcp", 80, 81)],
-    come: [],
+  const ended = misroutedFlows([at(80), at(80), at(81), at(82), at(80, "192.168.122.12")], {
+    removed: [way("tcp", 80, 81)],
+    added: [],
     // Another forward of the same port, for others, still leads there.
     after: [way("tcp", 81, 81)],
   });
@@ -133,7 +133,7 @@ Deno.test("nothing is asked where no way changes, or the program is missing", as
 Deno.test("with little time left it is said that there was too little", async () => {
   const answer = (line: string): Answer => ({ stdout: line.startsWith("-L") ? `${LED}\n` : "" });
   const { note, asked } = await play(WEB, null, { answer, deadlineMs: 0 });
-  assertEquals([note, asked], ["Cannot end the connections that stand: there are too many for the time left", []]);
+  assertEquals([note, asked], ["Cannot end existing connections: there are too many for the remaining time", []]);
 });
 
 Deno.test("nothing to delete is no failure; what fails is said, and ends nothing", async () => {
@@ -143,6 +143,6 @@ Deno.test("nothing to delete is no failure; what fails is said, and ends nothing
   const broken = (): Answer => ({ end: { kind: "exited", code: 2 }, stderr: "no such kernel" });
   assertEquals(
     (await play(WEB, null, { answer: broken })).note,
-    "Cannot end the connections that stand: no such kernel",
+    "Cannot end existing connections: no such kernel",
   );
 });

@@ -54,7 +54,7 @@ function openGuest(guest: GuestAddress): OpenDemand {
 
 /** Demands as a guest of this name holds them. */
 export function heldBy(name: string, ...demands: readonly NftDemand[]): readonly HeldDemand<NftDemand>[] {
-  return demands.map((demand) => ({ who: `guest ${JSON.stringify(name)} (rule "web")`, demand }));
+  return demands.map((demand) => ({ holder: `guest ${JSON.stringify(name)} (rule "web")`, demand }));
 }
 
 const OTHER = { guest: guestAt("192.168.122.28") };
@@ -106,5 +106,5 @@ export const SAMPLES: Readonly<Record<string, readonly HeldDemand<NftDemand>[]>>
     // An address that is routed to a guest: other guests of its network reach it by the host's address, too.
     forward(80, { guest: { ...guestAt("203.0.113.20"), network: "192.168.122.0/24", source: "rule" } }),
   ),
-  longNames: [{ who: `guest "${"é".repeat(200)}"`, demand: forward(80) }],
+  longNames: [{ holder: `guest "${"é".repeat(200)}"`, demand: forward(80) }],
 };

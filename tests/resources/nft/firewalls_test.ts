@@ -1,6 +1,6 @@
 /** What other firewalls are told apart by, in the real packet filter. */
-import { lookAtFirewalls } from "../../../lib/resources/nft/firewalls.ts";
-import { watchFilter } from "../../../lib/resources/nft/traffic.ts";
+import { inspectFirewalls } from "../../../lib/resources/nft/firewalls.ts";
+import { readFilterStatus } from "../../../lib/resources/nft/traffic.ts";
 import { changeScript } from "../../../lib/resources/nft/table.ts";
 import { wantedTable } from "../../../lib/resources/nft/rules.ts";
 import { assertEquals, assertStringIncludes } from "../../support/assert.ts";
@@ -13,7 +13,7 @@ const NFT = "/usr/sbin/nft";
 
 filterTest("other firewalls are found in the real packet filter, and ours is none", async ({ sys, must }) => {
   await must([NFT, "-f", "-"], changeScript(null, wantedTable(SAMPLES["plain"] ?? [])));
-  const { version, ...alone } = await lookAtFirewalls(FORWARDS, sys);
+  const { version, ...alone } = await inspectFirewalls(FORWARDS, sys);
   assertStringIncludes(version, "nftables v");
   const nothing = { closed: [], foreign: [], earlier: [], legacy: [], missing: [], leases: [] };
   assertEquals(alone, { ...nothing, names: [] });
@@ -22,7 +22,7 @@ filterTest("other firewalls are found in the real packet filter, and ours is non
     await must([IPTABLES, "-w", "-A", "FORWARD", "-j", chain]);
   }
   await must([IPTABLES, "-w", "-P", "FORWARD", "DROP"]);
-  const { names, closed, foreign } = await lookAtFirewalls(FORWARDS, sys);
+  const { names, closed, foreign } = await inspectFirewalls(FORWARDS, sys);
   assertEquals([names, closed, foreign], [
     ["libvirt", "Docker", "ufw", "the policy DROP"].map((name) => `${name} (iptables)`),
     ["FORWARD of iptables"],
@@ -67,16 +67,16 @@ for (const [what, { rules, found }] of Object.entries(FOREIGN)) {
       [NFT, "-f", "-"],
       `add table inet fw\nadd chain inet fw forward { type filter hook forward priority 0 ; ${rules}\n`,
     );
-    const { foreign, names } = await lookAtFirewalls(FORWARDS, sys);
-    const told = foreign.map(({ kind, cure }) => [kind, cure]);
+    const { foreign, names } = await inspectFirewalls(FORWARDS, sys);
+    const told = foreign.map(({ kind, fixCommand }) => [kind, fixCommand]);
     assertEquals([told, names], [found === undefined ? [] : [found], []]);
-    const [{ who } = { who: "" }] = held;
-    const { state } = (await watchFilter(sys)).forward({ who, demand: forward(8080, { guestPort: 80 }) });
+    const [{ holder } = { holder: "" }] = held;
+    const { state } = (await readFilterStatus(sys)).forward({ holder, demand: forward(8080, { guestPort: 80 }) });
     const wanted = { "rejects": "outranked", "rejects-rest": "unknown" }[found?.[0] ?? ""] ?? "active";
     assertEquals(state, wanted);
     // As the advice says.
     await must([NFT, ...CURE.replaceAll("'", "").split(" ").slice(1)]);
-    assertEquals((await lookAtFirewalls(FORWARDS, sys)).foreign, []);
+    assertEquals((await inspectFirewalls(FORWARDS, sys)).foreign, []);
   });
 }
 
@@ -91,14 +91,14 @@ add table ip lb
 add chain ip lb in { type nat hook prerouting priority -150 ; policy accept ; }
 `,
   );
-  const { foreign, earlier } = await lookAtFirewalls(FORWARDS, sys);
+  const { foreign, earlier } = await inspectFirewalls(FORWARDS, sys);
   const cure = "nft insert rule ip early f ct status dnat accept";
-  assertEquals([foreign.map((one) => one.cure), earlier.map(({ table, name }) => `${table} ${name}`)], [
+  assertEquals([foreign.map((one) => one.fixCommand), earlier.map(({ table, name }) => `${table} ${name}`)], [
     [cure],
     ["ip lb in"],
   ]);
   await must([NFT, ...cure.split(" ").slice(1)]);
-  assertEquals((await lookAtFirewalls(FORWARDS, sys)).foreign, []);
+  assertEquals((await inspectFirewalls(FORWARDS, sys)).foreign, []);
 });
 
 filterTest("a table filter of nft's own is judged, and left alone", async ({ sys, must }) => {
@@ -112,8 +112,8 @@ add rule ip filter ${chain} ct state established,related accept
 `,
     );
     const before = await must([NFT, "list", "table", "ip", "filter"]);
-    const { foreign } = await lookAtFirewalls(FORWARDS, sys);
-    assertEquals(foreign.map(({ called, kind }) => [called, kind]), [
+    const { foreign } = await inspectFirewalls(FORWARDS, sys);
+    assertEquals(foreign.map(({ label, kind }) => [label, kind]), [
       [`the chain ${chain} of table ip filter`, "rejects"],
     ]);
     assertEquals(await must([NFT, "list", "table", "ip", "filter"]), before);

@@ -3,7 +3,7 @@ import { assertEquals } from "../../support/assert.ts";
 import type { AnyDemand } from "../../../lib/plan/demand.ts";
 import type { ForwardDemand, GuestInterface } from "../../../lib/plan/nft_demand.ts";
 import { findGuest, type GuestLocation } from "../../../lib/resources/nft/guest_address.ts";
-import { surroundings } from "../../../lib/resources/nft/surroundings.ts";
+import { networkLookup } from "../../../lib/resources/nft/surroundings.ts";
 import { describeGuest } from "../../../lib/resources/nft/text.ts";
 import { memorySys } from "../../../lib/sys/memory_sys.ts";
 import { TOOLS } from "../../../lib/sys/tools.ts";
@@ -66,16 +66,16 @@ const ON_DEFAULT = { mac: MAC, network: "default" };
 const CASES: Readonly<Record<string, Case>> = {
   "an address in the document": {
     interfaces: [{ ...ON_DEFAULT, addresses: ["192.168.122.11"] }],
-    expected: "192.168.122.11, as its document says",
+    expected: "192.168.122.11, set in its document",
   },
   "IPv4 comes first": {
     interfaces: [{ ...ON_DEFAULT, addresses: ["fd00:122::11", "192.168.122.11"] }],
-    expected: "192.168.122.11, as its document says",
+    expected: "192.168.122.11, set in its document",
   },
   "IPv6 where the forward is for it": {
     interfaces: [{ ...ON_DEFAULT, addresses: ["192.168.122.11", "fd00:122::11"] }],
     demand: { from: ["2001:db8::/32"] },
-    expected: "fd00:122::11, as its document says",
+    expected: "fd00:122::11, set in its document",
   },
   "a document's address outside the network": {
     interfaces: [{ ...ON_DEFAULT, addresses: ["192.168.1.11"] }],
@@ -87,16 +87,16 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   "a document that names what is kept for another": {
     interfaces: [{ ...ON_DEFAULT, addresses: ["192.168.122.10"] }],
-    expected: 'refused: the guest\'s address 192.168.122.10 is kept for another guest on network "default"',
+    expected: 'refused: the guest\'s address 192.168.122.10 is reserved for another guest on network "default"',
   },
   "a reservation": {
     interfaces: [{ ...ON_DEFAULT, mac: "52:54:00:00:00:0a" }],
-    expected: '192.168.122.10, kept for it by network "default"',
+    expected: '192.168.122.10, DHCP reservation on network "default"',
   },
   "a lease": {
     interfaces: [ON_DEFAULT],
     leases: [lease("192.168.122.77", "52:54:00:00:00:99", SOON), lease("192.168.122.28", MAC, SOON)],
-    expected: '192.168.122.28, leased to it by network "default"',
+    expected: '192.168.122.28, DHCP lease on network "default"',
   },
   "the lease that lasts longest": {
     interfaces: [ON_DEFAULT],
@@ -105,7 +105,7 @@ const CASES: Readonly<Record<string, Case>> = {
       lease("192.168.122.29", MAC, LATER),
       lease("192.168.122.30", MAC, PAST),
     ],
-    expected: '192.168.122.29, leased to it by network "default"',
+    expected: '192.168.122.29, DHCP lease on network "default"',
   },
   "a lease that is over": {
     interfaces: [ON_DEFAULT],
@@ -115,19 +115,19 @@ const CASES: Readonly<Record<string, Case>> = {
   "a reservation for a guest that starts with an old lease": {
     interfaces: [{ ...ON_DEFAULT, mac: KEPT }],
     leases: [lease("192.168.122.28", KEPT, SOON)],
-    expected: '192.168.122.10, kept for it by network "default"',
+    expected: '192.168.122.10, DHCP reservation on network "default"',
   },
   "a reservation for a guest that runs by a lease": {
     interfaces: [{ ...ON_DEFAULT, mac: KEPT }],
     leases: [lease("192.168.122.28", KEPT, SOON)],
     isLeaseFirst: true,
-    expected: '192.168.122.28, leased to it by network "default"',
+    expected: '192.168.122.28, DHCP lease on network "default"',
   },
   "a reservation for a guest whose lease is over": {
     interfaces: [{ ...ON_DEFAULT, mac: KEPT }],
     leases: [lease("192.168.122.28", KEPT, PAST)],
     isLeaseFirst: true,
-    expected: '192.168.122.10, kept for it by network "default"',
+    expected: '192.168.122.10, DHCP reservation on network "default"',
   },
   "a lease of what is kept for another by now": {
     interfaces: [ON_DEFAULT],
@@ -137,7 +137,7 @@ const CASES: Readonly<Record<string, Case>> = {
   "a lease from before the network changed": {
     interfaces: [ON_DEFAULT],
     leases: [lease("192.168.99.10", MAC, SOON), lease("192.168.122.28", MAC, SOON)],
-    expected: '192.168.122.28, leased to it by network "default"',
+    expected: '192.168.122.28, DHCP lease on network "default"',
   },
   "IPv6 leased first where the network gives both": {
     interfaces: [{ mac: MAC, network: "dual" }],
@@ -147,13 +147,13 @@ const CASES: Readonly<Record<string, Case>> = {
   "both leased where the network gives both": {
     interfaces: [{ mac: MAC, network: "dual" }],
     leases: [lease("fd00:140::1c8", MAC, LATER), lease("192.168.140.82", MAC, SOON)],
-    expected: '192.168.140.82, leased to it by network "dual"',
+    expected: '192.168.140.82, DHCP lease on network "dual"',
   },
   "IPv6 where the rule is for it and the network gives both": {
     interfaces: [{ mac: MAC, network: "dual" }],
     demand: { from: ["::/0"] },
     leases: [lease("fd00:140::1c8", MAC, LATER), lease("192.168.140.82", MAC, SOON)],
-    expected: 'fd00:140::1c8, leased to it by network "dual"',
+    expected: 'fd00:140::1c8, DHCP lease on network "dual"',
   },
   "the family that it had, whatever the network gives by now": {
     interfaces: [{ mac: MAC, network: "dual" }],
@@ -164,12 +164,12 @@ const CASES: Readonly<Record<string, Case>> = {
   "leases that are not looked at, since the document says it": {
     interfaces: [{ ...ON_DEFAULT, addresses: ["192.168.122.11"] }],
     leases: UNREADABLE,
-    expected: "192.168.122.11, as its document says",
+    expected: "192.168.122.11, set in its document",
   },
   "leases that are not looked at, since there is a reservation": {
     interfaces: [{ ...ON_DEFAULT, mac: KEPT }],
     leases: UNREADABLE,
-    expected: '192.168.122.10, kept for it by network "default"',
+    expected: '192.168.122.10, DHCP reservation on network "default"',
   },
   "leases that cannot be read": {
     interfaces: [ON_DEFAULT],
@@ -179,13 +179,13 @@ const CASES: Readonly<Record<string, Case>> = {
   "an interface on the bridge of a network": {
     interfaces: [{ mac: MAC, bridge: "virbr0" }],
     leases: [lease("192.168.122.28", MAC, SOON)],
-    expected: '192.168.122.28, leased to it by network "default"',
+    expected: '192.168.122.28, DHCP lease on network "default"',
   },
   "an interface on the bridge of the network that the rule names": {
     interfaces: [{ mac: OTHER_MAC, bridge: "br7" }, { mac: MAC, bridge: "virbr0" }],
     demand: { network: "default" },
     leases: [lease("192.168.122.28", MAC, SOON)],
-    expected: '192.168.122.28, leased to it by network "default"',
+    expected: '192.168.122.28, DHCP lease on network "default"',
   },
   "no interface on the network that the rule names": {
     interfaces: [{ mac: MAC, bridge: "virbr0" }],
@@ -197,23 +197,23 @@ const CASES: Readonly<Record<string, Case>> = {
   "one lease of another shape": {
     interfaces: [ON_DEFAULT],
     leases: [{ "mac-address": MAC, "ip-address": 7 }, lease("192.168.122.28", MAC, SOON)],
-    expected: '192.168.122.28, leased to it by network "default"',
+    expected: '192.168.122.28, DHCP lease on network "default"',
   },
   "leases of another shape": { interfaces: [ON_DEFAULT], leases: [{ "ip-address": 7 }], expected: "waiting: default" },
   "the first interface that has an address": {
     interfaces: [ON_DEFAULT, { mac: MAC, network: "lonely", addresses: ["10.9.0.5"] }],
-    expected: "10.9.0.5, as its document says (isolated)",
+    expected: "10.9.0.5, set in its document (isolated)",
   },
   "IPv6 where the network's server gives none": {
     interfaces: [ON_DEFAULT],
     leases: [lease("192.168.122.28", MAC, SOON)],
     demand: { hostAddresses: ["2001:db8::1"] },
-    expected: "refused: nothing on this host says at which address the guest lives",
+    expected: "refused: the guest's address is unknown on this host",
   },
   "the rule's address": {
     interfaces: [ON_DEFAULT],
     demand: { to: "192.168.122.50" },
-    expected: "192.168.122.50, as its rule says",
+    expected: "192.168.122.50, set in its rule",
   },
   "the rule's address outside the guest's networks": {
     interfaces: [ON_DEFAULT],
@@ -236,13 +236,13 @@ const CASES: Readonly<Record<string, Case>> = {
     interfaces: [ON_DEFAULT],
     demand: { to: "203.0.113.20" },
     routed: "virbr0",
-    expected: "203.0.113.20, as its rule says",
+    expected: "203.0.113.20, set in its rule",
   },
   "the rule's address on another bridge of the guest": {
     interfaces: [ON_DEFAULT, { mac: OTHER_MAC, bridge: "br0" }],
     demand: { to: "10.20.30.40" },
     routed: "br0",
-    expected: "10.20.30.40, as its rule says",
+    expected: "10.20.30.40, set in its rule",
   },
   "the rule's address, to which the same plan sets a route": {
     interfaces: [ON_DEFAULT],
@@ -255,7 +255,7 @@ const CASES: Readonly<Record<string, Case>> = {
         table: "main",
       },
     }],
-    expected: "203.0.113.20, as its rule says",
+    expected: "203.0.113.20, set in its rule",
   },
   "the rule's address is the host's": {
     interfaces: [ON_DEFAULT],
@@ -265,15 +265,15 @@ const CASES: Readonly<Record<string, Case>> = {
   "the rule's address on a bridge of the host": {
     interfaces: [{ mac: MAC, network: null }],
     demand: { to: "10.1.2.3" },
-    expected: "10.1.2.3, as its rule says",
+    expected: "10.1.2.3, set in its rule",
   },
   "a bridge of the host": {
     interfaces: [{ mac: MAC, network: null, addresses: ["10.1.2.3"] }],
-    expected: "refused: nothing on this host says at which address the guest lives",
+    expected: "refused: the guest's address is unknown on this host",
   },
   "a network without addresses": {
     interfaces: [{ mac: MAC, network: "lan" }],
-    expected: "refused: nothing on this host says at which address the guest lives",
+    expected: "refused: the guest's address is unknown on this host",
   },
   "a network that is not active": {
     interfaces: [{ mac: MAC, network: "gone" }],
@@ -286,7 +286,7 @@ const CASES: Readonly<Record<string, Case>> = {
   "conditions of two families": {
     interfaces: [ON_DEFAULT],
     demand: { hostAddresses: ["203.0.113.1"], from: ["2001:db8::/32"] },
-    expected: "refused: host_address and from are of different families, so nothing would come in",
+    expected: "refused: host_address and from are of different families, so no packets would be forwarded",
   },
 };
 
@@ -312,7 +312,7 @@ for (const [name, one] of Object.entries(CASES)) {
     const sys = { ...host, readTextFile };
     const all = interfaces.map((given) => ({ mac: null, network: null, bridge: null, addresses: [], ...given }));
     const sought = { ...forward(80, { guest: null, interfaces: all, ...demand }), isLeaseFirst, family };
-    const where = await findGuest(sought, surroundings(sys, plan));
+    const where = await findGuest(sought, networkLookup(sys, plan));
     assertEquals(textOf(where), one.expected);
   });
 }

@@ -20,10 +20,10 @@ Deno.test("an address that the host lacks is named, however it is written", () =
   assertEquals(missingText(["203.0.113.10", "2001:DB8:0::1"], THERE), undefined);
   assertEquals(
     missingText(["203.0.113.10", "203.0.113.77"], THERE),
-    "203.0.113.77 is no address of this host: nothing comes in there until it is",
+    "203.0.113.77 is not an address of this host: no packets arrive there until it is",
   );
   assertEquals(
     missingText(["203.0.113.77", "2001:db8::7"], THERE),
-    "203.0.113.77, 2001:db8::7 are no addresses of this host: nothing comes in there until they are",
+    "203.0.113.77, 2001:db8::7 are not addresses of this host: no packets arrive there until they are",
   );
 });

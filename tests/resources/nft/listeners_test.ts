@@ -1,6 +1,6 @@
 /** Who listens on which port, as the kernel tells, and whose place a forward takes. */
 import type { HostEnd } from "../../../lib/plan/nft_demand.ts";
-import { contestedText, type Listener, readListeners } from "../../../lib/resources/nft/listeners.ts";
+import { hiddenListenersText, type Listener, readListeners } from "../../../lib/resources/nft/listeners.ts";
 import { denoKernel } from "../../../lib/sys/deno_kernel.ts";
 import { memorySys } from "../../../lib/sys/memory_sys.ts";
 import { assert, assertEquals } from "../../support/assert.ts";
@@ -48,7 +48,7 @@ for (const hostname of ["127.0.0.1", "::1"]) {
   });
 }
 
-const GETS = "who comes from outside gets the guest instead";
+const GETS = "clients from outside reach the guest instead";
 const CASES: readonly (readonly [string, HostEnd, string | undefined])[] = [
   ["a port of all addresses", end(8080, 8080), `a program of this host listens at 0.0.0.0:8080/tcp: ${GETS}`],
   ["another protocol", end(8080, 8080, "udp"), undefined],
@@ -85,11 +85,11 @@ function end(first: number, last: number, protocol: HostEnd["protocol"] = "tcp",
 
 for (const [name, given, told] of CASES) {
   Deno.test(`a forward of ${name}: ${told ?? "takes nobody's place"}`, () => {
-    assertEquals(contestedText({ ...given, sparedAddresses: [] }, LISTENERS), told);
+    assertEquals(hiddenListenersText({ ...given, sparedAddresses: [] }, LISTENERS), told);
   });
 }
 
 Deno.test("a forward takes nobody's place at an address that it leaves alone", () => {
-  const told = contestedText({ ...end(53, 53), sparedAddresses: ["192.168.122.1"] }, LISTENERS);
+  const told = hiddenListenersText({ ...end(53, 53), sparedAddresses: ["192.168.122.1"] }, LISTENERS);
   assertEquals(told, undefined);
 });

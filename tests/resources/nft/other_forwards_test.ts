@@ -1,6 +1,6 @@
 /** Rules of others that forward the same ports, in the real packet filter. */
 import type { HostEnd } from "../../../lib/plan/nft_demand.ts";
-import { readOtherForwards, takenOverText } from "../../../lib/resources/nft/other_forwards.ts";
+import { overriddenText, readOtherForwards } from "../../../lib/resources/nft/other_forwards.ts";
 import { wantedTable } from "../../../lib/resources/nft/rules.ts";
 import { changeScript } from "../../../lib/resources/nft/table.ts";
 import { assertEquals } from "../../support/assert.ts";
@@ -35,7 +35,7 @@ function end(first: number, protocol: HostEnd["protocol"] = "tcp", more: Partial
 }
 
 function told(what: string): string {
-  return `others forward ${what}, too: packets get the guest instead, as our table is asked first`;
+  return `others forward ${what}, too: packets go to the guest instead, as our table comes first`;
 }
 
 const CASES: readonly (readonly [HostEnd, string | undefined])[] = [
@@ -62,5 +62,5 @@ filterTest("others that forward the same ports are found, and our own table is n
   assertEquals(await readOtherForwards(namespace.sys), []);
   await fill(namespace);
   const others = await readOtherForwards(namespace.sys);
-  assertEquals(CASES.map(([given]) => takenOverText(given, others)), CASES.map(([, text]) => text));
+  assertEquals(CASES.map(([given]) => overriddenText(given, others)), CASES.map(([, text]) => text));
 });

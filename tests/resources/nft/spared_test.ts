@@ -1,7 +1,7 @@
 /** Which addresses of the host a forward leaves to the servers of libvirt's networks. */
 import type { HostEnd } from "../../../lib/plan/nft_demand.ts";
 import { sparedAddresses } from "../../../lib/resources/nft/spared.ts";
-import { surroundings } from "../../../lib/resources/nft/surroundings.ts";
+import { networkLookup } from "../../../lib/resources/nft/surroundings.ts";
 import { memorySys } from "../../../lib/sys/memory_sys.ts";
 import { assertEquals } from "../../support/assert.ts";
 
@@ -40,11 +40,11 @@ const CASES: Readonly<
 for (const [name, { ports: [first, last], protocol, spared }] of Object.entries(CASES)) {
   Deno.test(`a forward of ${name} leaves libvirt's networks ${spared ? "alone" : "no address"}`, async () => {
     const end = { hostPorts: { first, last }, protocol, hostAddresses: [] };
-    assertEquals(await sparedAddresses(end, surroundings(SYS)), spared ? ALL : []);
+    assertEquals(await sparedAddresses(end, networkLookup(SYS)), spared ? ALL : []);
   });
 }
 
 Deno.test("a forward that names a network's address takes it", async () => {
   const end = { hostPorts: { first: 53, last: 53 }, protocol: "udp", hostAddresses: ["192.168.122.1"] } as const;
-  assertEquals(await sparedAddresses(end, surroundings(SYS)), []);
+  assertEquals(await sparedAddresses(end, networkLookup(SYS)), []);
 });

@@ -1,7 +1,7 @@
 /** What the real nft says that forwards counted. */
 import { wantedTable } from "../../../lib/resources/nft/rules.ts";
 import { changeScript } from "../../../lib/resources/nft/table.ts";
-import { watchFilter } from "../../../lib/resources/nft/traffic.ts";
+import { readFilterStatus } from "../../../lib/resources/nft/traffic.ts";
 import type { ForwardDemand } from "../../../lib/plan/nft_demand.ts";
 import type { HeldDemand } from "../../../lib/resources/resource.ts";
 import { assertEquals } from "../../support/assert.ts";
@@ -9,7 +9,7 @@ import { forward, SAMPLES } from "./demands.ts";
 import { filterTest } from "./namespace.ts";
 
 function forwardsOf(name: string): readonly HeldDemand<ForwardDemand>[] {
-  return (SAMPLES[name] ?? []).flatMap(({ who, demand }) => demand.kind === "forward" ? [{ who, demand }] : []);
+  return (SAMPLES[name] ?? []).flatMap(({ holder, demand }) => demand.kind === "forward" ? [{ holder, demand }] : []);
 }
 
 filterTest("what each forward counted is read back from the real nft", async ({ sys, must }) => {
@@ -19,19 +19,19 @@ filterTest("what each forward counted is read back from the real nft", async ({ 
       .replace(/^add counter \w+ \w+ f_.*$/gm, "$& { packets 5 bytes 7 ; }")
       .replace(/^add counter \w+ \w+ new_.*$/gm, "$& { packets 3 bytes 9 ; }");
     await must(["/usr/sbin/nft", "-f", "-"], script);
-    const watch = await watchFilter(sys);
-    const told = held.filter(({ demand }) => demand.guest !== null && wantedTable([{ who: "", demand }]) !== null)
+    const watch = await readFilterStatus(sys);
+    const told = held.filter(({ demand }) => demand.guest !== null && wantedTable([{ holder: "", demand }]) !== null)
       .map(watch.forward);
     assertEquals(
       told,
       told.map(() => ({
         state: "active" as const,
-        because: null,
+        reason: null,
         traffic: { packets: 5, bytes: 7, connections: 3 },
       })),
     );
     assertEquals(told.length > 5, true);
-    assertEquals(watch.forward({ who: "nobody", demand: forward(9999) }).state, "drift");
+    assertEquals(watch.forward({ holder: "nobody", demand: forward(9999) }).state, "drift");
     await must(["/usr/sbin/nft", "delete", "table", "inet", "virt_hooks"]);
   }
 });
@@ -40,11 +40,11 @@ filterTest("a forward that the real iptables rejects is outranked", async ({ sys
   const [held] = forwardsOf("plain");
   if (held === undefined) throw new Error("There is no sample");
   await must(["/usr/sbin/nft", "-f", "-"], changeScript(null, wantedTable([held])));
-  assertEquals((await watchFilter(sys)).forward(held).state, "active");
+  assertEquals((await readFilterStatus(sys)).forward(held).state, "active");
   await must(["/usr/sbin/iptables", "-w", "-P", "FORWARD", "DROP"]);
-  assertEquals((await watchFilter(sys)).forward(held), {
+  assertEquals((await readFilterStatus(sys)).forward(held), {
     state: "outranked",
-    because: "outranked by FORWARD of iptables, which may reject it first",
+    reason: "outranked by FORWARD of iptables, which may reject it first",
     traffic: { packets: 0, bytes: 0, connections: 0 },
   });
 });

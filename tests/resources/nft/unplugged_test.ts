@@ -1,6 +1,6 @@
 /** Which guests count as being on no bridge. */
 import type { AwaitedAddress, GuestEnd, GuestInterface } from "../../../lib/plan/nft_demand.ts";
-import { surroundings } from "../../../lib/resources/nft/surroundings.ts";
+import { networkLookup } from "../../../lib/resources/nft/surroundings.ts";
 import { findUnplugged, type LiveInterface } from "../../../lib/resources/nft/unplugged.ts";
 import { memorySys } from "../../../lib/sys/memory_sys.ts";
 import { assertEquals } from "../../support/assert.ts";
@@ -86,7 +86,7 @@ const CASES: Readonly<Record<string, Case>> = {
 for (const [name, { interfaces, live, end, expected }] of Object.entries(CASES)) {
   Deno.test(`findUnplugged(): ${name}: ${expected ?? "nothing is told"}`, async () => {
     const whole = { to: null, network: null, interfaces, guest: guestAt("192.168.122.11"), awaited: null, ...end };
-    const found = await findUnplugged(whole, live, { around: surroundings(SYS), sys: SYS });
+    const found = await findUnplugged(whole, live, { lookup: networkLookup(SYS), sys: SYS });
     const stopped = found?.stopped === undefined ? "" : `, network ${found.stopped}`;
     assertEquals(found && `${found.dev} ${found.bridge}${stopped}`, expected);
   });
