@@ -34,7 +34,7 @@ for (
 }
 
 const KEY = 'a key such as "vm.swappiness"';
-const PROGRAM = "the value of this one names a program";
+const PROGRAM = "the value of this one is a program";
 
 for (
   const { key, expected } of [

@@ -120,7 +120,7 @@ for (
     [
       "file",
       'when = { on = ["OP"], driver = "qemu", file = "/mnt/flag" }\ndeny_or_run',
-      "Cannot tell whether it applies",
+      "Cannot determine whether it applies",
     ],
     [
       "program",

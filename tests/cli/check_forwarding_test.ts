@@ -44,7 +44,7 @@ async function found(
 const WELL = [
   "ok    /usr/sbin/nft is there: nftables v1.0.6 (Lester Gooch #5)",
   "ok    what is passed on to guests is filtered by libvirt (iptables), libvirt (ip6tables): forwards are let through there",
-  "ok    the kernel passes IPv4 on (net.ipv4.ip_forward = 1)",
+  "ok    IPv4 forwarding is on (net.ipv4.ip_forward = 1)",
   "ok    IPv6 forwarding is off (net.ipv6.conf.all.forwarding)",
   "ok    /usr/sbin/conntrack is there",
 ];
@@ -216,7 +216,7 @@ for (const [action, expected] of Object.entries(FAMILIES)) {
     const passed = async (values: Readonly<Record<string, string>>): Promise<readonly string[]> => {
       const rules = `[[rule]]\nname = "web"\nwhen = { driver = "qemu", domain = "*" }\n${action}\n`;
       const { lines } = await found({ rules, files: values });
-      return lines.flatMap((line) => /^warn {2}the kernel passes no (\S+) on/.exec(line)?.slice(1) ?? []);
+      return lines.flatMap((line) => /^warn {2}(\S+) forwarding is off/.exec(line)?.slice(1) ?? []);
     };
     const [four, six] = ["/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding"];
     assertEquals(await passed({ [four]: "0\n", [six]: "1\n" }), [...expected]);

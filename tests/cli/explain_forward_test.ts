@@ -159,8 +159,8 @@ const PUBLISHED = {
   },
 };
 const TAKEN =
-  "others forward 8080/tcp (chain DOCKER of table ip nat), too: packets get the guest instead, as our table is " +
-  "asked first";
+  "others forward 8080/tcp (chain DOCKER of table ip nat), too: packets go to the guest instead, as our table " +
+  "comes first";
 
 Deno.test("explain and check --host tell beforehand whose forward is taken over; a hook does not look", async () => {
   const { host, filter } = makeHost(TWO);

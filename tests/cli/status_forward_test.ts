@@ -182,8 +182,8 @@ Deno.test("status says which chain keeps a guest from getting an address", async
   filter.others.chains.push(INPUT);
   const { code, lines } = await admin(host, ["status", "--json"]);
   const [{ holders, reasons }] = JSON.parse(lines.join("")).resources;
-  const why = 'the chain input of table inet fw rejects what guests of network "default" ask its DHCP server; ' +
-    "let them in: nft insert rule inet fw input iifname virbr0 accept";
+  const why = 'the chain input of table inet fw rejects what guests of network "default" send to its DHCP server; ' +
+    "allow it: nft insert rule inet fw input iifname virbr0 accept";
   assertEquals([code, holders[0].forward.state, holders[0].forward.because, reasons], [
     1,
     "pending",

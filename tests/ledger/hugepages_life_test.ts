@@ -126,7 +126,7 @@ Deno.test("huge pages: more than the guest's node has is refused, whatever the o
   assertEquals([refused.code, writes], [4, []]);
   assertStringIncludes(
     refused.stderr,
-    "not enough memory on node 1: 2000 MiB are needed, 2100 MiB are available, and 256 MiB",
+    "not enough memory on node 1: 2000 MiB are needed, 2100 MiB are available, of which 256 MiB",
   );
 });
 

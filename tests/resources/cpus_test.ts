@@ -91,7 +91,7 @@ Deno.test("a slice that an administrator keeps off the isolated CPUs anyway is l
   systemd.configured.set("user.slice", "0-1");
   const prepared = await host.call("qemu", "prepare");
   assertEquals(systemd.deeds, ["system.slice 0-1,6-7", "init.scope 0-1,6-7"]);
-  assertStringIncludes(JSON.stringify(prepared.history), "AllowedCPUs of user.slice comes from a file");
+  assertStringIncludes(JSON.stringify(prepared.history), "AllowedCPUs of user.slice comes from a unit file");
 });
 
 Deno.test("what an administrator changes meanwhile stays", async () => {
@@ -157,7 +157,7 @@ const REFUSED = [
   {
     name: "cpuset in cgroup version 1",
     files: { "/sys/fs/cgroup/cgroup.controllers": "cpu io\n" },
-    told: "the cpuset controller of cgroup version 2 is not there",
+    told: "the cpuset controller of cgroup version 2 is missing",
   },
 ];
 for (const { name, files, told } of REFUSED) {

@@ -75,7 +75,12 @@ Deno.test("stand-in files: a policy whose CPUs went offline counts as put back",
 
 const REFUSED = [
   { name: "one that is not offered", governor: "turbo", cpus: "2", told: "CPU 2 has no governor turbo: it has" },
-  { name: "a CPU without cpufreq", governor: "performance", cpus: "3", told: "the frequency of CPU 3 is not governed" },
+  {
+    name: "a CPU without cpufreq",
+    governor: "performance",
+    cpus: "3",
+    told: "the frequency of CPU 3 cannot be governed",
+  },
   { name: "a CPU that is not there", governor: "performance", cpus: "9", told: "this host has no CPU 9" },
 ];
 for (const { name, governor, cpus, told } of REFUSED) {

@@ -84,7 +84,7 @@ Deno.test("a stop that takes longer than the call has is a failure, and the unit
   const { host, systemd } = systemdHost(STOP, { "gdm.service": { active: "active", stopLooks: 2000 } });
   const refused = await host.call("qemu", "prepare");
   assertEquals([refused.code, systemd.deeds], [4, ["stop gdm.service", "start gdm.service"]]);
-  assertStringIncludes(refused.stderr, "cannot hold gdm.service stopped: it is still stopping when time is up");
+  assertStringIncludes(refused.stderr, "cannot hold gdm.service stopped: it is still stopping at the deadline");
 });
 
 Deno.test("a unit that a killed hook left stopping is started again", async () => {

@@ -155,11 +155,11 @@ function passingFinding(
   { isOn, isNeeded }: { readonly isOn: boolean; readonly isNeeded: boolean },
 ): Finding {
   const { word, sysctl } = PASSING[family];
-  if (isOn) return { level: "ok", text: `the kernel passes ${word} on (${sysctl} = 1)` };
-  if (!isNeeded) return { level: "ok", text: `the kernel passes no ${word} on (${sysctl})` };
+  if (isOn) return { level: "ok", text: `${word} forwarding is on (${sysctl} = 1)` };
+  if (!isNeeded) return { level: "ok", text: `${word} forwarding is off (${sysctl})` };
   return {
     level: "warn",
-    text: `the kernel passes no ${word} on (${sysctl} is 0): nothing forwarded or opened reaches a guest by ${word}`,
+    text: `${word} forwarding is off (${sysctl} is 0): nothing forwarded or opened reaches a guest by ${word}`,
     advice: `libvirt sets it to 1 for a network with a way out; for others: a rule with sysctl = { "${sysctl}" = 1 }`,
   };
 }
