@@ -270,7 +270,7 @@ find_archive() {
     ARCHIVE=$ARCHIVE/dist/$built
     say "This is a source checkout: installing from $ARCHIVE"
   elif [ ! -d "$ARCHIVE/hooks" ]; then
-    die "Cannot install from $ARCHIVE: no hooks/ stands beside this install.sh" "run that of the unpacked archive"
+    die "Cannot install from $ARCHIVE: there is no hooks/ beside this install.sh" "run that of the unpacked archive"
   fi
 }
 
@@ -1379,7 +1379,7 @@ stop_commands() {
 require_nothing_held() {
   for file in "$DESTDIR$LEDGER_DIR"/resources/*/state.json "$DESTDIR$LEDGER_DIR"/resources/*/demands/*.json; do
     if [ -e "$file" ]; then
-      die "Cannot uninstall: guests or networks still hold something of this host, which only the hooks put back" \
+      die "Cannot uninstall: guests or networks still hold something of this host, which only the hooks restore" \
         "\"virt-hooks status\" shows it; stop them, or give it back with \"virt-hooks release HOLDER\""
     fi
   done

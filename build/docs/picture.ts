@@ -31,12 +31,12 @@ interface Span {
 
 /** Colours by the form of a piece of text; the first that matches counts. */
 const STYLES: readonly (readonly [RegExp, keyof typeof COLOURS])[] = [
-  [/^(?:ok|active|all is well)$/, "good"],
+  [/^(?:ok|active|all ok)$/, "good"],
   [/→/, "change"],
   [/^"/, "name"],
   [/^(?:hold|plan:|STATE.*|HOST.*)$/, "quiet"],
 ];
-const PIECES = /(\bok\b|\bactive\b|all is well|\bhold\b|^plan:$|\bSTATE .*|\bHOST .*|"[^"]*"|\S+(?: pages)? → .*)/;
+const PIECES = /(\bok\b|\bactive\b|all ok|\bhold\b|^plan:$|\bSTATE .*|\bHOST .*|"[^"]*"|\S+(?: pages)? → .*)/;
 
 /** Makes the picture. */
 export async function makePicture(): Promise<string> {

@@ -67,7 +67,7 @@ export async function explainHolds(
 }
 
 function needsRoot({ paint }: CliContext): string {
-  return paint("yellow", "what is held is root's to see: run as root, this also tells what it is now and would become");
+  return paint("yellow", "run as root to see the current values and what would change");
 }
 
 interface ExplainContext {
@@ -123,7 +123,7 @@ async function explainAcquire(
   if (holds.length === 0 && holders.length === 0) return NO_NOTES;
   const [known, another] = meantHolders(call, holders);
   const holder = known !== undefined && another === undefined ? known : placeholderHolder(call);
-  if (holder === undefined) return { ...NO_NOTES, behind: ["the document says not whom it is about: nothing is held"] };
+  if (holder === undefined) return { ...NO_NOTES, behind: ["the document has no UUID, so nothing is held"] };
   const session: HolderSession = { ...await sessionOf(run), ...life, holder, call };
   const { checked, failed } = await checkHolds(holds, session, { isComplete: true });
   const own = ownOf(checked, call);
@@ -134,18 +134,18 @@ async function explainAcquire(
   for (const one of checked) {
     const step = steps.find(({ intent }) => intent === one.hold);
     const what = step === undefined
-      ? `only checked at ${call.operation}: held when it runs`
+      ? `only checked at ${call.operation}: acquired when the guest runs`
       : `now ${stepText(step, { run, context })}`;
     beneath.set(one.hold, [...former.get(one.hold) ?? [], what, ...await notesOf(one, context)]);
   }
   for (const hold of holds) {
-    if (!beneath.has(hold)) beneath.set(hold, ["held since prepare: nothing is done about it here"]);
+    if (!beneath.has(hold)) beneath.set(hold, ["held since prepare: no change"]);
   }
   const restarted = new Set(own.flatMap(({ resolved }) => resolved.resource.perLife ? [resolved.record.key] : []));
   const back = released.filter(({ key, end }) => end !== "unchanged" && !restarted.has(key))
-    .map((result) => `first gives back what it still holds: ${releasedText(result, { ...context, ...run })}`);
+    .map((result) => `first restores what it still holds: ${releasedText(result, { ...context, ...run })}`);
   const unsure = call.document.length === 0 && known === undefined && holders.length > 0
-    ? ["without the document on stdin it is taken for one that holds nothing yet"]
+    ? ["no XML given: assuming that it holds nothing yet"]
     : [];
   const fatal = failed.filter(isFatal).length;
   const end = fatal === 0
@@ -226,14 +226,12 @@ async function explainMaintain(
   { call, context, run }: ExplainContext & { readonly run: DryRun },
 ): Promise<HoldNotes> {
   if (call.driver === "daemon") {
-    const behind = holders.length === 0
-      ? []
-      : ['what is held is looked after too: "virt-hooks reconcile --dry-run" tells how'];
+    const behind = holders.length === 0 ? [] : ['holds are reconciled too: "virt-hooks reconcile --dry-run" shows how'];
     return { ...NO_NOTES, behind };
   }
   const [verb, textOf] = call.facts.verb === "release"
-    ? ["gives back", releasedText] as const
-    : ["looks after", dryConvergedText] as const;
+    ? ["restores", releasedText] as const
+    : ["ensures", dryConvergedText] as const;
   const lines: string[] = [];
   for (const holder of meantHolders(call, holders)) {
     const reader = { sys: run.sys, notes: [], looksOnly: true };

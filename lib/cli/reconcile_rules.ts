@@ -191,9 +191,9 @@ async function acquireAll({ holds, call, keepsAll }: DesiredHolds, context: CliC
   const usual = new Set(results.length > 0 ? [] : checked.map(({ resolved }) => resolved.note));
   const notes = holding.ledger.notes.filter((note) => !usual.has(note));
   const lines = new Set([
-    ...acquired.released.filter(isTold).map((result) => `gave back ${convergedText(result, context)}`),
+    ...acquired.released.filter(isTold).map((result) => `restored ${convergedText(result, context)}`),
     ...steps.flatMap((step) => stepLines(step, context)),
-    ...acquired.rolledBack.filter(isTold).map((result) => `took back ${convergedText(result, context)}`),
+    ...acquired.rolledBack.filter(isTold).map((result) => `rolled back ${convergedText(result, context)}`),
     ...notes.map((note) => context.paint("yellow", `note: ${visible(note)}`)),
   ]);
   return {

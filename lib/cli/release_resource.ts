@@ -37,7 +37,7 @@ export async function releaseResource(wanted: string, consent: Consent, context:
   }
   printResource(found, context);
   const isAgreed = consent.yes || (consent.forget && found.demands.length === 0);
-  if (!isAgreed && !confirmed("Put it back?", "--yes releases without asking", context)) {
+  if (!isAgreed && !confirmed("Restore it?", "--yes releases without asking", context)) {
     context.print("Nothing was released");
     return SAID_NO;
   }
@@ -113,14 +113,14 @@ async function forgetAfterAll(
   { forget }: Consent,
   { ledgerContext, context }: { readonly ledgerContext: ConvergeContext; readonly context: CliContext },
 ): Promise<boolean> {
-  context.print(`  When it is forgotten, it stays as it is and is not put back any more (${valuesText(snapshot)})`);
+  context.print(`  When it is forgotten, it stays as it is and is never restored (${valuesText(snapshot)})`);
   if (!forget && !context.terminal.stdinIsTerminal) {
     context.print("  --forget forgets it");
     return false;
   }
   if (!forget && !context.terminal.ask("Forget it?")) return false;
   if (!await forgetResource(snapshot.folder, ledgerContext)) {
-    context.print(context.paint("red", "  It was not forgotten: a hook is at it"));
+    context.print(context.paint("red", "  It was not forgotten: a hook is working on it"));
     return false;
   }
   context.print(`  ${context.paint("bold", "forgotten")}`);

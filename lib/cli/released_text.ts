@@ -26,5 +26,5 @@ export function releasedText(converged: Converged, context: DryRunContext): stri
     .filter(({ record }) => record.key === converged.key).map(heldOf);
   return others.length === 0
     ? line
-    : `${line}, as others hold it: ${others.map(({ holder }) => visible(holder)).join(", ")}`;
+    : `${line}, still in use by: ${others.map(({ holder }) => visible(holder)).join(", ")}`;
 }

@@ -163,7 +163,7 @@ async function endPreviousLife(
   return {
     key: converged.key,
     end: "late",
-    problem: "what an earlier start did is not undone yet: another hook is at it",
+    problem: "what an earlier start did is not undone yet: another hook is working on it",
   };
 }
 

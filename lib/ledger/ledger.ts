@@ -81,7 +81,7 @@ function isFolder(path: string, sys: Pick<Sys, "lstat">): boolean {
 }
 
 function brokenText(path: string): string {
-  const lost = path === RESOURCES_DIRECTORY ? ": what was held before is unknown, and is not given back" : "";
+  const lost = path === RESOURCES_DIRECTORY ? ": what was held before is unknown, and is not restored" : "";
   return `${path} is missing or not a folder${lost}`;
 }
 

@@ -127,7 +127,7 @@ async function lockAgain(folder: string, { sys, deadlineMs }: LockedContext): Pr
   const untilMs = Math.max(deadlineMs, sys.elapsedMs() + LOCK_AGAIN_MS);
   const lock = await waitForLock(resourceFolder(folder).lock, untilMs, sys);
   if (lock === undefined) {
-    throw new LedgerError("Cannot take the lock again: another hook has been at it until no time was left");
+    throw new LedgerError("Cannot take the lock again: timed out waiting for another hook");
   }
   return lock;
 }

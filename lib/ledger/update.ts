@@ -32,7 +32,7 @@ export type Updated =
   | { readonly kind: "locked"; readonly converged: Converged };
 
 const NO_UPDATE: ResourceUpdate = { add: [], remove: [] };
-const TIMED_OUT = "another hook has been at it until no time was left";
+const TIMED_OUT = "timed out waiting for another hook";
 
 /**
  * Adds and removes demands of one resource under its lock and converges it. Without additions the demands are removed first, whoever

@@ -34,7 +34,7 @@ async function found(
   const before = snapshot(host);
   const { code, lines } = await admin(host, ["check", "--host"], options);
   assertEquals([snapshot(host), filter.writes.count], [before, 0]);
-  const start = lines.findIndex((line) => line.endsWith("/run/libvirt/qemu tells who lives"));
+  const start = lines.findIndex((line) => line.endsWith("/run/libvirt/qemu tells which guests and networks exist"));
   return {
     code,
     lines: lines.slice(start + 1).filter((line) => !/what it comes to depends on the guest|^Not checked/.test(line)),
@@ -159,7 +159,7 @@ const CASES = [
   {
     name: "that it is not root",
     uid: 1000,
-    told: "warn  the packet filter is root's to see; sudo virt-hooks check --host",
+    told: "warn  only root can read the packet filter; sudo virt-hooks check --host",
   },
 ];
 

@@ -24,7 +24,7 @@ Deno.test("check --host says that this host can do what the rules ask, and chang
       "ok    there is no /run/virt-hooks yet: it is made when something is first held",
       "ok    libvirt is 11.3.0: /usr/lib64/libvirt.so.0",
       "ok    the environment of libvirtd (1000) lets hooks start",
-      "ok    /run/libvirt/qemu tells who lives",
+      "ok    /run/libvirt/qemu tells which guests and networks exist",
       'ok    rule "calm": sysctl vm.swappiness = 1: can be held',
       "This host can do what the rules ask",
     ],

@@ -119,7 +119,7 @@ Deno.test("explain shows only what is missing of forwards that are there", async
 Deno.test("explain tells at prepare where the guest lives, and loads nothing", async () => {
   const { host } = makeHost(rules("{ host_port = 8080 }"));
   assertEquals((await plan(host, "prepare")).slice(1), [
-    "        only checked at prepare: held when it runs",
+    "        only checked at prepare: acquired when the guest runs",
     `        ${LIVES}`,
   ]);
 });

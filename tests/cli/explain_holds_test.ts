@@ -48,7 +48,7 @@ Deno.test("explain says so where it must guess who it is", async () => {
   await host.call("qemu", "prepare");
   assertEquals(
     (await plan(host, ["db-1", "prepare"])).at(-1),
-    "  without the document on stdin it is taken for one that holds nothing yet",
+    "  no XML given: assuming that it holds nothing yet",
   );
 });
 
@@ -76,7 +76,7 @@ Deno.test("explain tells what an earlier life left, and what is given back first
   const lines = await plan(host, ["web-1", "prepare"], domain("web-1", UUID));
   assertEquals(lines.slice(1), [
     "        now sysctl/vm/dirty_ratio: 20 → 5",
-    "  first gives back what it still holds: sysctl/vm/swappiness: 1 → 60, as before",
+    "  first restores what it still holds: sysctl/vm/swappiness: 1 → 60, as before",
   ]);
   const answer = await host.call("qemu", "prepare");
   assertEquals([answer.code, host.text(SWAPPINESS), host.text(RATIO)], [0, "60", "5"]);
@@ -85,8 +85,8 @@ Deno.test("explain tells what an earlier life left, and what is given back first
 });
 
 const KEPT = [
-  { operation: "release", told: "gives back sysctl/vm/swappiness: 1 → 60, as before" },
-  { operation: "reconnect", told: "looks after sysctl/vm/swappiness: stays 1" },
+  { operation: "release", told: "restores sysctl/vm/swappiness: 1 → 60, as before" },
+  { operation: "reconnect", told: "ensures sysctl/vm/swappiness: stays 1" },
   { operation: "stopped", told: "it holds nothing" },
 ];
 
@@ -106,7 +106,7 @@ Deno.test("explain says plainly what only root can see, and explains the rest", 
   const { code, lines } = await admin(host, ["explain", "qemu", "web-1", "prepare"], { uid: 1000 });
   assertEquals([code, lines.slice(-2)], [0, [
     HOLD,
-    "  what is held is root's to see: run as root, this also tells what it is now and would become",
+    "  run as root to see the current values and what would change",
   ]]);
 });
 

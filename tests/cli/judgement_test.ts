@@ -182,7 +182,7 @@ Deno.test("check --host says what status says of what is held", async () => {
   host.write("/proc/sys/vm/swappiness", "33\n");
   const { lines } = await admin(host, ["check", "--host"]);
   const told =
-    "warn  sysctl/vm/swappiness is held and drift: it is 33, not 1: somebody else changed it; see: virt-hooks status";
+    "warn  sysctl/vm/swappiness is held and drift: it is 33, not 1: something else changed it; see: virt-hooks status";
   assertEquals(lines.includes(told), true, lines.join("\n"));
 });
 

@@ -66,13 +66,13 @@ Deno.test("reconcile leaves the living alone, and brings back what somebody else
   await running(host);
   host.write(SWAPPINESS, "33\n");
   assertEquals((await admin(host, ["reconcile"])).lines, [
-    'guest "web-1" (qemu) lives',
+    'guest "web-1" (qemu) exists',
     "sysctl/vm/swappiness: 33 → 1",
     "0 holders released, 1 resource changed",
   ]);
   assertEquals(
     (await admin(host, ["reconcile"])).lines.at(-1),
-    "Nothing to release or to change",
+    "Nothing to do",
   );
 });
 
@@ -134,7 +134,7 @@ Deno.test("reconcile --rules brings a running guest to edited rules, without a d
     '  - sysctl/vm/dirty_ratio  (rule "calm")',
     '  + sysctl vm.swappiness = 7  (rule "renamed")',
     "  now sysctl/vm/swappiness: 1 → 7",
-    "  first gives back what it still holds: sysctl/vm/dirty_ratio: 5 → 20, as before",
+    "  first restores what it still holds: sysctl/vm/dirty_ratio: 5 → 20, as before",
     "1 running guest would change, 0 would not",
     "Nothing was done: this was a dry run",
   ]);
@@ -143,7 +143,7 @@ Deno.test("reconcile --rules brings a running guest to edited rules, without a d
   assertEquals([done.code, ...done.lines], [
     0,
     "guest web-1 (qemu):",
-    "  gave back sysctl/vm/dirty_ratio: 5 → 20, as before",
+    "  restored sysctl/vm/dirty_ratio: 5 → 20, as before",
     "  sysctl/vm/swappiness: 1 → 7",
   ]);
   assertEquals([written, host.text(RATIO)], [["1", "7"], "20"]);
@@ -206,7 +206,7 @@ Deno.test("reconcile --rules leaves a running guest the memory that it has", asy
   const { code, lines } = await admin(host, ["reconcile", "--rules"]);
   assertEquals([code, lines.at(-1), pools.pages(host)], [
     0,
-    "Nothing to release or to change",
+    "Nothing to do",
     [1000],
   ]);
 });
@@ -218,7 +218,7 @@ Deno.test("reconcile --rules takes nothing from a guest for which it cannot do b
   host.write("/etc/virt-hooks/rules.toml", rule("calm", '"vm.swappiness" = 7'));
   const refused = "FAILED: cannot hold sysctl vm.swappiness = 7";
   const foretold = await admin(host, ["reconcile", "--rules", "--dry-run"]);
-  assertEquals(foretold.lines.filter((line) => line.includes("gives back")), []);
+  assertEquals(foretold.lines.filter((line) => line.includes("restores")), []);
   const { code, lines } = await admin(host, ["reconcile", "--rules"]);
   assertEquals([code, lines.some((line) => line.includes(refused))], [4, true]);
   await host.call("qemu", "release", DB);
@@ -306,7 +306,7 @@ Deno.test("release does not ask where nobody can answer", async () => {
   const { code, lines, stderr } = await admin(host, ["release", "web-1"]);
   assertEquals([code, lines.at(-1), host.text(SWAPPINESS)], [
     2,
-    "  would be given back: sysctl/vm/swappiness: 1 → 60, as before",
+    "  would be restored: sysctl/vm/swappiness: 1 → 60, as before",
     "1",
   ]);
   assertStringIncludes(stderr, "stdin is no terminal\nhint: --yes releases without asking\n");
@@ -329,7 +329,10 @@ for (const { answer, code, value } of ANSWERS) {
       ['Release what guest "web-1" (qemu) holds?'],
       value,
     ]);
-    assertEquals(said.lines.slice(1, 3), ["  lives", "  It runs: what it needs of the host is taken from it"]);
+    assertEquals(said.lines.slice(1, 3), [
+      "  exists",
+      "  Warning: this guest is running and will lose these resources",
+    ]);
   });
 }
 
@@ -340,17 +343,17 @@ Deno.test("release says who else holds it", async () => {
   const { lines } = await admin(host, ["release", "web-1"]);
   assertEquals(
     lines.at(-1),
-    '  would be given back: sysctl/vm/swappiness: stays 1, as others hold it: guest "db-1" (rule "calm")',
+    '  would be restored: sysctl/vm/swappiness: stays 1, still in use by: guest "db-1" (rule "calm")',
   );
 });
 
 const REFUSED = [
-  { name: "nobody", args: ["nobody"], told: 'Cannot release "nobody": nobody of that name or id holds' },
+  { name: "nobody", args: ["nobody"], told: 'Cannot release "nobody": no holder has this name or id' },
   { name: "no holder", args: [], told: "Cannot release: it takes HOLDER or --resource" },
   {
     name: "a name that two have",
     args: ["web-1"],
-    told: 'Cannot release "web-1": 2 holders are called so',
+    told: 'Cannot release "web-1": 2 holders have this name',
   },
 ];
 
@@ -377,7 +380,7 @@ Deno.test("enable first gives back what guests held that ended meanwhile", async
     `${GONE}: released`,
     "  sysctl/vm/swappiness: 1 → 60, as before",
     "1 holder released, 1 resource changed",
-    "The hooks obey the rules again",
+    "Hooks enabled",
   ], "60"]);
 });
 

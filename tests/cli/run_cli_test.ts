@@ -183,7 +183,7 @@ Deno.test("explain prints the plan, and why each rule matches or not", async () 
   assertEquals(
     sys.written.stdout,
     `qemu web-1 prepare begin - on host hv-01
-when it fails, libvirt gives up what was asked for
+if this hook fails, libvirt aborts the operation
 rule "web" matches: operation is prepare, domain "web-1" matches "web-*"
 rule "maintenance" does not match: there is no /run/maintenance
 plan:
@@ -240,7 +240,7 @@ Deno.test("disable, enable and explain see a stranger's file as the hooks do: it
   const on = await cli(["enable"], { files: strange });
   assertStringIncludes(on.sys.written.stdout, "enabled already: /etc/virt-hooks/disabled is not root's");
   const off = await cli(["disable", "--reason", "firmware"], { files: strange });
-  assertStringIncludes(off.sys.written.stdout, "The hooks do nothing now");
+  assertStringIncludes(off.sys.written.stdout, "Hooks disabled");
   const node = off.sys.nodes.get("/etc/virt-hooks/disabled");
   assertEquals([node?.uid, node?.text.endsWith(" firmware\n")], [0, true]);
 });

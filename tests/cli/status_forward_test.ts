@@ -78,7 +78,7 @@ const PASSES = {
   "/proc/sys/net/ipv4/conf/virbr0/forwarding": "0\n",
 };
 
-Deno.test("status does not call a port active where the kernel passes nothing on, nor says that all is well", async () => {
+Deno.test("status does not call a port active where the kernel passes nothing on, nor says that all ok", async () => {
   const { host } = await running(LEASE);
   for (const [path, text] of Object.entries(PASSES)) host.write(path, text);
   for (const path of ["/proc/sys/net/ipv4/conf", "/proc/sys/net/ipv4/conf/all", "/proc/sys/net/ipv4/conf/virbr0"]) {
@@ -191,7 +191,7 @@ Deno.test("status says which chain keeps a guest from getting an address", async
     [{ state: "drift", text: why, curable: false }],
   ]);
   const reconciled = (await admin(host, ["reconcile"])).lines;
-  assert(!reconciled.some((line) => /as it should be|all is well/.test(line)), reconciled.at(-1));
+  assert(!reconciled.some((line) => /as it should be|all ok/.test(line)), reconciled.at(-1));
 });
 
 Deno.test("status says where libvirt's own rules are missing", async () => {

@@ -57,7 +57,7 @@ Deno.test("status shows each resource with its holders", async () => {
     `         guest "web-1" (qemu), rule "calm", since ${SINCE}`,
     "ok       sysctl/vm/swappiness   1    1       60",
     `         guest "web-1" (qemu), rule "calm", since ${SINCE}`,
-    "2 resources, 1 holder: all is well",
+    "2 resources, 1 holder: all ok",
   ]);
   assertEquals(snapshot(host), before);
 });
@@ -70,7 +70,7 @@ Deno.test("status shows what somebody else changed", async () => {
   assertEquals([code, lines[1], lines[2], lines.at(-2)], [
     1,
     "drift    sysctl/vm/dirty_ratio  33   5       20",
-    "         it is 33, not 5: somebody else changed it",
+    "         it is 33, not 5: something else changed it",
     "2 resources, 1 holder: 1 drift",
   ]);
   assertStringIncludes(lines.at(-1) ?? "", '"virt-hooks reconcile"');
@@ -87,7 +87,7 @@ const PROBLEMS = [
     name: "a hook was killed at it",
     change: { pending: "7" },
     row: "pending  sysctl/vm/dirty_ratio  5    5       20",
-    said: "7 was to be written: a hook is at it, or did not finish it",
+    said: "7 was to be written: a hook is working on it, or did not finish",
   },
   {
     name: "another version wrote it",
@@ -148,16 +148,16 @@ for (const { name, laterMs, code, word, since } of LIVES) {
   });
 }
 
-Deno.test("status does not say that all is well where nobody can tell whether a guest lives", async () => {
+Deno.test("status does not say that all is ok where nobody can tell whether a guest lives", async () => {
   const host = makeHost();
   await running(host);
   host.write("/run/libvirt/qemu/web-1.xml", "not markup");
   const { code, lines } = await admin(host, ["status"], { terminal: { columns: 400 } });
   assertEquals([code, lines.slice(2, 4), lines[6]], [1, [
     "stale    sysctl/vm/dirty_ratio  5    5       20",
-    `         guest "web-1" (qemu), rule "calm", since ${SINCE}, may live`,
+    `         guest "web-1" (qemu), rule "calm", since ${SINCE}, may exist`,
   ], "2 resources, 1 holder: 2 stale"]);
-  assertStringIncludes(lines.join("\n"), "may live: /run/libvirt/qemu/web-1.xml has no domstatus/domain/uuid");
+  assertStringIncludes(lines.join("\n"), "may exist: /run/libvirt/qemu/web-1.xml has no domstatus/domain/uuid");
 });
 
 Deno.test("status says of a guest that ran and is gone why that is known", async () => {
@@ -202,7 +202,7 @@ Deno.test("status leaves a ledger of another boot alone", async () => {
   const before = snapshot(host);
   const { code, lines } = await admin(host, ["status"]);
   assertEquals([code, lines, snapshot(host)], [0, [
-    "The ledger is of another boot, so nothing of it stands; the next hook call sets it aside",
+    "The ledger is of another boot and counts for nothing; the next hook call sets it aside",
     "Nothing is held",
   ], before]);
 });
@@ -270,7 +270,7 @@ Deno.test("status --json is one object", async () => {
         ...rest,
         key: "sysctl/vm/dirty_ratio",
         state: "drift",
-        reasons: [{ state: "drift", text: "it is 33, not 5: somebody else changed it" }],
+        reasons: [{ state: "drift", text: "it is 33, not 5: something else changed it" }],
         original: "20",
         actual: "33",
         wanted: "5",
@@ -304,7 +304,7 @@ Deno.test("status is coloured on a terminal, and puts values beneath each other 
     "         now: 33",
     "         wanted: 5",
     "         before: 20",
-    "         it is 33, not 5: somebody else",
+    "         it is 33, not 5: something else",
     "           changed it",
     '         guest "web-1" (qemu), rule',
   ]);
@@ -320,7 +320,7 @@ Deno.test("status does not say that nothing is held where it cannot read what is
   const { code, lines } = await admin(host, ["status"], { terminal: { columns: 400 } });
   assertEquals([code, ...lines.slice(1)], [
     1,
-    "What such a file holds is not given back by itself. Damaged: look at it, then remove it. " +
+    "What such a file holds is not restored by itself. Damaged: look at it, then remove it. " +
     "Of another version: leave it there, and have that version back",
     "Nothing else is held",
   ]);

@@ -4,8 +4,7 @@ import { blocksOf } from "./pages.ts";
 import { mismatch, renewed, type Sources } from "./quote.ts";
 
 const FILES: Readonly<Record<string, string>> = {
-  "docs/a/status.txt":
-    "STATE    RESOURCE\nok       x\n         since [NUMBER]-[NUMBER]-[NUMBER]\n1 resource: all is well\n",
+  "docs/a/status.txt": "STATE    RESOURCE\nok       x\n         since [NUMBER]-[NUMBER]-[NUMBER]\n1 resource: all ok\n",
   "docs/a/refused.txt": "virt-hooks: no\n",
   "docs/a/rules.toml": "[[rule]]\n",
 };
@@ -38,12 +37,12 @@ const STORY: Story = {
 
 const SOURCES: Sources = { read: (file) => FILES[file] ?? "", stories: [STORY] };
 
-const OUTPUT = "STATE    RESOURCE\nok       x\n         since 2026-11-30\n1 resource: all is well\n";
+const OUTPUT = "STATE    RESOURCE\nok       x\n         since 2026-11-30\n1 resource: all ok\n";
 
 const ROWS: readonly (readonly [string, string, string | undefined])[] = [
   ["the whole output", `console docs/a/status.txt\n# virt-hooks status\n${OUTPUT}`, undefined],
   ["a comment behind the command", `console docs/a/status.txt\n# virt-hooks status   # look\n${OUTPUT}`, undefined],
-  ["lines left out", "console docs/a/status.txt\n# virt-hooks status\n…\n1 resource: all is well\n", undefined],
+  ["lines left out", "console docs/a/status.txt\n# virt-hooks status\n…\n1 resource: all ok\n", undefined],
   ["the end of a line left out", `console docs/a/status.txt\n# virt-hooks status\n…\n1 resource: …\n`, undefined],
   ["a command without output", `console docs/a/status.txt\n# true\n# virt-hooks status\n${OUTPUT}`, undefined],
   ["what virsh adds", "console docs/a/refused.txt\n# virsh start web-1\nerror: x: virt-hooks: no\n", undefined],

@@ -44,13 +44,13 @@ scene("the status file of one guest says nothing of another one", async ({ nodeW
     const { size } = await Deno.stat(node.path("/run/libvirt/qemu/lives-1.xml"));
     assert(size > LARGE_BYTES, `the status file has only ${size} bytes`);
     const told = await node.run([COMMAND, "status"]);
-    assertEquals([told.code, told.stdout.trimEnd().split("\n").at(-1)], [0, "2 resources, 2 holders: all is well"]);
+    assertEquals([told.code, told.stdout.trimEnd().split("\n").at(-1)], [0, "2 resources, 2 holders: all ok"]);
   });
   await step("the daemon's start releases the guest that is gone, and no other", async () => {
     await lose(node, "gone");
     await node.operation("reconnect");
     await assertHeld(node, "ttl");
-    assertStringIncludes(await node.sh([COMMAND, "reconcile"]), 'guest "lives-1" (qemu) lives');
+    assertStringIncludes(await node.sh([COMMAND, "reconcile"]), 'guest "lives-1" (qemu) exists');
   });
   await step("the guest ends", async () => {
     await setMetadata(node, "lives-1", "<m/>");

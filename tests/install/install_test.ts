@@ -189,7 +189,7 @@ scenario("needs no archive to tell the status and to uninstall", async ({ destdi
   const copy = `${destdir}/usr/local/lib/virt-hooks`;
   assertEquals((await install(["--status"], copy)).code, 0);
   const again = await install([], copy);
-  assertStringIncludes(again.stderr, "no hooks/ stands beside this install.sh");
+  assertStringIncludes(again.stderr, "there is no hooks/ beside this install.sh");
   assertEquals((await install(["--uninstall"], copy)).code, 0);
   assertEquals(await listTree(destdir), "");
 });

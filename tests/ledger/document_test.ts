@@ -105,7 +105,7 @@ const WITHOUT_UUID: Readonly<Record<string, { readonly stdin: Input; readonly sa
 };
 
 for (const [what, { stdin, says }] of Object.entries(WITHOUT_UUID)) {
-  Deno.test(`a document ${what} fails the release, and says that nothing is given back`, async () => {
+  Deno.test(`a document ${what} fails the release, and says that nothing is restored`, async () => {
     const host = await holding("");
     for (const operation of ["release", "reconnect"] as const) {
       const { code, stderr, history } = await call(host, operation, stdin);

@@ -74,7 +74,7 @@ Deno.test("an undo of a run during running that fails refuses the next start, as
   assertEquals(explained.lines.slice(-2), [
     "        first undoes what an earlier start did; the last try failed, and this fails when the next one does: " +
     "/opt/del exited with status 1: Bad rule",
-    "        only checked at prepare: held when it runs",
+    "        only checked at prepare: acquired when the guest runs",
   ]);
   const refused = await host.call("qemu", "prepare");
   assertEquals([refused.code, ran], [4, ["add", "del", "del"]]);
@@ -150,7 +150,7 @@ Deno.test("release --resource --forget forgets what cannot be put back, says wha
   const { host, ran } = await stuck();
   const { code, lines } = await admin(host, ["release", "--resource", KEY, "--forget"]);
   assertEquals([code, host.ledgerFiles(), ran.length], [0, [], 3]);
-  for (const said of ["before: not run", "is not put back any more", "forgotten"]) {
+  for (const said of ["before: not run", "is never restored", "forgotten"]) {
     assertStringIncludes(lines.join("\n"), said);
   }
   const history = (await admin(host, ["history"])).lines.slice(-3);

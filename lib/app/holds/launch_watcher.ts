@@ -20,7 +20,7 @@ export function watcherIn(args: readonly string[]): WatcherKind | undefined {
 
 /** What is not waited for when no such process can be started. */
 const FAILURES = {
-  guests: "nobody waits for the guest's address",
+  guests: "cannot wait for the guest's address",
   firewall: "the packet filter is not looked at again when libvirt has written its own rules",
 } as const satisfies Record<WatcherKind, string>;
 

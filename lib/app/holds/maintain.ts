@@ -110,7 +110,7 @@ async function maintainOwn(
 
 /** The holder of a call, or why the document does not say whose demands are meant. */
 function holderOrProblem(call: HookCall): Holder | string {
-  const kept = call.facts.verb === "release" ? "given back" : "ensured";
+  const kept = call.facts.verb === "release" ? "restored" : "ensured";
   try {
     return holderOf(call) ?? `it has no UUID, so nothing is ${kept}`;
   } catch (error) {

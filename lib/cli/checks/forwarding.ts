@@ -40,7 +40,7 @@ export async function forwardingFindings({ rules, settings }: RuleSet, sys: Sys)
 
 async function filterFindings(letIn: AllowedTraffic, sys: Sys): Promise<readonly Finding[]> {
   if (sys.uid() !== 0) {
-    return [{ level: "warn", text: "the packet filter is root's to see", advice: "sudo virt-hooks check --host" }];
+    return [{ level: "warn", text: "only root can read the packet filter", advice: "sudo virt-hooks check --host" }];
   }
   try {
     const found = await inspectFirewalls(letIn, sys);

@@ -153,7 +153,7 @@ function holdingDrivers(sys: Sys): readonly string[] {
 
 function statusFinding(driver: string, holding: ReadonlySet<string>, sys: Sys): Finding {
   const folder = `${STATUS_DIRECTORY}/${driver}`;
-  if (canList(folder, sys)) return { level: "ok", text: `${folder} tells who lives` };
+  if (canList(folder, sys)) return { level: "ok", text: `${folder} tells which guests and networks exist` };
   // A daemon that is started by its socket makes its folder when it is first used.
   if (sys.lstat(folder) === undefined && !holding.has(driver)) {
     return {

@@ -62,7 +62,7 @@ async function runDisable(args: Args, context: CliContext): Promise<number> {
   // What is there now is not root's, so no hook heeds it.
   if (sys.lstat(DISABLED_FILE) !== undefined) attempt("disable the hooks", () => sys.removeFile(DISABLED_FILE));
   attempt("disable the hooks", () => sys.createFile(DISABLED_FILE, text, 0o644));
-  context.print(`The hooks do nothing now, and succeed. "virt-hooks enable" turns them on again`);
+  context.print(`Hooks disabled: all calls succeed without doing anything. Re-enable: virt-hooks enable`);
   await writeCommandEntry(
     "disable",
     { ...NO_EFFECTS, notes: reason === undefined ? [] : [`reason: ${reason}`] },
@@ -94,7 +94,7 @@ async function runEnable(context: CliContext): Promise<number> {
   }
   const { code, deeds } = await reconcileFirst(context);
   attempt("enable the hooks", () => sys.removeFile(DISABLED_FILE));
-  context.print("The hooks obey the rules again");
+  context.print("Hooks enabled");
   await writeCommandEntry("enable", deeds, code, sys);
   return code;
 }

@@ -147,9 +147,9 @@ async function decideCall(ruleSet: RuleSet, call: HookCall, context: CliContext)
 }
 
 const FAILURE_TEXTS = {
-  aborts: "libvirt gives up what was asked for",
+  aborts: "libvirt aborts the operation",
   kills: "libvirt kills the guest, so failures are only noted unless a rule insists",
-  abandons: "libvirt loses sight of the guest, so failures are only noted unless a rule insists",
+  abandons: "libvirt loses track of the guest, so failures are only noted unless a rule insists",
   leaks: "libvirt 9 leaves the bridge behind, so the hook never fails here",
   reports: "the change stays and its caller sees an error, so failures are only noted unless a rule insists",
   ignored: "libvirt ignores it, so the hook never fails here",
@@ -160,7 +160,7 @@ function printCall(call: HookCall, context: CliContext): void {
   context.print(
     context.paint("bold", `${driver} ${quote(object)} ${operation} ${subOperation} ${quote(extra)} on host ${host}`),
   );
-  context.print(`when it fails, ${FAILURE_TEXTS[facts.onFailure]}`);
+  context.print(`if this hook fails, ${FAILURE_TEXTS[facts.onFailure]}`);
 }
 
 function brokenNote(call: HookCall): string {

@@ -95,7 +95,7 @@ function dryRunCode(dryRun: readonly DryRunResult[], isDetailed: boolean): numbe
 }
 
 const NOTHING_DONE: Reconciliation = { code: 0, deeds: NO_EFFECTS, isSilent: true };
-const NOTHING_TO_DO = "Nothing to release or to change";
+const NOTHING_TO_DO = "Nothing to do";
 const NOTHING_PENDING: DryRunResult = { code: 0, isPending: false };
 
 /** Whom to release, and whom to tell of. */

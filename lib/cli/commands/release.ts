@@ -84,7 +84,7 @@ async function run(args: Args, context: CliContext): Promise<number> {
 
 function noHolderError(wanted: string): CommandError {
   const hint = '"virt-hooks status" shows who holds something';
-  return new CommandError(`Cannot release ${JSON.stringify(wanted)}: nobody of that name or id holds anything`, {
+  return new CommandError(`Cannot release ${JSON.stringify(wanted)}: no holder has this name or id`, {
     hint,
   });
 }
@@ -96,7 +96,7 @@ function findHolder(wanted: string, holders: readonly HolderSnapshot[]): HolderS
   if (one === undefined) throw noHolderError(wanted);
   if (another === undefined) return one;
   const ids = found.map(({ holder }) => holderId(holder)).join(" or ");
-  const message = `Cannot release ${JSON.stringify(wanted)}: ${found.length} holders are called so`;
+  const message = `Cannot release ${JSON.stringify(wanted)}: ${found.length} holders have this name`;
   throw new CommandError(message, { hint: `give an id: ${ids}`, code: USAGE_CODE });
 }
 
@@ -109,7 +109,7 @@ function isMeant(holder: Holder, wanted: string): boolean {
 function printHolder({ holder, liveness: verdict }: HolderSnapshot, { paint, print }: CliContext): void {
   print(paint("bold", `${holderText(holder)}, ${holderId(holder)}`));
   print(paint(verdict.kind === "dead" ? "dim" : "yellow", `  ${verdictText(verdict)}`));
-  if (verdict.kind === "alive") print(paint("red", "  It runs: what it needs of the host is taken from it"));
+  if (verdict.kind === "alive") print(paint("red", "  Warning: this guest is running and will lose these resources"));
 }
 
 /** @throws {CommandError} where nobody can be asked */
@@ -121,7 +121,7 @@ async function confirmed(
   const ledgerContext = convergeContext({ notes: [] }, run);
   const demands = await demandsOf({ holder, lifetimes: ALL_LIFETIMES }, ledgerContext);
   for (const result of await releaseAll(demands, ledgerContext)) {
-    context.print(`  would be given back: ${releasedText(result, { ...context, ...run })}`);
+    context.print(`  would be restored: ${releasedText(result, { ...context, ...run })}`);
   }
   if (context.terminal.stdinIsTerminal) return context.terminal.ask(`Release what ${holderText(holder)} holds?`);
   const hint = "--yes releases without asking";

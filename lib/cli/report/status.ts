@@ -23,7 +23,7 @@ export const REPORT_FORMAT = 1;
 
 /**
  * How a resource stands, the worst first. `stuck`: it cannot be brought to what it shall be, or does not reach its guest.
- * `drift`: somebody else changed it, or what is wanted of it is another by now. `pending`: a hook is at it, or did not finish it.
+ * `drift`: something else changed it, or what is wanted of it is another by now. `pending`: a hook is working on it, or did not finish.
  * `stale`: one of its holders is gone, or nothing shows that it lives.
  */
 export type ResourceState = "stuck" | "drift" | "pending" | "stale" | "ok";
@@ -259,18 +259,21 @@ function ownReasons(snapshot: ResourceSnapshot, desired: Desired): readonly Reas
   if (desired.kind === "problem") return [{ state: "stuck", text: desired.problem }];
   const pending = textOf(snapshot)(state?.pending);
   if (pending !== null) {
-    return [{ state: "pending", text: `${pending} was to be written: a hook is at it, or did not finish it` }];
+    return [{ state: "pending", text: `${pending} was to be written: a hook is working on it, or did not finish` }];
   }
-  if (demands.length === 0) return [{ state: "stuck", text: "nobody holds it any more, but it was not put back" }];
+  if (demands.length === 0) return [{ state: "stuck", text: "it has no holder any more, but was not restored" }];
   if (desired.kind !== "value" || desired.change === undefined || observation.kind !== "value") return [];
   if (observation.resource.suffices?.(observation.actual, desired.value) === true) return [];
   if (state?.written === undefined) {
-    return [{ state: "pending", text: `it is not ${desired.change.to} yet: a hook is at it, or did not finish it` }];
+    return [{
+      state: "pending",
+      text: `it is not ${desired.change.to} yet: a hook is working on it, or did not finish`,
+    }];
   }
   const why = observation.drift ??
     (sameValue(state.written, observation.actual)
       ? "what is wanted has changed since it was written"
-      : "somebody else changed it");
+      : "something else changed it");
   return [{ state: "drift", text: `${differenceText(desired.change)}: ${why}` }];
 }
 
@@ -280,7 +283,7 @@ function differenceText({ from, to, parts = [] }: ValueChange): string {
   return `it would change (${parts.map(({ guest, text }) => `${guest} ${text}`).join(", ")})`;
 }
 
-/** A holder of which nobody can tell whether it lives is no reason to say that all is well. */
+/** A holder of which nobody can tell whether it lives is no reason to say that all ok. */
 function holderReason({ life, because }: HolderReport): readonly Reason[] {
   return life === "alive" || life === "starting" ? [] : [{ state: "stale", text: because ?? life }];
 }
@@ -291,7 +294,7 @@ function movedRemarks({ observation, state }: ResourceSnapshot, text: Text): rea
     return [];
   }
   const [before, now] = [text(state.original), text(observation.saved.original)];
-  return [`others changed it meanwhile: ${now} is put back at the end, not ${before}`];
+  return [`others changed it meanwhile: ${now} is restored at the end, not ${before}`];
 }
 
 function holderReport(

@@ -19,13 +19,13 @@ export function holderText(holder: Holder): string {
 export function verdictText(verdict: Liveness): string {
   switch (verdict.kind) {
     case "alive":
-      return "lives";
+      return "exists";
     case "dead":
       return `is gone: ${visible(verdict.because)}`;
     case "stale":
       return `is stale: ${visible(verdict.because)}`;
     case "unknown":
-      return `may live: ${visible(verdict.because)}`;
+      return `may exist: ${visible(verdict.because)}`;
     default:
       return verdict satisfies never;
   }
@@ -70,11 +70,11 @@ export function convergedText(
     case "unchanged":
       return `${name}: stays ${actual === undefined ? "as it is" : visible(actual)}`;
     case "gone":
-      return `${name}: is gone, so there is nothing to put back`;
+      return `${name}: is gone, so there is nothing to restore`;
     case "left":
       return paint("yellow", `${name}: ${visible(problem ?? "left as it is")}`);
     case "handed-over":
-      return `${name}: left to the hook that is at it`;
+      return `${name}: left to the hook that is working on it`;
     case "failed":
     case "stuck":
     case "late": {

@@ -137,7 +137,7 @@ const LIVES = {
   starting: { word: "starting", tone: "cyan" },
   stale: { word: "STALE", tone: "yellow" },
   dead: { word: "GONE", tone: "yellow" },
-  unknown: { word: "may live", tone: "cyan" },
+  unknown: { word: "may exist", tone: "cyan" },
 } as const satisfies Record<HolderReport["life"], { readonly word: string; readonly tone: Tone } | undefined>;
 
 function entryOf(holder: HolderReport, paper: StatusFormatContext): readonly ForwardEntry[] {
@@ -173,7 +173,7 @@ function nameOf({ kind, name, driver }: HolderReport): string {
   }
 }
 
-const UNREAD = "What such a file holds is not given back by itself. Damaged: look at it, then remove it. " +
+const UNREAD = "What such a file holds is not restored by itself. Damaged: look at it, then remove it. " +
   "Of another version: leave it there, and have that version back";
 
 function endLines(report: StatusReport, { paint, terminal }: StatusFormatContext): readonly string[] {
@@ -181,7 +181,7 @@ function endLines(report: StatusReport, { paint, terminal }: StatusFormatContext
   const room = { columns: terminal.columns, indent: 0 };
   const notes = [
     ...(ledger === "of-another-boot"
-      ? ["The ledger is of another boot, so nothing of it stands; the next hook call sets it aside"]
+      ? ["The ledger is of another boot and counts for nothing; the next hook call sets it aside"]
       : []),
     ...damaged.map((text) => `damaged: ${visible(text)}`),
     ...(damaged.length === 0 ? [] : [UNREAD]),
@@ -203,7 +203,7 @@ function summary({ resources, ok }: StatusReport): string {
     return count === 0 ? [] : [`${count} ${word}`];
   });
   const base = `${formatCount(resources.length, "resource")}, ${formatCount(holders, "holder")}`;
-  const good = ok ? "all is well" : "all as their holders need them";
+  const good = ok ? "all ok" : "all as their holders need them";
   const unverified = resources.filter(({ state, verified }) => state === "ok" && verified === false).length;
   if (unverified === 0) return `${base}: ${bad.length === 0 ? good : bad.join(", ")}`;
   return `${base}: ${[...bad, `${unverified} not verified`].join(", ")}${
