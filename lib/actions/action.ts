@@ -19,7 +19,7 @@ export interface Action {
    */
   readonly lasts: "event" | "domain" | "running";
   /** Whether planning may read the call's document. */
-  readonly looksAtDocument: boolean;
+  readonly usesDocument: boolean;
   /** What a failure means for the call, if the rule sets it. */
   readonly onError?: OnError | undefined;
   /** The programs that it runs, with placeholders as the rule writes them. */

@@ -52,7 +52,7 @@ function addresses({ address, dev, onError }: AddressConfig): Action {
     kind: "addresses",
     lasts: "running",
     whiles: ["guest", "network"],
-    looksAtDocument: dev === undefined,
+    usesDocument: dev === undefined,
     onError,
     findProblems: (rule) =>
       dev === undefined && rule.while !== "network"

@@ -43,7 +43,7 @@ function cpus(config: CpusConfig): Action {
     kind: "cpus",
     lasts: "domain",
     whiles: ["guest"],
-    looksAtDocument: !isNamed(config.isolate),
+    usesDocument: !isNamed(config.isolate),
     onError: config.on_error,
     parts: (_rule, call) => parts(config, call),
   });

@@ -8,13 +8,7 @@ import { type Consequence, failurePolicy } from "../libvirt/driver.ts";
 import type { Intent } from "../plan/intent.ts";
 import type { Action } from "./action.ts";
 import type { HookPoint, RuleContext, RuleProblem } from "../config/rule_context.ts";
-import {
-  looksAtDocument,
-  placeholderProblems,
-  substitute,
-  type Template,
-  templateSchema,
-} from "../config/placeholder.ts";
+import { placeholderProblems, substitute, type Template, templateSchema, usesDocument } from "../config/placeholder.ts";
 
 /** Schema of `deny`. */
 export function denySchema(): v.GenericSchema<string, Action> {
@@ -30,7 +24,7 @@ function deny(message: Template): Action {
   return {
     kind: "deny",
     lasts: "event",
-    looksAtDocument: looksAtDocument(message),
+    usesDocument: usesDocument(message),
     programs: [],
     findProblems: (
       rule,

@@ -37,7 +37,7 @@ function dns({ domain, server, onError }: DnsConfig): Action {
     kind: "dns",
     lasts: "running",
     whiles: ["network"],
-    looksAtDocument: true,
+    usesDocument: true,
     onError,
     parts: (_rule, call) => {
       const [dev, address] = [bridgeOf(call), server ?? networkServer(call)];

@@ -91,7 +91,7 @@ function editAction(config: EditConfig): Action {
   return {
     kind: "edit",
     lasts: "event",
-    looksAtDocument: true,
+    usesDocument: true,
     onError: config.onError,
     programs: [],
     findProblems: (rule, hookPoints) => editProblems(config, rule, hookPoints),

@@ -87,7 +87,7 @@ function forward(config: ForwardConfig): Action {
     kind: "forward",
     lasts: "running",
     whiles: ["guest"],
-    looksAtDocument: true,
+    usesDocument: true,
     families: familiesMeant(config.hostAddresses, config.from, config.to === undefined ? [] : [config.to]),
     hostEnd: { hostPorts: config.hostPorts, protocol: config.protocol, hostAddresses: config.hostAddresses },
     onError: config.onError,

@@ -24,7 +24,7 @@ export interface HoldOptions {
   readonly lasts: "domain" | "running";
   /** The scopes in which it is allowed. */
   readonly whiles: readonly Scope[];
-  readonly looksAtDocument: boolean;
+  readonly usesDocument: boolean;
   readonly programs?: Action["programs"];
   readonly undo?: Action["undo"] | undefined;
   readonly hostEnd?: HostEnd;
@@ -42,11 +42,11 @@ export function onErrorEntry(): v.OptionalSchema<v.GenericSchema<unknown, OnErro
 
 /** Creates an action whose demands last for a lifetime. */
 export function holdAction(options: HoldOptions): Action {
-  const { kind, lasts, looksAtDocument, programs = [], hostEnd, families } = options;
+  const { kind, lasts, usesDocument, programs = [], hostEnd, families } = options;
   return {
     kind,
     lasts,
-    looksAtDocument,
+    usesDocument,
     onError: options.onError,
     programs,
     ...(hostEnd === undefined ? {} : { hostEnd }),

@@ -59,7 +59,7 @@ function hugepages(config: HugepagesConfig): Action {
     kind: "hugepages",
     lasts: "domain",
     whiles: ["guest"],
-    looksAtDocument: true,
+    usesDocument: true,
     onError: config.onError,
     findProblems: (_rule, hookPoints) => sizeProblems(hookPoints),
     parts: (_rule, call) => partsOf(config, call),

@@ -17,7 +17,7 @@ import {
   substituteArgv,
   substitutedWords,
 } from "./argv.ts";
-import { looksAtDocument } from "../config/placeholder.ts";
+import { usesDocument } from "../config/placeholder.ts";
 import { type DemandSpecs, holdAction } from "./hold.ts";
 import { isAcquiredAt, onErrorProblems, timeoutProblems } from "./limits.ts";
 
@@ -42,7 +42,7 @@ export function lastingRun(config: LastingRunConfig): Action {
     kind: "run",
     lasts,
     whiles: ["guest", "network", "port"],
-    looksAtDocument: [...argv, ...undo ?? []].some(looksAtDocument),
+    usesDocument: [...argv, ...undo ?? []].some(usesDocument),
     programs: [literalProgram(argv), ...(undo === undefined ? [] : [literalProgram(undo)])],
     onError: config.onError,
     undo: undo === undefined ? undefined : { argv: literalArgv(undo), onError: config.undoError },

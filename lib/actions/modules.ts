@@ -57,7 +57,7 @@ function modules(parts: readonly DemandSpec[], onError: OnError | undefined): Ac
     kind: "modules",
     lasts: "domain",
     whiles: ["guest", "network", "port"],
-    looksAtDocument: false,
+    usesDocument: false,
     onError,
     parts: () => parts,
   });

@@ -63,7 +63,7 @@ function open(config: OpenConfig): Action {
     kind: "open",
     lasts: "running",
     whiles: ["guest", "network"],
-    looksAtDocument: true,
+    usesDocument: true,
     families: familiesMeant(config.from, config.to.map(({ text }) => text)),
     onError: config.onError,
     findProblems: (rule) => rule.while === "guest" ? guestAddressProblems(config) : guestKeyProblems(config),

@@ -79,7 +79,7 @@ function pci(config: PciConfig): Action {
     kind: "pci",
     lasts: "domain",
     whiles: ["guest"],
-    looksAtDocument: true,
+    usesDocument: true,
     onError: config.onError,
     findProblems: (_rule, hookPoints) => timeoutProblems(config, hookPoints),
     parts: (_rule, call) => pciParts(config, call),

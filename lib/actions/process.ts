@@ -18,7 +18,7 @@ import {
   substituteArgv,
   substitutedWords,
 } from "./argv.ts";
-import { looksAtDocument } from "../config/placeholder.ts";
+import { usesDocument } from "../config/placeholder.ts";
 import { type DemandSpecs, holdAction, onErrorEntry } from "./hold.ts";
 import { isAcquiredAt, onErrorProblems } from "./limits.ts";
 import { tableSchema } from "../config/table_schema.ts";
@@ -36,7 +36,7 @@ function process(argv: ArgvTemplate, onError: OnError | undefined): Action {
     kind: "process",
     lasts: "running",
     whiles: ["guest", "network", "port"],
-    looksAtDocument: argv.some(looksAtDocument),
+    usesDocument: argv.some(usesDocument),
     programs: [literalProgram(argv)],
     onError,
     findProblems: (rule, hookPoints) => {

@@ -9,7 +9,7 @@ import type { IpAddress } from "../net/ip_address.ts";
 import type { Action } from "./action.ts";
 import type { RuleContext, RuleProblem } from "../config/rule_context.ts";
 import { bridgeOf, deviceSchema } from "./device.ts";
-import { looksAtDocument, placeholderProblems, type Template } from "../config/placeholder.ts";
+import { placeholderProblems, type Template, usesDocument } from "../config/placeholder.ts";
 import { type DemandSpecs, holdAction, onErrorEntry } from "./hold.ts";
 import { ipAddressSchema, prefixTemplateSchema, substitutePrefix } from "./ip_value.ts";
 import { tableSchema } from "../config/table_schema.ts";
@@ -68,7 +68,7 @@ function routes(config: RouteConfig): Action {
     kind: "routes",
     lasts: "running",
     whiles: ["guest", "network"],
-    looksAtDocument: usesBridge || looksAtDocument(config.to),
+    usesDocument: usesBridge || usesDocument(config.to),
     onError: config.onError,
     findProblems: (rule, hookPoints) => [
       ...placeholderProblems(config.to, { rule, hookPoints, path: ["to"] }),

@@ -18,7 +18,7 @@ import {
   substitutedWords,
 } from "./argv.ts";
 import { durationSchema } from "../config/duration.ts";
-import { looksAtDocument } from "../config/placeholder.ts";
+import { usesDocument } from "../config/placeholder.ts";
 import { onErrorEntry } from "./hold.ts";
 import { lastingRun } from "./lasting_run.ts";
 import { onErrorProblems, timeoutProblems } from "./limits.ts";
@@ -70,7 +70,7 @@ function run(config: RunConfig): Action {
   return {
     kind: "run",
     lasts: "event",
-    looksAtDocument: config.output === "document" || config.argv.some(looksAtDocument),
+    usesDocument: config.output === "document" || config.argv.some(usesDocument),
     onError: config.onError,
     programs: [literalProgram(config.argv)],
     findProblems: (rule, hookPoints) => [

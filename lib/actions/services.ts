@@ -73,7 +73,7 @@ function services({ stop = [], start = [], on_error }: ServicesConfig): Action {
     kind: "services",
     lasts: "domain",
     whiles: ["guest", "network", "port"],
-    looksAtDocument: false,
+    usesDocument: false,
     onError: on_error,
     parts: () => parts,
   });

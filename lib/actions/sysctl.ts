@@ -58,7 +58,7 @@ function sysctl(parts: readonly DemandSpec[]): Action {
     kind: "sysctl",
     lasts: "domain",
     whiles: ["guest", "network", "port"],
-    looksAtDocument: false,
+    usesDocument: false,
     onError: undefined,
     parts: () => parts,
   });

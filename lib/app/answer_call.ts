@@ -17,7 +17,7 @@ import type { Invocation } from "../libvirt/invocation.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { Host } from "../resources/kinds.ts";
 import { moreFailures } from "../text/plural.ts";
-import { documentProblem, looksAtDocument, matchRules, type RuleMatch } from "../rules/match.ts";
+import { documentProblem, matchRules, type RuleMatch, usesDocument } from "../rules/match.ts";
 import { type Issue, issueLine } from "../rules/mistake.ts";
 import { NO_RULES, type RuleSet } from "../rules/rule.ts";
 import { boundedPaths } from "../sys/bounded_paths.ts";
@@ -160,7 +160,7 @@ function brokenRules(
 
 async function applyRules(ruleSet: RuleSet, asked: CallInput, host: Host): Promise<Outcome> {
   const { sys } = host;
-  const parser = looksAtDocument(ruleSet) ? await loadParser() : undefined;
+  const parser = usesDocument(ruleSet) ? await loadParser() : undefined;
   const planned = callOf(asked, parser ?? noParser, sys);
   const deadlineMs = deadlineOf(planned, ruleSet);
   const isLate = (): boolean => sys.elapsedMs() >= deadlineMs;

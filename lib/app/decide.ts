@@ -72,7 +72,7 @@ function planAction(
 ): readonly Intent[] {
   const onError = action.onError ?? (failurePolicy(call.facts) === "strict" ? "fail" : "continue");
   const fault = { kind: "fault", rule: rule.name, action: action.kind, onError } as const;
-  if (action.looksAtDocument && isLate()) {
+  if (action.usesDocument && isLate()) {
     return [{ ...fault, message: "no time is left for this call to look at the document", cause: "time" }];
   }
   try {

@@ -74,7 +74,7 @@ export function hasPlaceholder(template: Template): boolean {
 }
 
 /** Whether a filling's value may have to be looked for in the document. */
-export function looksAtDocument(template: Template): boolean {
+export function usesDocument(template: Template): boolean {
   return template.parts.some(({ kind, text }) =>
     kind === "filling" && (text === "uuid" || text.startsWith(XML_PLACEHOLDER))
   );

@@ -56,14 +56,14 @@ export function dryRun({ kinds, sys }: Host): DryRun {
   };
 }
 
-interface Records {
+interface RecordStore {
   read(key: string): { readonly value: unknown; readonly isWritten: boolean } | undefined;
   note(key: string, value: unknown, isWritten: boolean): void;
   write(write: Pick<ResourceChange<unknown>, "key" | "from" | "to">): void;
 }
 
 /** Other users of a resource are not evicted: that cannot be undone, so it is no part of a dry run. */
-function recording({ evict: _evict, ...resource }: Resource, sys: Sys, records: Records): Resource {
+function recording({ evict: _evict, ...resource }: Resource, sys: Sys, records: RecordStore): Resource {
   const { refresh, preview, findWarnings, explainDrift } = resource;
   return {
     ...resource,

@@ -166,9 +166,9 @@ function noSuchNode(node: number, pools: Pools): Refused {
 
 const MEMORY_HINT = "end other guests, or give this one less memory";
 
-function tooLittle(needsKib: number, availableKib: number, where: string): Refused {
+function tooLittle(needsKib: number, availableKib: number, nodeText: string): Refused {
   const numbers = `${mib(needsKib)} are needed, ${mib(availableKib)} are available`;
-  const reason = `not enough memory${where}: ${numbers}, of which ${mib(RESERVE_KIB)} are reserved for the host`;
+  const reason = `not enough memory${nodeText}: ${numbers}, of which ${mib(RESERVE_KIB)} are reserved for the host`;
   return { kind: "refused", reason, hint: MEMORY_HINT };
 }
 

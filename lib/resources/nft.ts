@@ -223,7 +223,7 @@ async function findWarnings(demand: NftDemand, sys: Sys): Promise<readonly strin
     return [takenOverText(demand, await readOtherForwards(sys))].filter((text) => text !== undefined);
   } catch (error) {
     if (!(error instanceof FilterError)) throw error;
-    return [`whether others forward the same ports cannot be told: ${error.message}`];
+    return [`cannot determine whether other programs forward the same ports: ${error.message}`];
   }
 }
 

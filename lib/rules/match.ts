@@ -35,10 +35,10 @@ export interface RuleMatch {
 }
 
 /** Whether evaluating or planning the rules may parse the call's document. */
-export function looksAtDocument(ruleSet: RuleSet): boolean {
+export function usesDocument(ruleSet: RuleSet): boolean {
   return ruleSet.rules.some(({ when, unless, actions }) =>
     [when, ...unless].some(({ uuid, label, xml }) => (uuid ?? label ?? xml) !== undefined) ||
-    actions.some((action) => action.looksAtDocument)
+    actions.some((action) => action.usesDocument)
   );
 }
 

@@ -66,7 +66,7 @@ for (const { name, xml, left } of PINS) {
   });
 }
 
-Deno.test("isolate = true refuses a guest that is pinned nowhere, and says what to do", async () => {
+Deno.test("isolate = true refuses a guest without pinning, with advice", async () => {
   const host = ledgerHost(rule("{ isolate = true }"), { files: SYSTEMD_FILES });
   const refused = await host.call("qemu", "prepare", { xml: "<vcpu>2</vcpu>" });
   assertEquals(refused.code, 4);

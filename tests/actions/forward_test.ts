@@ -1,4 +1,4 @@
-/** `forward` and `open`: what they plan, and what they refuse. */
+/** Plans and mistakes of `forward` and `open`. */
 import type { DriverName } from "../../lib/libvirt/driver.ts";
 import type { Plan } from "../../lib/plan/plan.ts";
 import { renderIntent } from "../../lib/plan/render.ts";
@@ -41,18 +41,18 @@ for (const [config, text] of Object.entries(PLANS)) {
   });
 }
 
-Deno.test("forward: the demand has the interfaces that are meant, and the mark of the settings", async () => {
+Deno.test("forward: the demand has the selected interfaces, and the mark of the settings", async () => {
   const settings = "[settings]\nforward_mark = 0x2000\n";
   const [hold] = await planOf(settings + rule('forward = { host_port = 80, network = "default" }'));
   assert(hold?.kind === "hold" && hold.resource === "nft" && hold.demand.kind === "forward");
   assertEquals([hold.demand.mark, hold.demand.interfaces], [0x2000, [
     { mac: "52:54:00:00:00:01", network: "default", bridge: null, addresses: [] },
-    // Which network this one is on is known when the host is asked.
+    // The network of this interface is determined on the host.
     { mac: "52:54:00:00:00:02", network: null, bridge: "br0", addresses: [] },
   ]]);
 });
 
-Deno.test("forward: with hairpin the host's ends of the interfaces that are meant, once there are any", async () => {
+Deno.test("forward: hairpin applies to the host devices of the selected interfaces, once they exist", async () => {
   const devices = async (dev: string): Promise<readonly unknown[]> => {
     const document = GUEST.replace("</interface>", `<target dev='${dev}'/></interface>`);
     const plan = await planOf(rule("forward = { host_port = 80, hairpin = true }"), "qemu", document);
@@ -61,7 +61,7 @@ Deno.test("forward: with hairpin the host's ends of the interfaces that are mean
   assertEquals([await devices("vnet0"), await devices("../vnet0"), await devices("..")], [["vnet0"], [], []]);
 });
 
-Deno.test("forward: hairpin is for ports of bridges, whatever else the guest has", async () => {
+Deno.test("forward: hairpin applies only to ports of bridges", async () => {
   const direct =
     "<interface type='direct'><source dev='eth0' mode='bridge'/><target dev='macvtap0'/></interface></devices>";
   const document = GUEST.replace("</interface>", "<target dev='vnet0'/></interface>").replace("</devices>", direct);
@@ -71,7 +71,7 @@ Deno.test("forward: hairpin is for ports of bridges, whatever else the guest has
   ]);
 });
 
-Deno.test("forward: several in one rule are told apart", async () => {
+Deno.test("forward: several in one rule are numbered", async () => {
   const plan = await planOf(rule("forward = [{ host_port = 80 }, { host_port = 81 }]"));
   assertEquals(plan.map((intent) => intent.kind === "hold" ? intent.action : ""), ["forward.1", "forward.2"]);
 });
@@ -84,7 +84,7 @@ Deno.test("forward: a guest without such an interface is a fault", async () => {
   ]);
 });
 
-Deno.test("forward: a guest on user networking alone is told what to do instead", async () => {
+Deno.test("forward: a guest with only user networking is a fault with advice", async () => {
   const document = GUEST.replace(
     /<interface[^]*<\/interface>/,
     "<interface type='user'><backend type='passt'/></interface>",

@@ -108,7 +108,7 @@ for (const { name, config, xml, plan } of PLANNED) {
   });
 }
 
-Deno.test("hugepages: what cannot be told is a fault", () => {
+Deno.test("hugepages: an unknown amount is a fault", () => {
   for (
     const { config, xml, message } of [
       {
@@ -133,7 +133,7 @@ Deno.test("hugepages: what cannot be told is a fault", () => {
   }
 });
 
-Deno.test("hugepages: on_error says what a failure means", () => {
+Deno.test("hugepages: on_error sets what a failure means", () => {
   const [intent] = v.parse(hugepagesSchema(), { on_error: "continue" }).plan(RULE, prepare(GIB_2));
   assertEquals(intent?.kind === "hold" && intent.onError, "continue");
 });
@@ -155,7 +155,7 @@ for (const config of REFUSED) {
   });
 }
 
-Deno.test("hugepages: only in a rule for a guest, and not where all guests are Xen's", async () => {
+Deno.test("hugepages: only for a guest's lifetime, and not on Xen", async () => {
   const action = v.parse(hugepagesSchema(), {});
   const hookPoint = { operation: "prepare", facts: drivers.libxl.operations.prepare, budgetMs: 1000 };
   const found = async (life: "guest" | "network", driver: "libxl" | "qemu"): Promise<readonly string[]> =>

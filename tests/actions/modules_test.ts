@@ -8,7 +8,7 @@ import { assertEquals, assertThrows } from "../support/assert.ts";
 
 const RULE = { name: "gpu", while: "guest", namespaces: {} } as const;
 
-Deno.test("modules: what is in the way goes first, names are the kernel's", () => {
+Deno.test("modules: modules are unloaded before others are loaded, with the kernel's names", () => {
   const invocation = parseInvocation(drivers.qemu, ["web-1", "prepare", "begin", "-"]);
   const options = { host: "hv-01", document: new Uint8Array(), parse: parseDocument };
   const call = makeCall(invocation, drivers.qemu.operations.prepare, options);

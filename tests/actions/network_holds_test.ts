@@ -1,5 +1,5 @@
 /**
- * `routes`, `addresses` and `dns`: what they plan, and what they refuse.
+ * Plans and mistakes of `routes`, `addresses` and `dns`.
  * @module
  */
 import { renderIntent } from "../../lib/plan/render.ts";
@@ -16,7 +16,7 @@ function ruleText(action: string, life: string): string {
   return `[[rule]]\nname = "r"\nwhen = {}\n${life === "guest" ? "" : `while = "${life}"\n`}${action}\n`;
 }
 
-/** The plan of an action in a rule about a life, at the operation at which that life begins. */
+/** Plans an action in a rule for the scope, at the operation that starts its lifetime. */
 async function planOf(action: string, life: "guest" | "network"): Promise<readonly string[]> {
   const [driver, document]: readonly [DriverName, string] = life === "guest" ? ["qemu", GUEST] : ["network", NETWORK];
   return (await planFor(ruleText(action, life), { driver, document })).map(renderIntent);
@@ -34,7 +34,7 @@ const PLANS = [
     want:
       "hold  route to 2001:db8::/32 via 2001:db8::1 metric 5 table 100, while the network is active; a failure is noted",
   },
-  // One table, whichever way it is told: else two guests with one route would each put back what the other had set.
+  // A table has one name: otherwise two guests with the same route would each restore the other's route.
   ...["254", '"254"', '"main"'].map((table) => ({
     life: "guest" as const,
     action: `routes = { to = "203.0.113.7", dev = "br0", table = ${table} }`,

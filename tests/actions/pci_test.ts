@@ -78,7 +78,7 @@ for (const { name, config, xml = "", driver, texts } of PLANNED) {
   });
 }
 
-Deno.test("pci: devices of one action know of each other, and whose they are", () => {
+Deno.test("pci: demands name the guest and all devices of the action", () => {
   const plan = v.parse(pciSchema(), { devices: "hostdev", holders: "stop", timeout: "3s" }).plan(
     RULE,
     prepare(hostdevXml([GPU, AUDIO])),
@@ -114,7 +114,7 @@ for (
   });
 }
 
-Deno.test("pci: a timeout that nothing waits for, or that no call has, is refused", async () => {
+Deno.test("pci: a timeout without waiting, or longer than any call, is refused", async () => {
   const hookPoints = allHookPoints(NO_RULES.settings);
   for (
     const { config, expected } of [

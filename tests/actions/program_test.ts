@@ -116,7 +116,7 @@ Deno.test("a run without undo and during is an event", () => {
   assertEquals([action.lasts, action.plan(RULE, qemuCall("prepare")).map(({ kind }) => kind)], ["event", ["run"]]);
 });
 
-Deno.test("every program of an action is there to be looked at", () => {
+Deno.test("an action lists all its programs", () => {
   assertEquals(run({ argv: ["/a", "${domain}"], undo: ["/b"] })().programs, [
     { argv: ["/a", "${domain}"], filled: [1] },
     { argv: ["/b"], filled: [] },
@@ -124,7 +124,7 @@ Deno.test("every program of an action is there to be looked at", () => {
   assertEquals(v.parse(processSchema(), { argv: ["/a"] }).programs, [{ argv: ["/a"], filled: [] }]);
 });
 
-Deno.test("a filling without a value is a fault when its time has come", () => {
+Deno.test("a placeholder without a value is a fault when the hold is acquired", () => {
   const [fault] = run({ argv: ["/a", "${xml:/domain/nothing}"], undo: ["/b"] })().plan(RULE, qemuCall("prepare"));
   assertEquals(fault, {
     kind: "fault",

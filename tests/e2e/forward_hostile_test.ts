@@ -33,7 +33,10 @@ const NETWORK = DEFAULT_NETWORK.replace("</dhcp>", `<host mac='${KEPT.mac}' ip='
 const CLAIMS = {
   "an address outside its network": ["198.51.100.5/24", 'address 198.51.100.5 is outside its network "default"'],
   "the host's own address": ["192.168.122.1/24", "address 192.168.122.1 is the host's own"],
-  "an address that is kept for another guest": [`${KEPT.ip}/24`, `address ${KEPT.ip} is kept for another guest`],
+  "an address that is reserved for another guest": [
+    `${KEPT.ip}/24`,
+    `address ${KEPT.ip} is reserved for another guest`,
+  ],
 } as const;
 
 sceneOnSystems("guests that mean ill", async ({ nodeWith, step }, system) => {

@@ -31,7 +31,7 @@ function allowed({ allowed }: MemorySystemd): readonly (string | undefined)[] {
   return [...allowed.values()];
 }
 
-Deno.test("isolated CPUs are taken from the host's slices, and given back", async () => {
+Deno.test("isolated CPUs are removed from the host's slices, and restored", async () => {
   const { host, systemd } = systemdHost(isolating({ "*": "2-5" }));
   const prepared = await host.call("qemu", "prepare");
   assertEquals([prepared.code, prepared.stderr], [0, ""]);
@@ -52,7 +52,7 @@ Deno.test("isolated CPUs are taken from the host's slices, and given back", asyn
   ]]);
 });
 
-Deno.test("two guests that overlap: the union is taken, and only what nobody needs given back", async () => {
+Deno.test("two guests with overlapping CPUs: the union is isolated, and CPUs are restored when no guest needs them", async () => {
   const { host, systemd } = systemdHost(isolating({ "web-1": "2-5", "db-1": "4-6" }));
   await host.call("qemu", "prepare");
   await host.call("qemu", "prepare", OTHER);
@@ -63,7 +63,7 @@ Deno.test("two guests that overlap: the union is taken, and only what nobody nee
   assertEquals([allowed(systemd)[0], host.ledgerFiles()], ["", []]);
 });
 
-Deno.test("a guest that would leave the host no CPU is refused, and all who isolate are named", async () => {
+Deno.test("a guest that would leave the host no CPU is refused, and all holders are named", async () => {
   const { host, systemd } = systemdHost(isolating({ "web-1": "0-5", "db-1": "6-7" }));
   await host.call("qemu", "prepare");
   const refused = await host.call("qemu", "prepare", OTHER);
@@ -75,7 +75,7 @@ Deno.test("a guest that would leave the host no CPU is refused, and all who isol
   );
 });
 
-Deno.test("an administrator's run-time setting is narrowed, and put back", async () => {
+Deno.test("an administrator's run-time setting is narrowed, and restored", async () => {
   const own = "[Slice]\nAllowedCPUs=\nAllowedCPUs=0-3\n";
   const { host, systemd } = systemdHost(isolating({ "*": "2-5" }), { [dropIn("user.slice")]: own });
   systemd.allowed.set("user.slice", "0-3");
@@ -85,7 +85,7 @@ Deno.test("an administrator's run-time setting is narrowed, and put back", async
   assertEquals([allowed(systemd), host.text(dropIn("user.slice"))], [["", "0-3", ""], own]);
 });
 
-Deno.test("a slice that an administrator keeps off the isolated CPUs anyway is left alone", async () => {
+Deno.test("a slice without the isolated CPUs is left alone", async () => {
   const { host, systemd } = systemdHost(isolating({ "*": "2-5" }));
   systemd.allowed.set("user.slice", "0-1");
   systemd.configured.set("user.slice", "0-1");
@@ -94,7 +94,7 @@ Deno.test("a slice that an administrator keeps off the isolated CPUs anyway is l
   assertStringIncludes(JSON.stringify(prepared.history), "AllowedCPUs of user.slice comes from a unit file");
 });
 
-Deno.test("what an administrator changes meanwhile stays", async () => {
+Deno.test("a change by an administrator is kept", async () => {
   const { host, systemd } = systemdHost(isolating({ "*": "2-5" }));
   await host.call("qemu", "prepare");
   systemd.allowed.set("user.slice", "0-3");
@@ -105,7 +105,7 @@ Deno.test("what an administrator changes meanwhile stays", async () => {
   assertEquals(allowed(systemd), ["", "0-3", ""]);
 });
 
-Deno.test("what a daemon-reload merges into our setting is taken out again at reconnect, and no new original", async () => {
+Deno.test("CPUs that a daemon-reload adds to our setting are removed at reconnect, and do not become the original", async () => {
   const { host, systemd } = systemdHost(isolating({ "*": "2-5" }));
   systemd.allowed.set("user.slice", "0-3");
   systemd.configured.set("user.slice", "0-3");
@@ -117,7 +117,7 @@ Deno.test("what a daemon-reload merges into our setting is taken out again at re
   assertEquals([allowed(systemd), host.ledgerFiles()], [["", "0-3", ""], []]);
 });
 
-Deno.test("a CPU that comes online meanwhile is the host's", async () => {
+Deno.test("a CPU that comes online meanwhile belongs to the host", async () => {
   const { host, systemd } = systemdHost(isolating({ "*": "2-5" }));
   await host.call("qemu", "prepare");
   host.write("/sys/devices/system/cpu/online", "0-9\n");
@@ -127,7 +127,7 @@ Deno.test("a CPU that comes online meanwhile is the host's", async () => {
 
 for (let deeds = 1; deeds <= 7; deeds++) {
   for (const [dying, mending] of [["prepare", "release"], ["release", "daemon start"]] as const) {
-    Deno.test(`a hook killed at ${dying} after ${deeds} of its commands is mended by ${mending}`, async () => {
+    Deno.test(`a hook killed at ${dying} after ${deeds} of its commands is repaired by ${mending}`, async () => {
       const own = "[Slice]\nAllowedCPUs=\nAllowedCPUs=0-3\n";
       const { host, systemd } = systemdHost(isolating({ "*": "2-5" }), { [dropIn("user.slice")]: own });
       systemd.allowed.set("user.slice", "0-3");
@@ -180,7 +180,7 @@ const CGROUP_FILES = {
   [`${CGROUP}/machine/cpuset.cpus`]: "\n",
 };
 
-Deno.test("without systemd the groups of cgroup version 2 are set themselves; those of guests are not touched", async () => {
+Deno.test("without systemd the cgroups (version 2) are written directly; those of guests are not changed", async () => {
   const host = ledgerHost(isolating({ "*": "2-5" }), { files: CGROUP_FILES });
   const prepared = await host.call("qemu", "prepare");
   const cpus = (): unknown => ["system", "users", "machine"].map((name) => host.text(`${CGROUP}/${name}/cpuset.cpus`));
@@ -189,7 +189,7 @@ Deno.test("without systemd the groups of cgroup version 2 are set themselves; th
   assertEquals([cpus(), host.ledgerFiles()], [["\n", "0-3\n", "\n"], []]);
 });
 
-Deno.test("a group with programs in it takes no empty list: it gets all CPUs that there can be", async () => {
+Deno.test("a cgroup with programs accepts no empty list: it gets all possible CPUs", async () => {
   const system = `${CGROUP}/system/cpuset.cpus`;
   const host = ledgerHost(isolating({ "*": "2-5" }), {
     files: { ...CGROUP_FILES, "/sys/devices/system/cpu/possible": "0-15\n" },
@@ -203,7 +203,7 @@ Deno.test("a group with programs in it takes no empty list: it gets all CPUs tha
   assertEquals(host.text(`${CGROUP}/users/cpuset.cpus`), "0-3\n");
 });
 
-Deno.test("groups that come are narrowed, those that go are forgotten", async () => {
+Deno.test("new cgroups are narrowed, removed ones are forgotten", async () => {
   const host = ledgerHost(isolating({ "*": "2-5" }), { files: CGROUP_FILES });
   await host.call("qemu", "prepare");
   host.nodes.set(`${CGROUP}/new`, { kind: "directory", uid: 0, mode: 0o755, text: "" });
@@ -215,7 +215,7 @@ Deno.test("groups that come are narrowed, those that go are forgotten", async ()
   assertEquals([host.text(`${CGROUP}/new/cpuset.cpus`), host.ledgerFiles()], ["\n", []]);
 });
 
-Deno.test("without systemd the controller must be handed on, and the answer says how", async () => {
+Deno.test("without systemd the controller must be delegated, and the hint says how", async () => {
   const host = ledgerHost(isolating({ "*": "2-5" }), {
     files: { ...CGROUP_FILES, [`${CGROUP}/cgroup.subtree_control`]: "cpu\n" },
   });

@@ -35,7 +35,7 @@ function policy(number: number): string {
   return `${CPU}/cpufreq/policy${number}/scaling_governor`;
 }
 
-Deno.test("stand-in files: a governor is set where a guest is pinned, and put back", async () => {
+Deno.test("stand-in files: a governor is set for a guest's pinned CPUs, and restored", async () => {
   const host = ledgerHost(rule("performance"), { files: FILES });
   const prepared = await host.call("qemu", "prepare", { xml: pinned("2") });
   assertEquals([prepared.stderr, host.text(policy(0)), host.text(policy(2))], ["", "powersave\n", "performance"]);
@@ -43,7 +43,7 @@ Deno.test("stand-in files: a governor is set where a guest is pinned, and put ba
   assertEquals([host.text(policy(2)), host.ledgerFiles()], ["powersave", []]);
 });
 
-Deno.test("stand-in files: CPUs of one policy are one resource, put back when the last guest is gone", async () => {
+Deno.test("stand-in files: CPUs of one policy are one resource, restored when the last guest stops", async () => {
   const host = ledgerHost(rule("performance"), { files: FILES });
   await host.call("qemu", "prepare", { xml: pinned("0") });
   await host.call("qemu", "prepare", { ...OTHER, xml: pinned("1") });
@@ -53,7 +53,7 @@ Deno.test("stand-in files: CPUs of one policy are one resource, put back when th
   assertEquals([host.text(policy(0)), host.ledgerFiles()], ["powersave", []]);
 });
 
-Deno.test("stand-in files: who wants different governors is named", async () => {
+Deno.test("stand-in files: holders that require different governors are named", async () => {
   const rules = rule("performance", "web-1", "fast") + rule("powersave", "db-1", "slow");
   const host = ledgerHost(rules, { files: FILES });
   await host.call("qemu", "prepare", { xml: pinned("0") });
@@ -65,7 +65,7 @@ Deno.test("stand-in files: who wants different governors is named", async () => 
   );
 });
 
-Deno.test("stand-in files: a policy whose CPUs went offline counts as put back", async () => {
+Deno.test("stand-in files: a policy whose CPUs went offline counts as restored", async () => {
   const host = ledgerHost(rule("performance"), { files: FILES });
   await host.call("qemu", "prepare", { xml: pinned("2") });
   host.nodes.delete(policy(2));

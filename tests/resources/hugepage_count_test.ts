@@ -42,7 +42,7 @@ Deno.test("wantedPages() adds all demands to the original, node by node", () => 
   assertEquals(wantedPages({ 0: 100, 1: 0, 2: 3 }, held), { kind: "value", value: { 0: 105, 1: 18, 2: 3 } });
 });
 
-Deno.test("wantedPages() names who has pages on a node that went away", () => {
+Deno.test("wantedPages() names the holder of pages on a node that was removed", () => {
   const held = [{ holder: 'guest "a"', demand: { sizeKib: 2048, parts: [pages(5, 1)] } }];
   assertEquals(wantedPages({ 0: 1 }, held), {
     kind: "conflict",

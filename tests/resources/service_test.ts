@@ -1,5 +1,6 @@
 /**
- * Units that are stopped or started while a guest lives, on a host in memory whose systemd answers as the real one does.
+ * Units that are stopped or started during a guest's lifetime, on a host in memory whose systemd behaves like the
+ * real one.
  * @module
  */
 import { assertEquals, assertStringIncludes } from "../support/assert.ts";
@@ -23,7 +24,7 @@ function systemdHost(
 
 const STOP = rule('{ stop = ["gdm"] }');
 
-Deno.test("what runs is stopped while a guest lives, and started again", async () => {
+Deno.test("a running unit is stopped during a guest's lifetime, and started again", async () => {
   const { host, systemd } = systemdHost(STOP, { "gdm.service": { active: "active" } });
   const prepared = await host.call("qemu", "prepare");
   assertEquals([prepared.code, prepared.stderr], [0, ""]);
@@ -32,7 +33,7 @@ Deno.test("what runs is stopped while a guest lives, and started again", async (
 });
 
 for (const active of ["inactive", "failed"]) {
-  Deno.test(`what was ${active} before is not started afterwards`, async () => {
+  Deno.test(`a unit that was ${active} before is not started afterwards`, async () => {
     const { host, systemd } = systemdHost(STOP, { "gdm.service": { active } });
     await host.call("qemu", "prepare");
     await host.call("qemu", "release");
@@ -40,7 +41,7 @@ for (const active of ["inactive", "failed"]) {
   });
 }
 
-Deno.test("of two guests the last one starts a unit again", async () => {
+Deno.test("a unit is started again when the last of two guests stops", async () => {
   const { host, systemd } = systemdHost(STOP, { "gdm.service": { active: "active" } });
   await host.call("qemu", "prepare");
   await host.call("qemu", "prepare", OTHER);
@@ -50,7 +51,7 @@ Deno.test("of two guests the last one starts a unit again", async () => {
   assertEquals(systemd.deeds, ["stop gdm.service", "start gdm.service"]);
 });
 
-Deno.test("who wants a unit running and who wants it stopped are both named", async () => {
+Deno.test("holders that require a unit running and stopped are both named", async () => {
   const rules = rule('{ stop = ["gdm"] }', "web-1", "quiet") + rule('{ start = ["gdm"] }', "db-1", "loud");
   const { host, systemd } = systemdHost(rules, { "gdm.service": { active: "active" } });
   await host.call("qemu", "prepare");
@@ -62,7 +63,7 @@ Deno.test("who wants a unit running and who wants it stopped are both named", as
   );
 });
 
-Deno.test("a unit has one name, whatever a rule calls it", async () => {
+Deno.test("a unit with several names is one resource", async () => {
   const rules = rule('{ stop = ["display-manager"] }', "web-1", "quiet") + rule('{ start = ["gdm"] }', "db-1", "loud");
   const { host } = systemdHost(rules, {
     "gdm.service": { active: "active" },
@@ -72,7 +73,7 @@ Deno.test("a unit has one name, whatever a rule calls it", async () => {
   assertEquals((await host.call("qemu", "prepare", OTHER)).code, 4);
 });
 
-Deno.test("a slow stop is waited for", async () => {
+Deno.test("the hook waits for a slow stop", async () => {
   const { host, systemd } = systemdHost(STOP, {
     "gdm.service": { active: "active", stopLooks: 5 },
   });
@@ -80,7 +81,7 @@ Deno.test("a slow stop is waited for", async () => {
   assertEquals([prepared.stderr, systemd.units.get("gdm.service")?.active], ["", "inactive"]);
 });
 
-Deno.test("a stop that takes longer than the call has is a failure, and the unit is started again", async () => {
+Deno.test("a stop that exceeds the deadline is a failure, and the unit is started again", async () => {
   const { host, systemd } = systemdHost(STOP, { "gdm.service": { active: "active", stopLooks: 2000 } });
   const refused = await host.call("qemu", "prepare");
   assertEquals([refused.code, systemd.deeds], [4, ["stop gdm.service", "start gdm.service"]]);
@@ -100,7 +101,7 @@ Deno.test("a unit that a killed hook left stopping is started again", async () =
   assertEquals([systemd.deeds, host.ledgerFiles()], [["stop gdm.service", "start gdm.service"], []]);
 });
 
-Deno.test("a stop that systemd has only queued is not taken for a running unit", async () => {
+Deno.test("a unit whose stop is queued does not count as running", async () => {
   const { host, systemd } = systemdHost(STOP, { "gdm.service": { active: "active" } });
   await host.call("qemu", "prepare");
   systemd.units.set("gdm.service", { active: "active", job: 7 });
@@ -108,7 +109,7 @@ Deno.test("a stop that systemd has only queued is not taken for a running unit",
   assertEquals(systemd.deeds, ["stop gdm.service", "start gdm.service"]);
 });
 
-Deno.test("when the host shuts down a unit is not started again, and that is said", async () => {
+Deno.test("during shutdown of the host a unit is not started again, and the message says so", async () => {
   const { host, systemd } = systemdHost(STOP, { "gdm.service": { active: "active" } });
   await host.call("qemu", "prepare");
   systemd.answers.set("start", { code: 4, stderr: "Transaction for gdm.service/start is destructive" });
@@ -118,7 +119,7 @@ Deno.test("when the host shuts down a unit is not started again, and that is sai
   assertStringIncludes(released.stderr, "not started again, as the host is shutting down");
 });
 
-Deno.test("a start that is refused while the host runs stays in the ledger", async () => {
+Deno.test("a refused start stays in the ledger", async () => {
   const { host, systemd } = systemdHost(STOP, { "gdm.service": { active: "active" } });
   await host.call("qemu", "prepare");
   systemd.answers.set("start", { code: 4, stderr: "Unit gdm.service is masked." });
@@ -159,7 +160,7 @@ for (const { name, unit, told } of REFUSED) {
   });
 }
 
-Deno.test("a masked unit cannot be started, and that is told before anything is done", async () => {
+Deno.test("a masked unit is refused before anything changes", async () => {
   const { host } = systemdHost(rule('{ start = ["gdm"] }'), { "gdm.service": { active: "inactive", load: "masked" } });
   const refused = await host.call("qemu", "prepare");
   assertStringIncludes(refused.stderr, "gdm.service is masked, so it cannot be started");

@@ -219,7 +219,7 @@ async function lateCall(rules: readonly When[], lateAfter: number): Promise<read
   return await matchRules(ruleSet, call, () => Promise.resolve(false), () => ++asked > lateAfter);
 }
 
-Deno.test("matchRules() looks at the time before each path, and leaves undecided what it has no time for", async () => {
+Deno.test("matchRules() checks the deadline before each path, and leaves later rules undecided", async () => {
   const matches = await lateCall([TWO_PATHS, TWO_PATHS, { host: ["hv-*"] }], 3);
   assertEquals(matches.map(({ matches, isLate, problem }) => ({ matches, isLate, problem })), [
     { matches: false, isLate: undefined, problem: undefined },

@@ -3,7 +3,7 @@ import { readRules } from "../../lib/rules/read.ts";
 import { assertEquals } from "../support/assert.ts";
 import { mistakesIn } from "../support/plan_for.ts";
 
-/** A rule around what a case is about. */
+/** Wraps a case in a rule. */
 function rule(parts: string): string {
   return `[[rule]]\nname = "r"\n${parts}\n`;
 }
@@ -11,7 +11,7 @@ function rule(parts: string): string {
 const ACTIONS = Object.keys(actionSchemas).join(", ");
 const KEYS = "driver, domain, uuid, network, host, reason, file, label, xml";
 
-/** One case a kind of mistake: the text, and what its author is told. */
+/** One case for each kind of mistake: the text and its issues. */
 const MISTAKES = [
   {
     name: "text that is not TOML",
@@ -525,7 +525,7 @@ for (const { name, text, told } of MISTAKES) {
   });
 }
 
-Deno.test("readRules() tells every mistake of every file, in the order of files and lines", async () => {
+Deno.test("readRules() reports every mistake of every file, in the order of files and lines", async () => {
   const reading = await readRules([
     { path: "a.toml", text: rule('when = { on = "prepar" }\nrun = { argv = ["x"], timout = "1s" }') + "[setings]\n" },
     { path: "b.toml", text: "x = [\n" },

@@ -62,7 +62,7 @@ async function refusesVersionOne(machine: Machine): Promise<void> {
   await writeRules(machine, "1");
   const refused = await machine.hook("prepare");
   assertEquals(refused.code, 4);
-  assertStringIncludes(refused.stderr, "the cpuset controller of cgroup version 2 is not there");
+  assertStringIncludes(refused.stderr, "the cpuset controller of cgroup version 2 is missing");
 }
 
 async function standIn(machine: Machine): Promise<void> {

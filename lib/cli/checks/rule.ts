@@ -53,7 +53,7 @@ export async function ruleFindings(rule: Rule, ruleSet: RuleSet, host: Host): Pr
   if (place === undefined) return [];
   const findings: Finding[] = [];
   for (const action of rule.actions.filter(({ lasts }) => lasts !== "event")) {
-    const found = action.looksAtDocument
+    const found = action.usesDocument
       ? [
         ...await toolsFinding(action, rule, host),
         ...(action.kind === "pci" ? await pciFindings(action, rule, { place, ruleSet, sys }) : []),

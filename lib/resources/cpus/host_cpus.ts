@@ -62,8 +62,8 @@ function shareOf(left: readonly number[], { by }: HostCpus): Share {
 }
 
 function conflictReason(name: string, allowed: readonly number[], held: readonly HeldDemand<CpusDemand>[]): string {
-  const who = held.map((one) => `${one.holder} isolates ${nameCpus(one.demand.cpus)}`).join(", ");
-  return `${who}: no CPU would be left to the host's own programs (${name} has ${nameCpus(allowed)})`;
+  const holders = held.map((one) => `${one.holder} isolates ${nameCpus(one.demand.cpus)}`).join(", ");
+  return `${holders}: no CPU would be left to the host's own programs (${name} has ${nameCpus(allowed)})`;
 }
 
 /**

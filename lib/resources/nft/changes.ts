@@ -32,8 +32,9 @@ function partsOf(
   held: readonly HeldDemand<NftDemand>[],
 ): readonly ChangePart[] {
   return [...rules].map((rule) => {
-    const who = /comment "(.*)"$/.exec(rule)?.[1] ?? "";
-    const [, guest = who, ruleName = ""] = /^(?:guest|network|a port of network) (.*) \(rule (.*?)\)?$/.exec(who) ?? [];
+    const holder = /comment "(.*)"$/.exec(rule)?.[1] ?? "";
+    const [, guest = holder, ruleName = ""] =
+      /^(?:guest|network|a port of network) (.*) \(rule (.*?)\)?$/.exec(holder) ?? [];
     const { ports, text } = describeRule(rule);
     const source = sourceOf(rule, ports, held);
     return { guest, rule: ruleName, text: `${word} ${text}${source}`, ports };

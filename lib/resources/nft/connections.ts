@@ -35,14 +35,14 @@ export interface Flow {
 const TIME_MS_MAX = 5_000;
 const TIME_SHARE = 0.5;
 
-const RULE =
+const DNAT_RULE =
   /^meta nfproto (ipv[46]) .*?\b(tcp|udp) dport (\d+)(?:-(\d+))? counter(?: name \w+)? dnat ip6? to (?:\[([^\]]+)\]|([\d.]+|[\da-f:]+(?= )))/;
 
 /** Returns the forwards of a table. */
 export function forwardPathsOf(table: Table | null): readonly ForwardPath[] {
   const rules = table?.chains.find(({ name }) => name === "to_guest")?.rules ?? [];
   return rules.flatMap((rule): ForwardPath[] => {
-    const [, family, protocol, first, last = first, bracketed, plain] = RULE.exec(rule) ?? [];
+    const [, family, protocol, first, last = first, bracketed, plain] = DNAT_RULE.exec(rule) ?? [];
     const guest = bracketed ?? plain;
     if (guest === undefined) return [];
     return [{
@@ -132,20 +132,21 @@ function deletion(flow: Flow): readonly string[] {
   return ["-D", ...selection(flow), "--orig-port-dst", String(flow.port), ...match];
 }
 
-const LINE =
+const FLOW_LINE =
   /^(tcp|udp) .*?src=(\S+) dst=(\S+) sport=\d+ dport=(\d+) (?:packets=\d+ bytes=\d+ )?(\[UNREPLIED\] )?src=(\S+) dst=(\S+) /;
 
 /** Parses a line of conntrack's output: a flow to a guest, or one that is neither translated nor replied to. */
 export function parseFlow(line: string): readonly Flow[] {
-  const [, protocol, client = "", asked = "", port, unreplied, answers = "", back] = LINE.exec(line) ?? [];
+  const [, protocol, client = "", destination = "", port, unreplied, replySource = "", replyTarget] =
+    FLOW_LINE.exec(line) ?? [];
   if (protocol === undefined) return [];
   const flow = {
-    family: asked.includes(":") ? "ipv6" : "ipv4",
+    family: destination.includes(":") ? "ipv6" : "ipv4",
     protocol: protocol === "udp" ? "udp" : "tcp",
     port: Number(port),
   } as const;
-  if (answers !== asked) return [{ ...flow, at: { guest: answers } }];
-  return unreplied === undefined || back !== client ? [] : [{ ...flow, at: { destination: asked } }];
+  if (replySource !== destination) return [{ ...flow, at: { guest: replySource } }];
+  return unreplied === undefined || replyTarget !== client ? [] : [{ ...flow, at: { destination } }];
 }
 
 /** Returns the flows that a change misroutes, without duplicates. */

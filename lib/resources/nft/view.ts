@@ -125,8 +125,8 @@ function iptablesViews(tool: Iptables, text: string | undefined): readonly Chain
 function nftView(base: BaseChain, objects: readonly Json[]): ChainView {
   const { table, name, hook, priority } = base;
   const isBypassChain = hook === "forward" &&
-    Object.values(BYPASS_CHAINS).some((place) =>
-      place.tool === undefined && place.table === table && place.chain === name
+    Object.values(BYPASS_CHAINS).some((known) =>
+      known.tool === undefined && known.table === table && known.chain === name
     );
   return {
     ...{ table, name, hook, priority },

@@ -1,6 +1,6 @@
 /**
- * Chains of others that could reject what we let in: ours is the first rule there, and the only one of ours, whatever somebody
- * does; with the last demand gone nothing is left. In the real packet filter.
+ * Bypass rules in other programs' chains, in the real packet filter: our rule is the first one, and our only one,
+ * whatever other programs do; after the last demand none is left.
  * @module
  */
 import { assertEquals } from "../../support/assert.ts";
@@ -25,7 +25,7 @@ async function actual(namespace: Namespace): Promise<unknown> {
   return (await look(namespace)).value;
 }
 
-/** Once what converging does; tells whether there was anything to do. */
+/** Converges once. Returns whether anything changed. */
 async function settle(demands: readonly NftDemand[], namespace: Namespace): Promise<boolean> {
   const wanted = demands.length === 0 ? undefined : nft.wanted(NOTHING, heldBy("a", ...demands));
   const to = wanted?.kind === "value" ? wanted.value : NOTHING;
@@ -61,7 +61,7 @@ async function whole({ must }: Namespace): Promise<readonly string[]> {
 }
 
 filterTest(
-  "libvirt with iptables: ours is first, for both families, and goes with the last demand",
+  "libvirt with iptables: our rule is first, for both families, and is removed with the last demand",
   async (namespace) => {
     await likeLibvirt(namespace);
     const before = await whole(namespace);
@@ -85,7 +85,7 @@ const DISTURBANCES: Readonly<Record<string, readonly (readonly string[])[]>> = {
 };
 
 for (const [what, commands] of Object.entries(DISTURBANCES)) {
-  filterTest(`our rule is mended where it was ${what}`, async (namespace) => {
+  filterTest(`our rule is repaired after it was ${what}`, async (namespace) => {
     await likeLibvirt(namespace);
     await settle([forward(80)], namespace);
     for (const args of commands) await namespace.must([IPTABLES, ...args]);
@@ -96,7 +96,7 @@ for (const [what, commands] of Object.entries(DISTURBANCES)) {
 }
 
 filterTest(
-  "a chain that is not there is not made; one that is lets ours through before it rejects",
+  "a missing chain is not created; an existing one accepts our packets before it rejects others",
   async (namespace) => {
     await settle([forward(80)], namespace);
     assertEquals((await namespace.must([NFT, "list", "tables"])).trim(), "table inet virt_hooks");
@@ -113,7 +113,7 @@ filterTest(
   },
 );
 
-/** As dockerd writes them at each start, above all that stands there. */
+/** The rules that dockerd inserts at the top at each start. */
 const DOCKER = `*filter
 :DOCKER - [0:0]
 :DOCKER-ISOLATION-STAGE-1 - [0:0]
@@ -140,11 +140,11 @@ async function observation(namespace: Namespace): Promise<readonly [string, bool
   return [state, wanted.kind === "value" && nft.suffices?.(value, wanted.value) === true];
 }
 
-/** A device that leads to the guest: what leaves by another is not meant by a rule of Docker's. */
+/** A device that leads to the guest: Docker's rules do not apply to packets that leave by another device. */
 const BRIDGE = "192.168.122.1/24";
 
 filterTest(
-  "Docker's chains above ours reject nothing of ours: that is no drift, and ours goes first again",
+  "Docker's rules above ours do not reject our packets: that is no drift, and ours is moved to the top again",
   async (namespace) => {
     const { must } = namespace;
     await must(["/usr/sbin/ip", "link", "add", "virbr0", "type", "bridge"]);
@@ -183,7 +183,7 @@ add rule inet firewalld filter_FORWARD jump filter_FORWARD_ZONES
 add rule inet firewalld filter_FORWARD reject with icmpx type admin-prohibited
 `;
 
-filterTest("firewalld lets forwards through by itself; for an open network ours is first there", async (namespace) => {
+filterTest("firewalld accepts forwards by itself; for an open network our rule is first", async (namespace) => {
   const { must } = namespace;
   await must([NFT, "-f", "-"], FIREWALLD);
   const chain = async (): Promise<readonly string[]> =>
@@ -201,13 +201,13 @@ filterTest("firewalld lets forwards through by itself; for an open network ours 
   assertEquals(await chain(), [ours, ...before.slice(0, 1)]);
   await settle([forward(80)], namespace);
   assertEquals(await chain(), before);
-  // One that is told to let through only what it forwards itself.
+  // A firewalld that accepts only its own forwards.
   await must([NFT, "-f", "-"], `delete table inet firewalld\n${FIREWALLD.replace("ct status dnat accept", "counter")}`);
   assertEquals(await settle([forward(80)], namespace), true);
   assertEquals((await chain())[0], ours);
 });
 
-filterTest("two marks: each has its rule, and another mark takes the place of the first", async (namespace) => {
+filterTest("two marks: each has its rule, and another mark replaces the first", async (namespace) => {
   await likeLibvirt(namespace);
   const other = "-A FORWARD -m mark --mark 0x2000/0x2000 -m comment --comment virt-hooks -j ACCEPT";
   await settle([forward(80), forward(81, { mark: 0x2000 })], namespace);
@@ -226,7 +226,7 @@ add rule ${family} libvirt_network forward counter jump guest_input
 ).join("");
 
 filterTest(
-  "libvirt with nftables: ours is first in its base chain, and goes with the last demand",
+  "libvirt with nftables: our rule is first in its base chain, and is removed with the last demand",
   async (namespace) => {
     await namespace.must([NFT, "-f", "-"], LIBVIRT_NFT);
     const before = await whole(namespace);
@@ -249,7 +249,7 @@ filterTest(
   },
 );
 
-filterTest("a table that somebody left behind is not kept", async (namespace) => {
+filterTest("a table without a ledger is not kept", async (namespace) => {
   await settle([forward(80)], namespace);
   const left = await actual(namespace);
   const saved = { original: left, written: undefined, pending: undefined };

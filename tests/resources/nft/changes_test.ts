@@ -1,4 +1,4 @@
-/** What a change of the packet filter opens and closes, port by port. */
+/** The ports that a change of the packet filter opens and closes. */
 import { assertEquals } from "../../support/assert.ts";
 import type { NftDemand } from "../../../lib/plan/nft_demand.ts";
 import { filterChanges } from "../../../lib/resources/nft/changes.ts";
@@ -82,5 +82,5 @@ const CASES: Readonly<
 };
 
 for (const [what, { before = NONE, after = NONE, lines }] of Object.entries(CASES)) {
-  Deno.test(`a change of the packet filter tells of ${what}`, () => assertEquals(told(before, after), lines));
+  Deno.test(`a change of the packet filter is described: ${what}`, () => assertEquals(told(before, after), lines));
 }

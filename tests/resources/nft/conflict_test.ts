@@ -1,4 +1,4 @@
-/** Forwards that stand beside each other, and such that cannot. */
+/** Forwards that conflict, and forwards that do not. */
 import { assertEquals } from "../../support/assert.ts";
 import type { ForwardDemand } from "../../../lib/plan/nft_demand.ts";
 import { forwardConflict } from "../../../lib/resources/nft/conflict.ts";
@@ -60,7 +60,7 @@ for (const [name, { of: [one, other], clash }] of Object.entries(CASES)) {
   });
 }
 
-Deno.test("forwardConflict() names both, and what each wants", () => {
+Deno.test("forwardConflict() names both holders and their demands", () => {
   const one = forward([8000, 8010], { protocol: "both", hostAddresses: ["203.0.113.1"] });
   assertEquals(
     forwardConflict([...heldBy("a", one), ...heldBy("b", forward(8005, { ...OTHER, from: ["10.0.0.0/8"] }))]),
@@ -69,7 +69,7 @@ Deno.test("forwardConflict() names both, and what each wants", () => {
   );
 });
 
-Deno.test("forwardConflict() tells two forwards of one guest apart", () => {
+Deno.test("forwardConflict() distinguishes two forwards of one guest", () => {
   assertEquals(
     forwardConflict(heldBy("a", forward(80), forward(80, { guestPort: 8080 }))),
     'guest "a" (rule "web") wants tcp port 80, guest "a" (rule "web") wants tcp port 80 for its port 8080',

@@ -100,7 +100,7 @@ async function play(
   return { note: await endConnections({ from, to }, deadlineMs, sys), asked };
 }
 
-Deno.test("what a guest's port was used by ends when it goes", async () => {
+Deno.test("connections to a guest's port end when the port is removed", async () => {
   const answer = (line: string): Answer => ({ stdout: line.startsWith("-L -f ipv4 -p tcp") ? `${LED}\n` : "" });
   assertEquals((await play(WEB, null, { answer })).asked, [
     "-L -f ipv4 -p tcp --dst-nat 192.168.122.11",
@@ -109,7 +109,7 @@ Deno.test("what a guest's port was used by ends when it goes", async () => {
   ]);
 });
 
-Deno.test("where all that leads to a guest goes, it goes at once; what another leads there stays", async () => {
+Deno.test("all connections to a guest are deleted at once, unless another forward still leads to it", async () => {
   const many = [8080, 8081, 8082].map((port) => LED.replace("dport=8080", `dport=${port}`)).join("\n");
   const range = wantedTable(heldBy("web", forward([8080, 8082])));
   const answer = (line: string): Answer => ({ stdout: line.startsWith("-L") ? `${many}\n` : "" });
@@ -121,22 +121,22 @@ Deno.test("where all that leads to a guest goes, it goes at once; what another l
   ]);
 });
 
-Deno.test("datagrams that came before a port led anywhere are looked for when it does", async () => {
+Deno.test("flows from before a port was forwarded are searched for when it is", async () => {
   assertEquals((await play(null, WEB)).asked, ["-L -f ipv4 -p udp"]);
 });
 
-Deno.test("nothing is asked where no way changes, or the program is missing", async () => {
+Deno.test("conntrack is not run without changed forwards, or if it is not installed", async () => {
   assertEquals((await play(WEB, WEB)).asked, []);
   assertEquals(await play(WEB, null, { there: false }), { note: undefined, asked: [] });
 });
 
-Deno.test("with little time left it is said that there was too little", async () => {
+Deno.test("without enough time left, the warning says so", async () => {
   const answer = (line: string): Answer => ({ stdout: line.startsWith("-L") ? `${LED}\n` : "" });
   const { note, asked } = await play(WEB, null, { answer, deadlineMs: 0 });
   assertEquals([note, asked], ["Cannot end existing connections: there are too many for the remaining time", []]);
 });
 
-Deno.test("nothing to delete is no failure; what fails is said, and ends nothing", async () => {
+Deno.test("nothing to delete is no failure; a failure is reported and fails no write", async () => {
   const none = (line: string): Answer =>
     line.startsWith("-L") ? { stdout: `${LED}\n` } : { end: { kind: "exited", code: 1 }, stderr: "0 flow entries" };
   assertEquals((await play(WEB, null, { answer: none })).note, undefined);

@@ -1,5 +1,5 @@
 /**
- * From whatever is in our table to what demands ask for: always the same table as one made from nothing, in the real packet
+ * Converging from any content of our table gives the same table as one created from nothing, in the real packet
  * filter.
  * @module
  */
@@ -40,7 +40,7 @@ const demands = fc.array(fc.oneof({ weight: 5, arbitrary: forwards }, { weight: 
   maxLength: 8,
 });
 
-/** What somebody else may have done to our table. */
+/** Changes that another program may have made to our table. */
 const MEDDLING = [
   "",
   "delete table inet virt_hooks\n",
@@ -63,7 +63,7 @@ async function listed({ must }: Namespace): Promise<Table | null> {
   return tableOfListing(objects);
 }
 
-filterTest("converging from any table of ours comes to the table that demands ask for", async (namespace) => {
+filterTest("converging from any table gives the table for the demands", async (namespace) => {
   const load = (script: string): Promise<string> => namespace.must([NFT, "-f", "-"], script);
   const cases = fc.record({ before: demands, after: demands, meddling: fc.constantFrom(...MEDDLING) });
   await fc.assert(
@@ -80,7 +80,7 @@ filterTest("converging from any table of ours comes to the table that demands as
   );
 });
 
-filterTest("growing demand by demand only adds, and comes to the same", async (namespace) => {
+filterTest("adding demand by demand only adds rules, and gives the same table", async (namespace) => {
   await fc.assert(
     fc.asyncProperty(demands, async (all) => {
       let table = await listed(namespace);

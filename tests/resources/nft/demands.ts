@@ -11,7 +11,7 @@ export function guestAt(address: string): GuestAddress {
   return { address, network, isolated: false, source: "document", on: "default", mac: null };
 }
 
-/** A forward of a port of the host, unless another is said. */
+/** A forward of a host port; overrides replace its defaults. */
 export function forward(port: number | readonly [number, number], given: Partial<ForwardDemand> = {}): ForwardDemand {
   const [first, last] = typeof port === "number" ? [port, port] : port;
   return {
@@ -32,7 +32,7 @@ export function forward(port: number | readonly [number, number], given: Partial
   };
 }
 
-/** A network that is opened. */
+/** A demand that opens a network. */
 export function open(given: Partial<OpenDemand> = {}): OpenDemand {
   const networks = ["192.168.122.0/24"];
   return {
@@ -47,19 +47,19 @@ export function open(given: Partial<OpenDemand> = {}): OpenDemand {
   };
 }
 
-/** A guest that is opened. */
+/** A demand that opens a guest. */
 function openGuest(guest: GuestAddress): OpenDemand {
   return open({ networks: [], at: { to: null, network: null, interfaces: [], guest, awaited: null } });
 }
 
-/** Demands as a guest of this name holds them. */
+/** Demands held by the guest with this name. */
 export function heldBy(name: string, ...demands: readonly NftDemand[]): readonly HeldDemand<NftDemand>[] {
   return demands.map((demand) => ({ holder: `guest ${JSON.stringify(name)} (rule "web")`, demand }));
 }
 
 const OTHER = { guest: guestAt("192.168.122.28") };
 
-/** One of everything, by what it is. */
+/** One demand of each form, by description. */
 export const SAMPLES: Readonly<Record<string, readonly HeldDemand<NftDemand>[]>> = {
   plain: heldBy(
     "web-1",
@@ -76,7 +76,7 @@ export const SAMPLES: Readonly<Record<string, readonly HeldDemand<NftDemand>[]>>
   ),
   odd: heldBy(
     '"; flush ruleset #\n\t\\é*',
-    // Networks that overlap or touch are one, and a network of everything is no condition.
+    // Overlapping and adjacent networks are merged, and a network of all addresses is no condition.
     forward(1, { from: ["10.0.0.0/25", "10.0.0.128/25", "10.0.1.0/24", "10.0.0.7"] }),
     forward(2, { from: ["0.0.0.0/0", "10.0.0.0/8"] }),
     forward(3, { from: ["10.0.0.0/8", "2001:db8::/32"] }),
@@ -85,7 +85,7 @@ export const SAMPLES: Readonly<Record<string, readonly HeldDemand<NftDemand>[]>>
     forward([65_000, 65_535], { guestPort: 64_990, protocol: "both" }),
     forward(7, { guest: { address: "10.9.8.7", network: null, isolated: true, source: "rule", on: null, mac: null } }),
     forward(8, { guest: null }),
-    // Nobody of its family is meant.
+    // No address of its family matches.
     forward(9, { from: ["2001:db8::/32"] }),
     forward(10, { mark: 0x2000 }),
   ),
@@ -103,7 +103,7 @@ export const SAMPLES: Readonly<Record<string, readonly HeldDemand<NftDemand>[]>>
     forward(53, { protocol: "both", sparedAddresses: ["192.168.122.1", "fd00:122::1", "192.168.140.1"] }),
     forward(53, { protocol: "udp", sparedAddresses: ["192.168.122.1", "fd00:122::1"], guest: guestAt("fd00:122::9") }),
     forward([60, 70], { protocol: "udp", sparedAddresses: ["192.168.122.1"] }),
-    // An address that is routed to a guest: other guests of its network reach it by the host's address, too.
+    // A routed address: other guests on the network also reach it through the host's address.
     forward(80, { guest: { ...guestAt("203.0.113.20"), network: "192.168.122.0/24", source: "rule" } }),
   ),
   longNames: [{ holder: `guest "${"é".repeat(200)}"`, demand: forward(80) }],

@@ -1,4 +1,4 @@
-/** What other firewalls are told apart by, in the real packet filter. */
+/** Recognizing other firewalls in the real packet filter. */
 import { inspectFirewalls } from "../../../lib/resources/nft/firewalls.ts";
 import { readFilterStatus } from "../../../lib/resources/nft/traffic.ts";
 import { changeScript } from "../../../lib/resources/nft/table.ts";
@@ -11,7 +11,7 @@ const FORWARDS = { mark: 0x10000000, opens: false } as const;
 const IPTABLES = "/usr/sbin/iptables";
 const NFT = "/usr/sbin/nft";
 
-filterTest("other firewalls are found in the real packet filter, and ours is none", async ({ sys, must }) => {
+filterTest("other firewalls are found in the real packet filter, without our table", async ({ sys, must }) => {
   await must([NFT, "-f", "-"], changeScript(null, wantedTable(SAMPLES["plain"] ?? [])));
   const { version, ...alone } = await inspectFirewalls(FORWARDS, sys);
   assertStringIncludes(version, "nftables v");
@@ -60,7 +60,7 @@ const FOREIGN: Readonly<Record<string, { readonly rules: string; readonly found?
 };
 
 for (const [what, { rules, found }] of Object.entries(FOREIGN)) {
-  filterTest(`a chain of somebody's own is judged by its rules: it ${what}`, async ({ sys, must }) => {
+  filterTest(`a chain of another program is judged by its rules: it ${what}`, async ({ sys, must }) => {
     const held = heldBy("a", forward(8080, { guestPort: 80 }));
     await must([NFT, "-f", "-"], changeScript(null, wantedTable(held)));
     await must(
@@ -80,7 +80,7 @@ for (const [what, { rules, found }] of Object.entries(FOREIGN)) {
   });
 }
 
-filterTest("a chain that is asked before ours does not see our mark", async ({ sys, must }) => {
+filterTest("a chain before ours does not see our mark", async ({ sys, must }) => {
   await must([NFT, "-f", "-"], changeScript(null, wantedTable(heldBy("a", forward(8080)))));
   await must(
     [NFT, "-f", "-"],

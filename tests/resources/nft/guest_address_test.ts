@@ -1,4 +1,4 @@
-/** Where a guest lives, by what a host in memory says. */
+/** Finding a guest's address, on a host in memory. */
 import { assertEquals } from "../../support/assert.ts";
 import type { AnyDemand } from "../../../lib/plan/demand.ts";
 import type { ForwardDemand, GuestInterface } from "../../../lib/plan/nft_demand.ts";
@@ -24,7 +24,7 @@ const NETWORK = `<networkstatus>
 `;
 const ISOLATED = "<networkstatus><network><name>lonely</name><bridge name='virbr1'/>" +
   "<ip address='10.9.0.1' prefix='24'/></network></networkstatus>\n";
-/** Its server gives addresses of both families. */
+/** A network whose server assigns addresses of both families. */
 const DUAL = `<networkstatus><network><name>dual</name><forward mode='nat'/><bridge name='virbr7'/>
   <ip address='192.168.140.1' netmask='255.255.255.0'><dhcp><range start='192.168.140.50' end='192.168.140.99'/></dhcp></ip>
   <ip family='ipv6' address='fd00:140::1' prefix='64'><dhcp><range start='fd00:140::100' end='fd00:140::1ff'/></dhcp></ip>
@@ -33,7 +33,7 @@ const DUAL = `<networkstatus><network><name>dual</name><forward mode='nat'/><bri
 const BRIDGED =
   "<networkstatus><network><name>lan</name><forward mode='bridge'/><bridge name='br0'/></network></networkstatus>\n";
 
-/** The host's clock says 2026-01-02. */
+/** The host's date is 2026-01-02. */
 const [PAST, SOON, LATER] = [1_700_000_000, 1_900_000_000, 1_900_000_500];
 
 function lease(ip: string, mac: string, untilS: number): Readonly<Record<string, unknown>> {
@@ -46,11 +46,11 @@ interface Case {
   readonly leases?: string | readonly Readonly<Record<string, unknown>>[];
   readonly isLeaseFirst?: boolean;
   readonly family?: "ipv4" | "ipv6";
-  /** Of the device to which the host sends packets for any address. */
+  /** The device of the host's route to any address. */
   readonly routed?: string;
-  /** What the same plan does about routes. */
+  /** Routes that the same plan sets. */
   readonly plan?: readonly AnyDemand[];
-  /** Where it is, or why not. */
+  /** The address, or why there is none. */
   readonly expected: string;
 }
 
@@ -59,7 +59,7 @@ const UNREADABLE = "not UTF-8";
 const HALF = `waiting: default: ${LEASES} is no list of leases, or is being written`;
 const NOT_THERE = "refused: 192.168.1.50 is in no network of the guest (192.168.122.0/24, fd00:122::/64)";
 const OTHER_MAC = "52:54:00:00:00:02";
-/** The network keeps an address for it. */
+/** A MAC address with a reservation. */
 const KEPT = "52:54:00:00:00:0a";
 const ON_DEFAULT = { mac: MAC, network: "default" };
 
@@ -72,7 +72,7 @@ const CASES: Readonly<Record<string, Case>> = {
     interfaces: [{ ...ON_DEFAULT, addresses: ["fd00:122::11", "192.168.122.11"] }],
     expected: "192.168.122.11, set in its document",
   },
-  "IPv6 where the forward is for it": {
+  "IPv6 if the forward is for it": {
     interfaces: [{ ...ON_DEFAULT, addresses: ["192.168.122.11", "fd00:122::11"] }],
     demand: { from: ["2001:db8::/32"] },
     expected: "fd00:122::11, set in its document",
@@ -85,7 +85,7 @@ const CASES: Readonly<Record<string, Case>> = {
     interfaces: [{ ...ON_DEFAULT, addresses: ["192.168.122.1"] }],
     expected: "refused: the guest's address 192.168.122.1 is the host's own on network \"default\"",
   },
-  "a document that names what is kept for another": {
+  "a document with an address that is reserved for another guest": {
     interfaces: [{ ...ON_DEFAULT, addresses: ["192.168.122.10"] }],
     expected: 'refused: the guest\'s address 192.168.122.10 is reserved for another guest on network "default"',
   },
@@ -107,7 +107,7 @@ const CASES: Readonly<Record<string, Case>> = {
     ],
     expected: '192.168.122.29, DHCP lease on network "default"',
   },
-  "a lease that is over": {
+  "an expired lease": {
     interfaces: [ON_DEFAULT],
     leases: [lease("192.168.122.28", MAC, PAST)],
     expected: "waiting: default",
@@ -117,19 +117,19 @@ const CASES: Readonly<Record<string, Case>> = {
     leases: [lease("192.168.122.28", KEPT, SOON)],
     expected: '192.168.122.10, DHCP reservation on network "default"',
   },
-  "a reservation for a guest that runs by a lease": {
+  "a reservation for a guest that runs with a lease": {
     interfaces: [{ ...ON_DEFAULT, mac: KEPT }],
     leases: [lease("192.168.122.28", KEPT, SOON)],
     isLeaseFirst: true,
     expected: '192.168.122.28, DHCP lease on network "default"',
   },
-  "a reservation for a guest whose lease is over": {
+  "a reservation for a guest whose lease has expired": {
     interfaces: [{ ...ON_DEFAULT, mac: KEPT }],
     leases: [lease("192.168.122.28", KEPT, PAST)],
     isLeaseFirst: true,
     expected: '192.168.122.10, DHCP reservation on network "default"',
   },
-  "a lease of what is kept for another by now": {
+  "a lease of an address that is reserved for another guest meanwhile": {
     interfaces: [ON_DEFAULT],
     leases: [lease("192.168.122.10", MAC, SOON)],
     expected: "waiting: default",
@@ -139,34 +139,34 @@ const CASES: Readonly<Record<string, Case>> = {
     leases: [lease("192.168.99.10", MAC, SOON), lease("192.168.122.28", MAC, SOON)],
     expected: '192.168.122.28, DHCP lease on network "default"',
   },
-  "IPv6 leased first where the network gives both": {
+  "IPv6 leased first on a network with both families": {
     interfaces: [{ mac: MAC, network: "dual" }],
     leases: [lease("fd00:140::1c8", MAC, LATER)],
     expected: "waiting: dual (ipv4)",
   },
-  "both leased where the network gives both": {
+  "both leased on a network with both families": {
     interfaces: [{ mac: MAC, network: "dual" }],
     leases: [lease("fd00:140::1c8", MAC, LATER), lease("192.168.140.82", MAC, SOON)],
     expected: '192.168.140.82, DHCP lease on network "dual"',
   },
-  "IPv6 where the rule is for it and the network gives both": {
+  "IPv6 if the rule is for it, on a network with both families": {
     interfaces: [{ mac: MAC, network: "dual" }],
     demand: { from: ["::/0"] },
     leases: [lease("fd00:140::1c8", MAC, LATER), lease("192.168.140.82", MAC, SOON)],
     expected: 'fd00:140::1c8, DHCP lease on network "dual"',
   },
-  "the family that it had, whatever the network gives by now": {
+  "the family that the guest had, whatever the network assigns now": {
     interfaces: [{ mac: MAC, network: "dual" }],
     family: "ipv6",
     leases: [lease("192.168.140.82", MAC, SOON)],
     expected: "waiting: dual (ipv6)",
   },
-  "leases that are not looked at, since the document says it": {
+  "leases are ignored if the document has an address": {
     interfaces: [{ ...ON_DEFAULT, addresses: ["192.168.122.11"] }],
     leases: UNREADABLE,
     expected: "192.168.122.11, set in its document",
   },
-  "leases that are not looked at, since there is a reservation": {
+  "leases are ignored if there is a reservation": {
     interfaces: [{ ...ON_DEFAULT, mac: KEPT }],
     leases: UNREADABLE,
     expected: '192.168.122.10, DHCP reservation on network "default"',
@@ -204,7 +204,7 @@ const CASES: Readonly<Record<string, Case>> = {
     interfaces: [ON_DEFAULT, { mac: MAC, network: "lonely", addresses: ["10.9.0.5"] }],
     expected: "10.9.0.5, set in its document (isolated)",
   },
-  "IPv6 where the network's server gives none": {
+  "IPv6 on a network whose server assigns none": {
     interfaces: [ON_DEFAULT],
     leases: [lease("192.168.122.28", MAC, SOON)],
     demand: { hostAddresses: ["2001:db8::1"] },
@@ -220,7 +220,7 @@ const CASES: Readonly<Record<string, Case>> = {
     demand: { to: "192.168.1.50" },
     expected: `${NOT_THERE}, and this host has no route to it`,
   },
-  "the rule's address where the host sends it elsewhere": {
+  "the rule's address, which the host routes elsewhere": {
     interfaces: [ON_DEFAULT],
     demand: { to: "192.168.1.50" },
     routed: "eth0",

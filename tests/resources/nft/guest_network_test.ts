@@ -1,4 +1,4 @@
-/** A network of libvirt's, as its status file has it. */
+/** Reading libvirt's networks from their status files. */
 import { memorySys } from "../../../lib/sys/memory_sys.ts";
 import { readNetwork } from "../../../lib/resources/nft/guest_network.ts";
 import { assertEquals } from "../../support/assert.ts";
@@ -6,7 +6,7 @@ import { assertEquals } from "../../support/assert.ts";
 const LAB = "<networkstatus><network><name>lab</name><bridge name='lab0'/></network></networkstatus>";
 const HUGE = "/run/libvirt/network/huge.xml";
 
-Deno.test("a network whose status file cannot be read keeps no other one from being read", async () => {
+Deno.test("an unreadable status file does not prevent other networks from being read", async () => {
   const memory = memorySys({
     files: { "/run/libvirt/network/lab.xml": LAB, [HUGE]: "", "/run/libvirt/network/odd.xml": "x" },
   });

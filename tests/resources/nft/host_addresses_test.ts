@@ -1,4 +1,4 @@
-/** Which addresses the host has, and what is said of one that it has not. */
+/** The host's addresses, and the warning about one that it does not have. */
 import { missingText, readHostAddresses } from "../../../lib/resources/nft/host_addresses.ts";
 import { denoSys } from "../../../lib/sys/deno_sys.ts";
 import { memorySys } from "../../../lib/sys/memory_sys.ts";
@@ -11,7 +11,7 @@ Deno.test("this host's own addresses are read", async () => {
   assert(addresses?.has("127.0.0.1"), `${[...addresses ?? []]}`);
 });
 
-Deno.test("a host that does not tell is no failure, and nothing is said", async () => {
+Deno.test("unreadable addresses are no failure, and give no warning", async () => {
   const addresses = await readHostAddresses(memorySys({}));
   assertEquals([addresses, missingText(["203.0.113.77"], addresses)], [undefined, undefined]);
 });

@@ -24,7 +24,7 @@ const CASES: Readonly<Record<string, readonly [text: string, expected: readonly 
     ["192.168.122.29", "192.168.122.28"],
   ],
   "one without an end": [JSON.stringify([lease({ "expiry-time": undefined })]), ["192.168.122.28"]],
-  "a MAC address as somebody else's host name": [
+  "a MAC address as another guest's host name": [
     JSON.stringify([lease({ "mac-address": "52:54:00:00:00:02", hostname: MAC })]),
     [],
   ],

@@ -1,4 +1,4 @@
-/** What counts as no chain of iptables, and what as one that cannot be listed; where packets leave. On a host in memory. */
+/** Missing iptables chains, chains that cannot be listed, and devices of routes, on a host in memory. */
 import { parseIpAddress } from "../../../lib/net/ip_address.ts";
 import { type BaseChain, FilterError, listIptables, readDevices } from "../../../lib/resources/nft/list.ts";
 import { type MemoryHost, memorySys } from "../../../lib/sys/memory_sys.ts";
@@ -68,14 +68,14 @@ for (const { name, files, programs, bases, text } of CASES) {
   });
 }
 
-Deno.test("listIptables(): any other failure is no answer", async () => {
+Deno.test("listIptables(): any other failure is an error", async () => {
   for (const files of [NFT_FORM, OLDER_FORM]) {
     const sys = memorySys({ files, programs: failing("Another app is currently holding the xtables lock") });
     await assertRejects(() => listIptables("iptables", { bases: BASES }, sys), FilterError);
   }
 });
 
-Deno.test("listIptables(): what was cut short is no answer", async () => {
+Deno.test("listIptables(): truncated output is an error", async () => {
   const sys = memorySys({
     files: NFT_FORM,
     programs: { [TOOLS.iptables]: () => ({ stdout: "-P FORWARD ACCEPT\n-A FOR" }) },
@@ -92,7 +92,7 @@ virbr0\t007AA8C0\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0
     "fd000122000000000000000000000000 40 00000000000000000000000000000000 00 00000000000000000000000000000000 00000100 00000001 00000000 00000001  virbr0\n",
 };
 
-Deno.test("readDevices(): by which device packets leave", async () => {
+Deno.test("readDevices(): the device by which packets leave", async () => {
   const deviceTo = await readDevices(memorySys({ files: ROUTES }));
   const told = ["192.168.122.11", "203.0.113.9", "fd00:122::11", "2001:db8::1"].map((text) => {
     const address = parseIpAddress(text);

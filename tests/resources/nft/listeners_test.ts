@@ -1,4 +1,4 @@
-/** Who listens on which port, as the kernel tells, and whose place a forward takes. */
+/** Listeners of the host, and those that a forward hides. */
 import type { HostEnd } from "../../../lib/plan/nft_demand.ts";
 import { hiddenListenersText, type Listener, readListeners } from "../../../lib/resources/nft/listeners.ts";
 import { denoKernel } from "../../../lib/sys/deno_kernel.ts";
@@ -29,11 +29,11 @@ const LISTENERS: readonly Listener[] = [
   { protocol: "tcp", address: "0.0.0.0", port: 8080 },
 ];
 
-Deno.test("who listens is read from the kernel's files, of both families", async () => {
+Deno.test("listeners are read from the kernel's files, for both families", async () => {
   assertEquals(await readListeners(memorySys({ files: FILES })), LISTENERS);
 });
 
-Deno.test("a kernel that does not tell is no failure", async () => {
+Deno.test("unreadable kernel files are no failure", async () => {
   assertEquals(await readListeners(memorySys({})), []);
   const kernel = { ...memorySys({}).kernel, read: () => Promise.reject(new Error("Cannot read: cut short")) };
   assertEquals(await readListeners({ kernel }), []);
@@ -84,12 +84,12 @@ function end(first: number, last: number, protocol: HostEnd["protocol"] = "tcp",
 }
 
 for (const [name, given, told] of CASES) {
-  Deno.test(`a forward of ${name}: ${told ?? "takes nobody's place"}`, () => {
+  Deno.test(`a forward of ${name}: ${told ?? "hides no listener"}`, () => {
     assertEquals(hiddenListenersText({ ...given, sparedAddresses: [] }, LISTENERS), told);
   });
 }
 
-Deno.test("a forward takes nobody's place at an address that it leaves alone", () => {
+Deno.test("a forward hides no listener at a spared address", () => {
   const told = hiddenListenersText({ ...end(53, 53), sparedAddresses: ["192.168.122.1"] }, LISTENERS);
   assertEquals(told, undefined);
 });

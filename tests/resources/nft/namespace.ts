@@ -1,5 +1,5 @@
 /**
- * A network namespace of a test's own, with the real packet filter in it.
+ * A network namespace for a test, with the real packet filter.
  * @module
  */
 import { splitFiles } from "../../../lib/sys/deno_kernel.ts";
@@ -11,7 +11,7 @@ import { until } from "../../e2e/until.ts";
 
 /** A network namespace. */
 export interface Namespace extends AsyncDisposable {
-  /** The world with every program run in the namespace. */
+  /** A `Sys` that runs every program in the namespace. */
   readonly sys: Sys;
   /** Runs a program that must succeed; returns what it prints. */
   must(argv: readonly [string, ...string[]], stdin?: string): Promise<string>;
@@ -19,7 +19,7 @@ export interface Namespace extends AsyncDisposable {
 
 const TIMEOUT_MS = 20_000;
 
-/** Makes a namespace. It ends with what holds it, or with this process. */
+/** Creates a namespace. It ends when it is disposed of, or with this process. */
 export async function openNamespace(): Promise<Namespace> {
   const child = new Deno.Command("/usr/bin/unshare", {
     args: ["--net", "/usr/bin/cat"],
@@ -38,7 +38,7 @@ export async function openNamespace(): Promise<Namespace> {
   async function must(argv: readonly [string, ...string[]], stdin?: string): Promise<string> {
     return succeeded(argv, await sys.run(commandOf(argv, stdin)));
   }
-  // Where the kernel passes nothing on, no forward works.
+  // Without IP forwarding no forward works.
   for (const key of ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"]) {
     await must(["/usr/sbin/sysctl", "-q", "-w", `${key}=1`]);
   }
@@ -87,7 +87,7 @@ function isThere(path: string): boolean {
 
 const MISSING = missing();
 
-/** Registers a test that needs a namespace. Where none can be had that is said loudly, and fails in CI. */
+/** Registers a test that needs a namespace. A test that cannot get one reports it, and fails in CI. */
 export function filterTest(name: string, play: (namespace: Namespace, t: Deno.TestContext) => Promise<void>): void {
   const isSkipped = MISSING !== undefined && Deno.env.get("CI") !== "true";
   if (isSkipped) Deno.stderr.writeSync(new TextEncoder().encode(`SKIPPED "${name}": ${MISSING}\n`));

@@ -1,4 +1,4 @@
-/** Rules of others that forward the same ports, in the real packet filter. */
+/** Other programs' forwards of the same ports, in the real packet filter. */
 import type { HostEnd } from "../../../lib/plan/nft_demand.ts";
 import { overriddenText, readOtherForwards } from "../../../lib/resources/nft/other_forwards.ts";
 import { wantedTable } from "../../../lib/resources/nft/rules.ts";
@@ -48,7 +48,7 @@ const CASES: readonly (readonly [HostEnd, string | undefined])[] = [
   [end(5000, "tcp", { hostAddresses: ["203.0.113.9"] }), undefined],
   [end(5000, "tcp", { hostAddresses: ["203.0.113.1"] }), told("5000/tcp (chain web of table inet mine)")],
   [end(22), undefined],
-  // It is asked before ours: `check --host` tells of the whole chain.
+  // It comes before ours: `check --host` reports the whole chain.
   [end(7000), undefined],
 ];
 
@@ -58,7 +58,7 @@ async function fill({ must }: Namespace): Promise<void> {
   for (const rule of DOCKER) await must([IPTABLES, "-w", "-t", "nat", ...rule.split(" ")]);
 }
 
-filterTest("others that forward the same ports are found, and our own table is none of them", async (namespace) => {
+filterTest("other programs' forwards of the same ports are found, without our own table", async (namespace) => {
   assertEquals(await readOtherForwards(namespace.sys), []);
   await fill(namespace);
   const others = await readOtherForwards(namespace.sys);

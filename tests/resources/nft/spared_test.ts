@@ -1,4 +1,4 @@
-/** Which addresses of the host a forward leaves to the servers of libvirt's networks. */
+/** Host addresses that a forward leaves to the servers of libvirt's networks. */
 import type { HostEnd } from "../../../lib/plan/nft_demand.ts";
 import { sparedAddresses } from "../../../lib/resources/nft/spared.ts";
 import { networkLookup } from "../../../lib/resources/nft/surroundings.ts";
@@ -44,7 +44,7 @@ for (const [name, { ports: [first, last], protocol, spared }] of Object.entries(
   });
 }
 
-Deno.test("a forward that names a network's address takes it", async () => {
+Deno.test("a forward that names a network's address covers it", async () => {
   const end = { hostPorts: { first: 53, last: 53 }, protocol: "udp", hostAddresses: ["192.168.122.1"] } as const;
   assertEquals(await sparedAddresses(end, networkLookup(SYS)), []);
 });

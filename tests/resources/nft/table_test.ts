@@ -38,7 +38,7 @@ for (const [name, held] of Object.entries(SAMPLES)) {
   });
 }
 
-filterTest("where there is no /etc/protocols nft tells numbers, which are the same table", async (namespace) => {
+filterTest("without /etc/protocols nft prints numbers, which give the same table", async (namespace) => {
   const table = wantedTable(heldBy("a", forward(80, { protocol: "both" })));
   await load(changeScript(null, table), namespace);
   const text = await namespace.must([NFT, "-j", "list", "table", "inet", "virt_hooks"]);
@@ -47,7 +47,7 @@ filterTest("where there is no /etc/protocols nft tells numbers, which are the sa
   assertEquals(tableOfListing(parseListing(numbers) ?? []), table);
 });
 
-Deno.test("what is only added deletes and flushes nothing", () => {
+Deno.test("adding rules deletes and flushes nothing", () => {
   const one = heldBy("a", forward(80));
   const two = [...one, ...heldBy("b", forward(81, { guest: guestAt("192.168.122.12") }))];
   assertEquals(changeScript(wantedTable(one), wantedTable(two)).split("\n").slice(0, -1), [
@@ -59,7 +59,7 @@ Deno.test("what is only added deletes and flushes nothing", () => {
   ]);
 });
 
-Deno.test("what goes is flushed and filled anew in one transaction, never by deleting the table", () => {
+Deno.test("removing rules flushes and refills the table in one transaction, without deleting it", () => {
   const both = heldBy("a", forward(80), forward(81));
   const script = changeScript(wantedTable(both), wantedTable(both.slice(1)));
   assertEquals(script.includes("delete table"), false);
@@ -72,11 +72,11 @@ Deno.test("what goes is flushed and filled anew in one transaction, never by del
   assertEquals(changeScript(wantedTable(both), null), "delete table inet virt_hooks\n");
 });
 
-Deno.test("demands that wait for an address need no table yet", () => {
+Deno.test("demands without an address need no table yet", () => {
   assertEquals(wantedTable(heldBy("a", forward(80, { guest: null }))), null);
 });
 
-filterTest("counters go on counting through other guests' coming and going", async (namespace) => {
+filterTest("counters keep their values while other guests start and stop", async (namespace) => {
   const [one, two] = [heldBy("a", forward(80)), heldBy("b", forward(81))];
   const counted = changeScript(null, wantedTable(one)).replace("f_tcp_80\n", "f_tcp_80 { packets 3 bytes 9 ; }\n")
     .replace("new_tcp_80\n", "new_tcp_80 { packets 2 bytes 4 ; }\n");

@@ -1,4 +1,4 @@
-/** What the real nft says that forwards counted. */
+/** Traffic of forwards, counted by the real nft. */
 import { wantedTable } from "../../../lib/resources/nft/rules.ts";
 import { changeScript } from "../../../lib/resources/nft/table.ts";
 import { readFilterStatus } from "../../../lib/resources/nft/traffic.ts";
@@ -12,7 +12,7 @@ function forwardsOf(name: string): readonly HeldDemand<ForwardDemand>[] {
   return (SAMPLES[name] ?? []).flatMap(({ holder, demand }) => demand.kind === "forward" ? [{ holder, demand }] : []);
 }
 
-filterTest("what each forward counted is read back from the real nft", async ({ sys, must }) => {
+filterTest("the counters of each forward are read from the real nft", async ({ sys, must }) => {
   for (const sample of ["plain", "odd"]) {
     const held = forwardsOf(sample);
     const script = changeScript(null, wantedTable(held))

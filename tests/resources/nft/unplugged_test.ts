@@ -1,4 +1,4 @@
-/** Which guests count as being on no bridge. */
+/** Finding guests whose devices are on no bridge. */
 import type { AwaitedAddress, GuestEnd, GuestInterface } from "../../../lib/plan/nft_demand.ts";
 import { networkLookup } from "../../../lib/resources/nft/surroundings.ts";
 import { findUnplugged, type LiveInterface } from "../../../lib/resources/nft/unplugged.ts";
@@ -41,7 +41,7 @@ const CASES: Readonly<Record<string, Case>> = {
   "on no bridge": { interfaces: [one(ONE)], live: [on(ONE, "vnet1")], expected: "vnet1 virbr0" },
   "a device that libvirt does not name": { interfaces: [one(ONE)], live: [on(ONE)], expected: undefined },
   "a device that the kernel does not have": { interfaces: [one(ONE)], live: [on(ONE, "vnet9")], expected: undefined },
-  "an interface that was taken away": { interfaces: [one(ONE)], live: [], expected: undefined },
+  "an interface that was unplugged": { interfaces: [one(ONE)], live: [], expected: undefined },
   "one of two on its bridge, and the rule's own address": {
     interfaces: [one(ONE), one(TWO)],
     live: [on(ONE, "vnet1"), on(TWO, "vnet0")],
@@ -84,7 +84,7 @@ const CASES: Readonly<Record<string, Case>> = {
 };
 
 for (const [name, { interfaces, live, end, expected }] of Object.entries(CASES)) {
-  Deno.test(`findUnplugged(): ${name}: ${expected ?? "nothing is told"}`, async () => {
+  Deno.test(`findUnplugged(): ${name}: ${expected ?? "not reported"}`, async () => {
     const whole = { to: null, network: null, interfaces, guest: guestAt("192.168.122.11"), awaited: null, ...end };
     const found = await findUnplugged(whole, live, { lookup: networkLookup(SYS), sys: SYS });
     const stopped = found?.stopped === undefined ? "" : `, network ${found.stopped}`;
