@@ -1,5 +1,5 @@
 /**
- * Documents on stdin that cannot be parsed, or not for long: what is held is given back and ensured by the UUID in the head; where
+ * Documents on stdin that cannot be parsed, or not for long: what is held is restored and ensured by the UUID in the head; where
  * there is none, the call says so.
  * @module
  */
@@ -112,7 +112,7 @@ for (const [what, { stdin, says }] of Object.entries(WITHOUT_UUID)) {
       assertEquals([code, history["outcome"], history["level"]], [0, "failed", "ERROR"]);
       assertStringIncludes(stderr, "virt-hooks: the document on stdin: it ");
       assertStringIncludes(stderr, says);
-      assertStringIncludes(stderr, operation === "release" ? "nothing is given back" : "nothing is ensured");
+      assertStringIncludes(stderr, operation === "release" ? "nothing is restored" : "nothing is ensured");
     }
     assertEquals(host.text(SWAPPINESS)?.trim(), "1");
     const prepared = await call(host, "prepare", stdin);
