@@ -7,7 +7,7 @@ import type { ResourceName } from "../plan/demand.ts";
 import type { Kinds } from "./kinds.ts";
 import type { Resource } from "./resource.ts";
 
-const LOADERS: Partial<Record<ResourceName, () => Promise<Resource>>> = {
+const LOADERS: Readonly<Record<ResourceName, () => Promise<Resource>>> = {
   command: async () => (await import("./command.ts")).command,
   process: async () => (await import("./process.ts")).process,
   nft: async () => (await import("./nft.ts")).nft,
