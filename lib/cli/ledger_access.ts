@@ -1,5 +1,5 @@
 /**
- * The ledger, opened for a person: what is wrong with it is told in one line.
+ * The ledger, opened for a person: an error is printed in one line.
  * @module
  */
 import type { Host } from "../resources/kinds.ts";

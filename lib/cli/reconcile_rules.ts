@@ -89,7 +89,7 @@ function guestText({ object, driver }: HookCall): string {
   return `guest ${quote(object)} (${driver})`;
 }
 
-/** What came of one guest. */
+/** The result for one guest. */
 interface GuestReport {
   readonly lines: readonly string[];
   readonly isWell: boolean;
@@ -131,7 +131,7 @@ function desiredHolds(plan: Plan, call: HookCall): DesiredHolds {
   return { holds: plan.filter((intent) => intent.kind === "hold"), call, keepsAll: hasFaults(plan) };
 }
 
-/** Tells what `reconcile --rules` would change, guest by guest. */
+/** Prints what `reconcile --rules` would change, guest by guest. */
 export async function dryRunRules(context: CliContext): Promise<DryRunResult> {
   const ruleSet = await readRuleSet(context);
   if (ruleSet === undefined) return { code: exitCodeOf("bad-rules"), isPending: false };
@@ -214,7 +214,7 @@ function convergedOf({ intent, end, problem, resource, change }: Step): Converge
   return change === undefined ? { key, end: "unchanged" } : { key, end: "changed", change };
 }
 
-/** What was as the rules want it already is not told. */
+/** A resource that already matches the rules is not printed. */
 function stepLines({ intent, end, problem, resource, change }: Step, context: CliContext): readonly string[] {
   if (end !== "done") return [failure(problem ?? end, context)];
   return change === undefined ? [] : changeLines(shortKey(resource ?? intent.kind), change);

@@ -1,5 +1,5 @@
 /**
- * `virt-hooks release --resource`: puts one resource back by hand, whoever holds it; what cannot be put back is forgotten.
+ * `virt-hooks release --resource`: puts one resource back by hand, regardless of its holders. A resource that cannot be restored is forgotten.
  * @module
  */
 import { writeCommandEntry } from "./command_entry.ts";

@@ -1,5 +1,5 @@
 /**
- * The admin command: finds the subcommand, tells errors in one line.
+ * The admin command: finds the subcommand, prints errors in one line.
  * @module
  */
 import type { Host } from "../resources/kinds.ts";
@@ -95,7 +95,7 @@ function overview(): string {
 }
 
 function reportError(error: unknown, sys: Sys): number {
-  // Whoever read our output has gone, as head does: nobody is there to be told.
+  // The reader of the output has closed the pipe, as head does: an error cannot be printed.
   if (error instanceof Error && error.name === "BrokenPipe") return 0;
   if (error instanceof CommandError) {
     const hint = error.hint === undefined ? "" : `hint: ${visible(error.hint)}\n`;

@@ -38,7 +38,7 @@ const ACTIONS_OF = {
   command: ["run"],
 } as const satisfies Record<ResourceName, readonly string[]>;
 
-/** Somebody who is not there. */
+/** A holder that does not exist. */
 const PLACEHOLDER_HOLDER: Holder = {
   kind: "domain",
   driver: "qemu",

@@ -98,7 +98,7 @@ const NOTHING_DONE: Reconciliation = { code: 0, deeds: NO_EFFECTS, isSilent: tru
 const NOTHING_TO_DO = "Nothing to do";
 const NOTHING_PENDING: DryRunResult = { code: 0, isPending: false };
 
-/** Whom to release, and whom to tell of. */
+/** The holders to release, and those to report. */
 export interface ReconcileChoice {
   readonly stale: boolean;
   readonly listsLiving: boolean;
@@ -111,7 +111,7 @@ async function reconcileHeld(options: ReconcileChoice, context: CliContext): Pro
   return { ...NOTHING_DONE, isSilent: false };
 }
 
-/** Reconciles everybody and tells what came of it. */
+/** Reconciles all holders and prints the result. */
 export async function reconcileAndPrint(
   ledger: Ledger,
   { stale, listsLiving }: ReconcileChoice,
@@ -166,7 +166,7 @@ interface ReconcileCounts {
 }
 
 function printSummary({ released, results }: ReconcileCounts, context: CliContext): number {
-  // One that could not be given back is tried again at the end: it counts once.
+  // A resource that could not be restored is tried again at the end: it counts once.
   const failed = new Set(results.filter((result) => !succeeded(result)).map(({ key }) => key));
   const changed = new Set(results.filter(({ change }) => change !== undefined).map(({ key }) => key));
   if (released === 0 && results.length === 0) return 0;

@@ -1,5 +1,5 @@
 /**
- * `virt-hooks status`: everything that is held, by whom, and whether the host is as it shall be.
+ * `virt-hooks status`: every held resource, its holders, and whether it has the desired value.
  * @module
  */
 import { visibleJson } from "../../text/quote.ts";

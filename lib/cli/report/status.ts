@@ -1,5 +1,5 @@
 /**
- * How it stands with everything that is held, as data: what `status` prints, and what its `--json` is.
+ * The state of every held resource, as data: `status` prints it, `status --json` encodes it.
  * @module
  */
 import type { Host } from "../../resources/kinds.ts";
@@ -36,7 +36,7 @@ export interface Reason {
   readonly curable?: false;
 }
 
-/** One demand with whose it is. */
+/** One demand with its holder. */
 export interface HolderReport {
   /** `qemu/domain/UUID`, `network/UUID` or `port/UUID`: what `release` takes. */
   readonly id: string;
@@ -54,7 +54,7 @@ export interface HolderReport {
   readonly because: string | null;
   /** What it asks for, where the resource's value does not show it. */
   readonly wants?: string;
-  /** Where it is a forward: how it stands. */
+  /** The state of a forward; only for forwards. */
   readonly forward?: ForwardReport;
 }
 
@@ -64,11 +64,11 @@ export interface ResourceReport {
   readonly kind: string;
   readonly state: ResourceState;
   readonly reasons: readonly Reason[];
-  /** What it is put back to when nobody holds it any more. */
+  /** The value that is restored when the last holder releases it. */
   readonly original: string | null;
   /** What the host says. */
   readonly actual: string | null;
-  /** What it shall be. */
+  /** The desired value. */
   readonly wanted: string | null;
   /** What was about to be written. */
   readonly pending: string | null;

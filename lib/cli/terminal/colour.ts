@@ -1,5 +1,5 @@
 /**
- * Colour, where somebody can see it and has not refused it.
+ * Colours the output on a terminal, unless the user has disabled colour.
  * @module
  */
 

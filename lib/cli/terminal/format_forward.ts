@@ -11,7 +11,7 @@ import type { ForwardReport } from "../report/forward.ts";
 import { padded, widthsOf } from "./table.ts";
 import { lengthOf, wrapped } from "./wrap.ts";
 
-/** A forward with the line that tells whose it is. */
+/** A forward with the line that names its holder. */
 export interface ForwardEntry {
   readonly forward: ForwardReport;
   readonly line: string;
@@ -31,7 +31,7 @@ const HEADER = ["HOST", "GUEST", "FORWARD", "PACKETS", "BYTES", "NEW"] as const;
 const FIRST_NUMBER = 3;
 /** Further out than what else stands beneath a resource: a row shall fit 80 columns. */
 const INDENT = 2;
-/** Whose a forward is, beneath it. */
+/** Formats the holder of a forward, for the line below it. */
 export const DETAIL_INDENT = INDENT + 2;
 
 type FormatContext = Pick<CliContext, "paint" | "terminal">;
@@ -58,7 +58,7 @@ function entryLines({ forward, line }: ForwardEntry, row: string | undefined, pa
   const { paint, terminal: { columns } } = paper;
   const { state, because } = forward;
   const said = row ?? wrapped(sentence(forward), { columns, indent: INDENT });
-  // Why a guest is on no bridge is told once for all its forwards.
+  // The reason why a guest is on no bridge is printed once for all its forwards.
   const isTold = because === null || state === "pending" || state === "unplugged";
   return [
     // Painted last, since colour has no width.

@@ -9,7 +9,7 @@ import { changeLines, shortKey } from "./format_holder.ts";
 /** A line beneath an entry. */
 export interface Detail {
   readonly text: string;
-  /** Whether somebody should look after it. */
+  /** Whether the entry needs the attention of an administrator. */
   readonly isBad: boolean;
 }
 
@@ -62,7 +62,7 @@ export interface Concerned {
   readonly ports: readonly string[];
 }
 
-/** Reads whom an entry concerns. */
+/** Reads the guest or network that an entry concerns. */
 export function concernedBy(fields: ReadonlyMap<string, unknown>): Concerned {
   const changes = [
     ...items(fields.get("actions"), actionSchema).map(({ change }) => change),

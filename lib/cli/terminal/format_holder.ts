@@ -1,5 +1,5 @@
 /**
- * Holders, and what became of what they held, in words.
+ * Formats holders and the result of releasing their resources.
  * @module
  */
 import type { Liveness } from "../../ledger/liveness.ts";
@@ -55,7 +55,7 @@ export function changeLines(name: string, { from, to, parts = [] }: ValueChange)
   return parts.map(({ guest, text }) => visible(`${guest} ${text}`));
 }
 
-/** What became of a resource, or would. */
+/** Formats the result for a resource, or the expected result of a dry run. */
 export function convergedText(
   { key, end, change, problem, hint, actual }: Converged & { readonly actual?: string },
   { paint }: Pick<CliContext, "paint">,

@@ -26,7 +26,7 @@ const STATES = {
 
 /** The first is as wide as the longest state, so that resources begin beneath each other, in the table or not. */
 const HEADER = ["STATE  ", "RESOURCE", "NOW", "WANTED", "BEFORE"] as const;
-/** What is wider than this stands beneath its resource, not in the table. */
+/** A wider value is printed below its resource, not in the table. */
 const WIDEST: readonly number[] = [7, 48, 12, 12, 12];
 /** Under the name of the resource. */
 const INDENT = 9;
@@ -71,12 +71,12 @@ function guestLines(guests: StatusReport["guests"]): readonly string[] {
   ];
 }
 
-/** The cells of a resource's row; what nobody can tell is a dash. */
+/** The cells of a resource's row; an unknown value is a dash. */
 type Cells = readonly [state: string, key: string, actual: string, wanted: string, original: string];
 
 function cellsOf({ key, state, actual, wanted, original, holders }: ResourceReport): Cells {
   const cell = (value: string | null): string => value === null ? "-" : visible(value);
-  // Beneath stands who holds it, unless nobody does.
+  // The holders are printed below the resource, if it has any.
   const name = holders.length === 0 ? visible(key) : shortKey(key);
   return [STATES[state].word, name, cell(actual), cell(wanted), cell(original)];
 }

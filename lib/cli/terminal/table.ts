@@ -4,7 +4,7 @@
  */
 import { lengthOf } from "./wrap.ts";
 
-/** What stands between columns. */
+/** The column separator. */
 export const GAP = "  ";
 
 /** How wide each column is. */
