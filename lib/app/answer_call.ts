@@ -40,7 +40,7 @@ export async function answerCall(asked: CallInput, host: Host): Promise<Outcome>
   const begins = asked.facts.verb === "acquire";
   const before = begins ? undefined : await maintain(asked, [], host);
   const outcome = { ...await applyOwnRules(asked, host), ...await aboutCall(asked, host.sys) };
-  // What a beginning life has just brought to what it shall be needs no second look.
+  // Resources that the start has just converged need no second check.
   const done = outcome.steps.flatMap(({ end, resource }) => end === "done" && resource !== undefined ? [resource] : []);
   const kept = begins ? await maintain(asked, done, host) : before;
   if (kept === undefined) return outcome;
@@ -67,7 +67,7 @@ export async function answerCall(asked: CallInput, host: Host): Promise<Outcome>
 const STATUS = '"virt-hooks status" shows what is held, "virt-hooks reconcile" tries again';
 const LEFT = "virt-hooks does not change it again: set it by hand if it should be different";
 
-/** What the history says of a call whose object does not tell it: the guest of a port, and which daemon starts or reloads. */
+/** Returns what the history adds to a call whose object does not name it: the guest of a port, the daemon that starts or reloads. */
 async function aboutCall(
   { invocation: { driver }, facts, document }: CallInput,
   sys: Sys,

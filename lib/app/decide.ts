@@ -33,7 +33,7 @@ export function fileExists(sys: TrustSys): FileExists {
       return await followPath(path, { isLast: true }, sys) !== undefined;
     } catch (error) {
       if (error instanceof UnansweredError) return { unknown: error.message };
-      // A folder on the way may be another user's, who must not be able to turn a rule into a failure.
+      // A folder on the path may belong to another user, which must not be able to turn a rule into a failure.
       return false;
     }
   };

@@ -20,7 +20,7 @@ export interface DocumentEdit {
   readonly to: string;
 }
 
-/** What came of changing a document. */
+/** The result of changing a document. */
 export type Changed =
   | {
     readonly kind: "changed";

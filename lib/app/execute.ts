@@ -28,7 +28,7 @@ export interface ExecuteOptions {
   readonly deadlineMs: number;
 }
 
-/** What came of what is done at once. */
+/** The result of the immediate actions. */
 export interface Execution {
   readonly steps: readonly Step[];
   /** The document that the steps made of the one libvirt sent; `undefined` where none changed it. */

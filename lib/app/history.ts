@@ -39,7 +39,7 @@ export interface HistoryHold {
   readonly problem?: string;
 }
 
-/** Who ran an administrator's command. */
+/** The user that ran an administrator's command. */
 export interface CommandUser {
   readonly uid: number;
   /** The user that sudo ran it for. */
@@ -65,7 +65,7 @@ export interface HistoryEntry {
   /** The rules that matched, each with the selectors that decided. */
   readonly rules: readonly { readonly name: string; readonly because: readonly string[] }[];
   readonly actions: readonly HistoryAction[];
-  /** What was held before and changed now, or could not be brought to what it shall be. */
+  /** What was held before and changed now, or could not be brought to its desired value. */
   readonly holds?: readonly HistoryHold[];
   /** What else was found. */
   readonly notes?: readonly string[];
@@ -73,7 +73,7 @@ export interface HistoryEntry {
   readonly guests?: readonly string[];
   /** The daemon that made the call. */
   readonly daemon?: CallingDaemon;
-  /** Who ran an administrator's command. */
+  /** The user that ran an administrator's command. */
   readonly by?: CommandUser;
   readonly outcome: Outcome["kind"];
   readonly exitCode: number;
@@ -225,8 +225,7 @@ function barest(entry: HistoryEntry): HistoryEntry {
 }
 
 /**
- * Appends to the history. Whatever is wrong with the log never changes a call's outcome: the reason comes back and is
- * nobody's failure.
+ * Appends to the history. A problem with the log never changes a call's outcome: the reason is returned.
  */
 export function writeHistory(entry: HistoryEntry, sys: HistorySys): string | undefined {
   try {

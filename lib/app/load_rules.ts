@@ -110,7 +110,7 @@ export async function readRulesFile(
   }
 }
 
-/** Refused by the system, or by the runtime, whose advice is for whoever compiled the program. */
+/** Refused by the system, or by the runtime, whose advice concerns how the program was compiled. */
 function isDenied(error: unknown): boolean {
   return error instanceof Error && (error.name === "NotCapable" || error.name === "PermissionDenied");
 }

@@ -12,7 +12,7 @@ import type { RuleMatch } from "../rules/match.ts";
 /** How a step ended. `late`: its time ran out. `interrupted`: we were told to end. */
 export type StepEnd = "done" | "refused" | "failed" | "late" | "interrupted";
 
-/** What came of one intent. */
+/** The result of one intent. */
 export interface Step {
   readonly intent: Intent;
   /** What was to be done, as `explain` prints it, without secrets. */
@@ -55,7 +55,7 @@ export type OutcomeKind =
 
 /**
  * How much a problem counts. `noted`: a rule said to go on. `fails`: it fails a call that can still be refused.
- * `insists`: a rule said that it shall fail the call, also where failures are only noted by default.
+ * `insists`: a rule makes it fail the call, also where failures are only noted by default.
  */
 export type Weight = "noted" | "fails" | "insists";
 
@@ -71,7 +71,7 @@ export function callingDaemon({ daemon: { pid, name } }: { readonly daemon: Requ
   return name === "" ? { pid } : { pid, name };
 }
 
-/** What came of a call. */
+/** The result of a call. */
 export interface Outcome {
   readonly kind: OutcomeKind;
   /** Why it is not `done`, on one line. */

@@ -34,12 +34,12 @@ const COMMENT_BYTES_MAX = 65_536;
 export async function lookAtConfig(sys: Pick<Sys, "paths">): Promise<Config> {
   try {
     const trust = await checkTrust(CONFIG_DIRECTORY, sys);
-    // Whoever reads the rules refuses the folder.
+    // Loading the rules refuses the folder.
     if (trust.kind === "untrusted") return "rules";
     return trust.kind === "missing" ? "nothing" : await lookInside(trust.path, sys);
   } catch (error) {
     if (!(error instanceof UnansweredError)) throw error;
-    // There may be rules, and whoever reads them says that they cannot be read.
+    // There may be rules, and loading them reports that they cannot be read.
     return "rules";
   }
 }
@@ -52,7 +52,7 @@ async function lookInside(folder: string, sys: Pick<Sys, "paths">): Promise<Conf
 }
 
 async function hasDropIns(folder: string, { paths }: Pick<Sys, "paths">): Promise<boolean> {
-  // Where a link leads is looked at by whoever reads the rules.
+  // Loading the rules follows links.
   if ((await paths.lstat(folder))?.kind === "symlink") return true;
   const names = await paths.readDirectory(folder);
   return names === undefined || names.some((name) => name.endsWith(".toml"));
@@ -67,7 +67,7 @@ async function isComment(path: string, { paths }: Pick<Sys, "paths">): Promise<b
       /^\s*(#|$)/.test(line)
     );
   } catch {
-    // Not text: whoever reads it as rules says so.
+    // Not text: loading the rules reports it.
     return false;
   }
 }

@@ -80,7 +80,7 @@ function bug(error: unknown): Outcome {
 function report(invocation: Invocation, planned: Outcome, sys: Sys): number {
   const outcome = writeDocument(planned, sys);
   const code = exitCode(outcome, invocation.facts);
-  // First: a full stderr that nobody reads blocks this process for ever.
+  // First: a full stderr that is never read blocks this process for ever.
   writeHistory(historyEntry(invocation, { daemon: { pid: sys.ppid() }, ...outcome }, code, sys), sys);
   if (outcome.problem !== undefined && outcome.kind !== "disabled" && outcome.kind !== "unknown-operation") {
     const hint = outcome.hint === undefined ? "" : `hint: ${outcome.hint}\n`;

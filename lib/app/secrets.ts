@@ -35,7 +35,7 @@ export function makeScrubber(call: HookCall): Scrubber {
   function scrubWhole(text: string): string {
     if (text === "") return text;
     const known = secrets();
-    // Where the document cannot be read, nobody knows what in a program's output is a secret.
+    // If the document cannot be read, it is unknown what in a program's output is a secret.
     return known === "unknown" ? REDACTED : scrub(text, known);
   }
   return {

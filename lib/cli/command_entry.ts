@@ -1,5 +1,5 @@
 /**
- * The history line of an administrator's command: which command, who ran it, and what changed.
+ * The history line of an administrator's command: the command, the user that ran it, and what changed.
  * @module
  */
 import { type Converged, succeeded } from "../ledger/converge.ts";
@@ -10,7 +10,7 @@ import { PRODUCT } from "../app/product.ts";
 
 /** What a command did. */
 export interface CommandEffects {
-  /** Names of the guests and networks whose resources changed. */
+  /** Names of the guests and networks for which resources changed. */
   readonly guests: readonly string[];
   readonly results: readonly Converged[];
   readonly notes: readonly string[];
@@ -60,7 +60,7 @@ function userText({ uid, sudoUser, unit }: CommandUser): string {
   return sudoUser === undefined ? `uid ${uid}` : `${sudoUser} (uid ${uid})`;
 }
 
-/** Who runs this program: by its own environment and control group, which the kernel tells. */
+/** Finds the user that runs this program, by its environment and control group as the kernel has them. */
 async function readUser(sys: Sys): Promise<CommandUser> {
   const [environ, cgroup] = [`/proc/${sys.pid}/environ`, `/proc/${sys.pid}/cgroup`];
   const uid = sys.uid();

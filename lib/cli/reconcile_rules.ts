@@ -120,7 +120,7 @@ function faultLines(plan: Plan, context: CliContext): readonly string[] {
     .map(({ action, message }) => failure(`${action}: ${visible(message)}`, context));
 }
 
-/** What today's rules want for a guest. `keepsAll`: of some of it nobody can tell what it comes to. */
+/** What today's rules ask for a guest. `keepsAll`: some of it cannot be determined. */
 interface DesiredHolds {
   readonly holds: readonly Hold[];
   readonly call: HookCall;

@@ -70,7 +70,7 @@ export interface Subcommand {
   run(args: Args, context: CliContext): Promise<number>;
 }
 
-/** A request that cannot be carried out as it stands: told in one line, with exit code `code`. */
+/** A request that cannot be carried out: reported in one line, with exit code `code`. */
 export class CommandError extends Error {
   override readonly name = "CommandError";
   readonly hint: string | undefined;

@@ -38,7 +38,7 @@ export interface Template {
 
 const KNOWN = [...Object.keys(PLACEHOLDERS), "xml:PATH"].map((name) => `\${${name}}`).join(" ");
 
-/** A string with fillings, as a schema. `$${` stands for `${` itself. */
+/** A string with placeholders, as a schema. `$${` is `${` itself. */
 export function templateSchema(): v.GenericSchema<string, Template> {
   return v.pipe(
     v.string("a string"),

@@ -13,13 +13,13 @@ export interface HookPoint {
   readonly budgetMs: number;
 }
 
-/** Whose life a rule with holds is about. */
+/** The lifetime that a rule with holds follows. */
 export type Scope = "guest" | "network" | "port";
 
-/** What an action knows of the rule it stands in. */
+/** What an action knows of its rule. */
 export interface RuleContext {
   readonly name: string;
-  /** Set where the rule's actions last as long as somebody lives. */
+  /** The lifetime of the rule's lasting actions. */
   readonly while: Scope;
   /** What the prefixes in the rule's paths stand for. */
   readonly namespaces: Namespaces;

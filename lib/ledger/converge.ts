@@ -28,7 +28,7 @@ export type ConvergeEnd =
   | "stuck"
   | "late";
 
-/** What came of converging a resource. */
+/** The result of converging a resource. */
 export interface Converged {
   readonly key: string;
   readonly end: ConvergeEnd;
@@ -127,7 +127,7 @@ async function convergeRead(
   return await convergeKnown(folder, { kind, key, state: stateOf(reading, kind, key), demands }, context);
 }
 
-/** Of a kind whose original is always the same, a damaged state loses nothing. */
+/** If a kind's original value is always the same, a damaged state loses nothing. */
 function stateOf(reading: FileReading<State>, { name, base }: Resource, key: string): State | undefined {
   if (reading.kind !== "damaged") return reading.kind === "data" ? reading.data : undefined;
   return { key, resource: name, original: base, written: undefined, pending: undefined, problem: undefined };

@@ -168,7 +168,7 @@ export function nameOf({ path }: StoredDemand): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
-/** Removes what killed processes left half written. Under the resource's lock, when nobody holds it. */
+/** Removes files that killed processes left half written. Under the resource's lock, when it has no holder. */
 export function sweepHalfWritten(
   name: string,
   sys: Pick<FileSys, "lstat" | "readDirectory" | "removeFile">,
@@ -185,7 +185,7 @@ export function sweepHalfWritten(
 export function demandNames(folder: string, sys: Pick<FileSys, "lstat" | "readDirectory">): readonly string[] {
   const { demands } = resourceFolder(folder);
   const names = sys.readDirectory(demands);
-  // Nobody knows who holds the resource, which is not the same as nobody.
+  // The holders are unknown, which is not the same as none.
   if (names === undefined && sys.lstat(demands) !== undefined) throw new LedgerError(`${demands} is not a folder`);
   return (names ?? []).filter((name) => !name.endsWith(HALF_WRITTEN));
 }

@@ -30,7 +30,7 @@ export interface ReadContext {
   readonly sys: FileSys;
   /** What cannot be read is told here. */
   readonly notes: string[];
-  /** Whether what cannot be read stays where it is: for those who change nothing. */
+  /** Whether files that cannot be read are left in place: for commands that change nothing. */
   readonly looksOnly?: boolean;
 }
 
@@ -39,7 +39,7 @@ const FILE_BYTES_MAX = 32 * 1024 * 1024;
 /** Ends the name of a file that is being written, behind the process that does. */
 export const HALF_WRITTEN = ".tmp";
 
-/** What came of reading a file. */
+/** The result of reading a file. */
 export type FileReading<Data> =
   | { readonly kind: "data"; readonly data: Data }
   | { readonly kind: "missing" }
@@ -70,7 +70,7 @@ export function readFile<Data>(
   try {
     json = JSON.parse(sys.readTextFile(path, FILE_BYTES_MAX));
   } catch (error) {
-    // Between the look and the reading somebody may have removed it, which is no damage.
+    // Another process may have removed it in between, which is no damage.
     if (sys.lstat(path) === undefined) return { kind: "missing" };
     return { kind: "damaged", reason: error instanceof Error ? error.message : String(error) };
   }
@@ -87,7 +87,7 @@ export function readFile<Data>(
     : { kind: "damaged", reason: `${v.getDotPath(result.issues[0]) ?? "it"}: ${result.issues[0].message}` };
 }
 
-/** Tells of a file that cannot be read, and puts it where nobody reads it. */
+/** Reports a file that cannot be read, and moves it out of the ledger. */
 export function reportDamage(path: string, reason: string, { sys, notes, looksOnly = false }: ReadContext): void {
   notes.push(looksOnly ? `${path} cannot be read (${reason})` : setAside(path, reason, sys));
 }

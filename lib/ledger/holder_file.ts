@@ -45,7 +45,7 @@ async function markPath(holder: Holder): Promise<string> {
   return `${HOLDERS_DIRECTORY}/${await hashName(holderId(holder))}${MARK}`;
 }
 
-/** Removes the marks of those who hold nothing, and locks that are not held: the hook that was to do it was killed. */
+/** Removes marks of holders that hold nothing, and locks that are free: the hook that was to do it was killed. */
 export function sweepHolders({ sys, deadlineMs }: ConvergeContext): void {
   // In this order: a demand is there before its holder's mark is.
   const names = sys.readDirectory(HOLDERS_DIRECTORY) ?? [];

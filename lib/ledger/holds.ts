@@ -220,7 +220,7 @@ export async function demandsOf(
   });
 }
 
-/** The demands in the ledger whose names are meant, in the order in which they were acquired. */
+/** Returns the demands in the ledger whose names match, in the order in which they were acquired. */
 export function demandsNamed(isMeant: (name: string) => boolean, reader: ReadContext): readonly StoredDemand[] {
   const { sys } = reader;
   // What cannot be read of one demand, or of one resource, says nothing of the others.
@@ -324,7 +324,7 @@ function restOf(folder: string, { sys, notes }: ConvergeContext): "state" | "fol
   }
 }
 
-/** Brings the resources of demands to what they shall be, in the order in which they were acquired. */
+/** Converges the resources of demands, in the order in which they were acquired. */
 export async function ensureAll(
   demands: readonly StoredDemand[],
   context: ConvergeContext,

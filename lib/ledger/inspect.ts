@@ -1,6 +1,6 @@
 /**
- * What the ledger says and how the host stands to it, without changing either. No lock is taken: a hook that finds one
- * taken may go and leave its work to whoever holds it.
+ * Compares the ledger with the host, without changing either. No lock is taken: a hook that finds one taken may leave its work to
+ * the lock's holder.
  * @module
  */
 import type { Host } from "../resources/kinds.ts";
@@ -20,7 +20,7 @@ export interface ReadOnlyLedger extends ReadContext, Host {
   readonly sys: Sys;
 }
 
-/** How the host stands to what the ledger remembers of a resource. */
+/** The host's current value next to what the ledger recorded. */
 export type Observation =
   | {
     readonly kind: "value";
@@ -32,10 +32,10 @@ export type Observation =
   }
   /** There is no such thing any more. */
   | { readonly kind: "gone"; readonly reason: string }
-  /** Nobody can tell. */
+  /** The current value cannot be read. */
   | { readonly kind: "unknown"; readonly reason: string };
 
-/** A resource that somebody holds, or that could not be put back. */
+/** A resource that has a holder, or could not be restored. */
 export interface ResourceSnapshot {
   readonly key: string;
   /** The name of its kind. */
@@ -61,7 +61,7 @@ export async function inspectResources(view: ReadOnlyLedger): Promise<readonly R
   return found.sort((a, b) => a.key < b.key ? -1 : 1);
 }
 
-/** Looks at the resource of a folder; `undefined` when nobody holds it and nothing is remembered of it. */
+/** Inspects the resource of a folder; `undefined` if it has neither a holder nor a state. */
 export async function inspectResource(folder: string, view: ReadOnlyLedger): Promise<ResourceSnapshot | undefined> {
   const stored = readDemands(folder, demandNames(folder, view.sys), view);
   const reading = lookAtState(folder, view.sys);
@@ -96,7 +96,7 @@ async function demandsNow(
   }
 }
 
-/** How the host stands to a resource, of which nothing may be remembered. */
+/** Reads the current value of a resource, which may have no state. */
 export async function observe(
   { key, resource: name, state }: Pick<ResourceSnapshot, "key" | "resource" | "state">,
   { kinds, sys }: Host,
@@ -128,7 +128,7 @@ export interface HolderSnapshot {
 /** How long judging holders may take: someone waits for the answer, and a monitor asks for it every minute. */
 const HOLDERS_MS = 30_000;
 
-/** Judges everybody who holds one of these resources; of whom no time was left to judge is `unknown`. */
+/** Assesses all holders of these resources; those for which no time was left are `unknown`. */
 export async function inspectHolders(
   resources: readonly ResourceSnapshot[],
   sys: Sys,

@@ -9,11 +9,11 @@ import type { Sys } from "../sys/sys.ts";
 export const RUN_DIRECTORY = "/run/virt-hooks";
 /** The ledger: root's alone. */
 export const LEDGER_DIRECTORY = `${RUN_DIRECTORY}/ledger`;
-/** Held by who makes the ledger, or a lock of it anew. */
+/** Held while the ledger, or one of its locks, is made. */
 export const STARTING_LOCK = `${RUN_DIRECTORY}/starting.lock`;
 /** The boot that a ledger is of. */
 export const BOOT_FILE = `${LEDGER_DIRECTORY}/boot`;
-/** Held by who waits for what no hook is told of. */
+/** Held by the process that watches for leases. */
 export const WATCHER_LOCK = `${LEDGER_DIRECTORY}/waiter.lock`;
 /** A folder for each resource. */
 export const RESOURCES_DIRECTORY = `${LEDGER_DIRECTORY}/resources`;

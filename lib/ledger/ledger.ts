@@ -23,7 +23,7 @@ import { waitForLock } from "./locks.ts";
 export interface Ledger {
   /** The process that called this one: for a hook, libvirt's daemon. */
   readonly daemon: Daemon;
-  /** What was found on the way and somebody should know. */
+  /** Warnings collected on the way. */
   readonly notes: string[];
   /** Whether nothing in it may be changed. */
   readonly looksOnly?: boolean;
@@ -38,9 +38,9 @@ const OTHERS_MAY = 0o077;
 const STARTING_WAIT_MS = 5_000;
 
 /**
- * Opens the ledger. With `make` it is made where there is none; without, that gives `undefined`. A ledger of another boot
- * is set aside unread: nothing of what it says still stands. One that cannot say of which boot it is counts as of this one, since
- * nothing below /run outlives a boot, and what guests hold would else never be given back.
+ * Opens the ledger. With `make` it is made if there is none; without, that returns `undefined`. A ledger of another boot is set aside
+ * unread: nothing of it applies any more. One without a boot id counts as of this boot, since nothing below /run outlives a boot, and
+ * what guests hold would otherwise never be restored.
  * @throws {LedgerError} when something in its place is not ours
  */
 export async function openLedger(sys: Sys, options: { readonly make: boolean }): Promise<Ledger | undefined> {
@@ -59,7 +59,7 @@ export type LedgerView = { readonly kind: "none" | "of-another-boot" } | {
 };
 
 /**
- * Opens the ledger for those who change nothing: none is made, none is set aside.
+ * Opens the ledger for reading only: none is made, none is set aside.
  * @throws {LedgerError} when something in its place is not ours
  */
 export async function inspectLedger(sys: Sys): Promise<LedgerView> {
@@ -99,7 +99,7 @@ async function repairFolders(notes: string[], sys: Sys): Promise<void> {
   }
 }
 
-/** This boot, and who called us. */
+/** Reads this boot's id, and the process that called this one. */
 async function readCircumstances(sys: Sys): Promise<{ readonly boot: string; readonly daemon: Daemon }> {
   const ppid = sys.ppid();
   const facts = await sys.kernel.read([BOOT_ID, procStatPath(ppid), procStatPath(sys.pid)]);
@@ -139,7 +139,7 @@ async function startLedger(boot: string, notes: string[], sys: Sys): Promise<voi
   makeLedger(boot, sys);
 }
 
-/** What cannot be mended here keeps nobody from giving back. */
+/** A boot file that cannot be rewritten must not keep guests from being released. */
 function rewriteBootFile(boot: string, notes: string[], sys: Sys): void {
   notes.push(UNTOLD);
   try {
@@ -156,7 +156,7 @@ function setBootAside(sys: Sys): string {
   return `the ledger was of another boot: it is now ${aside}, and nothing of it is undone`;
 }
 
-/** Made under another name and renamed, so that nobody meets a half of it. A hook that was killed may have left one. */
+/** Makes the ledger under another name and renames it, so that no process finds half of it. A killed hook may have left one. */
 function makeLedger(boot: string, sys: Sys): void {
   const half = `${LEDGER_DIRECTORY}.tmp`;
   for (const folder of [LEDGER_DIRECTORY, RESOURCES_DIRECTORY, HOLDERS_DIRECTORY, DAMAGED_DIRECTORY]) {

@@ -98,7 +98,7 @@ export const NOT_ASSESSED: Liveness = {
 type Port = Holder & { readonly kind: "port" };
 type Guest = Holder & { readonly kind: "domain" };
 
-/** The drivers whose guests can have a port of a network; not each of them has hooks. */
+/** Drivers of guests that can have a port of a network; not all of them have hooks. */
 const GUEST_DRIVERS = ["qemu", "lxc", "libxl", "ch", "bhyve"] as const;
 
 /** Judges a holder by the demands it has. */
@@ -146,8 +146,8 @@ function lookAt(holder: Holder, sys: StatusSys): StatusResult {
 }
 
 /**
- * The daemons that may be starting what a demand is for. Of a port that is there and whose guest is not, that is a daemon of a
- * guest driver, which need not be the one that called the hook: with a daemon for each driver, networks have one of their own.
+ * Returns the daemons that may be starting the holder of a demand. If a port exists and its guest does not, that is a daemon of a guest
+ * driver, which need not be the one that called the hook: with a daemon for each driver, networks have one of their own.
  */
 async function startersOf(
   { daemon }: DemandRecord,
@@ -187,7 +187,7 @@ export function endsWithGuest(port: Port, guest: Guest, sys: StatusSys): boolean
   return others.every((driver) => lookAtDomain({ ...guest, driver }, sys).kind === "absent");
 }
 
-/** Groups demands by who holds them. */
+/** Groups demands by holder. */
 export function byHolder<Item extends { readonly record: DemandRecord }>(
   items: readonly Item[],
 ): readonly (readonly [Item, ...Item[]])[] {

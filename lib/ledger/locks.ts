@@ -134,8 +134,8 @@ const NAME_LENGTH_MAX = 15;
 const ENDED = ["Z", "X"];
 
 /**
- * A world whose programs are noted as they begin. What a program is to write it reads from us, and only once it is noted: one whose
- * hook is killed before that writes nothing.
+ * Returns a `Sys` that records every child before it is given its input. A child whose hook is killed before that never receives
+ * input, so it writes nothing.
  */
 export function trackChildren(folder: string, sys: Sys): Sys {
   const path = resourceFolder(folder).child;

@@ -10,7 +10,7 @@ import { forget, type State, writeState } from "./state_file.ts";
 import { resourceFolder } from "./layout.ts";
 import { LedgerError } from "./file.ts";
 
-/** What is written: what stands, what shall stand, and what the ledger remembers meanwhile. */
+/** A change: the current value, the target value, and the state that the ledger keeps meanwhile. */
 export interface LedgerChange {
   readonly saved: SavedState<unknown>;
   readonly actual: unknown;
@@ -19,11 +19,11 @@ export interface LedgerChange {
   readonly target: unknown;
   /** The demands that come to the goal. */
   readonly held: readonly HeldDemand<unknown>[];
-  /** Nobody holds it any more. */
+  /** Whether no demand is left. */
   readonly isLast: boolean;
 }
 
-/** What stands after a write, and what went wrong. */
+/** The value after a write, and what went wrong. */
 interface WriteOutcome {
   readonly value: unknown;
   /** What must be known of a write that did not do what it should. */
@@ -56,7 +56,7 @@ export async function makeChange(
   return settle(folder, resource, { ...change, after }, context);
 }
 
-/** Whoever runs a program for the resource looks again behind it, and finds who has gone; but it begins nothing for others. */
+/** The hook that runs a program for the resource checks again when it ends and releases demands that are gone. It starts nothing for others. */
 function isBusy(key: string, { isLast }: LedgerChange): Converged {
   if (isLast) return { key, end: "handed-over" };
   return { key, end: "late", problem: "another hook still runs a program for it" };
@@ -122,7 +122,7 @@ async function withoutLock<End>(
   }
 }
 
-/** Who has the lock meanwhile runs no program of a user, so it is not for long. */
+/** The process that has the lock meanwhile runs no program of a user, so the wait is short. */
 async function lockAgain(folder: string, { sys, deadlineMs }: LockedContext): Promise<Disposable> {
   const untilMs = Math.max(deadlineMs, sys.elapsedMs() + LOCK_AGAIN_MS);
   const lock = await waitForLock(resourceFolder(folder).lock, untilMs, sys);

@@ -29,14 +29,14 @@ export interface AssessedHolder {
   readonly results: readonly Converged[];
 }
 
-/** What came of reconciling. */
+/** The result of reconciling. */
 export interface Reconciled {
   readonly holders: readonly AssessedHolder[];
-  /** What came of every resource at the end. */
+  /** The result for each resource. */
   readonly resources: readonly Converged[];
 }
 
-/** Every lifetime: whoever is over holds nothing any more. */
+/** Every lifetime: a holder that is gone holds nothing any more. */
 export const ALL_LIFETIMES = ["domain", "running", "network", "port"] as const;
 
 /** Of the time that is left, how much judging and releasing holders may take: the rest is kept for what the living hold. */
@@ -94,7 +94,7 @@ function removeLeftoverFiles(context: ConvergeContext): void {
   }
 }
 
-/** Whether a holder of whom this is known is released. */
+/** Whether a holder with this liveness is released. */
 export function isOver(verdict: Liveness, { stale }: Pick<ReconcileOptions, "stale">): boolean {
   return verdict.kind === "dead" || (stale && verdict.kind === "stale");
 }
@@ -124,7 +124,7 @@ async function reconcileSafely(
   }
 }
 
-/** Judges again under the holder's lock: nobody begins to hold while its demands are looked at and removed. */
+/** Assesses the holder again under its lock: no hook acquires for it while its demands are read and removed. */
 async function releaseDead(
   holder: Holder,
   options: ReconcileOptions,

@@ -27,7 +27,7 @@ export interface ResolvedHold {
   readonly name: string;
   /** What a person should know. */
   readonly note: string | undefined;
-  /** What stands, where resolving has read it. */
+  /** The current value, if resolving has read it. */
   readonly value: unknown;
 }
 

@@ -50,7 +50,7 @@ const stateSchema: v.GenericSchema<unknown, State> = v.pipe(
   })),
 );
 
-/** Reads a resource's state; `undefined` where nothing is remembered, or it cannot be read: whoever holds the lock tells that. */
+/** Reads a resource's state; `undefined` if there is none, or it cannot be read, which the lock's holder reports. */
 export function readState(folder: string, sys: FileSys): State | undefined {
   const reading = lookAtState(folder, sys);
   return reading.kind === "data" ? reading.data : undefined;
@@ -78,7 +78,7 @@ export function forgetState(folder: string, sys: FileSys): void {
   removeIfThere(resourceFolder(folder).state, sys);
 }
 
-/** Nobody holds it, and it is as it was: nothing is left of it, nor of what killed processes were writing. */
+/** Removes the state of a resource that has no demands and is restored, and files that killed processes left half written. */
 export function forget(folder: string, sys: Sys): void {
   forgetState(folder, sys);
   sweepHalfWritten(folder, sys);

@@ -8,7 +8,7 @@ import type { State } from "./state_file.ts";
 import { type HeldDemand, type Resource, sameValue, type SavedState } from "../resources/resource.ts";
 import type { Sys } from "../sys/sys.ts";
 
-/** What stands shall become this. `left`: it is not as we wrote it, so it is somebody else's. */
+/** Target value. `left`: the current value was changed by something else, so it is not overwritten. */
 export type Target =
   | { readonly kind: "value"; readonly value: unknown }
   | { readonly kind: "left" }
@@ -22,15 +22,16 @@ export function rebaseOriginal(kind: Resource, state: State | undefined, actual:
   return kind.rebase === undefined ? saved : { ...saved, original: kind.rebase(saved, actual) };
 }
 
-/** Whether what stands is what we wrote, or were about to when we were killed. Pure. */
+/** Whether the current value is one that a hook wrote, or was about to write when it was killed. Pure. */
 function isOurs(kind: Resource, saved: SavedState<unknown>, actual: unknown): boolean {
   return kind.restores === "difference" || kind.isAbandoned?.(actual, saved) === true ||
     [saved.written, saved.pending].some((value) => value !== undefined && sameValue(value, actual));
 }
 
 /**
- * What is remembered while something is written. What stands counts as written by us where it is ours: a hook may have written it
- * that was killed before it could note so, and where a difference is put back, the original has just been moved by it. Pure.
+ * Returns the state to save before a write. If the current value is one that a hook wrote or was about to write, it is recorded as
+ * ours: that hook may have been killed after writing and before saving. Where a difference is restored, the original has just been
+ * adjusted by it. Pure.
  */
 export function markPending(
   kind: Resource,
@@ -41,7 +42,7 @@ export function markPending(
   return { original, written: isOurs(kind, saved, actual) ? actual : written, pending: target };
 }
 
-/** What a resource shall be while these hold it, or when nobody does any more. Pure. */
+/** Computes the value that a resource must have for these demands, or without any. Pure. */
 export function targetOf(
   kind: Resource,
   { saved, actual, held }: {

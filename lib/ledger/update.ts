@@ -35,8 +35,9 @@ const NO_UPDATE: ResourceUpdate = { add: [], remove: [] };
 const TIMED_OUT = "timed out waiting for another hook";
 
 /**
- * Adds and removes demands of one resource under its lock and converges it. Without additions the demands are removed first, whoever
- * holds the lock: that process converges again when it releases it. Never throws: the other resources must be updated too.
+ * Adds and removes demands of one resource under its lock and converges it. Without additions the demands are removed even while
+ * another process holds the lock: that process converges again when it releases it. Never throws: the other resources must be
+ * updated too.
  */
 export async function updateResource(
   folder: string,
@@ -89,8 +90,8 @@ function notLocked(key: string, { mayWait }: ConvergeContext): Converged {
 }
 
 /**
- * Joins the results of two updates of a resource: the change is from the first value to the last one. `folder`: what stands for the
- * key of a resource that is forgotten.
+ * Joins the results of two updates of a resource: the change is from the first value to the last one. `folder`: used as the key of a
+ * resource that is forgotten.
  */
 export function joinConverged(before: Converged, now: Converged, folder?: string): Converged {
   if (now.end === "unchanged" && succeeded(before)) {

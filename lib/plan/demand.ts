@@ -63,7 +63,7 @@ export interface PciDemand {
   /** `0000:01:00.0` */
   readonly address: string;
   readonly driver: string;
-  /** What is done about those who use the device. */
+  /** How other users of the device are treated. */
   readonly holders: "fail" | "wait" | "stop";
   /** So long they have to go. */
   readonly timeoutMs: number;
@@ -71,7 +71,7 @@ export interface PciDemand {
   readonly managed: boolean;
   /** The UUID of the guest: a device goes to one at a time. */
   readonly guest: string;
-  /** All devices of the action: nobody uses any of them before the first is touched. */
+  /** All devices of the action: none may be in use before the first is changed. */
   readonly together: readonly string[];
 }
 

@@ -1,5 +1,5 @@
 /**
- * What a call shall do, as data: printed by `explain`, compared by tests, carried out by the workshop.
+ * What a call is to do, as data: `explain` prints it, tests compare it, `app/` carries it out.
  * @module
  */
 
@@ -74,7 +74,7 @@ export type Hold = AnyDemand & {
   /** The action in its rule: `hugepages`, `services.2`. */
   readonly action: string;
   readonly lifetime: Lifetime;
-  /** What shall be, for people. */
+  /** What is held, for people. */
   readonly text: string;
   readonly onError: OnError;
 };
@@ -82,5 +82,5 @@ export type Hold = AnyDemand & {
 /** One thing to do at once. */
 export type ImmediateIntent = Deny | Edit | Run | Fault;
 
-/** One thing that a call shall do. */
+/** One thing that a call is to do. */
 export type Intent = ImmediateIntent | Hold;

@@ -35,7 +35,7 @@ export interface GuestAddress {
   readonly network: string | null;
   /** Its network has no way out, so guests on it must not see a client's own address: they could not answer. */
   readonly isolated: boolean;
-  /** Who says so: the rule, the guest's document, or its network by what it keeps or gave out for the guest's MAC. */
+  /** The source of the address: the rule, the guest's document, or its network's reservation or lease for the guest's MAC. */
   readonly source: "rule" | "document" | "reservation" | "lease";
   /** The name of the libvirt network. */
   readonly on: string | null;
@@ -91,7 +91,7 @@ export interface ForwardDemand extends HostEnd, GuestEnd {
   readonly mark: number;
 }
 
-/** A network whose guests can be reached from outside, or one guest. */
+/** Makes the guests of a network, or one guest, reachable from outside. */
 export interface OpenDemand {
   readonly kind: "open";
   /** The network's, or what is routed to its guests; none where one guest is meant. */

@@ -1,5 +1,5 @@
 /**
- * All that one call shall do, in the order in which it is done.
+ * All that one call does, in order.
  * @module
  */
 import { RESOURCE_ORDER } from "./demand.ts";

@@ -24,7 +24,7 @@ import { type CheckedHold, convergedPart, goesOn, previousHolds, stepOf } from "
 import { GIVE_BACK_SHARE, type HolderSession, isDaemonGone, isOrphaned, refuseOrphaned } from "./session.ts";
 import { isFatal, type Step } from "../outcome.ts";
 
-/** What came of acquiring. */
+/** The result of acquiring. */
 export interface AcquireResult {
   readonly steps: readonly Step[];
   /** What was given back first. */
@@ -130,8 +130,8 @@ async function acquireGroup(
 }
 
 /**
- * A module goes only when nobody uses its devices any more. So where one is to be unloaded, the way of all that is acquired later
- * is cleared first: programs that use a device of the guest are waited for or ended, as its hold says.
+ * Evicts users of all resources first if a module is to be unloaded, since a module can only be unloaded when its devices are not in
+ * use: programs that use a device of the guest are waited for or ended, as its hold says.
  */
 async function evictFirst(
   group: readonly CheckedHold[],
@@ -142,7 +142,7 @@ async function evictFirst(
   return unloads ? await evictUsers(checked.map(({ resolved }) => resolved), ledgerContext) : undefined;
 }
 
-/** What is over is given back. */
+/** Releases demands of earlier lives and of rules that no longer apply. */
 async function releaseObsolete(
   over: readonly StoredDemand[],
   holding: HolderSession,
@@ -162,8 +162,8 @@ async function releaseObsolete(
 }
 
 /**
- * After a failure that decides the call. Where it was to begin a life, nothing is held for it any more, whoever acquired it;
- * a port that is told of again goes on living with what it had.
+ * Rolls back after a failure that decides the call. If the call was to start a life, all demands of the holder are released,
+ * whichever call acquired them; a port that libvirt reports again keeps what it had.
  */
 async function rollbackAll(
   held: readonly AcquiredHold[],

@@ -1,6 +1,6 @@
 /**
- * A call that begins a life: what shall be held is checked before anything is done, what is done at once comes next, and then
- * the holds are acquired. Loaded only for such calls.
+ * Carries out a call that starts a life: checks all holds, runs the immediate actions, then acquires the holds. Loaded only for such
+ * calls.
  * @module
  */
 import type { Hold, ImmediateIntent } from "../../plan/intent.ts";

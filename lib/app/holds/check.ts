@@ -29,7 +29,7 @@ export interface CheckedHold {
 /** What asking about holds takes. */
 export type HolderQuery = Pick<HolderSession, "holder" | "ledger" | "call" | "sys" | "kinds" | "isAlive" | "keepsAll">;
 
-/** What of an earlier life is over where a call begins one: whose end was never told, or whose hook was killed. */
+/** Lifetimes that must have ended if this call starts a new life. Their end may never have been reported. */
 export function overAt({ facts: { lifetimes } }: HookCall): readonly Lifetime[] {
   if (lifetimes.includes("domain")) return [...lifetimes, "running"];
   if (lifetimes.includes("network")) return [...lifetimes, "port"];
@@ -108,7 +108,7 @@ export function stepOf(hold: Hold, part: StepPart, durationMs: number): Step {
   };
 }
 
-/** What came of checking: all that can be acquired, and a step for each that cannot. */
+/** The result of checking: the holds that can be acquired, and a step for each that cannot. */
 export interface CheckResult {
   readonly checked: readonly CheckedHold[];
   readonly failed: readonly Step[];

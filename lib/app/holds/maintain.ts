@@ -21,7 +21,7 @@ import { launchWatcher } from "./launch_watcher.ts";
 /** What became of demands in the ledger. */
 export interface Maintained {
   readonly results: readonly Converged[];
-  /** What was found on the way and somebody should know. */
+  /** Warnings collected on the way. */
   readonly notes: readonly string[];
   /** The daemon that made the call. */
   readonly daemon?: Ledger["daemon"];
@@ -34,13 +34,13 @@ const WAIT_SHARE = 0.5;
 export interface MaintainOptions {
   /** The end of the call's time, in milliseconds since the program started. */
   readonly deadlineMs: number;
-  /** Keys of resources that the call has brought to what they shall be already. */
+  /** Keys of resources that the call has converged already. */
   readonly done: readonly string[];
   /** The holder, where the call's document does not tell. */
   readonly holder?: Holder;
 }
 
-/** Releases or ensures what the call's guest or network holds; at the daemon's start, also looks who is dead. */
+/** Releases or ensures what the call's guest or network holds; at the daemon's start it also releases holders that are gone. */
 export async function maintainHolds(
   call: HookCall,
   { deadlineMs, done, holder }: MaintainOptions,
@@ -66,7 +66,7 @@ export async function maintainHolds(
   };
 }
 
-/** What the operation may have undone, whoever holds it. */
+/** Ensures the kinds that the operation may have undone, for all holders. */
 async function ensureOthers(
   call: HookCall,
   done: ReadonlySet<string>,
@@ -108,7 +108,7 @@ async function maintainOwn(
   return results;
 }
 
-/** The holder of a call, or why the document does not say whose demands are meant. */
+/** Returns the holder of a call, or why the document does not identify it. */
 function holderOrProblem(call: HookCall): Holder | string {
   const kept = call.facts.verb === "release" ? "restored" : "ensured";
   try {

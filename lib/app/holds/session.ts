@@ -14,7 +14,7 @@ import { childElements } from "../../libvirt/elements.ts";
 import { readNetworkPort } from "../../libvirt/network_port.ts";
 import type { Host } from "../../resources/kinds.ts";
 
-/** Operations whose object is a port of the network that they name. */
+/** Operations on a port of the network that they name. */
 export function isAboutPort(call: HookCall): boolean {
   return call.facts.lifetimes.length === 1 && call.facts.lifetimes[0] === "port";
 }
@@ -68,8 +68,8 @@ export async function openHolderSession(
 }
 
 /**
- * Whether nobody will say that what begins here did not start. Of a guest that runs already the next daemon knows: what it
- * needs is acquired all the same.
+ * Whether the guest's start can fail without any hook being told, because the daemon is gone. A guest that already runs is known to
+ * the next daemon, so it is not orphaned.
  */
 export function isOrphaned(holding: HolderSession): boolean {
   return !holding.call.facts.lifetimes.includes("running") && isDaemonGone(holding);
@@ -80,10 +80,10 @@ export function isDaemonGone({ ledger: { daemon }, sys }: HolderSession): boolea
   return sys.ppid() !== daemon.pid || (daemon.pid === INIT_PID && !(daemon.name in DRIVERS_OF_DAEMON));
 }
 
-/** Who takes in orphans, also those whose daemon died before they could look. In a container it can be libvirtd itself. */
+/** The parent of processes whose parent has died. In a container it can be libvirtd itself. */
 const INIT_PID = 1;
 
-/** What becomes of a wish then. */
+/** The result of a hold that is refused because the daemon is gone. */
 export function refuseOrphaned({ record: { key } }: ResolvedHold, { daemon }: Ledger): Converged {
   const who = daemon.pid === INIT_PID ? "the daemon" : `${daemon.name} (${daemon.pid})`;
   return { key, end: "failed", problem: `${who}, which called this hook, is gone` };

@@ -28,7 +28,7 @@ const CONVERGE_MS = 20_000;
 /** What demands were last seen to come to, by {@linkcode lifeOf}. */
 type Seen = Map<string, unknown>;
 
-/** Waits; returns the exit code, which nobody looks at. Never throws: the history tells. */
+/** Watches; returns the exit code, which is not used. Never throws: problems go to the history. */
 export async function watchLeases(driver: Driver, host: Host): Promise<number> {
   const { sys } = host;
   if (sys.uid() !== 0) return 0;
@@ -41,7 +41,7 @@ export async function watchLeases(driver: Driver, host: Host): Promise<number> {
   return 0;
 }
 
-/** Who holds the lock waits for all, also for those that come behind its last look: it takes another one when it has let go. */
+/** One process watches for all guests. After releasing the lock it checks again, for guests that appeared after its last check. */
 async function waitInTurn(driver: Driver, seen: Seen, host: Host): Promise<boolean> {
   const lock = host.sys.lock(WATCHER_LOCK);
   if (lock === undefined) return false;

@@ -181,7 +181,7 @@ async function otherForwards(sys: Sys): Promise<readonly OtherForward[]> {
   }
 }
 
-/** Who listens now; at a guest's start it is looked at again. */
+/** What listens now; a guest's start checks again. */
 async function portFindings(rules: readonly Rule[], sys: Sys): Promise<readonly Finding[]> {
   const listeners = await readListeners(sys);
   const others = await otherForwards(sys);

@@ -126,7 +126,7 @@ function lookFinding({ kind }: LedgerView): Finding {
   }
 }
 
-/** Without libvirt's status files nobody can tell who is dead: reconcile then leaves everybody alone. */
+/** Without libvirt's status files it cannot be told which guests are gone: reconcile then releases none. */
 function statusFindings(lasting: readonly Rule[], ruleSet: RuleSet, sys: Sys): readonly Finding[] {
   const everywhere = allHookPoints(ruleSet.settings);
   const drivers = new Map<string, boolean>();

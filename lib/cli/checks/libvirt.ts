@@ -67,7 +67,7 @@ function spanText({ since, until }: Operation): string {
   return until === undefined ? `from ${since} on` : `from ${since} until ${until}`;
 }
 
-/** What a person who asks about one call should know of the host's libvirt. */
+/** What explain says of the host's libvirt for one call. */
 export function callNotes(
   { facts, driver, operation }: HookCall,
   { rules }: RuleSet,

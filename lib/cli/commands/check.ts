@@ -176,7 +176,7 @@ function guestNotes(ruleSet: RuleSet): readonly string[] {
   });
 }
 
-/** Whether nothing but what stands in a guest's metadata selects a rule. */
+/** Whether only a guest's metadata selects a rule. */
 function isChosenByGuests({ when }: Rule): boolean {
   const { label, domain, uuid, host, xml, file } = when;
   return label !== undefined && [domain, uuid, host, xml, file].every((selector) => selector === undefined);

@@ -23,7 +23,7 @@ import { type Args, type CliContext, CommandError, type Subcommand, USAGE_CODE }
 import { readCall, readDocument } from "../read_call.ts";
 import { loadAskedRules } from "../rules_folder.ts";
 
-/** Finding the smallest difference takes the square of its length: nobody reads one that is longer than this. */
+/** Finding the smallest difference takes the square of its length; a longer one is of no use to a reader. */
 const DIFFERENCE_LINES_MAX = 4_000;
 const DIFFERENCE_MS_MAX = 10_000;
 

@@ -1,5 +1,5 @@
 /**
- * `virt-hooks disable` and `enable`: the way out for an administrator whom a rule locks out.
+ * `virt-hooks disable` and `enable`: turn all hooks off and on.
  * @module
  */
 import { CONFIG_DIRECTORY, DISABLED_FILE, lookAtConfig } from "../../app/product.ts";

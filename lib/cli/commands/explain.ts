@@ -65,7 +65,7 @@ export const explain: Subcommand = {
   run,
 };
 
-/** A person reads no more than this of a script that nobody asked for. */
+/** Lines of a script that are printed without `--all`. */
 const SCRIPT_LINES_MAX = 30;
 
 async function run(args: Args, context: CliContext): Promise<number> {
@@ -101,7 +101,7 @@ async function printLibvirt(call: HookCall, ruleSet: RuleSet, context: CliContex
   }
 }
 
-/** Stdin can be read but once, and somebody may have to type it: it is read when it is needed. */
+/** Reads stdin at most once, and only when needed, since it may be a terminal. */
 function readOnce(context: CliContext): () => Uint8Array {
   let document: Uint8Array | undefined;
   return () => document ??= readDocument(context);

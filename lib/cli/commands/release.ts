@@ -112,7 +112,7 @@ function printHolder({ holder, liveness: verdict }: HolderSnapshot, { paint, pri
   if (verdict.kind === "alive") print(paint("red", "  Warning: this guest is running and will lose these resources"));
 }
 
-/** @throws {CommandError} where nobody can be asked */
+/** @throws {CommandError} if stdin is not a terminal */
 async function confirmed(
   { holder }: HolderSnapshot,
   context: CliContext,
@@ -136,7 +136,7 @@ async function releaseNow(holder: Holder, ledger: Ledger, context: CliContext): 
     throw new CommandError("Cannot release: a hook call for it is under way", { hint: "try again when it has ended" });
   }
   const ledgerContext = convergeContext(ledger, context);
-  // Looked at again: while somebody was asked, hooks may have come and gone.
+  // Read again: hooks may have run while the user was asked.
   const results = await releaseAll(await demandsOf({ holder, lifetimes: ALL_LIFETIMES }, ledgerContext), ledgerContext);
   await noteNotRunning(holder, sys);
   context.print(`${holderText(holder)}: ${context.paint("bold", "released")}`);

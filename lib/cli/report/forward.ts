@@ -23,7 +23,7 @@ export interface ForwardReport {
     /** `null` while there is none. */
     readonly address: string | null;
     readonly ports: string;
-    /** Who says so. */
+    /** Where the address comes from. */
     readonly source: GuestAddress["source"] | null;
     /** The name of the libvirt network. */
     readonly network: string | null;
@@ -48,7 +48,7 @@ export interface ForwardReporter {
 
 const KIND = "nft" satisfies ResourceName;
 
-/** Looks at the packet filter, unless nobody asks for it. */
+/** Reads the packet filter, if a resource needs it. */
 export async function forwardReporter(kinds: readonly string[], sys: Sys): Promise<ForwardReporter> {
   if (!kinds.includes(KIND)) return { report: () => undefined, problems: () => [] };
   const watch = await readFilterStatus(sys);

@@ -37,7 +37,7 @@ export async function* compareGuests(ruleSet: RuleSet, sys: Sys): AsyncGenerator
   for (const guest of readLiveGuests(sys)) yield await compareGuest(guest, { ruleSet, records, sys });
 }
 
-/** What is held, by who holds it; or why the ledger does not tell. One of another boot tells of nothing that is held now. */
+/** Demands by holder, or why the ledger cannot be read. A ledger of another boot counts as empty. */
 async function recordsByHolder(sys: Sys): Promise<Records | LedgerError> {
   try {
     const stored = (await inspectLedger(sys)).kind === "open" ? allDemands({ sys, notes: [], looksOnly: true }) : [];

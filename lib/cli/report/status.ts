@@ -22,9 +22,9 @@ import { findUnpluggedDemands } from "./unplugged.ts";
 export const REPORT_FORMAT = 1;
 
 /**
- * How a resource stands, the worst first. `stuck`: it cannot be brought to what it shall be, or does not reach its guest.
- * `drift`: something else changed it, or what is wanted of it is another by now. `pending`: a hook is working on it, or did not finish.
- * `stale`: one of its holders is gone, or nothing shows that it lives.
+ * The state of a resource, the worst first. `stuck`: it cannot be brought to the desired value, or does not reach its guest. `drift`:
+ * something else changed it, or the desired value has changed. `pending`: a hook is working on it, or did not finish. `stale`: one of
+ * its holders is gone, or nothing shows that it exists.
  */
 export type ResourceState = "stuck" | "drift" | "pending" | "stale" | "ok";
 
@@ -221,7 +221,7 @@ function worst(reasons: readonly Reason[]): ResourceState {
 
 type Text = (value: unknown) => string | null;
 
-/** A value for people; one that nobody can read is shown as it lies there. */
+/** Formats a value; one that cannot be parsed is printed as stored. */
 function textOf({ observation }: ResourceSnapshot): Text {
   return (value) => {
     if (value === undefined) return null;
@@ -283,7 +283,7 @@ function differenceText({ from, to, parts = [] }: ValueChange): string {
   return `it would change (${parts.map(({ guest, text }) => `${guest} ${text}`).join(", ")})`;
 }
 
-/** A holder of which nobody can tell whether it lives is no reason to say that all ok. */
+/** A holder that may be gone is reported too. */
 function holderReason({ life, because }: HolderReport): readonly Reason[] {
   return life === "alive" || life === "starting" ? [] : [{ state: "stale", text: because ?? life }];
 }

@@ -29,7 +29,7 @@ const TONES = {
 const HEADER = ["HOST", "GUEST", "FORWARD", "PACKETS", "BYTES", "NEW"] as const;
 /** The columns from here on are numbers. */
 const FIRST_NUMBER = 3;
-/** Further out than what else stands beneath a resource: a row shall fit 80 columns. */
+/** Less than the other lines of a resource, so that a row fits 80 columns. */
 const INDENT = 2;
 /** Formats the holder of a forward, for the line below it. */
 export const DETAIL_INDENT = INDENT + 2;
@@ -68,7 +68,7 @@ function entryLines({ forward, line }: ForwardEntry, row: string | undefined, pa
   ];
 }
 
-/** For which clients it is, and who says where the guest is, or what it waits for; nothing where the packet filter itself has the say. */
+/** The clients it is for, and the source of the guest's address or what it waits for. */
 export function sourceText({ from, guest: { source, network }, state, because }: ForwardReport): string {
   const only = from.length === 0 ? "" : `only from ${from.join(", ")}; `;
   if (source !== null) return `${only}${describeSource({ source, on: network })}`;

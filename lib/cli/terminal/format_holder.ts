@@ -39,7 +39,7 @@ function movedText({ from, to, parts = [] }: ValueChange): string {
 /** The end of a key that is one holder's alone. */
 const HOLDER_END = /\/(?:[a-z]+\/domain|network|port)\/[0-9a-f-]{36}$/;
 
-/** A resource's key without whose it is, for where that is said anyway. */
+/** A resource's key without its holder, where the holder is printed anyway. */
 export function shortKey(key: string): string {
   return visible(key.replace(HOLDER_END, ""));
 }
