@@ -34,7 +34,7 @@ export interface HookCall {
   xml(): XmlDocument;
 }
 
-/** Parses a document: handed in, since a call that nobody looks into does not pay for a parser. */
+/** Parses a document: passed in, since a call whose document is not used does not load a parser. */
 export type ParseDocument = (bytes: Uint8Array) => XmlDocument;
 
 /** Puts a call together from what libvirt asked, its operation's facts and what came with it. */

@@ -7,7 +7,7 @@ import { select } from "../xml/select.ts";
 import { textContent } from "../xml/tree.ts";
 import type { HookCall } from "./call.ts";
 
-/** Where it stands, by the kind of document. */
+/** Where it is, by the kind of document. */
 const UUID_PATHS = ["/domain/uuid", "/hookData/network/uuid"];
 
 /** libvirt's names have at most some hundred bytes, so the UUID comes long before this. */

@@ -1,5 +1,5 @@
 /**
- * The values of a document, each with its secrets, and the way from a value back to the bytes it stands in.
+ * The values of a document, each with its secrets, and the way from a value back to its bytes.
  * @module
  */
 
@@ -15,7 +15,7 @@ export interface DocumentValue {
   readonly text: string;
   /** The secrets in it, in no order; they can overlap. */
   readonly secrets: readonly Stretch[];
-  /** Where it stands; an element's text can be in pieces. */
+  /** Where it is; an element's text can be in pieces. */
   readonly parts: readonly ValuePart[];
 }
 
@@ -24,7 +24,7 @@ interface ValuePart {
   readonly start: number;
   readonly raw: string;
   readonly text: string;
-  /** `verbatim`: the text is as it stands. */
+  /** `verbatim`: the text is not decoded. */
   readonly place: Place | "verbatim";
 }
 

@@ -22,12 +22,12 @@ export function domainUuid(domain: XmlElement): string | undefined {
   return parseUuid(descendText(domain, "uuid"));
 }
 
-/** `/domain/title`, since 0.9.10. Everywhere, if somebody gave the guest one. */
+/** `/domain/title`, since 0.9.10. Everywhere, if the guest has one. */
 export function domainTitle(domain: XmlElement): string | undefined {
   return descendText(domain, "title");
 }
 
-/** `/domain/description`, since 0.7.2. Everywhere, if somebody gave the guest one. */
+/** `/domain/description`, since 0.7.2. Everywhere, if the guest has one. */
 export function domainDescription(domain: XmlElement): string | undefined {
   return descendText(domain, "description");
 }

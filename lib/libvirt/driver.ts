@@ -76,7 +76,7 @@ const POLICY = {
   ignored: "never",
 } as const satisfies Record<Consequence, FailurePolicy>;
 
-/** Tells whether a failure of ours shall fail a call of this operation. */
+/** Says whether a failure of ours fails a call of this operation. */
 export function failurePolicy(operation: Operation): FailurePolicy {
   return POLICY[operation.onFailure];
 }

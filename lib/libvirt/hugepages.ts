@@ -9,7 +9,7 @@ import { attributeOf, childElements, descend, descendText } from "./elements.ts"
 import { elementBytes, memoryBytes, type MemoryModule, memoryModules, scaledBytes, wholeKib } from "./memory.ts";
 import { type NumaBinding, numaBinding, numaCells } from "./numa.ts";
 
-/** One part of a guest's memory that shall stand on huge pages. */
+/** One part of a guest's memory that is backed by huge pages. */
 export interface HugepageDemand {
   /** The guest's NUMA cell, `undefined` for a guest without cells. */
   readonly cell: number | undefined;
@@ -17,7 +17,7 @@ export interface HugepageDemand {
   readonly pageBytes: number | undefined;
   /** `undefined` where the document gives no size that can be read. */
   readonly memoryBytes: number | undefined;
-  /** Where on the host it shall come from, `undefined` for anywhere. */
+  /** The host nodes it comes from, `undefined` for any. */
   readonly binding: NumaBinding | undefined;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Identifiers in one form each, however a person wrote them. libvirt itself writes this form; the XML that somebody
+ * Identifiers in one form each, however a person wrote them. libvirt itself writes this form; the XML that a user
  * gives to `virsh restore --xml` comes as that person wrote it.
  * @module
  */

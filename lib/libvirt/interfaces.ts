@@ -30,7 +30,7 @@ export interface DomainInterface {
    * started, reconnect and stopped.
    */
   readonly portId: string | undefined;
-  /** `target/@dev`, the host's end, `vnet0`. Where there is a {@linkcode portId}; elsewhere only if somebody chose it. */
+  /** `target/@dev`, the host's end, `vnet0`. Where there is a {@linkcode portId}; elsewhere only if a user chose it. */
   readonly target: string | undefined;
   /** `guest/@dev`, the name inside a container. */
   readonly guestDev: string | undefined;

@@ -1,5 +1,5 @@
 /**
- * Labels: what somebody wrote about a guest or a network for our rules, into its own metadata.
+ * Labels: what a user wrote about a guest or a network for rules, in its metadata.
  *
  * `<metadata><vh:labels xmlns:vh="urn:virt-hooks:1"><vh:label name="role">web</vh:label></vh:labels></metadata>`
  * @module

@@ -1,5 +1,5 @@
 /**
- * The namespaces that documents of libvirt use, by the prefix everybody writes for them.
+ * The namespaces that documents of libvirt use, by their usual prefixes.
  * @module
  */
 
@@ -7,13 +7,13 @@
 export const VIRT_HOOKS_NAMESPACE = "urn:virt-hooks:1";
 
 /**
- * What a prefix in a path stands for when the rule does not say. A document may use another prefix for the same URI:
+ * What a prefix in a path means when the rule does not say. A document may use another prefix for the same URI:
  * only the URI counts.
  */
 export const libvirtNamespaces = {
   /** `<qemu:commandline>` (since 0.8.3), `<qemu:override>` (since 8.2.0). */
   qemu: "http://libvirt.org/schemas/domain/qemu/1.0",
-  /** `<lxc:namespace>`: network, IPC or UTS namespaces shared with somebody. */
+  /** `<lxc:namespace>`: network, IPC or UTS namespaces shared with another container or process. */
   lxc: "http://libvirt.org/schemas/domain/lxc/1.0",
   /** `<xen:commandline>` of the libxl driver, since 6.7.0. */
   xen: "http://libvirt.org/schemas/domain/xen/1.0",

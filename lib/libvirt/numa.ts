@@ -1,5 +1,5 @@
 /**
- * The NUMA cells a guest sees, and the nodes of the host that their memory shall come from.
+ * The NUMA cells a guest sees, and the host nodes that their memory comes from.
  * @module
  */
 
@@ -26,7 +26,7 @@ export function numaCells(domain: XmlElement): readonly NumaCell[] {
   }));
 }
 
-/** Where memory shall come from. */
+/** Where memory comes from. */
 export interface NumaBinding {
   /** `strict`, `preferred`, `interleave` or `restrictive`. */
   readonly mode: string;

@@ -16,7 +16,7 @@ export const DOCUMENT_SECRETS_MAX = 256;
 
 /**
  * The text of a document with `***` in the place of each secret, and wherever else in its values one of four characters
- * or more stands again. Every other byte stays; the text is as well-formed as the document.
+ * or more occurs again. Every other byte stays; the text is as well-formed as the document.
  */
 export function redactSecrets(document: XmlDocument): string {
   if (!mayHoldSecrets(document.text)) return document.text;

@@ -5,7 +5,7 @@
 
 import { mergeStretches, replaceStretches, type Stretch } from "./stretches.ts";
 
-/** What stands in the place of a secret. */
+/** The replacement of a secret. */
 export const REDACTED = "***";
 /** Of more secrets than this no text is searched: it is withheld. No real guest has so many. */
 export const SECRETS_MAX = 2000;
@@ -24,7 +24,7 @@ export function scrub(text: string, secrets: readonly string[]): string {
   return replaceStretches(text, mergeStretches(secrets.flatMap((secret) => occurrences(text, secret))), REDACTED);
 }
 
-/** Where a secret that is long enough to be told from other text stands in one. */
+/** Where a secret that is long enough to be told from other text occurs in one. */
 export function longOccurrences(text: string, secret: string): readonly Stretch[] {
   return secret.length < ANYWHERE_LENGTH_MIN ? [] : occurrences(text, secret);
 }

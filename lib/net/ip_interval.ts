@@ -40,7 +40,7 @@ function byPlace(a: IpInterval, b: IpInterval): number {
   return a.first < b.first ? -1 : a.first > b.first ? 1 : 0;
 }
 
-/** The fewest networks that an interval is made of, as texts; a single address stands without its length. */
+/** The fewest networks that an interval is made of, as texts; a single address is written without its length. */
 export function networkTexts({ family, first, last }: IpInterval): readonly string[] {
   const texts: string[] = [];
   const bitCount = ADDRESS_BITS[family];

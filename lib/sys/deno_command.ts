@@ -114,7 +114,7 @@ async function feed(child: Deno.ChildProcess, bytes: Uint8Array | undefined): Pr
 
 interface Collected {
   readonly done: Promise<void>;
-  /** Ends the reading, also of a stream that somebody keeps open. */
+  /** Ends the reading, also of a stream that another process keeps open. */
   stop(): Promise<void>;
   text(): string;
   /** Whether what was kept is UTF-8, so that the text is what was written. */

@@ -97,7 +97,7 @@ function lstat(path: string): FileFacts | undefined {
   }
   return {
     kind: info.isFile ? "file" : info.isDirectory ? "directory" : info.isSymlink ? "symlink" : "other",
-    // Linux always tells these; the other values are nobody's.
+    // Linux always reports these; the other values belong to no user.
     uid: info.uid ?? -1,
     gid: info.gid ?? -1,
     mode: (info.mode ?? 0o7777) & 0o7777,

@@ -9,11 +9,11 @@ export class InterruptedError extends Error {
   override readonly name = "InterruptedError";
 }
 
-/** What came of a write. The kernel takes one whole or refuses it. `interrupted`: this program, or its child, was told to end. */
+/** The result of a write. The kernel takes one whole or refuses it. `interrupted`: this program, or its child, was told to end. */
 export type KernelWrite =
   | { readonly kind: "written" }
   | { readonly kind: "refused"; readonly reason: string; readonly interrupted?: true }
-  /** Not even SIGKILL ended it: the kernel is still at it, and nobody waits for it any more. */
+  /** Not even SIGKILL ended it: the kernel is still working on it, and the hook no longer waits. */
   | { readonly kind: "stuck" };
 
 /** The kernel's files. */

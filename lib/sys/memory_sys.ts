@@ -29,7 +29,7 @@ export interface MemoryHost {
   /** Files by path; a text alone is root's file of mode 0644. Missing parents are root's folders of mode 0755. */
   readonly files?: Readonly<Record<string, string | Partial<MemoryNode>>>;
   readonly programs?: Readonly<Record<string, MemoryProgram>>;
-  /** How programs that shall live on end at once, by their path; others go on. */
+  /** How launched programs end at once, by their path; others go on. */
   readonly dying?: Readonly<Record<string, CommandEnd>>;
   /** Paths whose writing fails, with what the system says. */
   readonly failing?: Readonly<Record<string, string>>;
@@ -39,7 +39,7 @@ export interface MemoryHost {
   readonly openers?: readonly Opener[];
   /** Lock files that another process holds. */
   readonly locked?: ReadonlySet<string>;
-  /** Lock files that are held on a host that goes on living; whoever takes and lets go one changes it. */
+  /** Lock files that are held on a host that outlives a program; taking and releasing a lock changes it. */
   readonly locks?: Set<string>;
   /** The files of a host that goes on living between programs; `files` then counts for nothing. */
   readonly nodes?: Map<string, MemoryNode>;
@@ -60,7 +60,7 @@ export interface MemorySys extends Sys {
   readonly killed: number[];
   /** Every program that was started to live on, in order. */
   readonly launches: Launch[];
-  /** Hands an uncaught error to whoever asked for it. */
+  /** Passes an uncaught error to the handler. */
   crash(error: unknown): number;
 }
 

@@ -21,7 +21,7 @@ type OverlayFiles = Pick<
 >;
 
 /**
- * Makes the view. Locks are free at first, whoever holds them on the system; time passes at once in {@linkcode Sys.sleep}; no program
+ * Makes the view. Locks are free at first, even if they are held on the system; time passes at once in {@linkcode Sys.sleep}; no program
  * is run, no process is signalled and no file of the kernel is written: each of these is answered as a system would that refuses it.
  */
 export function overlaySys(sys: Sys): Sys {

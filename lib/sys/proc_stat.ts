@@ -16,7 +16,7 @@ export interface ProcStat {
   readonly startTime: string;
 }
 
-/** Where it stands. */
+/** The path of the file. */
 export function procStatPath(pid: number): string {
   return `/proc/${pid}/stat`;
 }

@@ -52,11 +52,11 @@ export function wasInterrupted(end: CommandEnd): boolean {
   return end.kind === "interrupted" || (end.kind === "signalled" && INTERRUPTED_TEXT.includes(end.signal));
 }
 
-/** What came of a {@linkcode Command}. */
+/** The result of a {@linkcode Command}. */
 export interface CommandResult {
   readonly end: CommandEnd;
   readonly stdout: string;
-  /** Whether stdout was UTF-8; what was not stands in the text as U+FFFD. */
+  /** Whether stdout was UTF-8; other bytes are U+FFFD in the text. */
   readonly stdoutIsUtf8: boolean;
   readonly stderr: string;
   readonly durationMs: number;
@@ -73,7 +73,7 @@ export interface Launch {
   readonly onStart: (pid: number) => void;
 }
 
-/** What came of a {@linkcode Launch}. */
+/** The result of a {@linkcode Launch}. */
 export type Launched =
   | { readonly kind: "running"; readonly pid: number }
   | { readonly kind: "ended"; readonly end: CommandEnd };
@@ -132,7 +132,7 @@ export interface Sys {
   removeFile(path: string): void;
   /**
    * Takes the lock file at `path`, made if need be; `undefined` when another process holds it. It is let go by disposing, and
-   * when the process ends, however that happens. Whoever holds the lock may remove its file: a lock is taken only on the file that
+   * when the process ends, however that happens. The lock's holder may remove its file: a lock is taken only on the file that
    * is at `path` at that moment.
    */
   lock(path: string): Disposable | undefined;
@@ -142,8 +142,8 @@ export interface Sys {
   /** Runs `action` while holding the lock file at `path`, or not at all when another process holds it. */
   tryWithLock(path: string, action: () => void): void;
   run(command: Command): Promise<CommandResult>;
-  /** Starts a program that nobody waits for. */
+  /** Starts a program without waiting for it. */
   launch(launch: Launch): Promise<Launched>;
-  /** What to do with an error that nobody caught: `handle` returns the exit code. */
+  /** Sets the handler of uncaught errors: `handle` returns the exit code. */
   onUncaught(handle: (error: unknown) => number): void;
 }

@@ -7,7 +7,7 @@
 export interface Terminal {
   /** Whether stdout is a terminal. */
   readonly isTerminal: boolean;
-  /** Whether somebody would have to type what is read from stdin. */
+  /** Whether stdin is a terminal, where its content would have to be typed. */
   readonly stdinIsTerminal: boolean;
   /** Whether the user asked for no colour (`NO_COLOR`), or the terminal has none (`TERM=dumb`). */
   readonly noColor: boolean;

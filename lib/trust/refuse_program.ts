@@ -30,7 +30,7 @@ const ELF_KIND = /^\x7fELF[\x01\x02]\x01\x01[^]{9}[\x02\x03]\x00[^]{2}\x01\x00\x
 
 /**
  * Looks at the program of an argv, its interpreter, and every file that their arguments name. `again`: the program undoes
- * what it was allowed to do, so that whoever filled its arguments must not be able to keep it from being run.
+ * what it was allowed to do, so that a value in its arguments must not keep it from being run.
  */
 export async function refuseArgv(
   program: ProgramWords,

@@ -10,7 +10,7 @@ export interface TrustSys {
   readonly paths: Pick<Paths, "lstat" | "readLink">;
 }
 
-/** What came of following a path from `/` to its end. */
+/** The result of following a path from `/` to its end. */
 export type Trust =
   | { readonly kind: "trusted"; readonly path: string; readonly facts: FileFacts }
   | { readonly kind: "missing"; readonly path: string }
@@ -21,26 +21,26 @@ export interface Untrusted {
   readonly kind: "untrusted";
   readonly reason: string;
   readonly advice: string;
-  /** What is at the end, where only that is not root's: nobody but root can put something else there. */
+  /** What is at the end, if only that is not root's: only root can replace it. */
   readonly end?: FileFacts;
 }
 
 const LINKS_MAX = 40;
 const ROOT_UID = 0;
 const OTHERS_MAY_WRITE = 0o022;
-/** On a folder for everybody, such as /tmp: it is meant to be written by all. */
+/** On a folder that all users may write, such as /tmp. */
 const STICKY = 0o1000;
 
 /**
- * Follows a path step by step. Every folder, link and file on the way must be root's, and writable by nobody else: then
- * nobody else can change what the path leads to. The path that comes back has no links left.
+ * Follows a path step by step. Every folder, link and file on the way must be root's, and writable by no other user: then
+ * only root can change what the path leads to. The returned path has no links.
  * @throws {UnansweredError} when a file system on the way does not answer
  */
 export async function checkTrust(path: string, sys: TrustSys): Promise<Trust> {
   return await walk(path, { judge: distrust }, sys);
 }
 
-/** Follows a path, whoever can change it; `isLast` stops before a link at its end. */
+/** Follows a path without checking its owners; `isLast` stops before a link at its end. */
 export async function followPath(
   path: string,
   { isLast }: { readonly isLast: boolean },
@@ -113,7 +113,7 @@ function segments(path: string): readonly string[] {
   return path.split("/").filter((segment) => segment !== "" && segment !== ".");
 }
 
-/** The folder that a path stands in. */
+/** The folder of a path. */
 export function folderOf(path: string): string {
   return path.slice(0, path.lastIndexOf("/")) || "/";
 }

@@ -1,7 +1,7 @@
 /**
  * Reads XML 1.0 with namespaces, strictly: text or UTF-8 bytes in, a tree with places out.
  *
- * No document type, no entity but the five of XML itself, and limits on everything: whoever wrote the document, reading
+ * No document type, no entity but the five of XML itself, and limits on everything: whatever wrote the document, reading
  * it takes bounded time and memory and touches no file. The open elements are data, so no depth exhausts the stack.
  * @module
  */

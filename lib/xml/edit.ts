@@ -21,7 +21,7 @@ export { type Splice, XmlEditError } from "./splice.ts";
 export type Edit =
   | { readonly kind: "set"; readonly path: Path; readonly value: string }
   | { readonly kind: "replace"; readonly path: Path; readonly search: string; readonly with: string }
-  /** Compiled by who has the engine (`regex.ts`), which nobody else pays for. */
+  /** Compiled by the caller that has loaded the engine (`regex.ts`); others do not load it. */
   | { readonly kind: "regex"; readonly path: Path; readonly find: FindMatches }
   | { readonly kind: "remove"; readonly path: Path }
   | { readonly kind: "insert"; readonly path: Path; readonly place: InsertPlace; readonly xml: string };

@@ -14,7 +14,7 @@ import type { XmlAttribute, XmlDocument, XmlElement, XmlNode } from "./tree.ts";
 export type InsertPlace = "first" | "last" | "before" | "after";
 
 /**
- * The splice that inserts XML. Beside an element that stands alone on its lines the new text gets lines of its own.
+ * The splice that inserts XML. Beside an element that is alone on its lines the new text gets lines of its own.
  *
  * @throws {XmlSyntaxError} when the XML is not well-formed there; the place is that in the inserted text
  */

@@ -34,7 +34,7 @@ export function removeNode(document: XmlDocument, node: SelectedNode): Draft {
   }
 }
 
-/** The line break and the white space before an element that stands alone on its lines, `""` for any other. */
+/** The line break and the white space before an element that is alone on its lines, `""` for any other. */
 export function indentBefore(text: string, { start, end }: Span): string {
   const lineStart = start - trailing(text, start, /[ \t]/);
   const breakLength = text.endsWith("\r\n", lineStart) ? 2 : trailing(text, lineStart, /[\r\n]/) > 0 ? 1 : 0;

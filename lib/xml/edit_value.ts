@@ -24,7 +24,7 @@ interface Change extends Span {
   readonly text: string;
 }
 
-/** Splices that give a node a value. Text beside comments goes to where the first text stands. */
+/** Splices that give a node a value. Text beside comments goes to where the first text is. */
 export function setValue(
   document: XmlDocument,
   node: SelectedNode,
@@ -106,7 +106,7 @@ function fillElement(element: XmlElement, value: string): readonly Draft[] {
   return [{ span: { start: startTag.end - 2, end: startTag.end }, text, rank: "value", opens: name.raw }];
 }
 
-/** The part of a match that lies in a run. What replaces the match stands where the match begins. */
+/** The part of a match that lies in a run. The replacement is put where the match begins. */
 function changeInRun(match: Change, runStart: number, length: number, isLast: boolean): Change | null {
   const start = Math.max(match.start - runStart, 0);
   const end = Math.min(match.end - runStart, length);

@@ -12,7 +12,7 @@ export type NameTest =
   /** A name without a prefix is one in no namespace, as in XPath. */
   | { readonly kind: "name"; readonly local: string; readonly uri: string | undefined };
 
-/** One step. `anywhere` says that `//` stands before it. */
+/** One step. `anywhere`: `//` is before it. */
 export type Step =
   | { readonly kind: "child"; readonly name: NameTest; readonly anywhere: boolean; readonly predicates: Predicates }
   | { readonly kind: "attribute"; readonly name: NameTest; readonly anywhere: boolean; readonly predicates: Predicates }

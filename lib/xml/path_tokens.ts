@@ -9,7 +9,7 @@ import { PathSyntaxError } from "./path.ts";
 /** A token and its offset in the path. A `name` may have a prefix and may be `prefix:*`. */
 export interface Token {
   readonly kind: "name" | "literal" | "number" | "mark" | "end";
-  /** As written; of a literal what stands between its quotes. */
+  /** As written; of a literal the text between its quotes. */
   readonly text: string;
   readonly offset: number;
 }

@@ -1,7 +1,7 @@
 /**
  * Regular expressions, as RE2 reads and runs them.
  *
- * The values they meet are written by whoever may write a document, and an engine that goes back and tries again can be
+ * The values they meet are written by anyone who may write a document, and an engine that goes back and tries again can be
  * made to run for years by a well-chosen value. This one's time grows with the length of value times expression.
  *
  * No other file knows the engine. It is large, so this one is loaded by `import()`, for edits that have an expression.
@@ -42,7 +42,7 @@ const SHOWN_LENGTH_MAX = 60;
  * Makes what finds the matches of an expression. It asks `isLate` before each search and gives up when told so: after
  * each of many matches, an expression can look through all the rest of the value.
  *
- * @throws {RegexSyntaxError} when the expression is none, or `$` stands for a group it does not have
+ * @throws {RegexSyntaxError} when the expression is none, or `$` names a group it does not have
  */
 export function compileRegex(regex: Regex, isLate: () => boolean): FindMatches {
   const engine = compile(regex.expression);

@@ -1,5 +1,5 @@
 /**
- * Where the reading of a document stands: the text, the limits, the open elements, the namespaces in force.
+ * The progress of reading a document: the text, the limits, the open elements, the namespaces in force.
  * @module
  */
 

@@ -1,5 +1,5 @@
 /**
- * Reads what stands between tags, and the tags: the one loop over a document or a fragment.
+ * Reads tags and what is between them: the one loop over a document or a fragment.
  * @module
  */
 
@@ -9,7 +9,7 @@ import { isSelfClosing, scanStartTag } from "./scan_tag.ts";
 import type { XmlNode, XmlProcessingInstruction } from "./tree.ts";
 import { decodeValue, normaliseLineEnds } from "./value.ts";
 
-/** What stands in no element. A document has one element there and no text, a fragment has what it likes. */
+/** What is outside all elements: one element and no text in a document, anything in a fragment. */
 export interface Top {
   readonly kind: "document" | "fragment";
   readonly nodes: XmlNode[];

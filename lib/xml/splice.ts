@@ -1,12 +1,12 @@
 /**
- * Splices: stretches of the original text and what stands there instead. All other bytes stay.
+ * Splices: stretches of the original text and their replacements. All other bytes stay.
  * @module
  */
 
 import { positionAt } from "./syntax_error.ts";
 import type { Span, XmlDocument } from "./tree.ts";
 
-/** What stands instead of a stretch of the original text; an empty stretch is a place to insert at. */
+/** A stretch of the original text and its replacement; an empty stretch is a place to insert at. */
 export interface Splice {
   readonly span: Span;
   readonly text: string;
@@ -16,7 +16,7 @@ export interface Splice {
 export interface Draft extends Splice {
   /** Which of the splices at one place comes first. */
   readonly rank: keyof typeof RANK;
-  /** The name of an element of one tag, whose `/>` this splice stands for: it needs an end tag now. */
+  /** The name of an element of one tag, whose `/>` this splice replaces: it needs an end tag now. */
   readonly opens?: string;
 }
 

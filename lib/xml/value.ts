@@ -6,10 +6,10 @@
 import { XmlLimitError } from "./limit_error.ts";
 import { XML_LIMITS } from "./limits.ts";
 
-/** Where in a document a value stands; each place has its own rules. */
+/** Where in a document a value is; each place has its own rules. */
 export type Place = "attribute" | "text" | "cdata";
 
-/** One unit of a value: the raw text from `start` to `end` (in the raw value) stands for `value`. */
+/** One unit of a value: the raw text from `start` to `end` (in the raw value) means `value`. */
 export interface Piece {
   readonly value: string;
   readonly start: number;
