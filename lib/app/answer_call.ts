@@ -36,13 +36,13 @@ export interface CallInput {
 }
 
 /** Does what a call means for what is held, and what this host's rules want at it. */
-export async function answerCall(asked: CallInput, host: Host): Promise<Outcome> {
-  const begins = asked.facts.verb === "acquire";
-  const before = begins ? undefined : await maintain(asked, [], host);
-  const outcome = { ...await applyOwnRules(asked, host), ...await aboutCall(asked, host.sys) };
+export async function answerCall(input: CallInput, host: Host): Promise<Outcome> {
+  const begins = input.facts.verb === "acquire";
+  const before = begins ? undefined : await maintain(input, [], host);
+  const outcome = { ...await applyOwnRules(input, host), ...await aboutCall(input, host.sys) };
   // Resources that the start has just converged need no second check.
   const done = outcome.steps.flatMap(({ end, resource }) => end === "done" && resource !== undefined ? [resource] : []);
-  const kept = begins ? await maintain(asked, done, host) : before;
+  const kept = begins ? await maintain(input, done, host) : before;
   if (kept === undefined) return outcome;
   const problems = kept.results.filter(({ problem }) => problem !== undefined);
   const bad = problems.find(({ end }) => end !== "left") ?? problems[0];
@@ -88,14 +88,14 @@ async function aboutCall(
 }
 
 /** Ends or ensures what is held; that it cannot be done is no reason to do nothing else. */
-async function maintain(asked: CallInput, done: readonly string[], host: Host): Promise<Maintained | undefined> {
-  const { verb, lifetimes, budgetMs } = asked.facts;
-  const { driver, operation } = asked.invocation;
+async function maintain(input: CallInput, done: readonly string[], host: Host): Promise<Maintained | undefined> {
+  const { verb, lifetimes, budgetMs } = input.facts;
+  const { driver, operation } = input.invocation;
   const isKept = verb === "release" || verb === "ensure" || host.kinds.ensuredAt(driver.name, operation).length > 0;
   if (!isKept || !hasLedger(host.sys)) return undefined;
   const isPort = lifetimes.length === 1 && lifetimes[0] === "port";
-  const isParsed = isPort || headUuid(asked) === undefined;
-  const call = callOf(asked, isParsed ? await loadParser() : noParser, host.sys);
+  const isParsed = isPort || headUuid(input) === undefined;
+  const call = callOf(input, isParsed ? await loadParser() : noParser, host.sys);
   const { maintainHolds } = await import("./holds/maintain.ts");
   try {
     return await maintainHolds(call, { deadlineMs: budgetMs, done }, host);
@@ -105,18 +105,18 @@ async function maintain(asked: CallInput, done: readonly string[], host: Host): 
   }
 }
 
-async function applyOwnRules(asked: CallInput, host: Host): Promise<Outcome> {
+async function applyOwnRules(input: CallInput, host: Host): Promise<Outcome> {
   const { sys } = host;
-  const reading = asked.config === "nothing"
+  const reading = input.config === "nothing"
     ? { kind: "rules", ruleSet: NO_RULES } as const
     : await loadRules(CONFIG_DIRECTORY, sys, { trust: true, most: 1 });
   if (reading.kind === "broken") return brokenRules(reading);
   try {
     const { ruleSet } = reading;
     return await withReasonNote(
-      await applyRules(ruleSet, asked, { ...host, sys: withinBudget(ruleSet, asked, sys) }),
+      await applyRules(ruleSet, input, { ...host, sys: withinBudget(ruleSet, input, sys) }),
       ruleSet,
-      asked,
+      input,
       sys,
     );
   } catch (error) {
@@ -158,24 +158,24 @@ function brokenRules(
   return { kind: "bad-rules", weight: "fails", problem, hint, matches: [], steps: [] };
 }
 
-async function applyRules(ruleSet: RuleSet, asked: CallInput, host: Host): Promise<Outcome> {
+async function applyRules(ruleSet: RuleSet, input: CallInput, host: Host): Promise<Outcome> {
   const { sys } = host;
   const parser = usesDocument(ruleSet) ? await loadParser() : undefined;
-  const planned = callOf(asked, parser ?? noParser, sys);
+  const planned = callOf(input, parser ?? noParser, sys);
   const deadlineMs = deadlineOf(planned, ruleSet);
   const isLate = (): boolean => sys.elapsedMs() >= deadlineMs;
   const matches = await matchRules(ruleSet, planned, fileExists(sys), isLate);
   const undecided = matches.find((match) => match.problem !== undefined);
   // Nothing is begun where it can still be refused.
-  if (undecided !== undefined && failurePolicy(asked.facts) === "strict") return unreadable(undecided, NOTHING_DONE);
+  if (undecided !== undefined && failurePolicy(input.facts) === "strict") return unreadable(undecided, NOTHING_DONE);
   const plan = planCall(matches, planned, isLate);
   // A new life begins with nothing, so what an earlier one left is given back then.
-  const isBeginning = asked.facts.verb === "acquire" && hasLedger(sys);
+  const isBeginning = input.facts.verb === "acquire" && hasLedger(sys);
   if (plan.length === 0 && !isBeginning) {
     return undecided === undefined ? { ...NOTHING_DONE, matches } : unreadable(undecided, { ...NOTHING_DONE, matches });
   }
   // Whatever is done, secrets are looked for in the document.
-  const call = parser === undefined ? callOf(asked, await loadParser(), sys) : planned;
+  const call = parser === undefined ? callOf(input, await loadParser(), sys) : planned;
   const outcome = await carryOut(plan, { ...host, matches, ruleSet, call });
   return undecided === undefined || outcome.problem !== undefined ? outcome : unreadable(undecided, outcome);
 }
@@ -209,10 +209,12 @@ function noParser(): never {
 export async function carryOut(plan: Plan, context: CallContext): Promise<Outcome> {
   const { call } = context;
   const deadlineMs = deadlineOf(call, context.ruleSet);
-  const deeds = plan.filter((intent) => intent.kind !== "hold");
+  const immediate = plan.filter((intent) => intent.kind !== "hold");
   const holds = plan.filter((intent) => intent.kind === "hold");
   const isHolding = call.facts.verb === "acquire" && (holds.length > 0 || hasLedger(context.sys));
-  if (!isHolding) return await finish(await executeImmediate(deeds, { call, deadlineMs }, context.sys), [], context);
+  if (!isHolding) {
+    return await finish(await executeImmediate(immediate, { call, deadlineMs }, context.sys), [], context);
+  }
   const { carryOutHolding } = await import("./holds/begin.ts");
-  return await carryOutHolding({ deeds, holds, deadlineMs }, context);
+  return await carryOutHolding({ immediate, holds, deadlineMs }, context);
 }

@@ -5,7 +5,7 @@
 import { endsCall, isFatal, type Outcome, type Step, type StepEnd } from "./outcome.ts";
 import type { Scrubber } from "./secrets.ts";
 import type { HookCall } from "../libvirt/call.ts";
-import type { Edit, Fault, ImmediateIntent, Run } from "../plan/intent.ts";
+import type { EditIntent, Fault, ImmediateIntent, RunIntent } from "../plan/intent.ts";
 import { renderIntent } from "../plan/render.ts";
 import type { Host } from "../resources/kinds.ts";
 import type { RuleMatch } from "../rules/match.ts";
@@ -60,7 +60,7 @@ interface ExecuteContext extends ExecuteOptions {
 
 /** Does what is done at once. A refusal, or a failure that fails the call, is the last step. */
 export async function executeImmediate(
-  deeds: readonly ImmediateIntent[],
+  immediate: readonly ImmediateIntent[],
   options: ExecuteOptions,
   sys: ExecuteSys,
 ): Promise<Execution> {
@@ -68,7 +68,7 @@ export async function executeImmediate(
   const scrubber = makeScrubber(options.call);
   const steps: Step[] = [];
   let document: XmlDocument | undefined;
-  for (const intent of deeds) {
+  for (const intent of immediate) {
     const done = await executeIntent(intent, { ...options, document, scrubber }, sys);
     if (done.document !== undefined) {
       document = done.document;
@@ -135,7 +135,11 @@ function noTimeLeft(what: string): BareStep {
   return { end: "late", problem: `cannot ${what}: no time is left for this call`, durationMs: 0 };
 }
 
-async function executeEdit(intent: Edit, ledgerContext: ExecuteContext, sys: ExecuteSys): Promise<ExecutedIntent> {
+async function executeEdit(
+  intent: EditIntent,
+  ledgerContext: ExecuteContext,
+  sys: ExecuteSys,
+): Promise<ExecutedIntent> {
   if (sys.elapsedMs() >= ledgerContext.deadlineMs) return { step: noTimeLeft("edit the document") };
   const { changeDocument, REGEX_MS_MAX } = await import("./document.ts");
   const endMs = Math.min(sys.elapsedMs() + REGEX_MS_MAX, ledgerContext.deadlineMs);
@@ -146,7 +150,7 @@ async function executeEdit(intent: Edit, ledgerContext: ExecuteContext, sys: Exe
   return changed.isNew ? { step, document: changed.document } : { step };
 }
 
-async function executeRun(intent: Run, ledgerContext: ExecuteContext, sys: ExecuteSys): Promise<ExecutedIntent> {
+async function executeRun(intent: RunIntent, ledgerContext: ExecuteContext, sys: ExecuteSys): Promise<ExecutedIntent> {
   const [program] = intent.argv;
   const refusal = await refuseArgv(intent, sys);
   if (refusal !== undefined) {

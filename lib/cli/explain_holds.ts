@@ -85,10 +85,13 @@ async function explainAsRoot(holds: readonly Hold[], explain: ExplainContext): P
   const notes = view.kind === "open" ? [...view.ledger.notes] : [];
   const holders = view.kind === "open" ? holdersIn({ ...context, notes, looksOnly: true }) : [];
   const run = dryRun(context);
-  const told = call.facts.verb === "acquire"
+  const explained = call.facts.verb === "acquire"
     ? await explainAcquire(holds, holders, { ...explain, run })
     : await explainMaintain(holders, { ...explain, run });
-  return { ...told, behind: [...told.behind, ...notes.map((note) => context.paint("yellow", visible(note)))] };
+  return {
+    ...explained,
+    behind: [...explained.behind, ...notes.map((note) => context.paint("yellow", visible(note)))],
+  };
 }
 
 function holdersIn(reader: Parameters<typeof allDemands>[0]): readonly Holder[] {
@@ -240,8 +243,8 @@ async function explainMaintain(
         .map(({ record }) => record.key),
     );
     const { results } = await maintainHolds(call, { deadlineMs: patienceEnd(run.sys), done: [], holder }, run);
-    const told = results.filter(({ key, end }) => own.has(key) || end !== "unchanged");
-    lines.push(...told.map((result) => `${verb} ${textOf(result, { ...context, ...run })}`));
+    const changed = results.filter(({ key, end }) => own.has(key) || end !== "unchanged");
+    lines.push(...changed.map((result) => `${verb} ${textOf(result, { ...context, ...run })}`));
   }
   return { ...NO_NOTES, behind: lines.length === 0 ? ["it holds nothing"] : lines };
 }

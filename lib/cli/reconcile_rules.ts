@@ -38,7 +38,7 @@ export interface DryRunResult {
 /** What a part of a reconciliation did, its exit code, and whether it had nothing to tell. */
 export interface Reconciliation {
   readonly code: number;
-  readonly deeds: CommandEffects;
+  readonly effects: CommandEffects;
   readonly isSilent: boolean;
 }
 
@@ -47,10 +47,10 @@ export async function reconcileRules(
   context: CliContext,
 ): Promise<Reconciliation> {
   const ruleSet = await readRuleSet(context);
-  if (ruleSet === undefined) return { code: exitCodeOf("bad-rules"), deeds: NO_EFFECTS, isSilent: false };
+  if (ruleSet === undefined) return { code: exitCodeOf("bad-rules"), effects: NO_EFFECTS, isSilent: false };
   let isWell = true;
   let isSilent = true;
-  let deeds = NO_EFFECTS;
+  let effects = NO_EFFECTS;
   for (const guest of readLiveGuests(context.sys)) {
     if (guest.kind === "unreadable") {
       const what = `FAILED: left alone: ${visible(guest.path)}: ${visible(guest.reason)}`;
@@ -61,9 +61,9 @@ export async function reconcileRules(
     const done = await reconcileGuest(guest.call, ruleSet, context);
     isWell &&= done.isWell;
     isSilent &&= done.lines.length === 0;
-    deeds = mergeEffects(deeds, done.deeds);
+    effects = mergeEffects(effects, done.effects);
   }
-  return { code: isWell ? 0 : exitCodeOf("failed"), deeds, isSilent: isSilent && isWell };
+  return { code: isWell ? 0 : exitCodeOf("failed"), effects, isSilent: isSilent && isWell };
 }
 
 async function readRuleSet(context: CliContext): Promise<RuleSet | undefined> {
@@ -93,7 +93,7 @@ function guestText({ object, driver }: HookCall): string {
 interface GuestReport {
   readonly lines: readonly string[];
   readonly isWell: boolean;
-  readonly deeds: CommandEffects;
+  readonly effects: CommandEffects;
 }
 
 async function reconcileGuest(call: HookCall, ruleSet: RuleSet, context: CliContext): Promise<GuestReport> {
@@ -101,14 +101,14 @@ async function reconcileGuest(call: HookCall, ruleSet: RuleSet, context: CliCont
   const who = guestText(call);
   if (undecided?.problem !== undefined) {
     context.print(context.paint("red", `${who}: left alone: ${visible(undecided.problem)}`));
-    return { lines: [], isWell: false, deeds: NO_EFFECTS };
+    return { lines: [], isWell: false, effects: NO_EFFECTS };
   }
-  if (plan.length === 0 && !hasLedger(context.sys)) return { lines: [], isWell: true, deeds: NO_EFFECTS };
-  const { lines, isWell, deeds } = await acquireAll(desiredHolds(plan, call), context);
+  if (plan.length === 0 && !hasLedger(context.sys)) return { lines: [], isWell: true, effects: NO_EFFECTS };
+  const { lines, isWell, effects } = await acquireAll(desiredHolds(plan, call), context);
   const all = [...faultLines(plan, context), ...lines];
   if (all.length > 0) context.print(`${who}:`);
   for (const line of all) context.print(`  ${line}`);
-  return { lines: all, isWell: isWell && !hasFaults(plan), deeds };
+  return { lines: all, isWell: isWell && !hasFaults(plan), effects };
 }
 
 function hasFaults(plan: Plan): boolean {
@@ -179,7 +179,7 @@ async function acquireAll({ holds, call, keepsAll }: DesiredHolds, context: CliC
   const { sys } = context;
   const opened = await withLedgerErrors(() => openHolderSession(call, patienceEnd(sys), context));
   if (typeof opened === "string") {
-    return { lines: [failure(visible(opened), context)], isWell: false, deeds: { ...NO_EFFECTS, notes: [opened] } };
+    return { lines: [failure(visible(opened), context)], isWell: false, effects: { ...NO_EFFECTS, notes: [opened] } };
   }
   using _opened = opened;
   const holding = { ...opened, isAlive: true } as const;
@@ -199,7 +199,7 @@ async function acquireAll({ holds, call, keepsAll }: DesiredHolds, context: CliC
   return {
     lines: [...lines],
     isWell: steps.every(({ end }) => end === "done") && [...acquired.released, ...acquired.rolledBack].every(succeeded),
-    deeds: { guests: results.length === 0 ? [] : [call.object], results, notes },
+    effects: { guests: results.length === 0 ? [] : [call.object], results, notes },
   };
 }
 

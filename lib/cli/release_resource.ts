@@ -48,12 +48,12 @@ export async function releaseResource(wanted: string, consent: Consent, context:
   const isForgotten = !isPutBack && await forgetAfterAll(found, consent, { ledgerContext, context });
   for (const note of ledger.notes) context.print(context.paint("yellow", `note: ${visible(note)}`));
   const code = isPutBack || isForgotten ? 0 : exitCodeOf("failed");
-  const deeds = {
+  const effects = {
     guests: [...new Set(holdersOf(found.demands).map(({ name }) => name))],
     results: [{ ...result, key: found.key }],
     notes: [...ledger.notes, ...(isForgotten ? [`forgotten: ${found.key} (${valuesText(found)})`] : [])],
   };
-  await writeCommandEntry("release --resource", deeds, code, context.sys);
+  await writeCommandEntry("release --resource", effects, code, context.sys);
   return code;
 }
 

@@ -28,7 +28,7 @@ interface ValuePart {
   readonly place: Place | "verbatim";
 }
 
-interface Walk {
+interface ValueWalk {
   readonly document: XmlDocument;
   readonly values: DocumentValue[];
 }
@@ -49,7 +49,7 @@ const COMMENT_END = "-->".length;
 
 /** All values of a document but the namespaces it declares. */
 export function documentValues(document: XmlDocument): readonly DocumentValue[] {
-  const walk: Walk = { document, values: [] };
+  const walk: ValueWalk = { document, values: [] };
   for (const node of document.outside) addVerbatim(walk, node);
   walkElement(walk, document.root, { inMetadata: false, textPlaces: [] });
   return walk.values;
@@ -84,7 +84,7 @@ export function stretchesInDocument(value: DocumentValue, stretches: readonly St
   return found;
 }
 
-function walkElement(walk: Walk, element: XmlElement, above: Above): void {
+function walkElement(walk: ValueWalk, element: XmlElement, above: Above): void {
   const places = secretPlaces.filter((place) =>
     (above.inMetadata || place.inMetadata !== true) && place.holds(element)
   );
@@ -107,7 +107,7 @@ function walkElement(walk: Walk, element: XmlElement, above: Above): void {
   for (const instruction of element.processingInstructions) addVerbatim(walk, instruction);
 }
 
-function addValue(walk: Walk, parts: readonly ValuePart[], places: readonly SecretPlace[]): void {
+function addValue(walk: ValueWalk, parts: readonly ValuePart[], places: readonly SecretPlace[]): void {
   const text = parts.map((part) => part.text).join("");
   if (text === "") return;
   const isSearched = places.length === 0 || text.length <= SEARCHED_LENGTH_MAX;
@@ -115,7 +115,7 @@ function addValue(walk: Walk, parts: readonly ValuePart[], places: readonly Secr
   walk.values.push({ text, secrets, parts });
 }
 
-function addVerbatim(walk: Walk, node: XmlDocument["outside"][number]): void {
+function addVerbatim(walk: ValueWalk, node: XmlDocument["outside"][number]): void {
   const { start, end } = node.type === "comment"
     ? { start: node.span.start + COMMENT_START, end: node.span.end - COMMENT_END }
     : { start: node.span.start + `<?${node.target}`.length, end: node.span.end - "?>".length };

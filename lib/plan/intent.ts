@@ -20,7 +20,7 @@ export interface Deny {
 }
 
 /** Run a program once. */
-export interface Run extends ProgramWords {
+export interface RunIntent extends ProgramWords {
   readonly kind: "run";
   readonly rule: string;
   readonly environment: Readonly<Record<string, string>>;
@@ -60,7 +60,7 @@ export interface EditStep {
 }
 
 /** Change the document that libvirt goes on with. */
-export interface Edit {
+export interface EditIntent {
   readonly kind: "edit";
   readonly rule: string;
   readonly step: EditStep;
@@ -80,7 +80,7 @@ export type Hold = AnyDemand & {
 };
 
 /** One thing to do at once. */
-export type ImmediateIntent = Deny | Edit | Run | Fault;
+export type ImmediateIntent = Deny | EditIntent | RunIntent | Fault;
 
 /** One thing that a call is to do. */
 export type Intent = ImmediateIntent | Hold;

@@ -10,7 +10,7 @@ import type { FileFacts } from "../sys/sys.ts";
 import { checkTrust, followPath, shellQuote, type Untrusted } from "./trust.ts";
 
 /** Why an argument keeps a program from being run, and what to do about it. */
-interface Refusal {
+interface ArgumentRefusal {
   readonly reason: string;
   readonly advice: string;
 }
@@ -24,7 +24,7 @@ interface RefusalContext {
   /** Whether values of the call were looked at before, and count no more. */
   readonly again: boolean;
   /** Why a trusted script cannot be run: its interpreter. */
-  readonly refuseScript: (path: string) => Promise<Refusal | undefined>;
+  readonly refuseScript: (path: string) => Promise<ArgumentRefusal | undefined>;
 }
 
 /** The kernel takes no longer path, and no longer name in one (`PATH_MAX`, `NAME_MAX`). */
@@ -41,7 +41,7 @@ export async function refuseArguments(
   { argv, filled }: ProgramWords,
   looking: RefusalContext,
   sys: ArgumentSys,
-): Promise<Refusal | undefined> {
+): Promise<ArgumentRefusal | undefined> {
   for (const [index, word] of argv.entries()) {
     if (index === 0) continue;
     const isRunner = runsArguments(argv.slice(0, index));
@@ -65,7 +65,7 @@ function isPath({ path }: NamedPath): boolean {
   return path.length < PATH_LENGTH_MAX && path.split("/").every((name) => name.length <= NAME_LENGTH_MAX);
 }
 
-interface Argument {
+interface CheckedArgument {
   readonly named: NamedPath;
   readonly isFilled: boolean;
   /** Whether the program, or a word before this one, is known to run what its arguments name. */
@@ -73,7 +73,11 @@ interface Argument {
   readonly isFolderRun: boolean;
 }
 
-async function refusePath(argument: Argument, looking: RefusalContext, sys: ArgumentSys): Promise<Refusal | undefined> {
+async function refusePath(
+  argument: CheckedArgument,
+  looking: RefusalContext,
+  sys: ArgumentSys,
+): Promise<ArgumentRefusal | undefined> {
   const { named: { path }, isFilled } = argument;
   try {
     const trust = await checkTrust(path, sys);
@@ -87,7 +91,11 @@ async function refusePath(argument: Argument, looking: RefusalContext, sys: Argu
   }
 }
 
-async function refuseUntrusted(argument: Argument, trust: Untrusted, sys: ArgumentSys): Promise<Refusal | undefined> {
+async function refuseUntrusted(
+  argument: CheckedArgument,
+  trust: Untrusted,
+  sys: ArgumentSys,
+): Promise<ArgumentRefusal | undefined> {
   const { named: { path, kind }, isFilled, isRunner, isFolderRun } = argument;
   const facts = trust.end ?? await followPath(path, { isLast: false }, sys);
   const isFolder = kind === "folder" || isFolderRun;
@@ -108,7 +116,7 @@ async function refuseUntrusted(argument: Argument, trust: Untrusted, sys: Argume
 }
 
 async function looksLikeProgram(
-  { named: { path, kind } }: Argument,
+  { named: { path, kind } }: CheckedArgument,
   facts: FileFacts,
   { paths }: ArgumentSys,
 ): Promise<boolean> {
@@ -116,14 +124,17 @@ async function looksLikeProgram(
   return kind !== "code" && PROGRAM_START.test(await paths.readStartOfOthers(path, START_BYTES));
 }
 
-function folderRefusal(argument: Argument, trust: Untrusted): Refusal {
+function folderRefusal(argument: CheckedArgument, trust: Untrusted): ArgumentRefusal {
   const { reason, advice } = refusal(argument, trust);
   if (trust.end === undefined) return { reason, advice };
   const data = `or, where the program only keeps data in it, write ${shellQuote(`${argument.named.path}/`)}`;
   return { reason, advice: `${trust.advice}; ${data}` };
 }
 
-function refusal({ named: { path }, isFilled, isRunner }: Argument, { reason, advice }: Untrusted): Refusal {
+function refusal(
+  { named: { path }, isFilled, isRunner }: CheckedArgument,
+  { reason, advice }: Untrusted,
+): ArgumentRefusal {
   const what = `the argument ${shellQuote(path)} could be run, and is not trusted: ${reason}`;
   if (isFilled && isRunner) {
     return { reason: what, advice: `${advice}; or make the script executable and name it as the program` };

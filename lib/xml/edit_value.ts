@@ -11,7 +11,7 @@ import type { Span, XmlCData, XmlDocument, XmlElement, XmlText } from "./tree.ts
 import { decodeValue, encodeAttribute, encodeCData, encodeText, type Place, rawPieces } from "./value.ts";
 
 /** A stretch of text that holds a value or a part of one. */
-interface Run {
+interface TextRun {
   readonly place: Place;
   readonly value: string;
   readonly span: Span;
@@ -74,7 +74,7 @@ function checkCharacters(value: string, fail: (problem: string) => never): void 
   if (indexOfForbiddenCharacter(value) !== -1) fail("the new value holds a character XML does not allow");
 }
 
-function runsOf(node: SelectedNode, fail: (problem: string) => never): readonly Run[] {
+function runsOf(node: SelectedNode, fail: (problem: string) => never): readonly TextRun[] {
   switch (node.type) {
     case "attribute":
       return [{ place: "attribute", value: node.value, span: node.valueSpan, outer: node.valueSpan }];
@@ -89,13 +89,13 @@ function runsOf(node: SelectedNode, fail: (problem: string) => never): readonly 
   }
 }
 
-function textRun(node: XmlText | XmlCData): Run {
+function textRun(node: XmlText | XmlCData): TextRun {
   const { type: place, text: value, span: outer } = node;
   const span = place === "text" ? outer : { start: outer.start + 9, end: outer.end - 3 };
   return { place, value, span, outer };
 }
 
-function joinValues(runs: readonly Run[]): string {
+function joinValues(runs: readonly TextRun[]): string {
   return runs.map(({ value }) => value).join("");
 }
 
@@ -115,7 +115,7 @@ function changeInRun(match: Change, runStart: number, length: number, isLast: bo
   return start < end ? { start, end, text: "" } : null;
 }
 
-function changeRun(document: XmlDocument, run: Run, changes: readonly Change[]): readonly Draft[] {
+function changeRun(document: XmlDocument, run: TextRun, changes: readonly Change[]): readonly Draft[] {
   const raw = document.text.slice(run.span.start, run.span.end);
   const rawChanges = toRawChanges(raw, run.place, changes).map((change) => {
     return { ...change, text: encode(document, run, change.text) };
@@ -172,7 +172,7 @@ function toRawChanges(raw: string, place: Place, changes: readonly Change[]): re
   });
 }
 
-function encode(document: XmlDocument, run: Run, value: string): string {
+function encode(document: XmlDocument, run: TextRun, value: string): string {
   switch (run.place) {
     case "attribute":
       return encodeAttribute(value, document.text.charAt(run.span.end));

@@ -13,7 +13,7 @@ export type NameTest =
   | { readonly kind: "name"; readonly local: string; readonly uri: string | undefined };
 
 /** One step. `anywhere`: `//` is before it. */
-export type Step =
+export type PathStep =
   | { readonly kind: "child"; readonly name: NameTest; readonly anywhere: boolean; readonly predicates: Predicates }
   | { readonly kind: "attribute"; readonly name: NameTest; readonly anywhere: boolean; readonly predicates: Predicates }
   | { readonly kind: "text"; readonly anywhere: boolean; readonly predicates: Predicates }
@@ -29,19 +29,19 @@ export type Predicate =
 export type Condition =
   | { readonly kind: "and" | "or"; readonly left: Condition; readonly right: Condition }
   | { readonly kind: "not"; readonly condition: Condition }
-  | { readonly kind: "exists"; readonly steps: readonly Step[] }
+  | { readonly kind: "exists"; readonly steps: readonly PathStep[] }
   | { readonly kind: "equals" | "starts-with" | "contains"; readonly left: Operand; readonly right: Operand };
 
 export type Operand =
   | { readonly kind: "literal"; readonly value: string }
   /** From the node that the condition is about; no step at all is that node itself. */
-  | { readonly kind: "path"; readonly steps: readonly Step[] };
+  | { readonly kind: "path"; readonly steps: readonly PathStep[] };
 
 /** A path from the document down. */
 export interface Path {
   readonly kind: "path";
   readonly text: string;
-  readonly steps: readonly Step[];
+  readonly steps: readonly PathStep[];
 }
 
 const SUPPORTED =

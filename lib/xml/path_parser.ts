@@ -8,9 +8,9 @@ import {
   type NameTest,
   type Operand,
   type Path,
+  type PathStep,
   PathSyntaxError,
   type Predicate,
-  type Step,
 } from "./path.ts";
 import { type Token, tokenisePath } from "./path_tokens.ts";
 import { XML_NAMESPACE } from "./scan.ts";
@@ -45,8 +45,8 @@ export function parsePath(text: string, namespaces: Namespaces = {}): Path {
   return { kind: "path", text, steps };
 }
 
-function readSteps(reader: Reader, from: "document" | "node"): readonly Step[] {
-  const steps: Step[] = [];
+function readSteps(reader: Reader, from: "document" | "node"): readonly PathStep[] {
+  const steps: PathStep[] = [];
   let separator = from === "document" ? next(reader).text : "";
   if (from === "node" && isMark(peek(reader), ".")) {
     next(reader);
@@ -69,7 +69,7 @@ function readSteps(reader: Reader, from: "document" | "node"): readonly Step[] {
   }
 }
 
-function readStep(reader: Reader, anywhere: boolean): Step {
+function readStep(reader: Reader, anywhere: boolean): PathStep {
   const token = next(reader);
   if (isMark(token, "..")) {
     if (anywhere) failAt(reader, token, '".." cannot stand after "//"');

@@ -5,7 +5,7 @@
 
 import { XmlLimitError } from "./limit_error.ts";
 import { XML_LIMITS } from "./limits.ts";
-import type { Condition, NameTest, Operand, Path, Predicate, Step } from "./path.ts";
+import type { Condition, NameTest, Operand, Path, PathStep, Predicate } from "./path.ts";
 import {
   isNamespaceDeclaration,
   type Span,
@@ -49,13 +49,13 @@ export function select(path: Path, document: XmlDocument): readonly SelectedNode
   return follow(walk, path.steps, null).filter((node) => node !== null);
 }
 
-function follow(walk: Walk, steps: readonly Step[], start: Context): readonly Context[] {
+function follow(walk: Walk, steps: readonly PathStep[], start: Context): readonly Context[] {
   let contexts: readonly Context[] = [start];
   for (const step of steps) contexts = followStep(walk, step, contexts);
   return contexts;
 }
 
-function followStep(walk: Walk, step: Step, contexts: readonly Context[]): readonly Context[] {
+function followStep(walk: Walk, step: PathStep, contexts: readonly Context[]): readonly Context[] {
   const found = new Set<Context>();
   if (step.kind === "parent") {
     countVisits(walk, contexts.length);
@@ -86,7 +86,7 @@ function withDescendants(walk: Walk, contexts: readonly Context[]): Set<Context>
   return found;
 }
 
-function takeStep(walk: Walk, step: Exclude<Step, { kind: "parent" }>, context: Context): SelectedNode[] {
+function takeStep(walk: Walk, step: Exclude<PathStep, { kind: "parent" }>, context: Context): SelectedNode[] {
   const found: SelectedNode[] = [];
   switch (step.kind) {
     case "child":

@@ -40,39 +40,39 @@ export interface AcquireResult {
  */
 export async function acquireHolds(
   checked: readonly CheckedHold[],
-  holding: HolderSession,
+  session: HolderSession,
   { later = [], isSeparate = false }: { readonly later?: readonly CheckedHold[]; readonly isSeparate?: boolean } = {},
 ): Promise<AcquireResult> {
-  const { kinds, sys, ledger, deadlineMs } = holding;
-  const giveBack: ConvergeContext = { kinds, sys, notes: ledger.notes, deadlineMs, mayWait: true };
-  const ledgerContext: ConvergeContext = { ...giveBack, deadlineMs: deadlineMs * (1 - GIVE_BACK_SHARE) };
+  const { kinds, sys, ledger, deadlineMs } = session;
+  const rollbackContext: ConvergeContext = { kinds, sys, notes: ledger.notes, deadlineMs, mayWait: true };
+  const ledgerContext: ConvergeContext = { ...rollbackContext, deadlineMs: deadlineMs * (1 - GIVE_BACK_SHARE) };
   const steps: Step[] = [];
   const held: AcquiredHold[] = [];
-  const { obsolete, replaced } = await previousHolds(checked, holding);
+  const { obsolete, replaced } = await previousHolds(checked, session);
   const rolledBack: Converged[] = [];
-  const released = [...await releaseObsolete(obsolete, holding, giveBack)];
-  for (const step of await endEarlierLives(later, holding, { ledgerContext, released })) {
+  const released = [...await releaseObsolete(obsolete, session, rollbackContext)];
+  for (const step of await endEarlierLives(later, session, { ledgerContext, released })) {
     steps.push(step);
     if (isFatal(step)) return { steps, released, rolledBack };
   }
   const items = checked.map((one) => ({ ...one, folder: one.resolved.folder }));
   for (const group of isSeparate ? items.map((one) => [one] as const) : groupByFolder(items)) {
     const former = replaced.filter(({ folder }) => folder === group[0].folder);
-    const done = await acquireGroup(group, former, { ledgerContext, holding, checked });
+    const done = await acquireGroup(group, former, { ledgerContext, session, checked });
     released.push(...done.flatMap(({ ended }) => ended ?? []));
     for (const [index, one] of done.entries()) {
       steps.push(one.step);
       if (succeeded(one.converged)) {
         held.push(one);
-      } else if (isFatal(one.step) || isOrphaned(holding)) {
-        rolledBack.push(...await rollbackAll([...held, ...done.slice(index)], holding, giveBack));
+      } else if (isFatal(one.step) || isOrphaned(session)) {
+        rolledBack.push(...await rollbackAll([...held, ...done.slice(index)], session, rollbackContext));
         return { steps, released, rolledBack };
       } else {
-        rolledBack.push(...await rollbackEach([one], holding, giveBack));
+        rolledBack.push(...await rollbackEach([one], session, rollbackContext));
       }
     }
   }
-  await noteLife(holding, ledgerContext);
+  await noteLife(session, ledgerContext);
   return { steps, released, rolledBack };
 }
 
@@ -83,16 +83,16 @@ export async function acquireHolds(
  */
 async function endEarlierLives(
   later: readonly CheckedHold[],
-  holding: HolderSession,
+  session: HolderSession,
   { ledgerContext, released }: { readonly ledgerContext: ConvergeContext; readonly released: Converged[] },
 ): Promise<readonly Step[]> {
   const steps: Step[] = [];
-  for (const { hold, resolved } of isOrphaned(holding) || goesOn(holding) ? [] : later) {
-    const startedMs = holding.sys.elapsedMs();
+  for (const { hold, resolved } of isOrphaned(session) || goesOn(session) ? [] : later) {
+    const startedMs = session.sys.elapsedMs();
     const ended = await endEarlierLife(resolved, ledgerContext);
     if (ended === undefined) continue;
     if (succeeded(ended)) released.push(ended);
-    else steps.push(stepOf(hold, convergedPart(hold, ended), holding.sys.elapsedMs() - startedMs));
+    else steps.push(stepOf(hold, convergedPart(hold, ended), session.sys.elapsedMs() - startedMs));
   }
   return steps;
 }
@@ -106,18 +106,18 @@ interface AcquiredHold extends Acquired {
 async function acquireGroup(
   group: readonly CheckedHold[],
   former: readonly StoredDemand[],
-  { ledgerContext, holding, checked }: {
+  { ledgerContext, session, checked }: {
     readonly ledgerContext: ConvergeContext;
-    readonly holding: HolderSession;
+    readonly session: HolderSession;
     readonly checked: readonly CheckedHold[];
   },
 ): Promise<readonly AcquiredHold[]> {
-  const { sys, ledger } = holding;
+  const { sys, ledger } = session;
   const startedMs = sys.elapsedMs();
   const resolvedHolds = group.map(({ resolved }) => resolved);
   const refused = await evictFirst(group, checked, ledgerContext);
   const results = refused === undefined
-    ? await acquireForDaemon(resolvedHolds, former, { holding, ledgerContext })
+    ? await acquireForDaemon(resolvedHolds, former, { session, ledgerContext })
     : resolvedHolds.map((resolved) => notAcquired(resolved, refused));
   const durationMs = (sys.elapsedMs() - startedMs) / group.length;
   // Ten forwards to one guest have the same to say of it.
@@ -145,12 +145,12 @@ async function evictFirst(
 /** Releases demands of earlier lives and of rules that no longer apply. */
 async function releaseObsolete(
   over: readonly StoredDemand[],
-  holding: HolderSession,
+  session: HolderSession,
   ledgerContext: ConvergeContext,
 ): Promise<readonly Converged[]> {
-  const { holder, call, ledger, sys, isAlive } = holding;
+  const { holder, call, ledger, sys, isAlive } = session;
   // Nothing is begun, and nothing ended, for a daemon that is gone: another one may have gone on with the guest.
-  if (!isAlive && isDaemonGone(holding)) return [];
+  if (!isAlive && isDaemonGone(session)) return [];
   try {
     if (!isAlive && holder.kind === "domain" && call.facts.lifetimes.includes("domain")) {
       await noteNotRunning(holder, sys);
@@ -167,24 +167,24 @@ async function releaseObsolete(
  */
 async function rollbackAll(
   held: readonly AcquiredHold[],
-  holding: HolderSession,
+  session: HolderSession,
   ledgerContext: ConvergeContext,
 ): Promise<readonly Converged[]> {
-  const { holder, call } = holding;
-  if (goesOn(holding)) return await rollbackEach(held, holding, ledgerContext);
+  const { holder, call } = session;
+  if (goesOn(session)) return await rollbackEach(held, session, ledgerContext);
   return await releaseAll(await demandsOf({ holder, lifetimes: call.facts.lifetimes }, ledgerContext), ledgerContext);
 }
 
 /** The last acquired first. A life that goes on has again what the holds replaced. */
 async function rollbackEach(
   held: readonly AcquiredHold[],
-  holding: HolderSession,
+  session: HolderSession,
   ledgerContext: ConvergeContext,
 ): Promise<readonly Converged[]> {
   const results: Converged[] = [];
   const inOrder = held.toReversed().map((one) => ({ ...one, folder: one.resolved.folder }));
   for (const group of groupByFolder(inOrder)) {
-    const replaced = goesOn(holding) ? group.flatMap((one) => one.replaced) : [];
+    const replaced = goesOn(session) ? group.flatMap((one) => one.replaced) : [];
     const unique = [...new Map(replaced.map((stored) => [stored.path, stored])).values()];
     const result = await rollback(group, unique, ledgerContext);
     if (result !== undefined) results.push(result);
@@ -207,13 +207,13 @@ async function noteLife({ holder, call, sys }: HolderSession, ledgerContext: Con
 async function acquireForDaemon(
   resolvedHolds: readonly ResolvedHold[],
   former: readonly StoredDemand[],
-  { holding, ledgerContext }: { readonly holding: HolderSession; readonly ledgerContext: ConvergeContext },
+  { session, ledgerContext }: { readonly session: HolderSession; readonly ledgerContext: ConvergeContext },
 ): Promise<readonly Acquired[]> {
-  const { ledger } = holding;
-  if (isOrphaned(holding)) {
+  const { ledger } = session;
+  if (isOrphaned(session)) {
     return resolvedHolds.map((resolved) => notAcquired(resolved, refuseOrphaned(resolved, ledger)));
   }
   const results = await acquire(resolvedHolds, former, ledgerContext);
-  if (!isOrphaned(holding)) return results;
+  if (!isOrphaned(session)) return results;
   return results.map((result) => ({ ...result, converged: refuseOrphaned(result.resolved, ledger) }));
 }

@@ -14,31 +14,34 @@ import { callingDaemon, endsCall, isFatal, type Outcome, type Step } from "../ou
 import { launchWatcher } from "./launch_watcher.ts";
 
 /** A plan in its parts. */
-export interface Parts {
-  readonly deeds: readonly ImmediateIntent[];
+export interface PlanParts {
+  readonly immediate: readonly ImmediateIntent[];
   readonly holds: readonly Hold[];
   readonly deadlineMs: number;
 }
 
 /** A call that begins a life. */
-export async function carryOutHolding({ deeds, holds, deadlineMs }: Parts, context: CallContext): Promise<Outcome> {
+export async function carryOutHolding(
+  { immediate, holds, deadlineMs }: PlanParts,
+  context: CallContext,
+): Promise<Outcome> {
   const { call, sys } = context;
-  const refusals = deeds.filter(({ kind }) => kind === "deny");
+  const refusals = immediate.filter(({ kind }) => kind === "deny");
   const options = { call, deadlineMs };
   if (refusals.length > 0) return await finish(await executeImmediate(refusals, options, sys), [], context);
-  const holding = await openSafely(() => openHolderSession(call, deadlineMs, context));
-  if (typeof holding === "string") return await unheld(holding, { deeds, holds, deadlineMs }, context);
-  using _holding = holding;
-  const { checked, failed } = await checkHolds(holds, holding);
-  const execution = await executeImmediate(failed.some(isFatal) ? [] : deeds, options, sys);
+  const session = await openSafely(() => openHolderSession(call, deadlineMs, context));
+  if (typeof session === "string") return await unheld(session, { immediate, holds, deadlineMs }, context);
+  using _holding = session;
+  const { checked, failed } = await checkHolds(holds, session);
+  const execution = await executeImmediate(failed.some(isFatal) ? [] : immediate, options, sys);
   const isOver = failed.some(isFatal) || execution.steps.some(endsCall);
-  const { steps, released: gaveUp, rolledBack: tookBack } = isOver
+  const { steps, released, rolledBack: rolledBack } = isOver
     ? NOTHING_ACQUIRED
-    : await acquireHolds(ownOf(checked, call), holding, { later: laterOf(checked, call) });
-  const { notes } = holding.ledger;
+    : await acquireHolds(ownOf(checked, call), session, { later: laterOf(checked, call) });
+  const { notes } = session.ledger;
   if (steps.some(({ end }) => end === "done")) notes.push(...await waitFor(ownOf(checked, call), sys));
-  const outcome = { ...await finish(execution, [...failed, ...steps], context), daemon: callingDaemon(holding.ledger) };
-  const results = [...gaveUp, ...tookBack];
+  const outcome = { ...await finish(execution, [...failed, ...steps], context), daemon: callingDaemon(session.ledger) };
+  const results = [...released, ...rolledBack];
   return notes.length + results.length === 0 ? outcome : { ...outcome, kept: { results, notes } };
 }
 
@@ -60,7 +63,11 @@ async function openSafely(open: () => Promise<HolderSession | string>): Promise<
 }
 
 /** Nothing can be held: a failure of every hold; what else the plan says goes on where they let it. */
-async function unheld(reason: string, { deeds, holds, deadlineMs }: Parts, context: CallContext): Promise<Outcome> {
+async function unheld(
+  reason: string,
+  { immediate, holds, deadlineMs }: PlanParts,
+  context: CallContext,
+): Promise<Outcome> {
   const steps = holds.map((intent): Step => ({
     intent,
     plan: renderIntent(intent),
@@ -69,7 +76,7 @@ async function unheld(reason: string, { deeds, holds, deadlineMs }: Parts, conte
     durationMs: 0,
   }));
   const isOver = steps.some(isFatal);
-  const execution = await executeImmediate(isOver ? [] : deeds, { call: context.call, deadlineMs }, context.sys);
+  const execution = await executeImmediate(isOver ? [] : immediate, { call: context.call, deadlineMs }, context.sys);
   const outcome = await finish(execution, steps, context);
   // What an earlier life left is not given back either.
   return holds.length > 0 ? outcome : { ...outcome, kept: { results: [], notes: [reason] } };

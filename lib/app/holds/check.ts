@@ -55,9 +55,9 @@ export interface PreviousHolds {
 }
 
 /** Finds what an earlier life of the holder left behind, and what changed rules do not ask for any more. */
-export async function previousHolds(checked: readonly CheckedHold[], inquiry: HolderQuery): Promise<PreviousHolds> {
-  const { holder, call, ledger, sys, isAlive, keepsAll } = inquiry;
-  const kept = checked.filter(({ resolved }) => resolved.resource.perLife !== true || goesOn(inquiry));
+export async function previousHolds(checked: readonly CheckedHold[], query: HolderQuery): Promise<PreviousHolds> {
+  const { holder, call, ledger, sys, isAlive, keepsAll } = query;
+  const kept = checked.filter(({ resolved }) => resolved.resource.perLife !== true || goesOn(query));
   const paths = new Set(kept.map(demandPath));
   const demands = await demandsOf({ holder, lifetimes: overAt(call) }, { ...ledger, sys });
   const left = demands.filter(({ path }) => !paths.has(path));
@@ -119,19 +119,23 @@ export interface CheckResult {
  */
 export async function checkHolds(
   holds: readonly Hold[],
-  holding: HolderQuery,
+  session: HolderQuery,
   { isComplete = false }: { readonly isComplete?: boolean } = {},
 ): Promise<CheckResult> {
   const checked: CheckedHold[] = [];
   const failed: Step[] = [];
-  if (await isLost(holding)) {
-    holding.ledger.notes.push("libvirt announces a port whose guest is gone: nothing is held for it");
+  if (await isLost(session)) {
+    session.ledger.notes.push("libvirt announces a port whose guest is gone: nothing is held for it");
     return { checked, failed };
   }
-  const company: ResolveOptions = { plan: holds, former: await formerOf(holding), isRunning: holding.isAlive === true };
+  const resolveOptions: ResolveOptions = {
+    plan: holds,
+    former: await formerOf(session),
+    isRunning: session.isAlive === true,
+  };
   // All at once: the host is asked by programs, and each takes its time to start.
-  const answers = await Promise.all(holds.map((hold, order) => ask(hold, { order, company, holding })));
-  const conflicts = await conflictsAmong(answers.filter((answer) => answer?.kind === "ready"), holding);
+  const answers = await Promise.all(holds.map((hold, order) => ask(hold, { order, resolveOptions, session })));
+  const conflicts = await conflictsAmong(answers.filter((answer) => answer?.kind === "ready"), session);
   for (const [order, hold] of holds.entries()) {
     const resolved = answers[order];
     if (resolved === undefined) continue;
@@ -153,10 +157,10 @@ export async function checkHolds(
  * Whether a port is announced whose guest is gone. With a daemon for each driver, the guest may be starting while the daemon of
  * its network is restarted: what the port holds then tells since when.
  */
-async function isLost(inquiry: HolderQuery): Promise<boolean> {
-  const { holder, sys } = inquiry;
+async function isLost(query: HolderQuery): Promise<boolean> {
+  const { holder, sys } = query;
   if (!isLeftBehind(holder, sys)) return false;
-  const former = await formerOf(inquiry);
+  const former = await formerOf(query);
   return former.length === 0 || (await assessLiveness(former, viewDaemons(sys), sys)).kind === "dead";
 }
 
@@ -174,17 +178,21 @@ async function formerOf({ holder, call, sys }: HolderQuery): Promise<readonly De
 /** Asks about one hold of a plan; nothing is asked about one that is not due. */
 async function ask(
   hold: Hold,
-  { order, company, holding }: {
+  { order, resolveOptions, session }: {
     readonly order: number;
-    readonly company: ResolveOptions;
-    readonly holding: HolderQuery;
+    readonly resolveOptions: ResolveOptions;
+    readonly session: HolderQuery;
   },
 ): Promise<ResolvedHold | Refused | undefined> {
-  const { ledger: { daemon }, holder, call } = holding;
+  const { ledger: { daemon }, holder, call } = session;
   const { resource, demand, rule, action, lifetime } = hold;
   if (!isDue(hold, call)) return undefined;
   try {
-    return await resolveHold({ resource, demand, rule, action, lifetime, order, holder, daemon }, company, holding);
+    return await resolveHold(
+      { resource, demand, rule, action, lifetime, order, holder, daemon },
+      resolveOptions,
+      session,
+    );
   } catch (error) {
     return { kind: "refused", reason: reasonOf(error) };
   }

@@ -71,8 +71,8 @@ export async function openHolderSession(
  * Whether the guest's start can fail without any hook being told, because the daemon is gone. A guest that already runs is known to
  * the next daemon, so it is not orphaned.
  */
-export function isOrphaned(holding: HolderSession): boolean {
-  return !holding.call.facts.lifetimes.includes("running") && isDaemonGone(holding);
+export function isOrphaned(session: HolderSession): boolean {
+  return !session.call.facts.lifetimes.includes("running") && isDaemonGone(session);
 }
 
 /** Whether the daemon that called us is gone. */

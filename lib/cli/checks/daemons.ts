@@ -97,13 +97,13 @@ async function hookFinding(path: string, sys: Sys): Promise<Finding> {
 
 function endText({ end, stderr }: CommandResult): string {
   const [said = ""] = stderr.trim().split("\n");
-  const told = said === "" ? "" : `: ${said}`;
+  const output = said === "" ? "" : `: ${said}`;
   switch (end.kind) {
     case "exited":
-      return `it ends with ${end.code}${told}`;
+      return `it ends with ${end.code}${output}`;
     case "signalled":
     case "interrupted":
-      return `it is ended by ${end.signal}${told}`;
+      return `it is ended by ${end.signal}${output}`;
     case "timed-out":
       return `it does not end within ${START_MS / 1000} s`;
     case "not-started":

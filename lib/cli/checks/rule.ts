@@ -125,11 +125,11 @@ async function holdFinding(hold: Hold, host: Host): Promise<Finding> {
   const request = { resource, demand, rule, action, lifetime, order: 0, holder: PLACEHOLDER_HOLDER, daemon };
   const resolved = await resolveHold(request, { plan: [hold], former: [], isRunning: false }, host);
   if (resolved.kind === "refused") {
-    const told = `${text}: ${resolved.reason}`;
+    const message = `${text}: ${resolved.reason}`;
     // What is refused to a user may well be granted to the hooks, which are root.
     return sys.uid() === 0
-      ? { level: "fail", text: told, advice: resolved.hint }
-      : { level: "warn", text: told, advice: "sudo virt-hooks check --host" };
+      ? { level: "fail", text: message, advice: resolved.hint }
+      : { level: "warn", text: message, advice: "sudo virt-hooks check --host" };
   }
   return notRefused(hold, { level: resolved.note === undefined ? "ok" : "warn", text, advice: resolved.note });
 }

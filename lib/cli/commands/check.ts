@@ -90,8 +90,8 @@ async function printMistakes(
   for (const issue of reading.issues) {
     context.print(context.terminal.isTerminal ? await marked(issue, context) : visible(issueLine(issue)));
   }
-  const told = reading.issues.length < reading.count ? `, the first ${reading.issues.length} of them above` : "";
-  context.print(context.paint("bold", `${formatCount(reading.count, "mistake")}${told}`));
+  const shownNote = reading.issues.length < reading.count ? `, the first ${reading.issues.length} of them above` : "";
+  context.print(context.paint("bold", `${formatCount(reading.count, "mistake")}${shownNote}`));
   return exitCodeOf("bad-rules");
 }
 
@@ -111,9 +111,9 @@ async function printRunning(ruleSet: RuleSet, context: CliContext): Promise<void
 async function printHost(ruleSet: RuleSet, guest: string | undefined, context: CliContext): Promise<number> {
   const findings = await checkHost(ruleSet, guest, context);
   // Ten forwards of a rule take the same of the host.
-  const told = [...new Map(findings.map((finding) => [findingLine(finding, context), finding])).entries()];
-  for (const [line] of told) context.print(line);
-  const count = (level: Finding["level"]): number => told.filter(([, finding]) => finding.level === level).length;
+  const lines = [...new Map(findings.map((finding) => [findingLine(finding, context), finding])).entries()];
+  for (const [line] of lines) context.print(line);
+  const count = (level: Finding["level"]): number => lines.filter(([, finding]) => finding.level === level).length;
   if (count("skip") > 0) {
     context.print(context.paint("dim", `Not checked: ${formatCount(count("skip"), "thing")}, marked skip`));
   }

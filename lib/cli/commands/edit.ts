@@ -10,7 +10,7 @@ import { CONFIG_DIRECTORY } from "../../app/product.ts";
 import type { HookCall } from "../../libvirt/call.ts";
 import { renderIntent } from "../../plan/render.ts";
 import { quote, visible } from "../../text/quote.ts";
-import type { Edit, Fault } from "../../plan/intent.ts";
+import type { EditIntent, Fault } from "../../plan/intent.ts";
 import type { Plan } from "../../plan/plan.ts";
 import { matchRules } from "../../rules/match.ts";
 import { issueLine } from "../../rules/mistake.ts";
@@ -133,7 +133,7 @@ async function applyEdits(plan: Plan, call: HookCall, context: CliContext): Prom
 }
 
 /** @throws {CommandError} when the rule says that a failure fails the call */
-function meetFailure(intent: Edit | Fault, problem: string, context: CliContext): void {
+function meetFailure(intent: EditIntent | Fault, problem: string, context: CliContext): void {
   if (intent.onError === "fail") throw callFails(intent.rule, problem, "failed");
   context.sys.writeStderr(`rule ${quote(intent.rule)}: ${visible(problem)}\n`);
 }

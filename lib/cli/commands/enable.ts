@@ -92,10 +92,10 @@ async function runEnable(context: CliContext): Promise<number> {
     context.print(`The hooks are enabled already${strange}`);
     return 0;
   }
-  const { code, deeds } = await reconcileFirst(context);
+  const { code, effects } = await reconcileFirst(context);
   attempt("enable the hooks", () => sys.removeFile(DISABLED_FILE));
   context.print("Hooks enabled");
-  await writeCommandEntry("enable", deeds, code, sys);
+  await writeCommandEntry("enable", effects, code, sys);
   return code;
 }
 
@@ -103,12 +103,12 @@ async function runEnable(context: CliContext): Promise<number> {
 async function reconcileFirst(context: CliContext): Promise<Omit<Reconciliation, "isSilent">> {
   try {
     const ledger = await openForUpdate(context.sys);
-    if (ledger === undefined) return { code: 0, deeds: NO_EFFECTS };
+    if (ledger === undefined) return { code: 0, effects: NO_EFFECTS };
     return await reconcileAndPrint(ledger, { stale: false, listsLiving: true }, context);
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     context.print(context.paint("red", `Not reconciled: ${visible(error.message)} (${visible(error.hint ?? "")})`));
-    return { code: exitCodeOf("failed"), deeds: { ...NO_EFFECTS, notes: [error.message] } };
+    return { code: exitCodeOf("failed"), effects: { ...NO_EFFECTS, notes: [error.message] } };
   }
 }
 

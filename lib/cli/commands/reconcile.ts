@@ -78,7 +78,7 @@ async function run(args: Args, context: CliContext): Promise<number> {
   const rules = args.flags.has("rules") ? await reconcileRules(context) : NOTHING_DONE;
   if (args.flags.has("rules") && held.isSilent && rules.isSilent) context.print(NOTHING_TO_DO);
   const code = held.code === 0 ? rules.code : held.code;
-  await writeCommandEntry(commandText(args), mergeEffects(held.deeds, rules.deeds), code, context.sys);
+  await writeCommandEntry(commandText(args), mergeEffects(held.effects, rules.effects), code, context.sys);
   return isDetailed && code !== 0 ? FAILED : code;
 }
 
@@ -94,7 +94,7 @@ function dryRunCode(dryRun: readonly DryRunResult[], isDetailed: boolean): numbe
   return dryRun.some(({ isPending }) => isPending) ? PENDING : 0;
 }
 
-const NOTHING_DONE: Reconciliation = { code: 0, deeds: NO_EFFECTS, isSilent: true };
+const NOTHING_DONE: Reconciliation = { code: 0, effects: NO_EFFECTS, isSilent: true };
 const NOTHING_TO_DO = "Nothing to do";
 const NOTHING_PENDING: DryRunResult = { code: 0, isPending: false };
 
@@ -119,15 +119,15 @@ export async function reconcileAndPrint(
 ): Promise<Reconciliation> {
   const ledgerContext = convergeContext(ledger, context);
   const { holders, resources } = await reconcileAll({ includes: () => true, stale }, ledgerContext);
-  for (const judged of holders) {
-    if (listsLiving || judged.verdict.kind !== "alive") {
-      printHolder(judged, judged.released ? "released" : undefined, context);
+  for (const assessed of holders) {
+    if (listsLiving || assessed.verdict.kind !== "alive") {
+      printHolder(assessed, assessed.released ? "released" : undefined, context);
     }
   }
   const changed = resources.filter(({ end }) => end !== "unchanged");
   for (const one of changed) context.print(convergedText(one, context));
   for (const note of ledger.notes) context.print(context.paint("yellow", `note: ${visible(note)}`));
-  const released = holders.filter((judged) => judged.released);
+  const released = holders.filter((assessed) => assessed.released);
   const results = [...released.flatMap((one) => one.results), ...changed];
   const guests = released.map(({ holder }) => holder.name);
   const isSilent = released.length === 0 && results.length === 0;
@@ -135,7 +135,7 @@ export async function reconcileAndPrint(
   if (isSilent && listsLiving) context.print(NOTHING_TO_DO);
   return {
     code: printSummary({ released: released.length, results }, context),
-    deeds: { guests, results, notes: ledger.notes },
+    effects: { guests, results, notes: ledger.notes },
     isSilent,
   };
 }
@@ -170,12 +170,12 @@ function printSummary({ released, results }: ReconcileCounts, context: CliContex
   const failed = new Set(results.filter((result) => !succeeded(result)).map(({ key }) => key));
   const changed = new Set(results.filter(({ change }) => change !== undefined).map(({ key }) => key));
   if (released === 0 && results.length === 0) return 0;
-  const told = `${formatCount(released, "holder")} released, ${formatCount(changed.size, "resource")} changed`;
+  const summary = `${formatCount(released, "holder")} released, ${formatCount(changed.size, "resource")} changed`;
   if (failed.size === 0) {
-    context.print(told);
+    context.print(summary);
     return 0;
   }
-  context.print(context.paint("red", `${told}, ${failed.size} FAILED: "virt-hooks status" shows them`));
+  context.print(context.paint("red", `${summary}, ${failed.size} FAILED: "virt-hooks status" shows them`));
   return exitCodeOf("failed");
 }
 
@@ -192,11 +192,11 @@ async function dryRunHeld(options: ReconcileChoice, context: CliContext): Promis
     { includes: () => true, stale: options.stale },
     convergeContext({ notes }, run),
   );
-  for (const judged of holders) {
-    if (!options.listsLiving && judged.verdict.kind === "alive") continue;
-    printHolder({ ...judged, results: [] }, judged.released ? "would be released" : undefined, context);
+  for (const assessed of holders) {
+    if (!options.listsLiving && assessed.verdict.kind === "alive") continue;
+    printHolder({ ...assessed, results: [] }, assessed.released ? "would be released" : undefined, context);
   }
-  const results = mergeByKey([...holders.flatMap((judged) => judged.results), ...resources]);
+  const results = mergeByKey([...holders.flatMap((assessed) => assessed.results), ...resources]);
   const changed = results.filter(({ end }) => end !== "unchanged");
   for (const one of changed) context.print(`would change: ${dryConvergedText(one, { ...context, ...run })}`);
   for (const note of notes) context.print(context.paint("yellow", `note: ${visible(note)}`));

@@ -113,8 +113,8 @@ export function differingText(differing: readonly { readonly name: string }[]): 
 
 /** `1 running guest cannot be compared with the rules: web-1: REASON` */
 export function unknownText(unknown: readonly { readonly name: string; readonly because: string }[]): string {
-  const told = unknown.map(({ name, because }) => `${name}: ${because}`);
-  return `${formatCount(unknown.length, "running guest")} cannot be compared with the rules: ${listed(told)}`;
+  const texts = unknown.map(({ name, because }) => `${name}: ${because}`);
+  return `${formatCount(unknown.length, "running guest")} cannot be compared with the rules: ${listed(texts)}`;
 }
 
 const NAMES_MAX = 10;
