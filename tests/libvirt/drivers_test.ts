@@ -1,5 +1,5 @@
 import { type Driver, type FailurePolicy, failurePolicy } from "../../lib/libvirt/driver.ts";
-import { drivers } from "../../lib/libvirt/drivers.ts";
+import { drivers, DRIVERS_OF_DAEMON } from "../../lib/libvirt/drivers.ts";
 import { assertEquals } from "../support/assert.ts";
 
 /** What is promised for each operation, written down a second time: the promise must not move with the table. */
@@ -46,4 +46,20 @@ Deno.test("drivers release every lifetime that they acquire", () => {
       [...new Set(operations.filter((facts) => facts.verb === verb).flatMap((facts) => facts.lifetimes))].sort();
     assertEquals(of("release"), of("acquire"), driver.name);
   }
+});
+
+Deno.test("install.sh and the hooks agree which daemons call which hooks", () => {
+  const script = Deno.readTextFileSync(new URL("../../install.sh", import.meta.url));
+  const body = /^daemons_running_hooks_of\(\) \{\n(.*?)^\}/ms.exec(script)?.[1] ?? "";
+  const inScript = [...body.matchAll(/^ {2}(\w+)\) say (.+?) ;;$/gm)].map(([, driver, daemons]) => [
+    driver,
+    daemons?.split(" ").toSorted(),
+  ]);
+  const names = [...new Set(Object.values(DRIVERS_OF_DAEMON).flat())];
+  const inTable = names.map((driver) => [
+    driver,
+    Object.entries(DRIVERS_OF_DAEMON).filter(([, served]) => served.includes(driver)).map(([daemon]) => daemon)
+      .toSorted(),
+  ]);
+  assertEquals(inScript, inTable);
 });
