@@ -284,13 +284,13 @@ for (
   });
 }
 
-const NAMES = ["web-1", ID, `domain:${UUID}`];
+const HOLDERS = [["web-1"], [ID], [`domain:${UUID}`], ["--holder", "web-1"]];
 
-for (const name of NAMES) {
-  Deno.test(`release takes ${name}, and gives back what it holds`, async () => {
+for (const holder of HOLDERS) {
+  Deno.test(`release takes ${holder.join(" ")}, and restores what it holds`, async () => {
     const host = makeHost();
     await host.call("qemu", "prepare");
-    const { code, lines } = await admin(host, ["release", name, "--yes"]);
+    const { code, lines } = await admin(host, ["release", ...holder, "--yes"]);
     assertEquals([code, lines[0], lines.slice(-2)], [
       0,
       `guest "web-1" (qemu), ${ID}`,
@@ -350,6 +350,7 @@ Deno.test("release says who else holds it", async () => {
 const REFUSED = [
   { name: "nobody", args: ["nobody"], told: 'Cannot release "nobody": no holder has this name or id' },
   { name: "no holder", args: [], told: "Cannot release: it takes HOLDER or --resource" },
+  { name: "two holders", args: ["web-1", "--holder", "db-1"], told: "Cannot release: it takes HOLDER or --resource" },
   {
     name: "a name that two have",
     args: ["web-1"],

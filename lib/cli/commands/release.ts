@@ -32,6 +32,7 @@ export const release: Subcommand = {
   ],
   args: [{ name: "HOLDER", description: "The guest, network or port; not with --resource", isOptional: true }],
   options: [
+    { name: "holder", value: "HOLDER", description: "The same as the argument, for scripts" },
     {
       name: "resource",
       value: "KEY",
@@ -60,12 +61,13 @@ const LOCK_PATIENCE_MS = 30_000;
 async function run(args: Args, context: CliContext): Promise<number> {
   needRoot("release", "release", context);
   const { resource } = args.options;
-  const [wanted] = args.positionals;
+  const wanted = args.positionals[0] ?? args.options["holder"];
   const forget = args.flags.has("forget");
   if (resource !== undefined && wanted === undefined) {
     return await releaseResource(resource, { yes: args.flags.has("yes"), forget }, context);
   }
-  if (wanted === undefined || resource !== undefined || forget) {
+  const isTwice = args.positionals.length > 0 && args.options["holder"] !== undefined;
+  if (wanted === undefined || isTwice || resource !== undefined || forget) {
     const hint = '"virt-hooks status" shows what is held, and by whom';
     const message = "Cannot release: it takes HOLDER or --resource, and --forget only with --resource";
     throw new CommandError(message, { hint, code: USAGE_CODE });
