@@ -25,7 +25,7 @@ import type { Sys } from "../sys/sys.ts";
 import { visible } from "../text/quote.ts";
 import { isDocumentError, XmlLimitError } from "../xml/limit_error.ts";
 
-/** What a call is about. */
+/** The input of a call. */
 export interface CallInput {
   readonly invocation: Invocation;
   readonly facts: Operation;
@@ -35,7 +35,7 @@ export interface CallInput {
   readonly cut?: { readonly bytesMax: number } | undefined;
 }
 
-/** Does what a call means for what is held, and what this host's rules want at it. */
+/** Updates existing holds for the call, then carries out the matching rules. */
 export async function answerCall(input: CallInput, host: Host): Promise<Outcome> {
   const begins = input.facts.verb === "acquire";
   const before = begins ? undefined : await maintain(input, [], host);

@@ -49,7 +49,7 @@ export function planCall(matches: readonly RuleMatch[], call: HookCall, isLate: 
   );
 }
 
-/** What a rule holds several times by one action is told apart by its place: `sysctl.1`, `sysctl.2`. */
+/** Numbers several holds of one action in a rule: `sysctl.1`, `sysctl.2`. */
 function numbered(intents: readonly Intent[]): readonly Intent[] {
   const totals = new Map<string, number>();
   const counts = new Map<string, number>();

@@ -284,13 +284,13 @@ export function groupByFolder<Item extends { readonly folder: string }>(
   return groups;
 }
 
-/** Of the folders in which nothing is remembered any more, a call removes so many: others wait for it. */
+/** How many abandoned folders a call removes at most: other hooks wait for it. */
 const EMPTY_FOLDERS_MAX = 64;
 
 /**
- * Puts back what no demand is left of and was not put back: the hook that was to do it was killed between the two. What could
- * not be put back is left to reconcile, and what another hook is at, to that one. Also removes folders that a killed hook left.
- * `released`: what this call has tried already.
+ * Restores resources whose last demand was removed but whose original value was not written back, because the hook was killed in
+ * between. What cannot be restored is left to reconcile. Also removes folders that a killed hook left. `released`: what this call has
+ * tried already.
  */
 export async function restoreOrphaned(
   released: readonly StoredDemand[],

@@ -89,7 +89,7 @@ function brokenText(path: string): string {
 async function repairFolders(notes: string[], sys: Sys): Promise<void> {
   const lock = await waitForLock(STARTING_LOCK, sys.elapsedMs() + STARTING_WAIT_MS, sys);
   using _lock = lock;
-  if (lock === undefined) throw new LedgerError("Cannot mend the ledger: another hook has held its lock all the time");
+  if (lock === undefined) throw new LedgerError("Cannot repair the ledger: timed out waiting for another hook");
   for (const path of brokenFolders(sys)) {
     notes.push(brokenText(path));
     if (sys.lstat(path) !== undefined) {
@@ -131,7 +131,7 @@ async function startLedger(boot: string, notes: string[], sys: Sys): Promise<voi
   requireOwnFolder(RUN_DIRECTORY, 0o022, sys);
   const lock = await waitForLock(STARTING_LOCK, sys.elapsedMs() + STARTING_WAIT_MS, sys);
   using _lock = lock;
-  if (lock === undefined) throw new LedgerError("Cannot make the ledger: another hook has been at it all the time");
+  if (lock === undefined) throw new LedgerError("Cannot make the ledger: timed out waiting for another hook");
   const told = bootOf(sys);
   if (told === boot) return;
   if (told === undefined && hasLedger(sys)) return rewriteBootFile(boot, notes, sys);

@@ -14,10 +14,10 @@ import { LedgerError } from "./file.ts";
 export interface LedgerChange {
   readonly saved: SavedState<unknown>;
   readonly actual: unknown;
-  /** What was seen on the way to it. */
+  /** Facts that were read with the current value. */
   readonly observed: unknown;
   readonly target: unknown;
-  /** The demands that come to the goal. */
+  /** The demands that require the target. */
   readonly held: readonly HeldDemand<unknown>[];
   /** Whether no demand is left. */
   readonly isLast: boolean;

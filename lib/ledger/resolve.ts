@@ -16,7 +16,7 @@ import { readState } from "./state_file.ts";
 /** A demand that is not in the ledger yet. */
 export type HoldRequest = Omit<DemandRecord, "key" | "asked" | "since">;
 
-/** A wish that the host can fulfil as far as can be told. */
+/** A hold that the host can fulfil, as far as that is known. */
 export interface ResolvedHold {
   readonly kind: "ready";
   readonly resource: Resource;
@@ -25,23 +25,23 @@ export interface ResolvedHold {
   readonly folder: string;
   /** Its file in there. */
   readonly name: string;
-  /** What a person should know. */
+  /** A note for the user. */
   readonly note: string | undefined;
   /** The current value, if resolving has read it. */
   readonly value: unknown;
 }
 
-/** What a wish comes with. */
+/** What resolving a hold needs to know of its call. */
 export interface ResolveOptions {
   /** The rest of its plan. */
   readonly plan: readonly AnyDemand[];
-  /** What its holder has by now, and this plan takes the place of. */
+  /** The holder's existing demands, which the plan replaces. */
   readonly former: readonly DemandRecord[];
-  /** Whether its holder lives already, as where edited rules reach a guest that runs. */
+  /** Whether the holder runs already, as when edited rules are applied to a running guest. */
   readonly isRunning: boolean;
 }
 
-/** Asks the host about a wish. */
+/** Checks a hold against the host. */
 export async function resolveHold(
   request: HoldRequest,
   { plan, former, isRunning }: ResolveOptions,

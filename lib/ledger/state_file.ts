@@ -21,9 +21,9 @@ export interface State {
   readonly key: string;
   /** The kind of resource. */
   readonly resource: string;
-  /** What stood before our first write. */
+  /** The value before our first write, adjusted where a kind restores a difference. */
   readonly original: unknown;
-  /** What stood after our last write, as read back. */
+  /** The value after our last write, as read back. */
   readonly written: unknown;
   /** What we were about to write. */
   readonly pending: unknown;

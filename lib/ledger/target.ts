@@ -57,19 +57,21 @@ export function targetOf(
     : { kind: "left" };
 }
 
-/** A demand as counting sees it. */
+/** Returns a stored demand as it is counted. */
 export function heldOf({ record }: Pick<StoredDemand, "record">): HeldDemand<unknown> {
   return { holder: `${describeHolder(record.holder)} (rule ${JSON.stringify(record.rule)})`, demand: record.demand };
 }
 
-/** Why nothing is put back. */
+/** Says why the original value is not restored. */
 export function notRestoredText(kind: Resource, saved: SavedState<unknown>, actual: unknown): string {
   const ours = kind.describe(saved.written ?? saved.pending);
-  return `it is ${kind.describe(actual)}, which is not what virt-hooks wrote (${ours}): left as it is, and not ` +
-    `${kind.describe(saved.original)} as before`;
+  return `the current value ${
+    kind.describe(actual)
+  } was not written by virt-hooks (which wrote ${ours}): not restoring ` +
+    kind.describe(saved.original);
 }
 
-/** Demands with what the host says of them now, where they wait for it or it may change. */
+/** Refreshes demands that depend on facts which may have changed since, such as a lease. */
 export async function refreshDemands(
   kind: Resource,
   stored: readonly StoredDemand[],
@@ -80,7 +82,7 @@ export async function refreshDemands(
   return stored.map((one, index) => ({ ...one, record: { ...one.record, demand: demands[index] } }));
 }
 
-/** Demands as counting sees them now. */
+/** Returns stored demands as they are counted, refreshed. */
 export async function currentDemands(
   kind: Resource,
   stored: readonly StoredDemand[],

@@ -48,7 +48,7 @@ export async function updateResource(
   const attempt = await attemptUpdate(folder, update, context);
   if (attempt === "locked") {
     const key = update.add[0]?.record.key ?? folder;
-    const problem = `another hook has been at ${key} until no time was left`;
+    const problem = `timed out waiting for another hook that works on ${key}`;
     return { kind: "locked", converged: { key, end: "late", problem } };
   }
   const { converged, culprit, mustRetry } = attempt;

@@ -153,7 +153,10 @@ scene("a container reboots while another hook is at what it holds", async ({ sta
     await busy.letGo();
     assertEquals(changesOf(lines.slice(1, 2)), HANDED_OVER);
     assertEquals([lines[2]?.outcome, lines[2]?.exitCode], ["late", 5]);
-    assertStringIncludes(lines[2]?.message ?? "", "another hook has been at sysctl/kernel/msgmax");
+    assertStringIncludes(
+      lines[2]?.message ?? "",
+      "timed out waiting for another hook that works on sysctl/kernel/msgmax",
+    );
     assertEquals(await demandFiles(node), {});
   });
   await step("the next to come by puts right what was left", async () => {

@@ -264,7 +264,7 @@ Deno.test("what somebody else set meanwhile is left, and told", async () => {
   await host.call("qemu", "prepare");
   host.write(SWAPPINESS, "30\n");
   const released = await host.call("qemu", "release");
-  assertStringIncludes(released.stderr, "it is 30, which is not what virt-hooks wrote (1): left as it is");
+  assertStringIncludes(released.stderr, "the current value 30 was not written by virt-hooks (which wrote 1)");
   // Nothing is held any more, so reconcile has nothing to try again.
   assertEquals(
     released.stderr.trimEnd().split("\n").at(-1),

@@ -125,7 +125,7 @@ Deno.test("a device that somebody gave to another driver meanwhile is left there
   on.nodes.set(link, { kind: "symlink", text: "../../../bus/pci/drivers/nouveau", uid: 0, mode: 0o777 });
   const released = await on.call("qemu", "release", BOTH);
   assertEquals([now(), on.ledgerFiles()], [["nouveau vfio-pci", HOME[1]], []]);
-  assertStringIncludes(JSON.stringify(released.history), "which is not what virt-hooks wrote");
+  assertStringIncludes(JSON.stringify(released.history), "was not written by virt-hooks");
 });
 
 Deno.test("a device that is still in use is waited for before it is taken back", async () => {

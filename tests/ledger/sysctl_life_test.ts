@@ -75,6 +75,9 @@ Deno.test("sysctl: a value that somebody else set meanwhile is left", async () =
   await host.call("qemu", "prepare");
   host.write(path, "30\n");
   const released = await host.call("qemu", "release");
-  assertStringIncludes(JSON.stringify(released.history), "it is 30, which is not what virt-hooks wrote (1)");
+  assertStringIncludes(
+    JSON.stringify(released.history),
+    "the current value 30 was not written by virt-hooks (which wrote 1)",
+  );
   assertEquals([host.text(path), host.ledgerFiles()], ["30\n", []]);
 });

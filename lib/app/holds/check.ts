@@ -169,7 +169,7 @@ function isDue({ lifetime }: Hold, { facts: { lifetimes } }: HookCall): boolean 
   return lifetimes.includes(lifetime) || lifetimes.includes("domain");
 }
 
-/** What the holder has by now. What of it cannot be read is told when it is replaced. */
+/** Returns the holder's existing demands. Read errors are reported later, when the demand is replaced. */
 async function formerOf({ holder, call, sys }: HolderQuery): Promise<readonly DemandRecord[]> {
   const reader: ReadContext = { sys, notes: [], looksOnly: true };
   return (await demandsOf({ holder, lifetimes: overAt(call) }, reader)).map(({ record }) => record);

@@ -133,7 +133,7 @@ async function withLedgerErrors<Result>(
   }
 }
 
-/** Once the daemon that told of an end is gone, another one may have begun anew with the same guest: that is not meant. */
+/** If the calling daemon died, a new daemon may already have restarted the guest: its demands are left alone. */
 function meant(demands: readonly StoredDemand[], { daemon }: Ledger, sys: Sys): readonly StoredDemand[] {
   if (sys.ppid() === daemon.pid) return demands;
   return demands.filter(({ record }) =>
