@@ -280,7 +280,7 @@ for (
     await running(host);
     host.write("/etc/virt-hooks/rules.toml", edited);
     const { code, lines } = await admin(host, ["reconcile", "--rules"]);
-    assertEquals([code, lines.filter((line) => line.includes("gave back")), host.text(SWAPPINESS)], [4, [], "1"]);
+    assertEquals([code, lines.filter((line) => line.includes("restored ")), host.text(SWAPPINESS)], [4, [], "1"]);
   });
 }
 

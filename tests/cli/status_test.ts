@@ -370,5 +370,5 @@ Deno.test("status says of a process that is over that it ended by itself, not th
   assertEquals(code, 1);
   const text = lines.map((line) => line.trim()).join(" ");
   assertStringIncludes(text, "/opt/a ended by itself: the reason is unknown");
-  assertEquals(text.includes("somebody else"), false);
+  assertEquals(text.includes("something else changed it"), false);
 });
