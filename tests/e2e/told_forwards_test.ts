@@ -49,7 +49,7 @@ sceneOnSystems("forwards as the admin command tells them", async ({ nodeWith, st
     assertStringIncludes(told, "/usr/sbin/nft is there: nftables v");
     const by = system.firewall === "nftables" ? "libvirt (nftables)" : "libvirt (iptables)";
     assert(told.includes(`is filtered by ${by}`), told);
-    assertStringIncludes(told, "the kernel passes IPv4 on");
+    assertStringIncludes(told, "IPv4 forwarding is on");
     assertStringIncludes(told, 'rule "web": a program of this host listens at 0.0.0.0:8081/tcp');
   });
   await step("what explain shows could be loaded by hand, and is what then stands", async () => {
