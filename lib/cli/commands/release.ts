@@ -68,7 +68,7 @@ async function run(args: Args, context: CliContext): Promise<number> {
   }
   const isTwice = args.positionals.length > 0 && args.options["holder"] !== undefined;
   if (wanted === undefined || isTwice || resource !== undefined || forget) {
-    const hint = '"virt-hooks status" shows what is held, and by whom';
+    const hint = '"virt-hooks status" shows what is held, and the holders';
     const message = "Cannot release: it takes HOLDER or --resource, and --forget only with --resource";
     throw new CommandError(message, { hint, code: USAGE_CODE });
   }
@@ -85,7 +85,7 @@ async function run(args: Args, context: CliContext): Promise<number> {
 }
 
 function noHolderError(wanted: string): CommandError {
-  const hint = '"virt-hooks status" shows who holds something';
+  const hint = '"virt-hooks status" shows the holders; --resource KEY releases a resource that has none';
   return new CommandError(`Cannot release ${JSON.stringify(wanted)}: no holder has this name or id`, {
     hint,
   });
